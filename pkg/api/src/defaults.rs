@@ -1,0 +1,73 @@
+//! Values for everything that the user left out.
+
+use crate::{Config, Duration, NetworkOptions, PortOptions, Timeouts, constants};
+use std::net::IpAddr;
+
+/// What defaults depend on, found out by the caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostFacts {
+    /// The host's name.
+    pub hostname: String,
+    /// Address of the interface of the default route.
+    pub host_ip: Option<IpAddr>,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            control_plane_component_health_check: Duration::minutes(4),
+            kubelet_health_check: Duration::minutes(4),
+            kubernetes_api_call: Duration::minutes(1),
+            tls_bootstrap: Duration::minutes(5),
+            discovery: Duration::minutes(5),
+        }
+    }
+}
+
+impl Default for NetworkOptions {
+    fn default() -> Self {
+        Self {
+            driver: crate::NetworkDriver::default(),
+            cidr: constants::DEFAULT_TAP_CIDR.parse().expect("a constant"),
+            mtu: 65520,
+        }
+    }
+}
+
+impl Default for PortOptions {
+    fn default() -> Self {
+        Self { kubelet: constants::KUBELET_PORT, vxlan: constants::VXLAN_PORT }
+    }
+}
+
+impl Config {
+    /// Fills in everything that is empty; what the user wrote stays.
+    pub fn set_defaults(&mut self, facts: &HostFacts) {
+        let or = |field: &mut String, default: &str| {
+            if field.is_empty() {
+                default.clone_into(field);
+            }
+        };
+        let networking = &mut self.cluster.networking;
+        or(&mut networking.service_subnet, constants::DEFAULT_SERVICE_SUBNET);
+        or(&mut networking.pod_subnet, constants::DEFAULT_POD_SUBNET);
+        or(&mut networking.dns_domain, constants::DEFAULT_DNS_DOMAIN);
+        or(&mut self.cluster.cluster_name, "kubernetes");
+        or(&mut self.cluster.kubernetes_version, constants::KUBERNETES_VERSION);
+        self.cluster.certificate_validity_period.get_or_insert(Duration::hours(8760));
+        self.cluster.ca_certificate_validity_period.get_or_insert(Duration::hours(87600));
+        self.cluster.encryption_algorithm.get_or_insert_default();
+
+        let host_ip = self.rootless.host_ip.or(self.init.local_api_endpoint.advertise_address).or(facts.host_ip);
+        self.rootless.host_ip = host_ip;
+        self.init.local_api_endpoint.advertise_address =
+            self.init.local_api_endpoint.advertise_address.or(host_ip);
+        self.init.local_api_endpoint.bind_port.get_or_insert(constants::API_SERVER_PORT);
+
+        let name = facts.hostname.to_lowercase();
+        or(&mut self.init.node_registration.name, &name);
+        if let Some(join) = &mut self.join {
+            or(&mut join.node_registration.name, &name);
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! What can be wrong with a configuration.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// One thing that is wrong, with the field's path as in the document (`networking.podSubnet`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldError {
+    /// Path of the field.
+    pub field: String,
+    /// What is wrong with its value, and what would be right.
+    pub message: String,
+}
+
+impl fmt::Display for FieldError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.message)
+    }
+}
+
+/// Why a configuration cannot be used. Exit code 3.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// Not YAML, an unknown field, or a value of the wrong type.
+    #[error("{}:{line}: {kind}: {message}", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Line in the file, from 1.
+        line: usize,
+        /// Kind of the document, or `YAML`.
+        kind: String,
+        /// What serde says.
+        message: String,
+    },
+    /// A document of a kind that we do not know.
+    #[error("{}:{line}: unknown document {api_version} {kind}; known are: {known}", path.display())]
+    UnknownKind {
+        /// The file.
+        path: PathBuf,
+        /// Line of the document's beginning.
+        line: usize,
+        /// Its apiVersion.
+        api_version: String,
+        /// Its kind.
+        kind: String,
+        /// What is known.
+        known: String,
+    },
+    /// Two documents of one kind.
+    #[error("{}:{line}: a second {kind} document; one file holds each kind once", path.display())]
+    Duplicate {
+        /// The file.
+        path: PathBuf,
+        /// Line of the second one.
+        line: usize,
+        /// Its kind.
+        kind: String,
+    },
+    /// Values that cannot work, all of them.
+    #[error("{}", list(.0))]
+    Invalid(Vec<FieldError>),
+}
+
+fn list(errors: &[FieldError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}

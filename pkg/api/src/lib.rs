@@ -1,0 +1,28 @@
+//! The documents that a user writes, and the paths, names and versions they imply.
+//!
+//! Types follow `kubeadm.k8s.io/v1beta4` field by field; what kubeadm has no word for lives in our own
+//! [`RootlessConfiguration`]. This crate has no effect on the machine: reading files and asking the host
+//! is done by its callers.
+
+pub mod bundle;
+pub mod constants;
+mod defaults;
+mod duration;
+mod error;
+mod network;
+mod paths;
+mod rootless;
+mod v1beta4;
+mod validate;
+mod yaml;
+
+pub use defaults::HostFacts;
+pub use duration::Duration;
+pub use error::{ConfigError, FieldError};
+pub use network::{PortSpec, Protocol, ServiceNetwork};
+pub use paths::{ClusterName, Paths, Xdg};
+pub use rootless::{
+    CgroupMode, CgroupSelection, NetworkDriver, NetworkOptions, PortOptions, RootlessConfiguration, Snapshotter,
+};
+pub use v1beta4::*;
+pub use yaml::{Config, Document};

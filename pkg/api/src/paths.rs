@@ -1,0 +1,143 @@
+//! Where everything lies: XDG folders of the user, one state folder a cluster, kubeadm's paths inside the node.
+
+use crate::constants;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+/// The user's base folders, each XDG variable respected; made by the caller from the environment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Xdg {
+    /// `$XDG_CONFIG_HOME` or `~/.config`.
+    pub config: PathBuf,
+    /// `$XDG_DATA_HOME` or `~/.local/share`.
+    pub data: PathBuf,
+    /// `$XDG_CACHE_HOME` or `~/.cache`.
+    pub cache: PathBuf,
+    /// `$XDG_RUNTIME_DIR`, `/run/user/UID` where it is ours, else a folder below `data`.
+    pub runtime: PathBuf,
+}
+
+/// Name of a cluster on this host: an RFC 1123 label, so that it can be a folder, a unit and an argument.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ClusterName(String);
+
+impl FromStr for ClusterName {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Self, String> {
+        let label = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if s.is_empty() || s.len() > 40 || !s.chars().all(label) || s.starts_with('-') || s.ends_with('-') {
+            return Err(format!("cluster name {s:?} is not 1 to 40 of a-z, 0-9 and inner dashes"));
+        }
+        Ok(Self(s.to_owned()))
+    }
+}
+
+impl TryFrom<String> for ClusterName {
+    type Error = String;
+
+    fn try_from(s: String) -> Result<Self, String> {
+        s.parse()
+    }
+}
+
+impl From<ClusterName> for String {
+    fn from(name: ClusterName) -> Self {
+        name.0
+    }
+}
+
+impl fmt::Display for ClusterName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Default for ClusterName {
+    fn default() -> Self {
+        Self(constants::DEFAULT_CLUSTER.to_owned())
+    }
+}
+
+/// All paths of one cluster on this host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Paths {
+    /// Base folders.
+    pub xdg: Xdg,
+    /// Which cluster.
+    pub cluster: ClusterName,
+}
+
+impl Paths {
+    /// Paths of `cluster` below the user's base folders.
+    pub fn new(xdg: Xdg, cluster: ClusterName) -> Self {
+        Self { xdg, cluster }
+    }
+
+    /// `~/.local/share/usernetes/<cluster>`: everything that is kept.
+    pub fn state(&self) -> PathBuf {
+        self.xdg.data.join("usernetes").join(self.cluster.to_string())
+    }
+
+    /// `$XDG_RUNTIME_DIR/usernetes/<cluster>`: sockets, pid, lock.
+    pub fn runtime(&self) -> PathBuf {
+        self.xdg.runtime.join("usernetes").join(self.cluster.to_string())
+    }
+
+    /// `~/.cache/usernetes/bundles`.
+    pub fn bundles(&self) -> PathBuf {
+        self.xdg.cache.join("usernetes/bundles")
+    }
+
+    /// The configuration that `init` or `join` resolved: what every later command reads.
+    pub fn config(&self) -> PathBuf {
+        self.state().join("config.yaml")
+    }
+
+    /// The journal of phases.
+    pub fn journal(&self) -> PathBuf {
+        self.state().join("journal.json")
+    }
+
+    /// Held while a workflow changes the cluster.
+    pub fn lock(&self) -> PathBuf {
+        self.state().join("lock")
+    }
+
+    /// Logs of components.
+    pub fn logs(&self) -> PathBuf {
+        self.state().join("log")
+    }
+
+    /// `admin.conf` at the place that the closing words name; a link to the one in the node's `/etc/kubernetes`.
+    pub fn admin_conf(&self) -> PathBuf {
+        self.state().join("admin.conf")
+    }
+
+    /// This program, kept beside the state so that replacing or moving the original harms no running node.
+    pub fn program(&self) -> PathBuf {
+        self.state().join("bin/usernetes-rs")
+    }
+
+    /// The host's side of a path that persists inside the node, such as `/var/lib/etcd`.
+    pub fn node(&self, inside: impl AsRef<Path>) -> PathBuf {
+        let inside = inside.as_ref();
+        self.state().join("node").join(inside.strip_prefix("/").unwrap_or(inside))
+    }
+
+    /// Folders inside the node that are bind mounts of [`Paths::node`].
+    pub const PERSISTENT: [&'static str; 9] = [
+        constants::KUBERNETES_DIR,
+        constants::ETCD_DATA_DIR,
+        constants::KUBELET_DIR,
+        constants::CONTAINERD_DIR,
+        constants::CNI_STATE_DIR,
+        constants::CNI_CONF_DIR,
+        constants::CNI_BIN_DIR,
+        constants::POD_LOG_DIR,
+        constants::CONTAINER_LOG_DIR,
+    ];
+}

@@ -1,0 +1,97 @@
+//! `usernetes.rs/v1alpha1` `RootlessConfiguration`: what kubeadm has no word for.
+
+use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+/// This host and the namespaces of the node on it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RootlessConfiguration {
+    /// Address under which other hosts reach this one; found from the default route when absent.
+    #[serde(rename = "hostIP", skip_serializing_if = "Option::is_none")]
+    pub host_ip: Option<IpAddr>,
+    /// Folder or archive of the bundle; the cached one, or upstream's releases, when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bundle: Option<PathBuf>,
+    /// Whether pods get cgroups.
+    pub cgroups: CgroupSelection,
+    /// containerd's snapshotter.
+    pub snapshotter: Snapshotter,
+    /// The node's way out.
+    pub network: NetworkOptions,
+    /// Ports on the host.
+    pub ports: PortOptions,
+    /// Whether the control-plane node refuses ordinary workloads.
+    pub taint_control_plane: bool,
+}
+
+/// Which cgroup mode is wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CgroupSelection {
+    /// Delegated where cpu, memory and pids are delegated to us, none elsewhere.
+    #[default]
+    Auto,
+    /// Delegated; an error where it cannot be.
+    Delegated,
+    /// None.
+    None,
+}
+
+/// Which cgroup mode a node runs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CgroupMode {
+    /// cgroup v2 with cpu, memory and pids delegated: limits and accounting work.
+    Delegated,
+    /// No delegation: limits are ignored.
+    None,
+}
+
+/// containerd's snapshotter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Snapshotter {
+    /// The first that a probe mount shows to work: overlayfs, fuse-overlayfs, native.
+    #[default]
+    Auto,
+    /// The kernel's overlayfs.
+    Overlayfs,
+    /// The FUSE implementation.
+    FuseOverlayfs,
+    /// Full copies.
+    Native,
+}
+
+/// The node's way out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct NetworkOptions {
+    /// Program that carries the tap's traffic.
+    pub driver: NetworkDriver,
+    /// Range of the tap; its first addresses are gateway (.2), DNS (.3) and, from .100 on, the node.
+    pub cidr: Ipv4Net,
+    /// MTU of the tap in bytes.
+    pub mtu: u32,
+}
+
+/// Program that carries the tap's traffic.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NetworkDriver {
+    /// slirp4netns.
+    #[default]
+    Slirp4netns,
+}
+
+/// Ports published on the host beside the API server's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct PortOptions {
+    /// The kubelet's, TCP.
+    pub kubelet: u16,
+    /// VXLAN's, UDP.
+    pub vxlan: u16,
+}

@@ -1,0 +1,1 @@
+//! Who we are and what the environment says. (Completed with host facts by the host helper.)

@@ -1,0 +1,1 @@
+//! The user's service manager: `systemctl --user`, units. (Written by the host helper.)
