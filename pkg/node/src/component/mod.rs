@@ -1,0 +1,97 @@
+//! Components of a node: command line, environment, readiness and what each waits for.
+
+use crate::NodePlan;
+use crate::probe::Probe;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+/// A process that the child supervises; the order is that of a start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ComponentName {
+    /// etcd.
+    Etcd,
+    /// kube-apiserver.
+    KubeApiserver,
+    /// containerd.
+    Containerd,
+    /// kubelet.
+    Kubelet,
+    /// kube-controller-manager.
+    KubeControllerManager,
+    /// kube-scheduler.
+    KubeScheduler,
+}
+
+/// What a component waits for before its process is started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// The other component answers its probe.
+    Ready(ComponentName),
+    /// A file is there.
+    File(PathBuf),
+}
+
+/// A component of one node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Component {
+    /// Which.
+    pub name: ComponentName,
+    /// Program and flags.
+    pub argv: Vec<String>,
+    /// The whole environment: nothing is inherited (`NOTIFY_SOCKET` would send READY too early).
+    pub env: BTreeMap<String, String>,
+    /// When it is ready.
+    pub ready: Probe,
+    /// What must hold before it is started.
+    pub after: Vec<Condition>,
+}
+
+/// The components of a node, in start order.
+pub fn components(plan: &NodePlan) -> Vec<Component> {
+    let _ = plan;
+    Vec::new()
+}
+
+impl ComponentName {
+    /// All of them, in start order.
+    pub const ALL: [Self; 6] = [
+        Self::Etcd,
+        Self::KubeApiserver,
+        Self::Containerd,
+        Self::Kubelet,
+        Self::KubeControllerManager,
+        Self::KubeScheduler,
+    ];
+
+    /// Its name, that of its program.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Etcd => "etcd",
+            Self::KubeApiserver => "kube-apiserver",
+            Self::Containerd => "containerd",
+            Self::Kubelet => "kubelet",
+            Self::KubeControllerManager => "kube-controller-manager",
+            Self::KubeScheduler => "kube-scheduler",
+        }
+    }
+}
+
+impl fmt::Display for ComponentName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl std::str::FromStr for ComponentName {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|name| name.as_str() == s).ok_or_else(|| {
+            let known = Self::ALL.map(Self::as_str).join(", ");
+            format!("unknown component {s:?}; known are {known}")
+        })
+    }
+}

@@ -1,0 +1,1 @@
+//! Waits for a file to appear, by inotify.

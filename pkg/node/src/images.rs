@@ -1,0 +1,1 @@
+//! Puts the image archives of the bundle into containerd.

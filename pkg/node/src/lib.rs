@@ -1,0 +1,22 @@
+//! A node: its plan, its files, the command lines of its components, and their supervision.
+//!
+//! A [`NodePlan`] is made on the host from the configuration and what was found out about the host. [`prepare`]
+//! writes the node's files from it; the child, PID 1 of the namespaces, gets it as JSON and runs [`supervise`].
+
+pub mod checks;
+pub mod cni_front;
+pub mod component;
+pub mod config;
+mod file_watch;
+pub mod images;
+pub mod logs;
+pub mod oci_runtime;
+pub mod plan;
+pub mod prepare;
+pub mod probe;
+pub mod supervise;
+
+pub use component::{Component, ComponentName, components};
+pub use plan::{Decisions, ImageArchive, NodePlan, PlanError, Role};
+pub use prepare::{PrepareError, prepare};
+pub use supervise::{ComponentStatus, ImagesStatus, NodeStatus, State, run};

@@ -1,0 +1,269 @@
+//! The plan of a node: everything that command lines, configuration files and supervision depend on.
+//!
+//! It is made once, on the host; the child reads it as JSON and asks nothing else. A copy lies in the state
+//! folder, so that `status` and `start` see what the node was built from.
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use serde_yaml::Mapping;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use usernetes_api::bundle::BundleManifest;
+use usernetes_api::{Arg, CgroupMode, Config, EnvVar, Paths, ServiceNetwork, Snapshotter, Taint, constants};
+use usernetes_host::fs::{self, FsError, Mode};
+
+/// What the node does in the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// etcd and the control plane run here.
+    ControlPlane,
+    /// Only containerd and the kubelet.
+    Worker,
+}
+
+/// What was found out about the host, or decided from it, before the plan is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decisions {
+    /// Result of the cgroup probe.
+    pub cgroups: CgroupMode,
+    /// Result of the snapshotter probe; never [`Snapshotter::Auto`].
+    pub snapshotter: Snapshotter,
+    /// `ca.key` is not on this host: the controller manager signs nothing.
+    pub external_ca: bool,
+    /// Hard limit of open files that the node's processes inherit.
+    pub open_files: u64,
+    /// Proxy variables of the caller's environment (`HTTP_PROXY`, …), handed on to components as kubeadm does.
+    pub proxy_env: Vec<EnvVar>,
+}
+
+/// An image archive of the bundle that is put into containerd at start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ImageArchive {
+    /// Reference that pods use.
+    pub reference: String,
+    /// The archive.
+    pub path: PathBuf,
+    /// Its SHA-256 according to the bundle's manifest.
+    pub sha256: String,
+}
+
+/// Extra flags and environment of one component.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Extra {
+    /// Flags; one named like ours replaces it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub args: Vec<Arg>,
+    /// Variables.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub envs: Vec<EnvVar>,
+}
+
+/// The plan of a node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NodePlan {
+    /// What it does.
+    pub role: Role,
+    /// Its name in the cluster.
+    pub node_name: String,
+    /// The cluster's name in kubeconfigs and flags.
+    pub cluster_name: String,
+    /// HOST_IP, the node's InternalIP.
+    pub host_ip: IpAddr,
+    /// Port of this node's API server.
+    pub api_server_port: u16,
+    /// `HOST:PORT` under which all nodes reach the API.
+    pub control_plane_endpoint: String,
+    /// Addresses of pods.
+    pub pod_subnet: IpNet,
+    /// Addresses of Services.
+    pub service_subnet: IpNet,
+    /// DNS domain of Services.
+    pub dns_domain: String,
+    /// Whether pods get cgroups.
+    pub cgroups: CgroupMode,
+    /// containerd's snapshotter.
+    pub snapshotter: Snapshotter,
+    /// The controller manager signs nothing.
+    pub external_ca: bool,
+    /// Most files that the kubelet may ask for.
+    pub open_files: u64,
+    /// The kubelet's port.
+    pub kubelet_port: u16,
+    /// VXLAN's UDP port.
+    pub vxlan_port: u16,
+    /// Taints of the node when it registers.
+    pub taints: Vec<Taint>,
+    /// Folder of the verified bundle.
+    pub bundle: PathBuf,
+    /// The kept program, see [`Paths::program`].
+    pub program: PathBuf,
+    /// Folder of logs of components.
+    pub logs: PathBuf,
+    /// Image of pod sandboxes.
+    pub sandbox_image: String,
+    /// Image archives of the bundle.
+    pub images: Vec<ImageArchive>,
+    /// Variables of every component.
+    pub proxy_env: Vec<EnvVar>,
+    /// Extra flags and variables, by component.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub extra: BTreeMap<crate::ComponentName, Extra>,
+    /// The user's KubeletConfiguration, laid over ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kubelet: Option<Mapping>,
+}
+
+/// Why no plan can be made.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// HOST_IP was not set by defaults.
+    #[error("no address of this host in the configuration")]
+    NoHostIp,
+    /// A range is not one; validation was left out.
+    #[error("{field} {value:?} is not an address range")]
+    Range {
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        value: String,
+    },
+    /// The bundle lacks an image that every node needs.
+    #[error("bundle {} has no image {image}", bundle.display())]
+    NoImage {
+        /// Folder of the bundle.
+        bundle: PathBuf,
+        /// Name of the image.
+        image: &'static str,
+    },
+}
+
+impl NodePlan {
+    /// Makes the plan from a configuration with defaults set, a verified bundle and what was found out.
+    pub fn new(
+        config: &Config,
+        paths: &Paths,
+        bundle: &Path,
+        manifest: &BundleManifest,
+        decisions: Decisions,
+    ) -> Result<Self, PlanError> {
+        let role = if config.join.is_some() { Role::Worker } else { Role::ControlPlane };
+        let host_ip = config.rootless.host_ip.ok_or(PlanError::NoHostIp)?;
+        let api_server_port = config.init.local_api_endpoint.bind_port.unwrap_or(constants::API_SERVER_PORT);
+        let registration = match &config.join {
+            Some(join) => &join.node_registration,
+            None => &config.init.node_registration,
+        };
+        let pause = manifest.image("pause");
+        let pause = pause.ok_or_else(|| PlanError::NoImage { bundle: bundle.to_owned(), image: "pause" })?;
+        Ok(Self {
+            role,
+            node_name: registration.name.clone(),
+            cluster_name: config.cluster.cluster_name.clone(),
+            host_ip,
+            api_server_port,
+            control_plane_endpoint: endpoint(config, host_ip, api_server_port),
+            pod_subnet: range("networking.podSubnet", &config.cluster.networking.pod_subnet)?,
+            service_subnet: range("networking.serviceSubnet", &config.cluster.networking.service_subnet)?,
+            dns_domain: config.cluster.networking.dns_domain.clone(),
+            cgroups: decisions.cgroups,
+            snapshotter: decisions.snapshotter,
+            external_ca: decisions.external_ca,
+            open_files: decisions.open_files,
+            kubelet_port: config.rootless.ports.kubelet,
+            vxlan_port: config.rootless.ports.vxlan,
+            taints: taints(config, role, registration.taints.as_deref()),
+            bundle: bundle.to_owned(),
+            program: paths.program(),
+            logs: paths.logs(),
+            sandbox_image: pause.reference.clone(),
+            images: archives(bundle, manifest),
+            proxy_env: decisions.proxy_env,
+            extra: extra(config, &registration.kubelet_extra_args),
+            kubelet: config.kubelet.clone(),
+        })
+    }
+
+    /// Writes the plan to [`NodePlan::path`].
+    pub fn save(&self, paths: &Paths) -> Result<(), FsError> {
+        let json = serde_json::to_vec_pretty(self).expect("our types have string keys");
+        // Extra environment may hold a proxy's password.
+        fs::write(Self::path(paths), json, Mode::Secret)
+    }
+
+    /// Where the plan lies.
+    pub fn path(paths: &Paths) -> PathBuf {
+        paths.state().join("plan.json")
+    }
+
+    /// A program of the bundle.
+    pub fn bin(&self, name: &str) -> PathBuf {
+        self.bundle.join("bin").join(name)
+    }
+
+    /// Addresses of Services with a fixed meaning.
+    pub fn services(&self) -> ServiceNetwork {
+        ServiceNetwork(self.service_subnet)
+    }
+}
+
+fn range(field: &'static str, value: &str) -> Result<IpNet, PlanError> {
+    value.parse().map_err(|_| PlanError::Range { field, value: value.to_owned() })
+}
+
+/// What all nodes were told, else what this node discovered the cluster by, else its own API server.
+fn endpoint(config: &Config, host_ip: IpAddr, port: u16) -> String {
+    let discovery = config.join.as_ref().and_then(|join| join.discovery.bootstrap_token.as_ref());
+    if !config.cluster.control_plane_endpoint.is_empty() {
+        config.cluster.control_plane_endpoint.clone()
+    } else if let Some(discovery) = discovery {
+        discovery.api_server_endpoint.clone()
+    } else {
+        std::net::SocketAddr::new(host_ip, port).to_string()
+    }
+}
+
+fn taints(config: &Config, role: Role, wanted: Option<&[Taint]>) -> Vec<Taint> {
+    match wanted {
+        Some(taints) => taints.to_vec(),
+        None if role == Role::ControlPlane && config.rootless.taint_control_plane => vec![Taint {
+            key: constants::CONTROL_PLANE_LABEL.to_owned(),
+            value: String::new(),
+            effect: "NoSchedule".to_owned(),
+        }],
+        None => Vec::new(),
+    }
+}
+
+fn archives(bundle: &Path, manifest: &BundleManifest) -> Vec<ImageArchive> {
+    let archive = |image: &usernetes_api::bundle::BundleImage| {
+        let path = image.path.as_ref()?;
+        let file = manifest.files.iter().find(|file| &file.path == path)?;
+        Some(ImageArchive {
+            reference: image.reference.clone(),
+            path: bundle.join(path),
+            sha256: file.sha256.clone(),
+        })
+    };
+    manifest.images.iter().filter_map(archive).collect()
+}
+
+fn extra(config: &Config, kubelet: &[Arg]) -> BTreeMap<crate::ComponentName, Extra> {
+    use crate::ComponentName::{Etcd, KubeApiserver, KubeControllerManager, KubeScheduler, Kubelet};
+    let cluster = &config.cluster;
+    let of = |args: &[Arg], envs: &[EnvVar]| Extra { args: args.to_vec(), envs: envs.to_vec() };
+    [
+        (Etcd, of(&cluster.etcd.local.extra_args, &cluster.etcd.local.extra_envs)),
+        (KubeApiserver, of(&cluster.api_server.extra_args, &cluster.api_server.extra_envs)),
+        (KubeControllerManager, of(&cluster.controller_manager.extra_args, &cluster.controller_manager.extra_envs)),
+        (KubeScheduler, of(&cluster.scheduler.extra_args, &cluster.scheduler.extra_envs)),
+        (Kubelet, of(kubelet, &[])),
+    ]
+    .into_iter()
+    .filter(|(_, extra)| *extra != Extra::default())
+    .collect()
+}

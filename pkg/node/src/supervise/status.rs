@@ -1,0 +1,80 @@
+//! What can be said about a running node.
+
+use crate::ComponentName;
+use serde::{Deserialize, Serialize};
+
+/// State of a component.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// Its conditions do not hold yet.
+    Waiting,
+    /// Its process runs, its probe does not answer yet.
+    Starting,
+    /// It answered its probe in this life.
+    Ready,
+    /// It ended and is started again soon.
+    BackOff,
+    /// It was told to end.
+    Stopping,
+    /// It ended as it was told.
+    Stopped,
+}
+
+/// One component.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ComponentStatus {
+    /// Which.
+    pub name: ComponentName,
+    /// State.
+    pub state: State,
+    /// Pid inside the node.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid: Option<i32>,
+    /// How often it was started again.
+    pub restarts: u32,
+    /// How its last life ended, or why it could not be started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_exit: Option<String>,
+    /// What it waits for, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<String>,
+    /// When the state began.
+    pub since: jiff::Timestamp,
+}
+
+/// The bundle's images in containerd.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImagesStatus {
+    /// How many the bundle has.
+    pub total: usize,
+    /// How many are in containerd.
+    pub imported: usize,
+    /// What went wrong, by archive.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<String>,
+}
+
+/// A node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeStatus {
+    /// Its components, in start order.
+    pub components: Vec<ComponentStatus>,
+    /// Images of the bundle.
+    pub images: ImagesStatus,
+}
+
+impl NodeStatus {
+    /// One component.
+    pub fn component(&self, name: ComponentName) -> Option<&ComponentStatus> {
+        self.components.iter().find(|c| c.name == name)
+    }
+
+    /// Whether every component is ready.
+    pub fn is_ready(&self) -> bool {
+        !self.components.is_empty() && self.components.iter().all(|c| c.state == State::Ready)
+    }
+}
