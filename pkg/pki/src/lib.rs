@@ -1,0 +1,31 @@
+//! Keys, certificates, kubeconfigs, bootstrap tokens and discovery signatures, as kubeadm makes them.
+//!
+//! Everything here works on files and strings; nothing talks to a server. [`spec`] is kubeadm's certificate tree as
+//! a table, [`store`] keeps a folder in line with it, [`kubeconfig`] does the same for kubeconfigs, [`expiry`] and
+//! [`renew`] are for later, and [`token`], [`discovery`] and [`join_token`] are what a second host trusts.
+
+pub mod discovery;
+mod endpoint;
+pub mod expiry;
+mod issue;
+pub mod join_token;
+mod jws;
+mod keys;
+pub mod kubeconfig;
+mod load;
+mod params;
+pub mod renew;
+mod secret;
+pub mod spec;
+pub mod store;
+pub mod token;
+
+pub use discovery::{CaCertHash, ClusterInfo, DiscoveryError};
+pub use endpoint::{Endpoint, EndpointError};
+pub use expiry::{Expiration, Report};
+pub use join_token::{BundleIdentity, JoinToken, JoinTokenError};
+pub use kubeconfig::Kubeconfig;
+pub use params::{CertParams, ParamsError, Policy};
+pub use secret::Secret;
+pub use store::{Action, Outcome, PkiError};
+pub use token::{BootstrapToken, TokenError};

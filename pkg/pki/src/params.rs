@@ -1,0 +1,138 @@
+//! What certificates and kubeconfigs depend on, resolved from the configuration.
+
+use crate::Endpoint;
+use crate::endpoint::is_dns_name;
+use ipnet::IpNet;
+use std::net::IpAddr;
+use std::time::Duration;
+use usernetes_api::{Config, EncryptionAlgorithm, constants};
+
+/// How keys and certificates are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Algorithm of every new key.
+    pub algorithm: EncryptionAlgorithm,
+    /// Validity of leaf certificates, from now.
+    pub validity: Duration,
+    /// Validity of CA certificates, from now.
+    pub ca_validity: Duration,
+}
+
+/// What the certificate tree and the kubeconfigs of one control-plane node depend on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertParams {
+    /// Name of the node.
+    pub node_name: String,
+    /// Where this node's API server is reached: HOST_IP and port.
+    pub advertise_address: IpAddr,
+    /// Its port.
+    pub bind_port: u16,
+    /// Where every node reaches the API; the local endpoint when `None`.
+    pub control_plane_endpoint: Option<Endpoint>,
+    /// Range of Services; its first address is in the API server's certificate.
+    pub service_network: IpNet,
+    /// DNS domain of Services.
+    pub dns_domain: String,
+    /// Name of the cluster in kubeconfigs.
+    pub cluster_name: String,
+    /// Extra names and addresses of kube-apiserver.
+    pub api_server_sans: Vec<String>,
+    /// Extra names and addresses of etcd's server certificate.
+    pub etcd_server_sans: Vec<String>,
+    /// Extra names and addresses of etcd's peer certificate.
+    pub etcd_peer_sans: Vec<String>,
+    /// Algorithm and validity.
+    pub policy: Policy,
+}
+
+/// A configuration from which no certificate can be made. Exit code 3.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ParamsError {
+    /// No HOST_IP.
+    #[error("localAPIEndpoint.advertiseAddress is not known")]
+    NoAddress,
+    /// A value that cannot be understood.
+    #[error("{field}: {value:?} is not {wanted}")]
+    Value {
+        /// Path of the field.
+        field: &'static str,
+        /// What stands there.
+        value: String,
+        /// What would be right.
+        wanted: &'static str,
+    },
+}
+
+impl CertParams {
+    /// From a configuration whose defaults are set.
+    pub fn from_config(config: &Config) -> Result<Self, ParamsError> {
+        let cluster = &config.cluster;
+        let endpoint = &config.init.local_api_endpoint;
+        let etcd = &cluster.etcd.local;
+        Ok(Self {
+            node_name: config.init.node_registration.name.clone(),
+            advertise_address: endpoint.advertise_address.ok_or(ParamsError::NoAddress)?,
+            bind_port: endpoint.bind_port.unwrap_or(constants::API_SERVER_PORT),
+            control_plane_endpoint: control_plane(&cluster.control_plane_endpoint, endpoint.bind_port)?,
+            service_network: service_network(&cluster.networking.service_subnet)?,
+            dns_domain: cluster.networking.dns_domain.clone(),
+            cluster_name: cluster.cluster_name.clone(),
+            api_server_sans: sans("apiServer.certSANs", &cluster.api_server.cert_sans)?,
+            etcd_server_sans: sans("etcd.local.serverCertSANs", &etcd.server_cert_sans)?,
+            etcd_peer_sans: sans("etcd.local.peerCertSANs", &etcd.peer_cert_sans)?,
+            policy: Policy::from_config(config),
+        })
+    }
+
+    /// This node's API server.
+    pub fn local_endpoint(&self) -> Endpoint {
+        Endpoint::new(self.advertise_address, self.bind_port)
+    }
+
+    /// The endpoint that other nodes and users are told.
+    pub fn shared_endpoint(&self) -> Endpoint {
+        self.control_plane_endpoint.clone().unwrap_or_else(|| self.local_endpoint())
+    }
+}
+
+impl Policy {
+    /// From a configuration; kubeadm's validity and ECDSA P-256 where it says nothing.
+    pub fn from_config(config: &Config) -> Self {
+        let hours = |n| usernetes_api::Duration::hours(n);
+        Self {
+            algorithm: config.cluster.encryption_algorithm.unwrap_or_default(),
+            validity: config.cluster.certificate_validity_period.unwrap_or(hours(8760)).0,
+            ca_validity: config.cluster.ca_certificate_validity_period.unwrap_or(hours(87600)).0,
+        }
+    }
+}
+
+fn control_plane(text: &str, bind_port: Option<u16>) -> Result<Option<Endpoint>, ParamsError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let wanted = "HOST, HOST:PORT or [IPv6]:PORT";
+    let wrong = |_| ParamsError::Value { field: "controlPlaneEndpoint", value: text.to_owned(), wanted };
+    let mut endpoint: Endpoint = text.parse().map_err(wrong)?;
+    // kubeadm's rule: without a port of its own, it has the local endpoint's.
+    let written = endpoint.to_string();
+    if let Some(port) = bind_port.filter(|_| written != text && !text.ends_with(&format!(":{}", endpoint.port))) {
+        endpoint.port = port;
+    }
+    Ok(Some(endpoint))
+}
+
+/// The first range where there are two: the `kubernetes` Service has one address.
+fn service_network(text: &str) -> Result<IpNet, ParamsError> {
+    let first = text.split(',').next().unwrap_or_default().trim();
+    let wrong = |_| ParamsError::Value { field: "networking.serviceSubnet", value: text.to_owned(), wanted: "a CIDR" };
+    first.parse().map_err(wrong)
+}
+
+fn sans(field: &'static str, names: &[String]) -> Result<Vec<String>, ParamsError> {
+    let good = |n: &str| n.parse::<IpAddr>().is_ok() || is_dns_name(n.strip_prefix("*.").unwrap_or(n));
+    match names.iter().find(|name| !good(name)) {
+        None => Ok(names.to_vec()),
+        Some(bad) => Err(ParamsError::Value { field, value: bad.clone(), wanted: "an IP address or a DNS name" }),
+    }
+}
