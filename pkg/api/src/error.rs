@@ -47,6 +47,18 @@ pub enum ConfigError {
         /// What is known.
         known: String,
     },
+    /// A document of a kubeadm that is older than v1beta4.
+    #[error("{}:{line}: {api_version} {kind} is too old; kubeadm config migrate --old-config {} rewrites it as kubeadm.k8s.io/v1beta4", path.display(), path.display())]
+    Outdated {
+        /// The file.
+        path: PathBuf,
+        /// Line of the document's beginning.
+        line: usize,
+        /// Its apiVersion.
+        api_version: String,
+        /// Its kind.
+        kind: String,
+    },
     /// Two documents of one kind.
     #[error("{}:{line}: a second {kind} document; one file holds each kind once", path.display())]
     Duplicate {

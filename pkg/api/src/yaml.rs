@@ -1,9 +1,8 @@
-//! Multi-document YAML in and out, dispatched on `apiVersion` and `kind`.
+//! All documents together, and writing them as one file.
 
-use crate::{ClusterConfiguration, ConfigError, InitConfiguration, JoinConfiguration, RootlessConfiguration};
+use crate::{ClusterConfiguration, InitConfiguration, JoinConfiguration, RootlessConfiguration};
 use serde::{Deserialize, Serialize};
 use serde_yaml::Mapping;
-use std::path::Path;
 
 /// All documents together: what `--config` holds, and what is kept in the state folder.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -35,18 +34,12 @@ pub struct Document<T> {
     pub body: T,
 }
 
-const KUBEADM: &str = "kubeadm.k8s.io/v1beta4";
-const ROOTLESS: &str = "usernetes.rs/v1alpha1";
-const KUBELET: &str = "kubelet.config.k8s.io/v1beta1";
-const KUBE_PROXY: &str = "kubeproxy.config.k8s.io/v1alpha1";
+pub(crate) const KUBEADM: &str = "kubeadm.k8s.io/v1beta4";
+pub(crate) const ROOTLESS: &str = "usernetes.rs/v1alpha1";
+pub(crate) const KUBELET: &str = "kubelet.config.k8s.io/v1beta1";
+pub(crate) const KUBE_PROXY: &str = "kubeproxy.config.k8s.io/v1alpha1";
 
 impl Config {
-    /// Reads all documents of `text`; `path` is for messages only.
-    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
-        let _ = (path, text);
-        unimplemented!("written by the api helper")
-    }
-
     /// Every document, in the order in which kubeadm prints them.
     pub fn to_yaml(&self) -> String {
         let mut documents = vec![

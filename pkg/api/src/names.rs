@@ -1,0 +1,56 @@
+//! Forms of names, and the known name that a misspelt one stands for.
+
+use std::net::IpAddr;
+
+/// The known name that is nearest to a given one, if any is near.
+pub(crate) fn nearest<'a>(given: &str, known: &[&'a str]) -> Option<&'a str> {
+    let given = given.to_lowercase();
+    let distance = |name: &str| strsim::damerau_levenshtein(&given, &name.to_lowercase());
+    let near = known.iter().map(|name| (distance(name), *name)).min_by_key(|(distance, _)| *distance);
+    near.filter(|(distance, name)| *distance <= (name.len() / 3).max(1)).map(|(_, name)| name)
+}
+
+/// RFC 1123 label: what a Service name, a part of a DNS name and a folder have in common.
+pub(crate) fn is_label(s: &str) -> bool {
+    let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+    !s.is_empty() && s.len() <= 63 && s.bytes().all(inner) && !s.starts_with('-') && !s.ends_with('-')
+}
+
+/// RFC 1123 subdomain as Kubernetes checks it: lower case, at most 253 characters; labels may be longer than 63.
+pub(crate) fn is_subdomain(s: &str) -> bool {
+    let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+    let part = |p: &str| !p.is_empty() && p.bytes().all(inner) && !p.starts_with('-') && !p.ends_with('-');
+    s.len() <= 253 && s.split('.').all(part)
+}
+
+/// `HOST` or `HOST:PORT`, an IPv6 address with a port in brackets. The port is `None` when it is not given.
+pub(crate) fn host_port(s: &str) -> Option<(String, Option<u16>)> {
+    if s.parse::<IpAddr>().is_ok() {
+        return Some((s.to_owned(), None));
+    }
+    if let Some(rest) = s.strip_prefix('[') {
+        let (host, rest) = rest.split_once(']')?;
+        host.parse::<std::net::Ipv6Addr>().ok()?;
+        return match rest.strip_prefix(':') {
+            None if rest.is_empty() => Some((host.to_owned(), None)),
+            None => None,
+            Some(port) => Some((host.to_owned(), Some(port_number(port)?))),
+        };
+    }
+    let (host, port) = match s.split_once(':') {
+        None => (s, None),
+        Some((host, port)) => (host, Some(port_number(port)?)),
+    };
+    is_host(host).then(|| (host.to_owned(), port))
+}
+
+/// A port number in digits only, not 0.
+pub(crate) fn port_number(s: &str) -> Option<u16> {
+    s.bytes().all(|c| c.is_ascii_digit()).then(|| s.parse().ok().filter(|&port| port != 0)).flatten()
+}
+
+/// An IPv4 address or a DNS name. A name of digits and dots only is a mistyped address.
+fn is_host(s: &str) -> bool {
+    let numeric = s.bytes().all(|c| c.is_ascii_digit() || c == b'.');
+    if numeric { s.parse::<IpAddr>().is_ok() } else { is_subdomain(&s.to_lowercase()) }
+}

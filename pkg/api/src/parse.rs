@@ -1,0 +1,228 @@
+//! Reading multi-document YAML: each mistake with its line in the file and, for a misspelt name, the nearest known one.
+//!
+//! A document's type is known only after `apiVersion` and `kind` were read, and a strict type must not see those
+//! two. So each document is read twice: for its header, then through [`Body`], which passes everything else on.
+
+use crate::yaml::{KUBE_PROXY, KUBEADM, KUBELET, ROOTLESS};
+use crate::{Config, ConfigError};
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, IntoDeserializer as _, MapAccess, Visitor};
+use std::collections::HashSet;
+use std::fmt;
+use std::marker::PhantomData;
+use std::path::Path;
+
+const KNOWN: [(&str, &str); 6] = [
+    (KUBEADM, "InitConfiguration"),
+    (KUBEADM, "ClusterConfiguration"),
+    (KUBEADM, "JoinConfiguration"),
+    (ROOTLESS, "RootlessConfiguration"),
+    (KUBELET, "KubeletConfiguration"),
+    (KUBE_PROXY, "KubeProxyConfiguration"),
+];
+
+impl Config {
+    /// Reads all documents of `text`; `path` is for messages only.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        let mut config = Self::default();
+        let mut seen = HashSet::new();
+        for document in split(path, text) {
+            let Some(header) = document.read::<Option<Header>>("YAML")? else { continue };
+            let header = document.check(header)?;
+            if !seen.insert(header.kind.clone()) {
+                return Err(ConfigError::Duplicate { path: path.into(), line: document.line, kind: header.kind });
+            }
+            config.put(&document, &header)?;
+        }
+        Ok(config)
+    }
+
+    fn put(&mut self, document: &Source<'_>, header: &Header) -> Result<(), ConfigError> {
+        let kind = header.kind.as_str();
+        match (header.api_version.as_str(), kind) {
+            (KUBEADM, "InitConfiguration") => self.init = document.body(kind)?,
+            (KUBEADM, "ClusterConfiguration") => self.cluster = document.body(kind)?,
+            (KUBEADM, "JoinConfiguration") => self.join = Some(document.body(kind)?),
+            (ROOTLESS, "RootlessConfiguration") => self.rootless = document.body(kind)?,
+            (KUBELET, "KubeletConfiguration") => self.kubelet = Some(document.body(kind)?),
+            (KUBE_PROXY, "KubeProxyConfiguration") => self.kube_proxy = Some(document.body(kind)?),
+            _ => return Err(document.unknown(header)),
+        }
+        Ok(())
+    }
+}
+
+/// What says which type a document has.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[derive(Default)]
+struct Header {
+    api_version: String,
+    kind: String,
+}
+
+/// One document.
+struct Source<'a> {
+    path: &'a Path,
+    /// Line of its first content, from 1.
+    line: usize,
+    /// Its text, behind as many empty lines as precede it in the file: so every line that the parser names is the file's.
+    text: String,
+}
+
+/// Cuts at the lines that begin with `---`; nothing else may begin so, not even a line of a quoted text.
+fn split<'a>(path: &'a Path, text: &str) -> Vec<Source<'a>> {
+    let marker = |line: &str| line.strip_prefix("---").is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']));
+    let lines: Vec<&str> = text.lines().collect();
+    let mut starts: Vec<usize> = (0..lines.len()).filter(|&n| n == 0 || marker(lines[n])).collect();
+    starts.push(lines.len());
+    let piece = |from: usize, to: usize| {
+        let content = |line: &&str| {
+            let line = if marker(line) { &line[3..] } else { line }.trim();
+            !line.is_empty() && !line.starts_with('#')
+        };
+        let first = lines[from..to].iter().position(content)?;
+        let text = "\n".repeat(from) + &lines[from..to].join("\n") + "\n";
+        Some(Source { path, line: from + first + 1, text })
+    };
+    starts.windows(2).filter_map(|pair| piece(pair[0], pair[1])).collect()
+}
+
+impl Source<'_> {
+    fn read<'de, T: Deserialize<'de>>(&'de self, kind: &str) -> Result<T, ConfigError> {
+        serde_yaml::from_str(&self.text).map_err(|error| self.wrong(kind, &error))
+    }
+
+    fn body<'de, T: Deserialize<'de>>(&'de self, kind: &str) -> Result<T, ConfigError> {
+        self.read::<Body<T>>(kind).map(|body| body.0)
+    }
+
+    fn check(&self, header: Header) -> Result<Header, ConfigError> {
+        let missing = match (header.api_version.is_empty(), header.kind.is_empty()) {
+            (false, false) => return Ok(header),
+            (true, true) => "apiVersion and kind are missing",
+            (true, false) => "apiVersion is missing",
+            (false, true) => "kind is missing",
+        };
+        let (kind, message) = ("YAML".into(), missing.into());
+        Err(ConfigError::Parse { path: self.path.into(), line: self.line, kind, message })
+    }
+
+    fn unknown(&self, header: &Header) -> ConfigError {
+        let (path, line) = (self.path.to_owned(), self.line);
+        let (api_version, kind) = (header.api_version.clone(), header.kind.clone());
+        // kubeadm converts from every version that it still reads; anything older than ours is its business.
+        if matches!(api_version.as_str(), "kubeadm.k8s.io/v1beta1" | "kubeadm.k8s.io/v1beta2" | "kubeadm.k8s.io/v1beta3") {
+            return ConfigError::Outdated { path, line, api_version, kind };
+        }
+        let known = KNOWN.map(|(api_version, kind)| format!("{api_version} {kind}")).join(", ");
+        ConfigError::UnknownKind { path, line, api_version, kind, known }
+    }
+
+    fn wrong(&self, kind: &str, error: &serde_yaml::Error) -> ConfigError {
+        let (mut line, mut message) = (self.line, error.to_string());
+        if let Some(at) = error.location() {
+            line = at.line();
+            // The line stands in front already.
+            if let Some(stem) = message.strip_suffix(&format!(" at line {line} column {}", at.column())) {
+                message.truncate(stem.len());
+            }
+        }
+        ConfigError::Parse { path: self.path.into(), line, kind: kind.into(), message: suggest(&message).unwrap_or(message) }
+    }
+}
+
+/// Shortens serde's "unknown field `a`, expected one of `b`, `c`" to the name that was probably meant.
+fn suggest(message: &str) -> Option<String> {
+    let what = ["field", "variant"].into_iter().find(|what| message.contains(&format!("unknown {what} `")))?;
+    let (path, rest) = message.split_once(&format!("unknown {what} `"))?;
+    let (given, rest) = rest.split_once('`')?;
+    let known: Vec<&str> = rest.split('`').skip(1).step_by(2).collect();
+    let word = if what == "field" { "field" } else { "value" };
+    let near = crate::names::nearest(given, &known);
+    Some(match near {
+        Some(name) => format!("{path}unknown {word} `{given}`; did you mean `{name}`?"),
+        None => format!("{path}unknown {word} `{given}`; known are {}", known.join(", ")),
+    })
+}
+
+/// A document without its header.
+struct Body<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Body<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(BodyVisitor(PhantomData)).map(Body)
+    }
+}
+
+struct BodyVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for BodyVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a document of fields")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(WithoutHeader(map)))
+    }
+}
+
+struct WithoutHeader<A>(A);
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for WithoutHeader<A> {
+    type Error = A::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, mut seed: K) -> Result<Option<K::Value>, A::Error> {
+        loop {
+            match self.0.next_key_seed(KeySeed(seed))? {
+                None => return Ok(None),
+                Some(Key::Field(value)) => return Ok(Some(value)),
+                Some(Key::Header(unused)) => {
+                    self.0.next_value::<IgnoredAny>()?;
+                    seed = unused;
+                }
+            }
+        }
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
+        self.0.next_value_seed(seed)
+    }
+}
+
+/// Looks at a key while the parser still knows where it stands, so that an unknown one is reported with its own line.
+struct KeySeed<K>(K);
+
+enum Key<V, K> {
+    Field(V),
+    Header(K),
+}
+
+impl<'de, K: DeserializeSeed<'de>> DeserializeSeed<'de> for KeySeed<K> {
+    type Value = Key<K::Value, K>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de, K: DeserializeSeed<'de>> Visitor<'de> for KeySeed<K> {
+    type Value = Key<K::Value, K>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a field")
+    }
+
+    fn visit_str<E: Error>(self, key: &str) -> Result<Self::Value, E> {
+        if matches!(key, "apiVersion" | "kind") {
+            return Ok(Key::Header(self.0));
+        }
+        self.0.deserialize(key.into_deserializer()).map(Key::Field)
+    }
+}
+
+#[cfg(test)]
+mod tests;

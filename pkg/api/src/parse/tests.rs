@@ -1,0 +1,145 @@
+use super::*;
+use crate::{Arg, Duration, EncryptionAlgorithm, HostFacts, Snapshotter, Taint};
+use insta::assert_snapshot;
+use proptest::prelude::*;
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    Config::parse(Path::new("c.yaml"), text)
+}
+
+fn message(text: &str) -> String {
+    parse(text).expect_err("must be refused").to_string()
+}
+
+const TWO: &str = "# a comment
+---
+apiVersion: kubeadm.k8s.io/v1beta4
+kind: ClusterConfiguration
+networking:
+  podSubnet: 10.1.0.0/16
+---
+---
+# nothing
+--- # another
+kind: RootlessConfiguration
+apiVersion: usernetes.rs/v1alpha1
+hostIP: 198.51.100.11
+snapshotter: fuse-overlayfs
+";
+
+#[test]
+fn documents_are_dispatched_and_empty_ones_skipped() {
+    let config = parse(TWO).expect("right");
+    assert_eq!(config.cluster.networking.pod_subnet, "10.1.0.0/16");
+    assert_eq!(config.rootless.host_ip, Some("198.51.100.11".parse().expect("an address")));
+    assert_eq!(config.rootless.snapshotter, Snapshotter::FuseOverlayfs);
+    assert_eq!(config.join, None);
+    assert_eq!(parse("").expect("empty"), Config::default());
+    assert_eq!(parse("# only\n---\nnull\n---\n").expect("empty"), Config::default());
+}
+
+#[test]
+fn a_misspelt_field_names_its_line_and_the_right_one() {
+    let text = TWO.replace("podSubnet", "podSubnett");
+    assert_snapshot!(message(&text), @"c.yaml:6: ClusterConfiguration: networking: unknown field `podSubnett`; did you mean `podSubnet`?");
+    let text = TWO.replace("hostIP", "hostIp");
+    assert_snapshot!(message(&text), @"c.yaml:13: RootlessConfiguration: unknown field `hostIp`; did you mean `hostIP`?");
+    let text = TWO.replace("networking", "dryRun");
+    assert!(message(&text).starts_with("c.yaml:5: ClusterConfiguration: unknown field `dryRun`; known are etcd, networking, "));
+}
+
+#[test]
+fn wrong_types_and_values_name_their_line() {
+    assert_snapshot!(message(&TWO.replace("10.1.0.0/16", "[1]")), @"c.yaml:6: ClusterConfiguration: networking.podSubnet: invalid type: sequence, expected a string");
+    assert_snapshot!(message(&TWO.replace("198.51.100.11", "host-a")), @"c.yaml:13: RootlessConfiguration: hostIP: invalid IP address syntax");
+    assert_snapshot!(message(&TWO.replace("fuse-overlayfs", "overlay")), @"c.yaml:14: RootlessConfiguration: snapshotter: unknown value `overlay`; did you mean `overlayfs`?");
+    assert_snapshot!(message(&TWO.replace("snapshotter: fuse-overlayfs", "ports: {kubelet: 70000}")), @"c.yaml:14: RootlessConfiguration: ports.kubelet: invalid value: integer `70000`, expected u16");
+    assert_snapshot!(message(&(TWO.to_owned() + "snapshotter: auto\n")), @"c.yaml:11: RootlessConfiguration: duplicate field `snapshotter`");
+    assert_snapshot!(message("kind: [x\n"), @"c.yaml:1: YAML: kind: invalid type: sequence, expected a string");
+    assert_snapshot!(message("---\n- a\n"), @"c.yaml:2: YAML: invalid type: sequence, expected struct Header");
+    assert_snapshot!(message("apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\nbootstrapTokens:\n- ttl: 1 day\n"), @r#"c.yaml:4: InitConfiguration: bootstrapTokens[0]: "1 day" is not a duration such as 24h, 90m or 500ms"#);
+}
+
+#[test]
+fn documents_of_other_kinds_are_refused() {
+    assert_snapshot!(message("\n---\nkind: Pod\napiVersion: v1\n"), @"c.yaml:3: unknown document v1 Pod; known are: kubeadm.k8s.io/v1beta4 InitConfiguration, kubeadm.k8s.io/v1beta4 ClusterConfiguration, kubeadm.k8s.io/v1beta4 JoinConfiguration, usernetes.rs/v1alpha1 RootlessConfiguration, kubelet.config.k8s.io/v1beta1 KubeletConfiguration, kubeproxy.config.k8s.io/v1alpha1 KubeProxyConfiguration");
+    assert_snapshot!(message("apiVersion: kubeadm.k8s.io/v1beta3\nkind: ClusterConfiguration\n"), @"c.yaml:1: kubeadm.k8s.io/v1beta3 ClusterConfiguration is too old; kubeadm config migrate --old-config c.yaml rewrites it as kubeadm.k8s.io/v1beta4");
+    assert_snapshot!(message("networking: {}\n"), @"c.yaml:1: YAML: apiVersion and kind are missing");
+    assert_snapshot!(message("apiVersion: v1\n"), @"c.yaml:1: YAML: kind is missing");
+    let twice = format!("{TWO}---\n\n{}", TWO.split("---\n").nth(1).expect("a document"));
+    assert_snapshot!(message(&twice), @"c.yaml:17: a second ClusterConfiguration document; one file holds each kind once");
+}
+
+#[test]
+fn a_marker_inside_a_text_is_no_marker_when_indented() {
+    let text = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nnote: |\n  ---\n  kind: x\nmaxPods: 30\n";
+    let kubelet = parse(text).expect("right").kubelet.expect("there");
+    assert_eq!(kubelet["note"], "---\nkind: x\n");
+    assert_eq!(kubelet["maxPods"], 30);
+    assert!(!kubelet.contains_key("kind") && !kubelet.contains_key("apiVersion"));
+}
+
+#[test]
+fn what_kubeadm_prints_as_defaults_is_understood_where_we_know_it() {
+    let text = include_str!("init-defaults.yaml");
+    let config = parse(text).expect("right");
+    assert_eq!(config.init.node_registration.taints, None);
+    assert_eq!(config.cluster.encryption_algorithm, Some(EncryptionAlgorithm::Rsa2048));
+}
+
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof!["[a-z]{0,8}", "[ -~]{0,12}", Just("null".into()), Just("1e3".into()), Just("---".into()), Just("a\n--- b\n".into()), ".{0,6}"]
+}
+
+fn args() -> impl Strategy<Value = Vec<Arg>> {
+    prop::collection::vec((text(), text()).prop_map(|(name, value)| Arg { name, value }), 0..3)
+}
+
+prop_compose! {
+    fn config()(
+        words in prop::collection::vec(text(), 6),
+        args in args(),
+        taints in prop::option::of(prop::collection::vec((text(), text()), 0..2)),
+        seconds in 0u64..1_000_000,
+        joined in any::<bool>(),
+        disabled in any::<bool>(),
+        port in prop::option::of(any::<u16>()),
+        host_ip in prop::option::of(any::<std::net::IpAddr>()),
+        defaults in any::<bool>(),
+    ) -> Config {
+        let mut config = Config::default();
+        if defaults {
+            config.set_defaults(&HostFacts { hostname: "a".into(), host_ip: Some("192.0.2.1".parse().expect("an address")) });
+        }
+        config.cluster.networking.pod_subnet.clone_from(&words[0]);
+        config.cluster.cluster_name.clone_from(&words[1]);
+        config.cluster.api_server.cert_sans = words[2..4].to_vec();
+        config.cluster.etcd.local.extra_args = args;
+        config.cluster.proxy.disabled = disabled;
+        config.init.node_registration.taints = taints.map(|taints| {
+            taints.into_iter().map(|(key, value)| Taint { key, value, effect: "NoSchedule".into() }).collect()
+        });
+        config.init.local_api_endpoint.bind_port = port;
+        config.init.timeouts.discovery = Duration(std::time::Duration::from_secs(seconds));
+        config.rootless.host_ip = host_ip;
+        config.rootless.bundle = host_ip.map(|_| words[4].clone().into());
+        if joined {
+            config.join = Some(crate::JoinConfiguration::default());
+            config.kubelet = Some(serde_yaml::Mapping::from_iter([(words[5].clone().into(), seconds.into())]));
+        }
+        config
+    }
+}
+
+proptest! {
+    #[test]
+    fn written_and_read_again_is_the_same(config in config()) {
+        let yaml = config.to_yaml();
+        prop_assert_eq!(parse(&yaml).map_err(|e| TestCaseError::fail(format!("{e}\n{yaml}")))?, config);
+    }
+
+    #[test]
+    fn no_text_makes_it_panic(text in "(---|[ \n:a-z{}\\[\\]\"#&*-]){0,60}") {
+        let _ = parse(&text);
+    }
+}
