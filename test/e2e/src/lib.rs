@@ -1,1 +1,40 @@
-//! stub
+//! The stage for scenarios on real clusters: hosts that are namespaces of this machine, each with its own ordinary user.
+//!
+//! A host has its own mount, network, pid, uts and ipc namespace, so its `/etc`, `/home`, `/run` and `/dev/net` can be
+//! changed at will, nothing of the machine is touched, and ending its first process ends everything that runs on it.
+
+mod background;
+mod capability;
+mod evidence;
+mod first_process;
+mod host;
+mod lan;
+mod namespaces;
+mod network;
+mod processes;
+mod product;
+mod rig;
+mod run;
+mod slot;
+mod space;
+mod suite;
+
+pub use background::{Background, Output};
+pub use capability::Need;
+pub use host::Host;
+pub use processes::Process;
+pub use rig::Rig;
+pub use run::Run;
+pub use space::{Space, pod};
+pub use suite::{Scenario, main};
+
+/// Address of the switch: gateway and name server of every host.
+pub const SWITCH: &str = "198.51.100.1";
+/// An address beyond the switch, where the test's web server listens on port 8080.
+pub const OUTSIDE: &str = "203.0.113.7";
+/// A name that only the test's name server knows; it means [`OUTSIDE`].
+pub const OUTSIDE_NAME: &str = "outside.example";
+/// What the test's web server answers.
+pub const OUTSIDE_BODY: &str = "greetings from outside";
+/// The image that every bundle carries for pods.
+pub const IMAGE: &str = "docker.io/library/busybox:1.35.0";

@@ -1,0 +1,219 @@
+//! A started program: its output as it comes, its end, its time limit.
+
+use anyhow::{Context, Result, bail, ensure};
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::Pid;
+use std::fmt;
+use std::io::Read;
+use std::process::{Child, ExitStatus};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::host::Transcript;
+
+/// How long output may stay open after the program's end before we say that something holds it.
+const STREAMS: Duration = Duration::from_secs(3);
+
+#[derive(Default)]
+struct State {
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+    open: u8,
+    status: Option<ExitStatus>,
+}
+
+type Shared = Arc<(Mutex<State>, Condvar)>;
+
+/// A program that runs. Dropping it kills its process group.
+pub struct Background {
+    command: String,
+    pid: Pid,
+    shared: Shared,
+    transcript: Transcript,
+}
+
+/// What a program did.
+#[derive(Clone)]
+pub struct Output {
+    /// The command line.
+    pub command: String,
+    /// How it ended.
+    pub status: ExitStatus,
+    /// Its standard output.
+    pub stdout: String,
+    /// Its standard error.
+    pub stderr: String,
+    /// It was killed because its time was over.
+    pub late: bool,
+    /// Something that it left behind still holds its output open.
+    pub held: bool,
+}
+
+impl Background {
+    pub(crate) fn new(command: String, mut child: Child, transcript: Transcript) -> Self {
+        let shared = Shared::default();
+        let pid = Pid::from_raw(child.id().cast_signed());
+        lock(&shared).open = 2;
+        copy(child.stdout.take(), shared.clone(), |state| &mut state.stdout);
+        copy(child.stderr.take(), shared.clone(), |state| &mut state.stderr);
+        let ended = shared.clone();
+        thread::spawn(move || {
+            let status = child.wait().ok();
+            lock(&ended).status = status;
+            ended.1.notify_all();
+        });
+        Self { command, pid, shared, transcript }
+    }
+
+    /// Its process id as the machine sees it.
+    pub fn pid(&self) -> i32 {
+        self.pid.as_raw()
+    }
+
+    /// Sends it, and only it, a signal.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        Ok(kill(self.pid, signal)?)
+    }
+
+    /// Sends a signal to its process group, as a terminal does at Ctrl-C.
+    pub fn signal_group(&self, signal: Signal) -> Result<()> {
+        Ok(killpg(self.pid, signal)?)
+    }
+
+    /// Waits until a line of either output satisfies `wanted` and returns it.
+    pub fn line(&self, limit: Duration, wanted: impl Fn(&str) -> bool) -> Result<String> {
+        let end = Instant::now() + limit;
+        let mut state = lock(&self.shared);
+        loop {
+            let text = [String::from_utf8_lossy(&state.stdout), String::from_utf8_lossy(&state.stderr)];
+            if let Some(line) = text.iter().flat_map(|t| t.lines()).find(|l| wanted(l)) {
+                return Ok(line.to_owned());
+            }
+            ensure!(state.status.is_none() || state.open > 0, "{} ended without the line:\n{}", self.command, text.concat());
+            let left = end.saturating_duration_since(Instant::now());
+            ensure!(!left.is_zero(), "{} did not print the line in {limit:?}:\n{}", self.command, text.concat());
+            drop(text);
+            state = self.shared.1.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Waits for its end; kills it, with its group, when its time is over.
+    pub fn wait(self, limit: Duration) -> Result<Output> {
+        let late = !self.until(limit, |state| state.status.is_some());
+        if late {
+            self.end();
+            self.until(STREAMS, |state| state.status.is_some());
+        }
+        let held = !self.until(STREAMS, |state| state.open == 0);
+        let state = lock(&self.shared);
+        let output = Output {
+            command: self.command.clone(),
+            status: state.status.with_context(|| format!("{} outlives SIGKILL", self.command))?,
+            stdout: String::from_utf8_lossy(&state.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&state.stderr).into_owned(),
+            late,
+            held,
+        };
+        drop(state);
+        self.transcript.add(&output);
+        Ok(output)
+    }
+
+    fn until(&self, limit: Duration, done: impl Fn(&State) -> bool) -> bool {
+        let state = lock(&self.shared);
+        let waited = self.shared.1.wait_timeout_while(state, limit, |state| !done(state));
+        done(&waited.unwrap_or_else(PoisonError::into_inner).0)
+    }
+
+    fn end(&self) {
+        match killpg(self.pid, Signal::SIGKILL) {
+            Ok(()) | Err(Errno::ESRCH) => {}
+            Err(_) => drop(kill(self.pid, Signal::SIGKILL)),
+        }
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        if lock(&self.shared).status.is_none() {
+            self.end();
+            self.until(STREAMS, |state| state.status.is_some());
+        }
+    }
+}
+
+impl Output {
+    /// Its exit code, none when a signal ended it.
+    pub fn code(&self) -> Option<i32> {
+        self.status.code()
+    }
+
+    /// It succeeded, in time.
+    pub fn ok(self) -> Result<Self> {
+        self.exits(0)
+    }
+
+    /// It ended with this code, in time.
+    pub fn exits(self, code: i32) -> Result<Self> {
+        if self.late || self.code() != Some(code) {
+            bail!("expected exit code {code} of\n{self}");
+        }
+        Ok(self)
+    }
+
+    /// Either output contains every one of the texts, whatever their case.
+    pub fn says(self, texts: &[&str]) -> Result<Self> {
+        let all = format!("{}\n{}", self.stdout, self.stderr).to_lowercase();
+        match texts.iter().find(|t| !all.contains(&t.to_lowercase())) {
+            Some(missing) => bail!("expected {missing:?} in the output of\n{self}"),
+            None => Ok(self),
+        }
+    }
+
+    /// Its standard output without the white space around.
+    pub fn text(&self) -> &str {
+        self.stdout.trim()
+    }
+
+    /// Its standard output as one JSON document.
+    pub fn json(&self) -> Result<serde_json::Value> {
+        serde_json::from_str(&self.stdout).with_context(|| format!("not one JSON document:\n{self}"))
+    }
+}
+
+impl fmt::Display for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let late = if self.late { ", killed because its time was over" } else { "" };
+        writeln!(f, "$ {}\n({}{late})", self.command, self.status)?;
+        for (name, text) in [("out", &self.stdout), ("err", &self.stderr)] {
+            text.lines().try_for_each(|line| writeln!(f, "{name}| {line}"))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+fn copy(stream: Option<impl Read + Send + 'static>, shared: Shared, of: fn(&mut State) -> &mut Vec<u8>) {
+    thread::spawn(move || {
+        let mut buffer = [0; 8192];
+        if let Some(mut stream) = stream {
+            while let Ok(length @ 1..) = stream.read(&mut buffer) {
+                of(&mut lock(&shared)).extend_from_slice(&buffer[..length]);
+                shared.1.notify_all();
+            }
+        }
+        lock(&shared).open -= 1;
+        shared.1.notify_all();
+    });
+}
+
+fn lock(shared: &Shared) -> MutexGuard<'_, State> {
+    shared.0.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,53 @@
+//! What a scenario needs of the machine. A missing capability ignores it, or fails it where nothing may be skipped.
+
+use anyhow::{Context, Result, bail, ensure};
+use nix::unistd::Uid;
+use std::path::Path;
+use std::process::Command;
+
+use crate::product;
+
+/// Something that a scenario cannot do without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Making hosts: root, namespaces, the programs of Debian's iproute2, uidmap and slirp4netns.
+    Hosts,
+    /// The program under test.
+    Program,
+    /// A bundle.
+    Bundle,
+    /// A command of the program that exists by now.
+    Command(&'static str),
+}
+
+impl Need {
+    /// All there, or what is missing.
+    pub(crate) fn check(self) -> Result<()> {
+        match self {
+            Self::Hosts => hosts(),
+            Self::Program => product::program().map(drop),
+            Self::Bundle => product::bundle().map(drop),
+            Self::Command(name) => command(name),
+        }
+    }
+}
+
+fn hosts() -> Result<()> {
+    ensure!(Uid::effective().is_root(), "hosts are made by root: run the tests as root");
+    for program in ["ip", "mount", "setpriv", "newuidmap", "newgidmap", "slirp4netns", "nft"] {
+        let known = crate::run::PATH.split(':').any(|dir| Path::new(dir).join(program).is_file());
+        ensure!(known, "{program} is not installed: apt-get install iproute2 util-linux uidmap slirp4netns nftables");
+    }
+    ensure!(Path::new("/dev/net/tun").exists(), "no /dev/net/tun: modprobe tun");
+    Ok(())
+}
+
+/// `help COMMAND` fails with the code of a usage error when there is no such command.
+fn command(name: &str) -> Result<()> {
+    let program = product::program()?;
+    let output = Command::new(&program).args(["help", name]).output().context("cannot ask for help")?;
+    if !output.status.success() {
+        bail!("{} has no command {name}", program.display());
+    }
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! What is kept of a failed scenario.
+
+use anyhow::Result;
+use nix::sys::signal::Signal;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::id;
+
+use crate::host::Host;
+use crate::rig::Rig;
+
+/// Lines of each log that are kept.
+const LINES: usize = 400;
+
+/// Writes what can be found out into a folder and returns it.
+pub(crate) fn keep(suite: &str, scenario: &str, failure: &str, rig: Option<&Rig>) -> PathBuf {
+    let dir = std::env::temp_dir().join(format!("usernetes-e2e-kept/{suite}-{scenario}-{}", id()));
+    let _ = fs::create_dir_all(&dir);
+    let _ = fs::write(dir.join("failure.txt"), failure);
+    for host in rig.map_or(&[][..], Rig::hosts) {
+        let folder = dir.join(host.name());
+        if let Err(error) = of(host, &folder) {
+            let _ = fs::write(folder.join("incomplete.txt"), format!("{error:#}"));
+        }
+    }
+    dir
+}
+
+fn of(host: &Host, dir: &Path) -> Result<()> {
+    fs::create_dir_all(dir)?;
+    fs::write(dir.join("transcript.txt"), host.transcript().take())?;
+    fs::write(dir.join("processes.txt"), format!("{:#?}", host.processes()?))?;
+    for file in ["journal.json", "config.yaml"] {
+        let _ = fs::copy(host.state().join(file), dir.join(file));
+    }
+    logs(&host.state().join("log"), &dir.join("log"))?;
+    let questions: [(&str, &[&str]); 5] = [
+        ("status.txt", &["status"]),
+        ("ports.txt", &["ports", "list"]),
+        ("pods.txt", &["kubectl", "get", "all,nodes,events", "-A", "-o", "wide", "--request-timeout=5s"]),
+        ("inside.txt", &["shell", "--", "sh", "-c", "ps axf; ip addr; cat /proc/self/mountinfo"]),
+        ("describe.txt", &["kubectl", "describe", "pods,nodes", "-A", "--request-timeout=5s"]),
+    ];
+    for (file, question) in questions {
+        let answer = host.tool(question).limit(20).spawn()?.wait(std::time::Duration::from_secs(20));
+        fs::write(dir.join(file), answer.map_or_else(|e| e.to_string(), |o| o.to_string()))?;
+    }
+    let _ = host.transcript().take();
+    Ok(())
+}
+
+/// The end of every log.
+fn logs(from: &Path, to: &Path) -> Result<()> {
+    let Ok(entries) = fs::read_dir(from) else { return Ok(()) };
+    fs::create_dir_all(to)?;
+    for entry in entries {
+        let entry = entry?;
+        let Ok(bytes) = fs::read(entry.path()) else { continue };
+        let text = String::from_utf8_lossy(&bytes);
+        let lines: Vec<&str> = text.lines().collect();
+        fs::write(to.join(entry.file_name()), lines[lines.len().saturating_sub(LINES)..].join("\n"))?;
+    }
+    Ok(())
+}
+
+/// The last lines of a failure's output, short enough for a terminal.
+pub(crate) fn brief(failure: &str) -> String {
+    let lines: Vec<&str> = failure.lines().collect();
+    if lines.len() <= 60 {
+        return failure.to_owned();
+    }
+    let (head, tail) = (&lines[..20], &lines[lines.len() - 35..]);
+    format!("{}\n... {} lines ...\n{}", head.join("\n"), lines.len() - 55, tail.join("\n"))
+}
+
+/// Exit code of a program that a signal ended, as shells give it.
+pub(crate) fn code(signal: Signal) -> i32 {
+    128 + signal as i32
+}

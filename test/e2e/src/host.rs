@@ -1,0 +1,262 @@
+//! A host: namespaces of this machine with an ordinary user.
+
+use anyhow::{Context, Result, bail, ensure};
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::background::Output;
+use crate::namespaces::{Inside, enter, found};
+use crate::processes::{self, Process};
+use crate::product::Product;
+use crate::run::{PATH, Run};
+use crate::slot::{SUBIDS, Seat, Slot};
+
+/// Users of the hosts, in order.
+const USERS: [&str; 4] = ["alice", "bob", "carol", "dave"];
+/// Time that a workflow may take on a loaded machine.
+pub(crate) const WORKFLOW: u64 = 300;
+
+/// Every command that ran on a host, with its output.
+#[derive(Clone, Default)]
+pub(crate) struct Transcript(Arc<Mutex<String>>);
+
+impl Transcript {
+    pub(crate) fn add(&self, output: &Output) {
+        let mut text = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        text.push_str(&output.to_string());
+    }
+
+    pub(crate) fn take(&self) -> String {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// A host with its ordinary user; dropping it ends and removes everything on it.
+pub struct Host {
+    slot: &'static Slot,
+    seat: Seat,
+    first: Child,
+    number: usize,
+    transcript: Transcript,
+}
+
+impl Host {
+    /// Host `number` (from 1) with a home, an account and devices of its own, not yet on a network.
+    pub(crate) fn new(slot: &'static Slot, number: usize, product: Option<&Product>) -> Result<Self> {
+        let seat = slot.seat()?;
+        let first = found()?;
+        let host = Self { slot, seat, first, number, transcript: Transcript::default() };
+        let files = host.files();
+        let users = USERS.get(number - 1).context("more hosts than users")?;
+        fs::create_dir_all(files.join("home").join(users))?;
+        let mut setup = host.run(&["sh", "-eu", "-c", include_str!("host.sh")]).root();
+        let subids = format!("{}:{SUBIDS}", host.seat.subids.start);
+        let pairs = [
+            ("DIR", files.to_string_lossy().into_owned()),
+            ("USER", host.user().to_owned()),
+            ("ID", host.uid().to_string()),
+            ("SUBIDS", subids),
+            ("NAME", host.name()),
+            ("ADDRESS", host.address()),
+            ("SWITCH", crate::SWITCH.to_owned()),
+            ("PROGRAM", product.map_or(String::new(), |p| p.program.to_string_lossy().into_owned())),
+            ("BUNDLE", product.map_or(String::new(), |p| p.bundle.to_string_lossy().into_owned())),
+        ];
+        for (name, value) in &pairs {
+            setup = setup.env(name, value);
+        }
+        setup.ok().context("cannot furnish a host")?;
+        Ok(host)
+    }
+
+    /// Its ordinary user's name.
+    pub fn user(&self) -> &'static str {
+        USERS[self.number - 1]
+    }
+
+    /// Its host name.
+    pub fn name(&self) -> String {
+        format!("host{}", self.number)
+    }
+
+    /// Its address on the switch.
+    pub fn address(&self) -> String {
+        format!("198.51.100.{}", 10 + self.number)
+    }
+
+    /// Its user's id as the machine sees it.
+    pub fn uid(&self) -> u32 {
+        self.seat.uid
+    }
+
+    /// Its user's home, as the host sees it.
+    pub fn home(&self) -> String {
+        format!("/home/{}", self.user())
+    }
+
+    /// `XDG_RUNTIME_DIR`, as the host sees it.
+    pub fn runtime_dir(&self) -> String {
+        format!("/run/user/{}", self.uid())
+    }
+
+    /// A path of the user's home as this process sees it.
+    pub fn in_home(&self, path: impl AsRef<Path>) -> PathBuf {
+        self.files().join("home").join(self.user()).join(path)
+    }
+
+    /// The state folder of the cluster `default`, as this process sees it.
+    pub fn state(&self) -> PathBuf {
+        self.in_home(".local/share/usernetes/default")
+    }
+
+    /// The folder of all its files.
+    fn files(&self) -> PathBuf {
+        self.seat.dir.clone()
+    }
+
+    /// Its first process, as the machine sees it.
+    pub(crate) fn pid(&self) -> u32 {
+        self.first.id()
+    }
+
+    pub(crate) fn transcript(&self) -> Transcript {
+        self.transcript.clone()
+    }
+
+    pub(crate) fn environment(&self) -> Vec<(String, String)> {
+        let pairs = [
+            ("HOME", self.home()),
+            ("USER", self.user().to_owned()),
+            ("LOGNAME", self.user().to_owned()),
+            ("SHELL", "/bin/bash".to_owned()),
+            ("PATH", PATH.to_owned()),
+            ("LANG", "C.UTF-8".to_owned()),
+            ("XDG_RUNTIME_DIR", self.runtime_dir()),
+        ];
+        pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    /// Prepares a command of its user.
+    pub fn run<S: AsRef<str>>(&self, command: &[S]) -> Run<'_> {
+        Run::new(self, command)
+    }
+
+    /// Prepares a shell script of its user.
+    pub fn sh(&self, script: &str) -> Run<'_> {
+        self.run(&["sh", "-euc", script])
+    }
+
+    /// Runs a shell script as its administrator, which must succeed.
+    pub fn admin(&self, script: &str) -> Result<Output> {
+        self.sh(script).root().ok()
+    }
+
+    /// Prepares `usernetes-rs` with these arguments.
+    pub fn tool<S: AsRef<str>>(&self, arguments: &[S]) -> Run<'_> {
+        let words = std::iter::once("usernetes-rs").chain(arguments.iter().map(AsRef::as_ref));
+        self.run(&words.collect::<Vec<_>>()).limit(WORKFLOW)
+    }
+
+    /// Prepares `usernetes-rs init` with the bundle under test and these further arguments.
+    pub fn init<S: AsRef<str>>(&self, arguments: &[S]) -> Run<'_> {
+        let words = ["init", "--bundle", crate::product::BUNDLE].into_iter();
+        self.tool(&words.chain(arguments.iter().map(AsRef::as_ref)).collect::<Vec<_>>())
+    }
+
+    /// Runs `usernetes-rs kubectl` with these arguments, which must succeed.
+    pub fn kubectl<S: AsRef<str>>(&self, arguments: &[S]) -> Result<Output> {
+        let words = std::iter::once("kubectl").chain(arguments.iter().map(AsRef::as_ref));
+        self.tool(&words.collect::<Vec<_>>()).ok()
+    }
+
+    /// Processes of its user and of that user's subordinate ids.
+    pub fn processes(&self) -> Result<Vec<Process>> {
+        processes::of(&[self.uid()..self.uid() + 1, self.seat.subids.clone()])
+    }
+
+    /// Whether an id is one of its user's subordinate ids.
+    pub fn is_subordinate(&self, id: u32) -> bool {
+        self.seat.subids.contains(&id)
+    }
+
+    /// Waits until its user has no process; names those that stay.
+    pub fn silent(&self) -> Result<()> {
+        let end = Instant::now() + Duration::from_secs(15);
+        loop {
+            let left = self.processes()?;
+            if left.is_empty() {
+                return Ok(());
+            }
+            ensure!(Instant::now() < end, "still running on {}: {left:#?}", self.name());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// The mounts of the host, one per line, as `/proc/self/mountinfo` has them.
+    pub fn mounts(&self) -> Result<String> {
+        Ok(fs::read_to_string(format!("/proc/{}/mountinfo", self.pid()))?)
+    }
+
+    /// Fetches `http://address/` from inside the host, once.
+    pub fn fetch(&self, address: &str) -> Result<String> {
+        let at: SocketAddr = address.parse()?;
+        enter(self.pid(), Inside::Network, move || {
+            let mut stream = TcpStream::connect_timeout(&at, Duration::from_secs(5))?;
+            stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+            write!(stream, "GET / HTTP/1.0\r\nHost: {at}\r\n\r\n")?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer)?;
+            let Some((head, body)) = answer.split_once("\r\n\r\n") else { bail!("no HTTP from {at}: {answer:?}") };
+            ensure!(head.contains(" 200 "), "{at} answers {head}");
+            Ok(body.to_owned())
+        })
+    }
+
+    /// Whether something accepts TCP connections at the address, asked from inside the host.
+    pub fn reaches(&self, address: &str) -> Result<bool> {
+        let at: SocketAddr = address.parse()?;
+        let connect = move || Ok(TcpStream::connect_timeout(&at, Duration::from_secs(2)).is_ok());
+        enter(self.pid(), Inside::Network, connect)
+    }
+
+    /// Repeats a question of the host until it is answered with yes. For things that cannot be watched.
+    pub fn until(&self, what: &str, seconds: u64, mut question: impl FnMut(&Self) -> Result<bool>) -> Result<()> {
+        let end = Instant::now() + Duration::from_secs(seconds);
+        while !question(self)? {
+            ensure!(Instant::now() < end, "not within {seconds} s: {what}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        Ok(())
+    }
+
+    /// A listening socket inside the host's network, held by this test: a port that is taken.
+    pub fn listen(&self, address: &str) -> Result<std::net::TcpListener> {
+        let at: SocketAddr = address.parse()?;
+        enter(self.pid(), Inside::Network, move || Ok(std::net::TcpListener::bind(at)?))
+    }
+
+    /// Writes a file into the user's home, owned by the user.
+    pub fn write(&self, path: &str, text: &str) -> Result<String> {
+        let script = "umask 077; mkdir -p \"$(dirname \"$1\")\"; cat > \"$1\"";
+        let full = format!("{}/{path}", self.home());
+        self.run(&["sh", "-euc", script, "write", &full]).input(text).ok()?;
+        Ok(full)
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        // The kernel has ended every process of the host when its first one has been waited for.
+        drop(self.first.stdin.take());
+        let ended = self.first.kill().and_then(|()| self.first.wait().map(drop));
+        let freed = ended.map_err(Into::into).and_then(|()| self.slot.free(&self.seat));
+        if let Err(error) = freed {
+            crate::suite::complain(&format!("{}: {error:#}", self.name()));
+        }
+    }
+}

@@ -1,0 +1,53 @@
+# Furnishes a host, as root inside its namespaces. Nothing here is seen outside of them.
+mount --make-rprivate /
+mount -t proc proc /proc
+hostname "$NAME"
+ip link set lo up
+
+# A /sys of the new network; the cgroup tree stays the machine's.
+mkdir "$DIR/cgroup"
+mount --rbind /sys/fs/cgroup "$DIR/cgroup"
+mount -t sysfs sysfs /sys
+mount --rbind "$DIR/cgroup" /sys/fs/cgroup
+umount -l "$DIR/cgroup"
+
+# One writable copy of /etc, as a single mount: mounts below it would keep a user from making an overlay of it.
+cp -a /etc "$DIR/etc"
+mount --bind "$DIR/etc" /etc
+echo "$USER:x:$ID:$ID:$USER:/home/$USER:/bin/bash" >> /etc/passwd
+echo "$USER:x:$ID:" >> /etc/group
+echo "$USER:*:20000:0:99999:7:::" >> /etc/shadow
+echo "$USER:$SUBIDS" > /etc/subuid
+echo "$USER:$SUBIDS" > /etc/subgid
+echo "$NAME" > /etc/hostname
+printf '127.0.0.1 localhost\n%s %s\n' "$ADDRESS" "$NAME" > /etc/hosts
+rm -f /etc/resolv.conf
+echo "nameserver $SWITCH" > /etc/resolv.conf
+
+# Home on disk; runtime folder and /tmp of its own; no trace of a systemd of the machine.
+chown "$ID:$ID" "$DIR/home/$USER"
+chmod 700 "$DIR/home/$USER"
+mount --bind "$DIR/home" /home
+mount -t tmpfs -o mode=755 tmpfs /run
+mount -t tmpfs -o mode=1777 tmpfs /tmp
+mkdir -m 755 /run/user /run/lock
+mkdir -m 700 "/run/user/$ID"
+chown "$ID:$ID" "/run/user/$ID"
+
+# What an administrator does with udev: the user may open /dev/net/tun.
+mkdir -p /dev/net
+mount -t tmpfs -o mode=755 tmpfs /dev/net
+mknod -m 666 /dev/net/tun c 10 200
+
+# The product, and nothing else of the checkout.
+if [ -n "$PROGRAM" ]; then
+  mount -t tmpfs -o mode=755 tmpfs /usr/local/bin
+  : > /usr/local/bin/usernetes-rs
+  mount --bind "$PROGRAM" /usr/local/bin/usernetes-rs
+fi
+if [ -n "$BUNDLE" ]; then
+  mount -t tmpfs -o mode=755 tmpfs /srv
+  mkdir /srv/bundle
+  mount --bind "$BUNDLE" /srv/bundle
+  mount -o remount,bind,ro /srv/bundle
+fi

@@ -1,0 +1,69 @@
+//! Hosts on one switch.
+
+use anyhow::{Context, Result};
+use std::sync::{Mutex, PoisonError};
+
+use crate::host::Host;
+use crate::network::Switch;
+use crate::product::Product;
+use crate::slot::Slot;
+
+/// Hosts on one switch. Dropping it ends and removes them all.
+pub struct Rig {
+    hosts: Vec<Host>,
+    switch: Switch,
+}
+
+impl Rig {
+    /// A rig with the product on every host, where there is one.
+    pub fn new(hosts: usize) -> Result<Self> {
+        let product = Product::find().ok();
+        let slot = slot()?;
+        let switch = Switch::new()?;
+        let furnish = |number| {
+            let host = Host::new(slot, number, product.as_ref())?;
+            switch.plug(&host)?;
+            Ok(host)
+        };
+        let hosts = (1..=hosts).map(furnish).collect::<Result<_>>()?;
+        Ok(Self { hosts, switch })
+    }
+
+    /// The first host.
+    pub fn host(&self) -> &Host {
+        &self.hosts[0]
+    }
+
+    /// All hosts.
+    pub fn hosts(&self) -> &[Host] {
+        &self.hosts
+    }
+
+    /// Pulls a host's cable.
+    pub fn unplug(&self, host: &Host) -> Result<()> {
+        self.switch.cable(host, false)
+    }
+
+    /// Puts a host's cable back.
+    pub fn plug(&self, host: &Host) -> Result<()> {
+        self.switch.cable(host, true)?;
+        Ok(())
+    }
+}
+
+/// The process's slot: taken at first use, given back by [`give_back`].
+static SLOT: Mutex<Option<&'static Slot>> = Mutex::new(None);
+
+fn slot() -> Result<&'static Slot> {
+    let mut slot = SLOT.lock().unwrap_or_else(PoisonError::into_inner);
+    if slot.is_none() {
+        *slot = Some(Box::leak(Box::new(Slot::take().context("cannot take a slot for the hosts")?)));
+    }
+    slot.context("no slot")
+}
+
+/// Removes everything of this process, whatever state it is in.
+pub(crate) fn give_back() -> Result<()> {
+    let slot = *SLOT.lock().unwrap_or_else(PoisonError::into_inner);
+    slot.map_or(Ok(()), Slot::clean)
+}

@@ -1,0 +1,142 @@
+//! Runs scenarios one after another, ignores what the machine cannot do, keeps evidence of failures, cleans up always.
+
+use anyhow::{Context, Result, anyhow};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use nix::sys::signal::{SigSet, Signal};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use crate::capability::Need;
+use crate::rig::{self, Rig};
+use crate::{evidence, first_process, namespaces};
+
+/// Set where nothing may be skipped silently.
+const REQUIRE: &str = "U7S_E2E_REQUIRE";
+
+/// One thing that a user does, on real processes.
+pub struct Scenario {
+    name: &'static str,
+    needs: Vec<Need>,
+    stage: Stage,
+}
+
+enum Stage {
+    /// Hosts of its own.
+    Own(usize, fn(&Rig) -> Result<()>),
+    /// The cluster that all scenarios of its kind in this binary share.
+    Shared(fn(&Rig) -> Result<()>),
+}
+
+type Cluster = Arc<Mutex<Option<Result<Rig, String>>>>;
+
+impl Scenario {
+    /// A scenario with fresh hosts.
+    pub fn own(name: &'static str, hosts: usize, needs: &[Need], play: fn(&Rig) -> Result<()>) -> Self {
+        Self { name, needs: needs.to_vec(), stage: Stage::Own(hosts, play) }
+    }
+
+    /// A scenario on the shared cluster.
+    pub fn shared(name: &'static str, play: fn(&Rig) -> Result<()>) -> Self {
+        let needs = vec![Need::Hosts, Need::Program, Need::Bundle, Need::Command("init")];
+        Self { name, needs, stage: Stage::Shared(play) }
+    }
+
+    fn trial(self, suite: &'static str, cluster: Cluster, raise: fn(&Rig) -> Result<()>) -> Trial {
+        Trial::ignorable_test(self.name, move || {
+            if let Err(missing) = self.needs.iter().try_for_each(|need| need.check()) {
+                let reason = format!("{missing:#}");
+                let strict = std::env::var(REQUIRE).is_ok_and(|value| value == "1");
+                return if strict { Err(Failed::from(reason)) } else { Ok(Completion::ignored_with(reason)) };
+            }
+            let played = match self.stage {
+                Stage::Own(hosts, play) => own(suite, self.name, hosts, play),
+                Stage::Shared(play) => shared(suite, self.name, &cluster, raise, play),
+            };
+            played.map(|()| Completion::Completed).map_err(Failed::from)
+        })
+    }
+}
+
+fn own(suite: &str, name: &str, hosts: usize, play: fn(&Rig) -> Result<()>) -> Result<(), String> {
+    let rig = Rig::new(hosts).map_err(|e| format!("cannot make the hosts: {e:#}"))?;
+    on(suite, name, &rig, play)
+}
+
+/// The first scenario raises the cluster; when that fails, the others say so without trying again.
+fn shared(
+    suite: &str,
+    name: &str,
+    cluster: &Cluster,
+    raise: fn(&Rig) -> Result<()>,
+    play: fn(&Rig) -> Result<()>,
+) -> Result<(), String> {
+    let mut cluster = cluster.lock().unwrap_or_else(PoisonError::into_inner);
+    let rig = cluster.get_or_insert_with(|| {
+        let rig = Rig::new(1).map_err(|e| format!("cannot make the host: {e:#}"))?;
+        on(suite, "shared-cluster", &rig, raise)?;
+        Ok(rig)
+    });
+    match rig {
+        Ok(rig) => on(suite, name, rig, play),
+        Err(why) => Err(format!("no shared cluster: {why}")),
+    }
+}
+
+fn on(suite: &str, name: &str, rig: &Rig, play: fn(&Rig) -> Result<()>) -> Result<(), String> {
+    let played = catch_unwind(AssertUnwindSafe(|| play(rig))).unwrap_or_else(|_| Err(anyhow!("panicked, see above")));
+    played.map_err(|error| {
+        let failure = format!("{error:?}");
+        let kept = evidence::keep(suite, name, &failure, Some(rig));
+        format!("{}\nkept: {}", evidence::brief(&failure), kept.display())
+    })
+}
+
+/// What the `main` of every test binary calls. `raise` makes the shared cluster on a fresh host.
+pub fn main(suite: &'static str, scenarios: Vec<Scenario>, raise: fn(&Rig) -> Result<()>) -> ExitCode {
+    if std::env::args().nth(1).is_some_and(|word| word == namespaces::FIRST_PROCESS) {
+        return first_process::run().map_or_else(|e| fail(&e), |()| ExitCode::SUCCESS);
+    }
+    if let Err(error) = clean_up_at_signals() {
+        return fail(&error);
+    }
+    let mut arguments = Arguments::from_args();
+    // Each scenario may load both cores of a small machine; order and time limits rest on one at a time.
+    arguments.test_threads = Some(1);
+    let cluster = Cluster::default();
+    let trials = scenarios.into_iter().map(|s| s.trial(suite, cluster.clone(), raise)).collect();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    drop(cluster.lock().unwrap_or_else(PoisonError::into_inner).take());
+    match rig::give_back() {
+        Ok(()) => conclusion.exit_code(),
+        Err(error) => fail(&error),
+    }
+}
+
+/// Signals are taken by a thread that removes everything and then ends the process.
+fn clean_up_at_signals() -> Result<()> {
+    let mut signals = SigSet::empty();
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+        signals.add(signal);
+    }
+    signals.thread_block().context("cannot block signals")?;
+    thread::spawn(move || {
+        let signal = signals.wait().unwrap_or(Signal::SIGTERM);
+        if let Err(error) = rig::give_back() {
+            complain(&format!("{error:#}"));
+        }
+        std::process::exit(evidence::code(signal));
+    });
+    Ok(())
+}
+
+fn fail(error: &anyhow::Error) -> ExitCode {
+    complain(&format!("{error:#}"));
+    ExitCode::FAILURE
+}
+
+#[expect(clippy::print_stderr, reason = "the only way to tell the person who runs the tests")]
+pub(crate) fn complain(text: &str) {
+    eprintln!("usernetes-e2e: {text}");
+}
