@@ -1,1 +1,145 @@
-//! (being written)
+//! Reading certificates and asking whether they are good.
+
+use crate::spec::{Sans, Usage};
+use crate::store::Problem;
+use jiff::Timestamp;
+use rcgen::KeyPair;
+use std::net::IpAddr;
+use std::path::Path;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::GeneralName;
+use x509_parser::pem::Pem;
+use x509_parser::prelude::FromDer as _;
+
+/// The certificates of a file: the one in question, then whatever lies between it and its CA.
+#[derive(Clone, Debug)]
+pub(crate) struct Chain(Vec<Vec<u8>>);
+
+impl Chain {
+    /// `None` unless it holds at least one certificate and nothing but whole ones.
+    pub(crate) fn parse(pem: &str) -> Option<Self> {
+        let blocks: Vec<Pem> = Pem::iter_from_buffer(pem.as_bytes()).collect::<Result<_, _>>().ok()?;
+        let ders: Vec<_> = blocks.into_iter().filter(|b| b.label == "CERTIFICATE").map(|b| b.contents).collect();
+        let whole = |der: &Vec<u8>| X509Certificate::from_der(der).is_ok_and(|(rest, _)| rest.is_empty());
+        (!ders.is_empty() && ders.iter().all(whole)).then_some(Self(ders))
+    }
+
+    /// DER of the certificate in question.
+    pub(crate) fn der(&self) -> &[u8] {
+        &self.0[0]
+    }
+
+    /// The certificate in question.
+    pub(crate) fn first(&self) -> X509Certificate<'_> {
+        parsed(&self.0[0])
+    }
+
+    fn all(&self) -> impl Iterator<Item = X509Certificate<'_>> {
+        self.0.iter().map(|der| parsed(der))
+    }
+
+    /// Whether it expired or is not valid yet.
+    pub(crate) fn check_period(&self, now: Timestamp) -> Result<(), Problem> {
+        let (from, to) = (self.not_before(), self.not_after());
+        if now < from {
+            return Err(Problem::NotYet(from));
+        }
+        if now > to { Err(Problem::Expired(to)) } else { Ok(()) }
+    }
+
+    pub(crate) fn not_before(&self) -> Timestamp {
+        timestamp(self.first().validity().not_before.timestamp())
+    }
+
+    pub(crate) fn not_after(&self) -> Timestamp {
+        timestamp(self.first().validity().not_after.timestamp())
+    }
+
+    /// Whether `key` is the certificate's; `path` is the key's, for the message.
+    pub(crate) fn check_key(&self, key: &KeyPair, path: &Path) -> Result<(), Problem> {
+        if self.spki() == crate::keys::spki(key) { Ok(()) } else { Err(Problem::Key(path.to_owned())) }
+    }
+
+    /// SubjectPublicKeyInfo.
+    pub(crate) fn spki(&self) -> Vec<u8> {
+        self.first().public_key().raw.to_vec()
+    }
+
+    /// Whether it was signed by a certificate of `ca`, directly or through its own intermediates; `path` is the CA's.
+    pub(crate) fn check_signer(&self, ca: &Self, path: &Path) -> Result<(), Problem> {
+        let mut between: Vec<_> = self.all().skip(1).collect();
+        let mut current = self.first();
+        loop {
+            if ca.all().any(|ca| signed(&current, &ca)) {
+                return Ok(());
+            }
+            let Some(next) = between.iter().position(|c| c.is_ca() && signed(&current, c)) else {
+                return Err(Problem::Signer(path.to_owned()));
+            };
+            current = between.swap_remove(next);
+        }
+    }
+
+    /// Whether it is good for every wanted name and address.
+    pub(crate) fn check_sans(&self, wanted: &Sans) -> Result<(), Problem> {
+        let have = self.sans();
+        let names = wanted.names.iter().filter(|name| !covers(&have, name)).cloned();
+        let addresses = wanted.addresses.difference(&have.addresses).map(ToString::to_string);
+        let missing: Vec<String> = names.chain(addresses).collect();
+        if missing.is_empty() { Ok(()) } else { Err(Problem::Sans(missing.join(", "))) }
+    }
+
+    /// Its DNS names and addresses.
+    pub(crate) fn sans(&self) -> Sans {
+        let mut sans = Sans::default();
+        let first = self.first();
+        let Ok(Some(extension)) = first.subject_alternative_name() else { return sans };
+        for name in &extension.value.general_names {
+            match name {
+                GeneralName::DNSName(name) => drop(sans.names.insert((*name).to_owned())),
+                GeneralName::IPAddress(bytes) => sans.addresses.extend(address(bytes)),
+                _ => {}
+            }
+        }
+        sans
+    }
+
+    /// Its extended usages, as far as Kubernetes knows them.
+    pub(crate) fn usages(&self) -> Vec<Usage> {
+        let first = self.first();
+        let Ok(Some(extension)) = first.extended_key_usage() else { return Vec::new() };
+        let known = [(Usage::Server, extension.value.server_auth), (Usage::Client, extension.value.client_auth)];
+        known.into_iter().filter(|(_, set)| *set).map(|(usage, _)| usage).collect()
+    }
+
+    /// Whether one of its certificates stands in `other`.
+    pub(crate) fn shares(&self, other: &Self) -> bool {
+        self.0.iter().any(|der| other.0.contains(der))
+    }
+}
+
+fn parsed(der: &[u8]) -> X509Certificate<'_> {
+    X509Certificate::from_der(der).expect("parsed when it was loaded").1
+}
+
+fn signed(certificate: &X509Certificate<'_>, by: &X509Certificate<'_>) -> bool {
+    certificate.issuer().as_raw() == by.subject().as_raw() && certificate.verify_signature(Some(by.public_key())).is_ok()
+}
+
+fn timestamp(seconds: i64) -> Timestamp {
+    Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX)
+}
+
+fn address(bytes: &[u8]) -> Option<IpAddr> {
+    match bytes.len() {
+        4 => <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from),
+        16 => <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from),
+        _ => None,
+    }
+}
+
+/// A wildcard stands for exactly one label, as TLS clients have it.
+fn covers(have: &Sans, name: &str) -> bool {
+    let wildcard = name.split_once('.').map(|(_, rest)| format!("*.{rest}"));
+    have.names.contains(name) || wildcard.is_some_and(|w| have.names.contains(&w))
+}

@@ -1,28 +1,7 @@
-//! A PKI folder kept in line with the table: what is valid stays, what is missing is made, what is wrong is an error.
+//! What can be wrong with a folder of keys and certificates.
 
-use crate::CertParams;
 use std::path::{Path, PathBuf};
 use usernetes_host::FsError;
-
-/// What was done about one certificate, key pair or kubeconfig.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// It was not there and was made.
-    Made,
-    /// It was there and is valid.
-    Kept,
-    /// It was there and is valid; its CA's key is elsewhere.
-    KeptExternal,
-}
-
-/// What was done about one certificate, key pair or kubeconfig.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
-    /// Its name, such as `etcd-server`, `sa` or `admin.conf`.
-    pub name: &'static str,
-    /// What was done.
-    pub action: Action,
-}
 
 /// A folder with keys and certificates that cannot be brought in line.
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +47,7 @@ pub enum PkiError {
     #[error("cannot make {name}")]
     Make {
         /// What was to be made.
-        name: String,
+        name: &'static str,
         /// Why.
         source: rcgen::Error,
     },
@@ -101,6 +80,9 @@ pub enum Problem {
     /// Its other half is missing.
     #[error("is there, but {} is not", .0.display())]
     Half(PathBuf),
+    /// A subject that a new certificate could not carry.
+    #[error("has a subject that cannot be kept: an attribute stands twice, or is not text")]
+    Subject,
     /// A kubeconfig for another cluster.
     #[error("trusts another CA than {}", .0.display())]
     OtherCa(PathBuf),
@@ -117,18 +99,34 @@ pub enum Problem {
 impl PkiError {
     /// What a person does about it.
     pub fn hint(&self) -> Option<String> {
-        None
+        match self {
+            Self::Invalid { cure, .. } => Some(cure.clone()),
+            Self::External { path, key } => {
+                let (path, key) = (path.display(), key.display());
+                Some(format!("put {path} there, signed by the external CA; or {key}, so that it can be made here"))
+            }
+            Self::NoCa { name, .. } => Some(format!("usernetes-rs init phase certs {name}")),
+            Self::Fs(_) | Self::Unknown { .. } | Self::Make { .. } => None,
+        }
+    }
+
+    /// An invalid file, cured by moving `files` away and making them anew by `phase`.
+    pub(crate) fn invalid(path: &Path, problem: Problem, files: &[&Path], phase: &str) -> Self {
+        let cure = match &problem {
+            Problem::Expired(_) if !phase.starts_with("certs ca") => format!("usernetes-rs certs renew {}", last(phase)),
+            Problem::NotYet(at) => format!("correct this host's clock: it is before {at}"),
+            Problem::Half(other) => format!("put {} back; or {}", other.display(), away(files, phase)),
+            _ => format!("if nothing needs it any more: {}", away(files, phase)),
+        };
+        Self::Invalid { path: path.to_owned(), problem, cure }
     }
 }
 
-/// Brings the whole tree in line, service-account key included: certificates in the table's order, then `sa`.
-pub fn ensure_all(pki_dir: &Path, params: &CertParams) -> Result<Vec<Outcome>, PkiError> {
-    let _ = (pki_dir, params);
-    unimplemented!()
+fn last(phase: &str) -> &str {
+    phase.rsplit(' ').next().unwrap_or(phase)
 }
 
-/// Brings one certificate in line, or `sa`; its CA must be there.
-pub fn ensure(pki_dir: &Path, name: &str, params: &CertParams) -> Result<Outcome, PkiError> {
-    let _ = (pki_dir, name, params);
-    unimplemented!()
+fn away(files: &[&Path], phase: &str) -> String {
+    let files: Vec<_> = files.iter().map(|f| f.display().to_string()).collect();
+    format!("rm {}; usernetes-rs init phase {phase}", files.join(" "))
 }
