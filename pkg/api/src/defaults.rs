@@ -54,6 +54,10 @@ impl Config {
         or(&mut networking.dns_domain, constants::DEFAULT_DNS_DOMAIN);
         or(&mut self.cluster.cluster_name, "kubernetes");
         or(&mut self.cluster.kubernetes_version, constants::KUBERNETES_VERSION);
+        if self.cluster.kubernetes_version.starts_with(|c: char| c.is_ascii_digit()) {
+            // kubeadm takes both forms, binaries report the one with the v.
+            self.cluster.kubernetes_version.insert(0, 'v');
+        }
         self.cluster.certificate_validity_period.get_or_insert(Duration::hours(8760));
         self.cluster.ca_certificate_validity_period.get_or_insert(Duration::hours(87600));
         self.cluster.encryption_algorithm.get_or_insert_default();

@@ -14,6 +14,7 @@ mod network;
 mod parse;
 mod paths;
 mod rootless;
+mod typed;
 mod v1beta4;
 mod validate;
 mod yaml;

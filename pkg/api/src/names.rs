@@ -10,12 +10,6 @@ pub(crate) fn nearest<'a>(given: &str, known: &[&'a str]) -> Option<&'a str> {
     near.filter(|(distance, name)| *distance <= (name.len() / 3).max(1)).map(|(_, name)| name)
 }
 
-/// RFC 1123 label: what a Service name, a part of a DNS name and a folder have in common.
-pub(crate) fn is_label(s: &str) -> bool {
-    let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
-    !s.is_empty() && s.len() <= 63 && s.bytes().all(inner) && !s.starts_with('-') && !s.ends_with('-')
-}
-
 /// RFC 1123 subdomain as Kubernetes checks it: lower case, at most 253 characters; labels may be longer than 63.
 pub(crate) fn is_subdomain(s: &str) -> bool {
     let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';

@@ -54,9 +54,8 @@ impl Config {
 }
 
 /// What says which type a document has.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-#[derive(Default)]
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default, expecting = "a document with apiVersion and kind")]
 struct Header {
     api_version: String,
     kind: String,

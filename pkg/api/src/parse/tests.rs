@@ -56,7 +56,7 @@ fn wrong_types_and_values_name_their_line() {
     assert_snapshot!(message(&TWO.replace("snapshotter: fuse-overlayfs", "ports: {kubelet: 70000}")), @"c.yaml:14: RootlessConfiguration: ports.kubelet: invalid value: integer `70000`, expected u16");
     assert_snapshot!(message(&(TWO.to_owned() + "snapshotter: auto\n")), @"c.yaml:11: RootlessConfiguration: duplicate field `snapshotter`");
     assert_snapshot!(message("kind: [x\n"), @"c.yaml:1: YAML: kind: invalid type: sequence, expected a string");
-    assert_snapshot!(message("---\n- a\n"), @"c.yaml:2: YAML: invalid type: sequence, expected struct Header");
+    assert_snapshot!(message("---\n- a\n"), @"c.yaml:2: YAML: invalid type: sequence, expected a document with apiVersion and kind");
     assert_snapshot!(message("apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\nbootstrapTokens:\n- ttl: 1 day\n"), @r#"c.yaml:4: InitConfiguration: bootstrapTokens[0]: "1 day" is not a duration such as 24h, 90m or 500ms"#);
 }
 

@@ -1,0 +1,71 @@
+//! A checked configuration's values in types.
+//!
+//! These never fail after [`Config::set_defaults`] and [`Config::validate`]; on anything else they may panic.
+
+use crate::names::host_port;
+use crate::{ApiEndpoint, Config, NodeRegistrationOptions, ServiceNetwork, Timeouts, constants};
+use ipnet::IpNet;
+use std::net::{IpAddr, SocketAddr};
+
+const CHECKED: &str = "the configuration was validated";
+
+impl Config {
+    /// The cluster's pod range.
+    pub fn pod_subnet(&self) -> IpNet {
+        self.cluster.networking.pod_subnet.parse().expect(CHECKED)
+    }
+
+    /// The cluster's service range.
+    pub fn service_network(&self) -> ServiceNetwork {
+        ServiceNetwork(self.cluster.networking.service_subnet.parse().expect(CHECKED))
+    }
+
+    /// Address under which other hosts reach this one.
+    pub fn host_ip(&self) -> IpAddr {
+        self.rootless.host_ip.expect(CHECKED)
+    }
+
+    /// Where this node's API server listens.
+    pub fn local_api_endpoint(&self) -> SocketAddr {
+        let ApiEndpoint { advertise_address, bind_port } = self.init.local_api_endpoint;
+        SocketAddr::new(advertise_address.expect(CHECKED), bind_port.unwrap_or(constants::API_SERVER_PORT))
+    }
+
+    /// Host (without brackets) and port under which all nodes reach the API.
+    pub fn control_plane_endpoint(&self) -> (String, u16) {
+        let local = self.local_api_endpoint();
+        match self.cluster.control_plane_endpoint.as_str() {
+            "" => (local.ip().to_string(), local.port()),
+            endpoint => {
+                let (host, port) = host_port(endpoint).expect(CHECKED);
+                (host, port.unwrap_or(local.port()))
+            }
+        }
+    }
+
+    /// `https://HOST:PORT` of [`Config::control_plane_endpoint`], as kubeconfigs name it.
+    pub fn control_plane_url(&self) -> String {
+        let (host, port) = self.control_plane_endpoint();
+        if host.contains(':') { format!("https://[{host}]:{port}") } else { format!("https://{host}:{port}") }
+    }
+
+    /// Version of the control plane.
+    pub fn kubernetes_version(&self) -> semver::Version {
+        self.cluster.kubernetes_version.trim_start_matches('v').parse().expect(CHECKED)
+    }
+
+    /// How this node registers: as it joins, or as the first one.
+    pub fn node_registration(&self) -> &NodeRegistrationOptions {
+        self.join.as_ref().map_or(&self.init.node_registration, |join| &join.node_registration)
+    }
+
+    /// This node's name.
+    pub fn node_name(&self) -> &str {
+        &self.node_registration().name
+    }
+
+    /// Limits of waiting on this node.
+    pub fn timeouts(&self) -> &Timeouts {
+        self.join.as_ref().map_or(&self.init.timeouts, |join| &join.timeouts)
+    }
+}

@@ -1,0 +1,155 @@
+//! `InitConfiguration` and `ClusterConfiguration`.
+
+use super::{Errors, arguments, node_registration, timeouts, token};
+use crate::{BootstrapTokenSpec, ClusterConfiguration, Config, Duration, constants, names};
+use ipnet::IpNet;
+use std::net::IpAddr;
+
+/// Largest service range, in bits of addresses: the API server keeps a bitmap of it.
+const SERVICE_BITS: u8 = 20;
+/// Most bits between the pod range's mask and a node's, for the same reason.
+const NODES_BITS: u8 = 16;
+
+pub(super) fn init(errors: &mut Errors, config: &Config) {
+    let init = &config.init;
+    node_registration(errors, &init.node_registration);
+    timeouts(errors, &init.timeouts);
+    for (n, spec) in init.bootstrap_tokens.iter().enumerate() {
+        bootstrap_token(errors, &format!("bootstrapTokens[{n}]"), spec);
+    }
+}
+
+fn bootstrap_token(errors: &mut Errors, field: &str, spec: &BootstrapTokenSpec) {
+    if !spec.token.is_empty() {
+        token(errors, &format!("{field}.token"), &spec.token);
+    }
+    errors.require(spec.ttl.is_none() || spec.expires.is_none(), format!("{field}.expires"), || "excludes ttl; give one of the two".into());
+    for usage in &spec.usages {
+        errors.require(matches!(usage.as_str(), "signing" | "authentication"), format!("{field}.usages"), || {
+            format!("{usage:?} is not signing or authentication")
+        });
+    }
+    let authenticates = spec.usages.is_empty() || spec.usages.iter().any(|u| u == "authentication");
+    errors.require(spec.groups.is_empty() || authenticates, format!("{field}.groups"), || "need the usage authentication".into());
+    for group in &spec.groups {
+        let name = group.strip_prefix("system:bootstrappers:").unwrap_or_default();
+        let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b':' || c == b'-';
+        let right = !name.is_empty() && name.len() <= 256 && name.bytes().all(inner) && !name.ends_with([':', '-']);
+        errors.require(right, format!("{field}.groups"), || format!("{group:?} does not have the form system:bootstrappers:NAME"));
+    }
+}
+
+pub(super) fn cluster(errors: &mut Errors, config: &Config) {
+    let cluster = &config.cluster;
+    version(errors, &cluster.kubernetes_version);
+    networking(errors, config);
+    let endpoint = &cluster.control_plane_endpoint;
+    errors.require(endpoint.is_empty() || names::host_port(endpoint).is_some(), "controlPlaneEndpoint", || {
+        format!("{endpoint:?} is not HOST or HOST:PORT")
+    });
+    components(errors, cluster);
+    validity(errors, cluster);
+}
+
+/// kubeadm's skew: the control plane may be as new as the tool or one minor older.
+fn version(errors: &mut Errors, given: &str) {
+    let own: semver::Version = constants::KUBERNETES_VERSION.trim_start_matches('v').parse().expect("a constant");
+    let parsed = given.strip_prefix('v').and_then(|v| semver::Version::parse(v).ok());
+    let Some(version) = parsed else {
+        return errors.add("kubernetesVersion", format!("{given:?} is not a version such as {}", constants::KUBERNETES_VERSION));
+    };
+    let supported = version.major == own.major && (own.minor - 1..=own.minor).contains(&version.minor);
+    errors.require(supported, "kubernetesVersion", || {
+        format!("{given} is not supported; this version of the tool runs v{0}.{1} and v{0}.{2}", own.major, own.minor - 1, own.minor)
+    });
+}
+
+fn networking(errors: &mut Errors, config: &Config) {
+    let networking = &config.cluster.networking;
+    let domain = &networking.dns_domain;
+    errors.require(names::is_subdomain(domain), "networking.dnsDomain", || {
+        format!("{domain:?} is not a DNS domain in lower case, such as cluster.local")
+    });
+    let services = range(errors, "networking.serviceSubnet", &networking.service_subnet);
+    let pods = range(errors, "networking.podSubnet", &networking.pod_subnet);
+    if let Some(net) = services {
+        let bits = net.max_prefix_len() - net.prefix_len();
+        errors.require((4..=SERVICE_BITS).contains(&bits), "networking.serviceSubnet", || {
+            let max = net.max_prefix_len();
+            format!("{net} has a mask outside /{} to /{}", max - SERVICE_BITS, max - 4)
+        });
+    }
+    if let Some(net) = pods {
+        let mask = node_mask(config, net);
+        let right = net.prefix_len() <= mask && mask - net.prefix_len() <= NODES_BITS;
+        errors.require(right, "networking.podSubnet", || {
+            format!("{net} has a mask outside /{} to /{mask}, from which each node gets a /{mask}", mask.saturating_sub(NODES_BITS))
+        });
+    }
+    separate(errors, config, services, pods);
+}
+
+/// One range, written with its first address.
+fn range(errors: &mut Errors, field: &str, text: &str) -> Option<IpNet> {
+    if text.contains(',') {
+        errors.add(field, format!("{text:?} holds several ranges; clusters of two address families are not supported"));
+        return None;
+    }
+    let Ok(net) = text.parse::<IpNet>() else {
+        errors.add(field, format!("{text:?} is not a range such as 10.244.0.0/16"));
+        return None;
+    };
+    errors.require(net.network() == net.addr(), field, || format!("{text} is an address inside {}; write the range", net.trunc()));
+    Some(net.trunc())
+}
+
+/// What every node gets of the pod range, as kube-controller-manager's flags say.
+fn node_mask(config: &Config, pods: IpNet) -> u8 {
+    let (family, default) = if pods.addr().is_ipv4() { ("node-cidr-mask-size-ipv4", 24) } else { ("node-cidr-mask-size-ipv6", 64) };
+    let args = &config.cluster.controller_manager.extra_args;
+    let given = args.iter().rev().find(|arg| arg.name == family || arg.name == "node-cidr-mask-size");
+    given.and_then(|arg| arg.value.parse().ok()).unwrap_or(default)
+}
+
+/// Ranges are disjoint, of one family, and HOST_IP is in none of them.
+fn separate(errors: &mut Errors, config: &Config, services: Option<IpNet>, pods: Option<IpNet>) {
+    let tap = IpNet::V4(config.rootless.network.cidr).trunc();
+    let overlap = |a: IpNet, b: IpNet| a.contains(&b) || b.contains(&a);
+    if let (Some(services), Some(pods)) = (services, pods) {
+        errors.require(!overlap(services, pods), "networking.podSubnet", || format!("{pods} overlaps networking.serviceSubnet {services}"));
+    }
+    for (field, net) in [("networking.serviceSubnet", services), ("networking.podSubnet", pods)] {
+        let Some(net) = net else { continue };
+        errors.require(!overlap(net, tap), field, || format!("{net} overlaps network.cidr {tap}, the node's tap"));
+        let Some(ip) = config.rootless.host_ip else { continue };
+        errors.require(!net.contains(&ip), field, || format!("{net} holds this host's address {ip}; pods could not reach it"));
+        errors.require(net.addr().is_ipv4() == ip.is_ipv4(), field, || format!("{net} is not of the address family of hostIP {ip}"));
+    }
+}
+
+fn components(errors: &mut Errors, cluster: &ClusterConfiguration) {
+    arguments(errors, "etcd.local.extraArgs", &cluster.etcd.local.extra_args);
+    arguments(errors, "apiServer.extraArgs", &cluster.api_server.extra_args);
+    arguments(errors, "controllerManager.extraArgs", &cluster.controller_manager.extra_args);
+    arguments(errors, "scheduler.extraArgs", &cluster.scheduler.extra_args);
+    let sans = [
+        ("apiServer.certSANs", &cluster.api_server.cert_sans),
+        ("etcd.local.serverCertSANs", &cluster.etcd.local.server_cert_sans),
+        ("etcd.local.peerCertSANs", &cluster.etcd.local.peer_cert_sans),
+    ];
+    for (field, san) in sans.iter().flat_map(|(field, sans)| sans.iter().map(move |san| (field, san))) {
+        let name = san.strip_prefix("*.").unwrap_or(san);
+        let right = san.parse::<IpAddr>().is_ok() || names::is_subdomain(name);
+        errors.require(right, *field, || format!("{san:?} is neither an address nor a DNS name in lower case"));
+    }
+}
+
+fn validity(errors: &mut Errors, cluster: &ClusterConfiguration) {
+    let (leaf, ca) = (cluster.certificate_validity_period, cluster.ca_certificate_validity_period);
+    for (field, period) in [("certificateValidityPeriod", leaf), ("caCertificateValidityPeriod", ca)] {
+        errors.require(period.is_none_or(|p| p > Duration::default()), field, || "must be longer than 0s".into());
+    }
+    if let (Some(leaf), Some(ca)) = (leaf, ca) {
+        errors.require(leaf <= ca, "certificateValidityPeriod", || format!("{leaf} outlives caCertificateValidityPeriod {ca}"));
+    }
+}

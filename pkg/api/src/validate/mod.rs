@@ -1,0 +1,104 @@
+//! What cannot work, all of it at once, with the paths that kubeadm gives fields.
+//!
+//! Mirrors `cmd/kubeadm/app/apis/kubeadm/validation`; ranges are compared with each other besides, since in one
+//! namespace with one tap an overlap is never reachable.
+
+mod cluster;
+mod join;
+mod rootless;
+
+use crate::{Config, ConfigError, Duration, FieldError, NodeRegistrationOptions, Timeouts, names};
+
+impl Config {
+    /// All mistakes of a configuration whose defaults are set.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let mut errors = Errors::default();
+        match &self.join {
+            Some(join) => join::join(&mut errors, join),
+            None => cluster::init(&mut errors, self),
+        }
+        cluster::cluster(&mut errors, self);
+        rootless::rootless(&mut errors, self);
+        errors.0.is_empty().then_some(()).ok_or(ConfigError::Invalid(errors.0))
+    }
+}
+
+/// Collects mistakes.
+#[derive(Default)]
+struct Errors(Vec<FieldError>);
+
+impl Errors {
+    fn add(&mut self, field: impl Into<String>, message: impl Into<String>) {
+        self.0.push(FieldError { field: field.into(), message: message.into() });
+    }
+
+    fn require(&mut self, holds: bool, field: impl Into<String>, message: impl FnOnce() -> String) {
+        if !holds {
+            self.add(field, message());
+        }
+    }
+}
+
+const EFFECTS: [&str; 3] = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
+
+/// `nodeRegistration` of init and join.
+fn node_registration(errors: &mut Errors, node: &NodeRegistrationOptions) {
+    let name = &node.name;
+    errors.require(names::is_subdomain(name) && name.len() <= 63, "nodeRegistration.name", || {
+        format!("{name:?} is not a node name: up to 63 of a-z, 0-9, '-' and '.', letters or digits at both ends; --node-name sets it")
+    });
+    for (n, taint) in node.taints.iter().flatten().enumerate() {
+        let field = format!("nodeRegistration.taints[{n}]");
+        errors.require(is_qualified(&taint.key), format!("{field}.key"), || format!("{:?} is not a label key such as example.com/name", taint.key));
+        errors.require(taint.value.is_empty() || is_label_value(&taint.value), format!("{field}.value"), || {
+            format!("{:?} is not a label value", taint.value)
+        });
+        errors.require(EFFECTS.contains(&taint.effect.as_str()), format!("{field}.effect"), || {
+            format!("{:?} is not one of {}", taint.effect, EFFECTS.join(", "))
+        });
+    }
+    arguments(errors, "nodeRegistration.kubeletExtraArgs", &node.kubelet_extra_args);
+}
+
+fn arguments(errors: &mut Errors, field: &str, args: &[crate::Arg]) {
+    for (n, arg) in args.iter().enumerate() {
+        let right = !arg.name.is_empty() && !arg.name.starts_with('-') && !arg.name.contains(['=', ' ']);
+        errors.require(right, format!("{field}[{n}].name"), || format!("{:?} is not the name of a flag without its dashes", arg.name));
+    }
+}
+
+fn timeouts(errors: &mut Errors, t: &Timeouts) {
+    let all = [
+        ("controlPlaneComponentHealthCheck", t.control_plane_component_health_check),
+        ("kubeletHealthCheck", t.kubelet_health_check),
+        ("kubernetesAPICall", t.kubernetes_api_call),
+        ("tlsBootstrap", t.tls_bootstrap),
+        ("discovery", t.discovery),
+    ];
+    for (name, value) in all {
+        errors.require(value > Duration::default(), format!("timeouts.{name}"), || "must be longer than 0s".into());
+    }
+}
+
+/// `abcdef.0123456789abcdef`. The message does not repeat the token, which is a secret.
+fn token(errors: &mut Errors, field: &str, token: &str) {
+    let part = |s: &str, len| s.len() == len && s.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    let right = token.split_once('.').is_some_and(|(id, secret)| part(id, 6) && part(secret, 16));
+    errors.require(right, field, || "is not a bootstrap token: 6 of a-z0-9, a dot, 16 of a-z0-9".into());
+}
+
+/// Label key: `name` or `prefix/name`.
+fn is_qualified(key: &str) -> bool {
+    match key.split_once('/') {
+        Some((prefix, name)) => names::is_subdomain(prefix) && is_label_value(name),
+        None => is_label_value(key),
+    }
+}
+
+fn is_label_value(s: &str) -> bool {
+    let end = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+    s.len() <= 63 && end(s.chars().next()) && end(s.chars().next_back()) && s.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+}
+
+#[cfg(test)]
+mod tests;

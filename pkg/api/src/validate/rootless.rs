@@ -1,0 +1,62 @@
+//! `RootlessConfiguration`, and the ports and addresses of both documents together.
+
+use super::Errors;
+use crate::{Config, constants};
+use std::net::IpAddr;
+
+/// slirp4netns takes no more.
+const MAX_MTU: u32 = 65521;
+/// IPv6 needs no less.
+const MIN_MTU: u32 = 1280;
+/// slirp4netns gives the node the range's .100.
+const MAX_TAP_PREFIX: u8 = 25;
+
+/// Inside the node every component listens in the same network namespace.
+const TAKEN: [(u16, &str); 6] = [
+    (constants::ETCD_CLIENT_PORT, "etcd"),
+    (constants::ETCD_PEER_PORT, "etcd"),
+    (constants::ETCD_METRICS_PORT, "etcd"),
+    (constants::KUBELET_HEALTHZ_PORT, "the kubelet's health check"),
+    (constants::CONTROLLER_MANAGER_PORT, "kube-controller-manager"),
+    (constants::SCHEDULER_PORT, "kube-scheduler"),
+];
+
+pub(super) fn rootless(errors: &mut Errors, config: &Config) {
+    host_ip(errors, config);
+    let network = &config.rootless.network;
+    errors.require((MIN_MTU..=MAX_MTU).contains(&network.mtu), "network.mtu", || {
+        format!("{} is outside {MIN_MTU} to {MAX_MTU}", network.mtu)
+    });
+    errors.require(network.cidr.prefix_len() <= MAX_TAP_PREFIX, "network.cidr", || {
+        format!("{} is too small; the tap needs a /{MAX_TAP_PREFIX} or more", network.cidr)
+    });
+    ports(errors, config);
+}
+
+fn host_ip(errors: &mut Errors, config: &Config) {
+    let Some(ip) = config.rootless.host_ip else {
+        return errors.add("hostIP", "no address of this host was found; --host-ip ADDRESS names the one under which other hosts reach it");
+    };
+    let reachable = !ip.is_unspecified() && !ip.is_loopback() && !ip.is_multicast() && ip != IpAddr::from([255; 4]);
+    errors.require(reachable, "hostIP", || format!("{ip} is not an address under which other hosts reach this one; --host-ip sets it"));
+    let tap = config.rootless.network.cidr;
+    let inside = matches!(ip, IpAddr::V4(ip) if tap.contains(&ip));
+    errors.require(!inside, "network.cidr", || format!("{tap} holds this host's address {ip}"));
+    if let Some(advertised) = config.init.local_api_endpoint.advertise_address {
+        errors.require(advertised == ip, "localAPIEndpoint.advertiseAddress", || format!("{advertised} is not hostIP {ip}; give one of the two"));
+    }
+}
+
+fn ports(errors: &mut Errors, config: &Config) {
+    let api = config.init.local_api_endpoint.bind_port.unwrap_or(constants::API_SERVER_PORT);
+    let ports = &config.rootless.ports;
+    for (field, port) in [("localAPIEndpoint.bindPort", api), ("ports.kubelet", ports.kubelet), ("ports.vxlan", ports.vxlan)] {
+        errors.require(port != 0, field, || "0 is not a port; choose one of 1 to 65535".into());
+    }
+    errors.require(api != ports.kubelet, "ports.kubelet", || format!("{api} is localAPIEndpoint.bindPort already"));
+    for (field, port) in [("localAPIEndpoint.bindPort", api), ("ports.kubelet", ports.kubelet)] {
+        for (taken, by) in TAKEN {
+            errors.require(port != taken, field, || format!("{port} is the port of {by}"));
+        }
+    }
+}

@@ -1,0 +1,157 @@
+use crate::{Config, HostFacts};
+use insta::assert_snapshot;
+use std::path::Path;
+
+fn config(text: &str) -> Config {
+    let mut config = Config::parse(Path::new("c.yaml"), text).expect("well-formed");
+    config.set_defaults(&HostFacts { hostname: "Host-A".into(), host_ip: Some("198.51.100.11".parse().expect("an address")) });
+    config
+}
+
+fn errors(text: &str) -> String {
+    config(text).validate().expect_err("must be refused").to_string()
+}
+
+fn cluster(fields: &str) -> String {
+    errors(&format!("apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n{fields}"))
+}
+
+fn init(fields: &str) -> String {
+    errors(&format!("apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\n{fields}"))
+}
+
+fn join(fields: &str) -> String {
+    errors(&format!("apiVersion: kubeadm.k8s.io/v1beta4\nkind: JoinConfiguration\n{fields}"))
+}
+
+fn rootless(fields: &str) -> String {
+    errors(&format!("apiVersion: usernetes.rs/v1alpha1\nkind: RootlessConfiguration\n{fields}"))
+}
+
+#[test]
+fn defaults_are_right_and_their_getters_work() {
+    let config = config("");
+    config.validate().expect("right");
+    assert_eq!(config.pod_subnet().to_string(), "10.244.0.0/16");
+    assert_eq!(config.service_network().dns().to_string(), "10.96.0.10");
+    assert_eq!(config.host_ip().to_string(), "198.51.100.11");
+    assert_eq!(config.control_plane_endpoint(), ("198.51.100.11".into(), 6443));
+    assert_eq!(config.control_plane_url(), "https://198.51.100.11:6443");
+    assert_eq!(config.kubernetes_version().minor, 36);
+    assert_eq!(config.node_name(), "host-a");
+}
+
+#[test]
+fn endpoints_may_leave_the_port_out() {
+    let text = |e: &str| format!("apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\nkubernetesVersion: 1.35.2\ncontrolPlaneEndpoint: '{e}'\n");
+    for (given, url) in [("api.example", "https://api.example:6443"), ("10.0.0.1:443", "https://10.0.0.1:443"), ("[fd00::1]:443", "https://[fd00::1]:443"), ("fd00::1", "https://[fd00::1]:6443")] {
+        let config = config(&text(given));
+        config.validate().expect("right");
+        assert_eq!(config.control_plane_url(), url);
+        assert_eq!(config.cluster.kubernetes_version, "v1.35.2");
+    }
+}
+
+#[test]
+fn no_address_of_the_host() {
+    let mut config = Config::default();
+    config.set_defaults(&HostFacts { hostname: "a".into(), host_ip: None });
+    assert_snapshot!(config.validate().expect_err("no address"), @"hostIP: no address of this host was found; --host-ip ADDRESS names the one under which other hosts reach it");
+}
+
+#[test]
+fn ranges() {
+    assert_snapshot!(cluster("networking: {podSubnet: 10.244.0.1/16, serviceSubnet: 10.96.0.0, dnsDomain: Cluster.local}"), @r#"
+networking.dnsDomain: "Cluster.local" is not a DNS domain in lower case, such as cluster.local
+networking.serviceSubnet: "10.96.0.0" is not a range such as 10.244.0.0/16
+networking.podSubnet: 10.244.0.1/16 is an address inside 10.244.0.0/16; write the range
+"#);
+    assert_snapshot!(cluster("networking: {podSubnet: 10.0.0.0/8, serviceSubnet: 10.0.0.0/11}"), @r#"
+networking.serviceSubnet: 10.0.0.0/11 has a mask outside /12 to /28
+networking.podSubnet: 10.0.0.0/8 overlaps networking.serviceSubnet 10.0.0.0/11
+networking.serviceSubnet: 10.0.0.0/11 overlaps network.cidr 10.0.2.0/24, the node's tap
+networking.podSubnet: 10.0.0.0/8 overlaps network.cidr 10.0.2.0/24, the node's tap
+"#);
+    assert_snapshot!(cluster("networking: {podSubnet: 198.51.0.0/16, serviceSubnet: 10.0.2.0/28}"), @r#"
+networking.serviceSubnet: 10.0.2.0/28 overlaps network.cidr 10.0.2.0/24, the node's tap
+networking.podSubnet: 198.51.0.0/16 holds this host's address 198.51.100.11; pods could not reach it
+"#);
+    assert_snapshot!(cluster("networking: {podSubnet: 10.1.0.0/26, serviceSubnet: 10.2.0.0/29}"), @r#"
+networking.serviceSubnet: 10.2.0.0/29 has a mask outside /12 to /28
+networking.podSubnet: 10.1.0.0/26 has a mask outside /8 to /24, from which each node gets a /24
+"#);
+    assert_snapshot!(cluster("networking: {podSubnet: 'fd00::/48', serviceSubnet: '10.2.0.0/16,fd01::/112'}"), @r#"
+networking.serviceSubnet: "10.2.0.0/16,fd01::/112" holds several ranges; clusters of two address families are not supported
+networking.podSubnet: fd00::/48 is not of the address family of hostIP 198.51.100.11
+"#);
+}
+
+#[test]
+fn cluster_wide_values() {
+    assert_snapshot!(cluster("kubernetesVersion: v1.34.0\ncontrolPlaneEndpoint: 'a_b:1'\n"), @r#"
+kubernetesVersion: v1.34.0 is not supported; this version of the tool runs v1.35 and v1.36
+controlPlaneEndpoint: "a_b:1" is not HOST or HOST:PORT
+"#);
+    assert_snapshot!(cluster("kubernetesVersion: stable-1\ncontrolPlaneEndpoint: '10.0.0.999:6443'\n"), @r#"
+kubernetesVersion: "stable-1" is not a version such as v1.36.3
+controlPlaneEndpoint: "10.0.0.999:6443" is not HOST or HOST:PORT
+"#);
+    assert_snapshot!(cluster("certificateValidityPeriod: 2h\ncaCertificateValidityPeriod: 1h\napiServer: {certSANs: ['*.a.example', 10.0.0.1, 'A b'], extraArgs: [{name: --v}]}"), @r#"
+apiServer.extraArgs[0].name: "--v" is not the name of a flag without its dashes
+apiServer.certSANs: "A b" is neither an address nor a DNS name in lower case
+certificateValidityPeriod: 2h0m0s outlives caCertificateValidityPeriod 1h0m0s
+"#);
+    assert_snapshot!(cluster("certificateValidityPeriod: 0s\n"), @"certificateValidityPeriod: must be longer than 0s");
+}
+
+#[test]
+fn nodes_and_tokens() {
+    assert_snapshot!(init("nodeRegistration: {name: a_b, taints: [{key: '', effect: NoSchedules}], kubeletExtraArgs: [{name: 'v=1'}]}"), @r#"
+nodeRegistration.name: "a_b" is not a node name: up to 63 of a-z, 0-9, '-' and '.', letters or digits at both ends; --node-name sets it
+nodeRegistration.taints[0].key: "" is not a label key such as example.com/name
+nodeRegistration.taints[0].effect: "NoSchedules" is not one of NoSchedule, PreferNoSchedule, NoExecute
+nodeRegistration.kubeletExtraArgs[0].name: "v=1" is not the name of a flag without its dashes
+"#);
+    assert_snapshot!(init("bootstrapTokens: [{token: abcdef.tooshort, ttl: 1h, expires: '2030-01-01T00:00:00Z', usages: [signing, x], groups: [a]}]\ntimeouts: {discovery: 0s}"), @r#"
+timeouts.discovery: must be longer than 0s
+bootstrapTokens[0].token: is not a bootstrap token: 6 of a-z0-9, a dot, 16 of a-z0-9
+bootstrapTokens[0].expires: excludes ttl; give one of the two
+bootstrapTokens[0].usages: "x" is not signing or authentication
+bootstrapTokens[0].groups: need the usage authentication
+bootstrapTokens[0].groups: "a" does not have the form system:bootstrappers:NAME
+"#);
+    assert_snapshot!(init("localAPIEndpoint: {advertiseAddress: 198.51.100.12, bindPort: 2379}"), @"localAPIEndpoint.bindPort: 2379 is the port of etcd");
+}
+
+#[test]
+fn discovery() {
+    assert_snapshot!(join("discovery: {}"), @"discovery: bootstrapToken or file must be set");
+    assert_snapshot!(join("discovery: {bootstrapToken: {token: a}, file: {kubeConfigPath: /a}}"), @"discovery: bootstrapToken and file cannot both be set");
+    assert_snapshot!(join("discovery: {bootstrapToken: {token: secret, apiServerEndpoint: 10.0.0.1}}"), @r#"
+discovery.bootstrapToken.token: is not a bootstrap token: 6 of a-z0-9, a dot, 16 of a-z0-9
+discovery.bootstrapToken.apiServerEndpoint: "10.0.0.1" is not HOST:PORT
+discovery.bootstrapToken.caCertHashes: a pin of the cluster's CA is needed, else anyone could answer; unsafeSkipCAVerification: true goes without
+"#);
+    assert_snapshot!(join("discovery: {tlsBootstrapToken: x, bootstrapToken: {token: abcdef.0123456789abcdef, apiServerEndpoint: '10.0.0.1:6443', caCertHashes: ['sha256:12']}}"), @r#"
+discovery.bootstrapToken.caCertHashes: "sha256:12" is not sha256: and 64 hexadecimal digits
+discovery.tlsBootstrapToken: is not a bootstrap token: 6 of a-z0-9, a dot, 16 of a-z0-9
+"#);
+    assert_snapshot!(join("discovery: {file: {kubeConfigPath: 'http://a/b'}}"), @r#"discovery.file.kubeConfigPath: "http://a/b" is neither a path nor an https URL"#);
+}
+
+#[test]
+fn the_host() {
+    assert_snapshot!(rootless("hostIP: 127.0.0.1\nnetwork: {mtu: 100, cidr: 10.0.2.0/28}\nports: {kubelet: 6443, vxlan: 0}"), @r#"
+hostIP: 127.0.0.1 is not an address under which other hosts reach this one; --host-ip sets it
+network.mtu: 100 is outside 1280 to 65521
+network.cidr: 10.0.2.0/28 is too small; the tap needs a /25 or more
+ports.vxlan: 0 is not a port; choose one of 1 to 65535
+ports.kubelet: 6443 is localAPIEndpoint.bindPort already
+"#);
+    assert_snapshot!(rootless("hostIP: 10.0.2.15"), @"network.cidr: 10.0.2.0/24 holds this host's address 10.0.2.15");
+}
+
+#[test]
+fn no_message_repeats_a_token() {
+    assert!(!join("discovery: {bootstrapToken: {token: s3cretsecret, apiServerEndpoint: 'a:1', unsafeSkipCAVerification: true}}").contains("s3cret"));
+}
