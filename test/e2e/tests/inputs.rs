@@ -1,2 +1,296 @@
-//! Not yet.
-fn main() {}
+//! Inputs that go wrong before a cluster exists: each message names the thing and its cure, nothing is left running.
+
+use anyhow::{Result, ensure};
+use std::process::ExitCode;
+use std::time::Duration;
+use usernetes_e2e::{Background, Host, Need, Output, Rig, Scenario, main as suite};
+
+const FAILURE: i32 = 1;
+const PREFLIGHT: i32 = 2;
+const VALIDATION: i32 = 3;
+const USAGE: i32 = 64;
+
+fn main() -> ExitCode {
+    let scenario = |name, play| Scenario::own(name, 1, &[Need::Hosts, Need::Program, Need::Command("init")], play);
+    let bundled = |name, play| {
+        Scenario::own(name, 1, &[Need::Hosts, Need::Program, Need::Bundle, Need::Command("init")], play)
+    };
+    let scenarios = vec![
+        scenario("usage", usage),
+        scenario("unknown_phase", unknown_phase),
+        scenario("misspelt_field", misspelt_field),
+        scenario("config_missing", config_missing),
+        scenario("root", root),
+        scenario("no_newuidmap", no_newuidmap),
+        scenario("no_subordinate_ids", no_subordinate_ids),
+        scenario("short_subordinate_ids", short_subordinate_ids),
+        scenario("user_namespaces_off", user_namespaces_off),
+        scenario("tun_not_accessible", tun_not_accessible),
+        scenario("slirp4netns_missing", slirp4netns_missing),
+        scenario("slirp4netns_too_old", slirp4netns_too_old),
+        scenario("ports_taken", ports_taken),
+        scenario("host_ip_ambiguous", host_ip_ambiguous),
+        scenario("host_ip_missing", host_ip_missing),
+        scenario("host_ip_not_of_this_host", host_ip_not_of_this_host),
+        scenario("pods_overlap_host_route", pods_overlap_host_route),
+        scenario("services_overlap_pods", services_overlap_pods),
+        scenario("bundle_missing", bundle_missing),
+        bundled("bundle_truncated", bundle_truncated),
+        bundled("bundle_flipped_byte", bundle_flipped_byte),
+        bundled("bundle_file_missing", bundle_file_missing),
+        bundled("state_read_only", state_read_only),
+        bundled("state_full", state_full),
+    ];
+    suite("inputs", scenarios, |_| Ok(()))
+}
+
+/// `init` ends with the code and says the texts, and leaves nothing behind that runs or listens.
+fn refused(host: &Host, output: Output, code: i32, texts: &[&str]) -> Result<()> {
+    output.exits(code)?.says(texts)?;
+    host.silent()?;
+    let sockets = host.sh("find \"$XDG_RUNTIME_DIR\" ~ -type s").ok()?;
+    ensure!(sockets.text().is_empty(), "sockets are left:\n{sockets}");
+    ensure!(!host.mounts()?.contains("usernetes/"), "mounts are left:\n{}", host.mounts()?);
+    Ok(())
+}
+
+fn usage(rig: &Rig) -> Result<()> {
+    let host = rig.host();
+    refused(host, host.tool(&["init", "--no-such-flag"]).output()?, USAGE, &["--no-such-flag", "--help"])?;
+    refused(host, host.tool(&["frobnicate"]).output()?, USAGE, &["frobnicate", "--help"])?;
+    refused(host, host.tool(&["--cluster", "Not/AName", "init"]).output()?, USAGE, &["Not/AName", "a-z"])?;
+    refused(host, host.tool(&["init", "--pod-network-cidr", "10.0.0.0/99"]).output()?, USAGE, &["10.0.0.0/99"])?;
+    host.tool(&["--help"]).ok()?.says(&["init", "join", "reset"])?;
+    host.tool(&["version"]).ok()?.says(&["v1.36"])?;
+    host.tool(&["version", "-o", "json"]).ok()?.json()?;
+    for shell in ["bash", "zsh", "fish"] {
+        host.tool(&["completion", shell]).ok()?.says(&["usernetes-rs"])?;
+    }
+    Ok(())
+}
+
+fn unknown_phase(rig: &Rig) -> Result<()> {
+    let host = rig.host();
+    let output = host.init(&["--skip-phases", "addon/flanel"]).output()?;
+    refused(host, output, USAGE, &["addon/flanel", "addon/flannel"])?;
+    refused(host, host.tool(&["init", "phase", "no-such-phase"]).output()?, USAGE, &["no-such-phase"])
+}
+
+fn misspelt_field(rig: &Rig) -> Result<()> {
+    let host = rig.host();
+    let config = "apiVersion: kubeadm.k8s.io/v1beta4
+kind: ClusterConfiguration
+networking:
+  podSubnet: 10.244.0.0/16
+  serviceSubnt: 10.96.0.0/12
+";
+    let path = host.write("config.yaml", config)?;
+    let output = host.init(&["--config", &path]).output()?;
+    refused(host, output, VALIDATION, &["config.yaml", "line 5", "serviceSubnt", "serviceSubnet"])
+}
+
+fn config_missing(rig: &Rig) -> Result<()> {
+    let host = rig.host();
+    let output = host.init(&["--config", "/nowhere/config.yaml"]).output()?;
+    refused(host, output, FAILURE, &["/nowhere/config.yaml", "no such file"])
+}
+
+fn root(rig: &Rig) -> Result<()> {
+    let host = rig.host();
+    refused(host, host.init::<&str>(&[]).root().output()?, PREFLIGHT, &["root", "--allow-root", "ordinary user"])
+}
+
+/// A PATH with every program of the host but one.
+fn path_without(host: &Host, program: &str) -> Result<String> {
+    let script = format!("mkdir ~/bin; ln -s /usr/bin/* /usr/sbin/* ~/bin 2>/dev/null || true; rm ~/bin/{program}; echo ~/bin");
+    Ok(host.sh(&script).ok()?.text().to_owned())
+}
+
+/// The product by its full name, because PATH is another.
+fn init_with_path(host: &Host, path: &str) -> Result<Output> {
+    host.run(&["/usr/local/bin/usernetes-rs", "init", "--bundle", "/srv/bundle"]).env("PATH", path).output()
+}
+
+fn no_newuidmap(rig: &Rig) -> Result<()> {
+    let host = rig.host();
+    let output = init_with_path(host, &path_without(host, "newuidmap")?)?;
+    refused(host, output, PREFLIGHT, &["newuidmap", "install uidmap"])
+}
+
+fn no_subordinate_ids(rig: &Rig) -> Result<()> {
+    let host = rig.host();
+    host.admin(": > /etc/subuid; : > /etc/subgid")?;
+    let output = host.init::<&str>(&[]).output()?;
+    refused(host, output, PREFLIGHT, &["/etc/subuid", "alice", "usermod --add-subuids"])
+}
+
+fn short_subordinate_ids(rig: &Rig) -> Result<()> {
+    let host = rig.host();
+    host.admin("sed -i s/:[0-9]*$/:1000/ /etc/subuid /etc/subgid")?;
+    let output = host.init::<&str>(&[]).output()?;
+    refused(host, output, PREFLIGHT, &["/etc/subuid", "1000", "65536", "usermod --add-subuids"])
+}
+
+/// The limit belongs to a user namespace; inside one of its own, the machine's is not touched.
+fn user_namespaces_off(rig: &Rig) -> Result<()> {
+    let host = rig.host();
+    let id = host.uid();
+    let all = "--map-users=0:0:4294967294 --map-groups=0:0:4294967294";
+    let drop = format!("setpriv --reuid {id} --regid {id} --init-groups --inh-caps=-all --bounding-set=+all");
+    let script = format!(
+        "exec unshare --user {all} --setuid 0 --setgid 0 sh -euc '
+           echo 0 > /proc/sys/user/max_user_namespaces
+           exec {drop} -- env HOME=/home/alice USER=alice usernetes-rs init --bundle /srv/bundle'"
+    );
+    let output = host.sh(&script).root().output()?;
+    refused(host, output, PREFLIGHT, &["user namespace", "user.max_user_namespaces"])
+}
+
+fn tun_not_accessible(rig: &Rig) -> Result<()> {
+    let host = rig.host();
+    host.admin("chmod 600 /dev/net/tun")?;
+    let output = host.init::<&str>(&[]).output()?;
+    refused(host, output, PREFLIGHT, &["/dev/net/tun", "chmod"])?;
+    host.admin("rm /dev/net/tun")?;
+    let output = host.init::<&str>(&[]).output()?;
+    refused(host, output, PREFLIGHT, &["/dev/net/tun", "modprobe tun"])
+}
+
+fn slirp4netns_missing(rig: &Rig) -> Result<()> {
+    let host = rig.host();
+    let output = init_with_path(host, &path_without(host, "slirp4netns")?)?;
+    refused(host, output, PREFLIGHT, &["slirp4netns", "install slirp4netns"])
+}
+
+fn slirp4netns_too_old(rig: &Rig) -> Result<()> {
+    let host = rig.host();
+    let path = host.write("old/slirp4netns", "#!/bin/sh\necho slirp4netns version 0.3.2\n")?;
+    host.run(&["chmod", "700", &path]).ok()?;
+    let output = init_with_path(host, "/home/alice/old:/usr/bin:/bin:/usr/sbin:/sbin")?;
+    refused(host, output, PREFLIGHT, &["slirp4netns", "0.3.2", "install"])
+}
+
+/// A process of the user that has a port, so that its name can be known.
+fn occupant<'a>(host: &'a Host, protocol: &str, port: u16) -> Result<Background> {
+    let listen = if protocol == "tcp" { "Listen => 1," } else { "" };
+    let address = host.address();
+    let script = format!(
+        "my $s = IO::Socket::INET->new(Proto => '{protocol}', {listen} LocalAddr => '{address}:{port}') or die $!;
+         $| = 1; print \"here\\n\"; sleep 1000;"
+    );
+    let process = host.run(&["perl", "-MIO::Socket::INET", "-e", &script]).spawn()?;
+    process.line(Duration::from_secs(5), |line| line == "here")?;
+    Ok(process)
+}
+
+fn ports_taken(rig: &Rig) -> Result<()> {
+    let host = rig.host();
+    let flags = [("tcp", 6443, "--apiserver-bind-port"), ("tcp", 10250, "--kubelet-port"), ("udp", 8472, "--vxlan-port")];
+    for (protocol, port, flag) in flags {
+        let process = occupant(host, protocol, port)?;
+        let output = host.init::<&str>(&[]).output()?;
+        drop(process);
+        refused(host, output, PREFLIGHT, &[&port.to_string(), "perl", flag])?;
+    }
+    Ok(())
+}
+
+fn host_ip_ambiguous(rig: &Rig) -> Result<()> {
+    let host = rig.host();
+    host.admin(
+        "ip link add eth1 type veth peer name far
+         ip addr add 192.0.2.11/24 dev eth1
+         ip link set eth1 up; ip link set far up
+         ip route append default via 192.0.2.1 dev eth1",
+    )?;
+    let output = host.init::<&str>(&[]).output()?;
+    refused(host, output, PREFLIGHT, &["198.51.100.11", "192.0.2.11", "--host-ip"])
+}
+
+fn host_ip_missing(rig: &Rig) -> Result<()> {
+    let host = rig.host();
+    host.admin("ip addr flush dev eth0")?;
+    refused(host, host.init::<&str>(&[]).output()?, PREFLIGHT, &["address", "--host-ip"])
+}
+
+fn host_ip_not_of_this_host(rig: &Rig) -> Result<()> {
+    let host = rig.host();
+    let output = host.init(&["--host-ip", "198.51.100.99"]).output()?;
+    refused(host, output, PREFLIGHT, &["198.51.100.99", "198.51.100.11"])
+}
+
+fn pods_overlap_host_route(rig: &Rig) -> Result<()> {
+    let host = rig.host();
+    let output = host.init(&["--pod-network-cidr", "198.51.0.0/16"]).output()?;
+    refused(host, output, PREFLIGHT, &["198.51.0.0/16", "198.51.100.0/24", "--pod-network-cidr"])
+}
+
+fn services_overlap_pods(rig: &Rig) -> Result<()> {
+    let host = rig.host();
+    let output = host.init(&["--service-cidr", "10.244.128.0/20"]).output()?;
+    refused(host, output, VALIDATION, &["10.244.128.0/20", "10.244.0.0/16", "overlap"])
+}
+
+fn bundle_missing(rig: &Rig) -> Result<()> {
+    let host = rig.host();
+    let output = host.tool(&["init", "--bundle", "/nowhere/bundle"]).output()?;
+    refused(host, output, FAILURE, &["/nowhere/bundle", "--bundle"])
+}
+
+/// A writable view of the bundle, changed by the script in its folder.
+fn broken_bundle(host: &Host, script: &str) -> Result<Output> {
+    host.admin(&format!(
+        "mkdir /srv/broken /srv/change
+         mount -t tmpfs tmpfs /srv/change
+         mkdir /srv/change/upper /srv/change/work
+         mount -t overlay -o lowerdir=/srv/bundle,upperdir=/srv/change/upper,workdir=/srv/change/work overlay /srv/broken
+         cd /srv/broken
+         {script}"
+    ))?;
+    host.tool(&["bundle", "verify", "--bundle", "/srv/broken"]).output()?.exits(FAILURE)?;
+    host.tool(&["init", "--bundle", "/srv/broken"]).output()
+}
+
+fn bundle_truncated(rig: &Rig) -> Result<()> {
+    let host = rig.host();
+    let output = broken_bundle(host, "truncate -s -1 cni/loopback")?;
+    refused(host, output, FAILURE, &["cni/loopback", "/srv/broken", "sha256"])
+}
+
+fn bundle_flipped_byte(rig: &Rig) -> Result<()> {
+    let host = rig.host();
+    let flip = "byte=$(od -An -tu1 -j4096 -N1 cni/loopback); set -- $byte
+        printf \"\\\\$(printf %o $(($1 ^ 1)))\" | dd of=cni/loopback bs=1 seek=4096 conv=notrunc status=none";
+    let output = broken_bundle(host, flip)?;
+    refused(host, output, FAILURE, &["cni/loopback", "/srv/broken", "sha256"])
+}
+
+fn bundle_file_missing(rig: &Rig) -> Result<()> {
+    let host = rig.host();
+    let output = broken_bundle(host, "rm cni/loopback")?;
+    refused(host, output, FAILURE, &["cni/loopback", "/srv/broken"])
+}
+
+fn state_mount(host: &Host, options: &str) -> Result<()> {
+    let id = host.uid();
+    host.sh("mkdir -p ~/.local/share").ok()?;
+    host.admin(&format!("mount -t tmpfs -o {options},mode=700,uid={id},gid={id} tmpfs /home/alice/.local/share"))?;
+    Ok(())
+}
+
+fn state_read_only(rig: &Rig) -> Result<()> {
+    let host = rig.host();
+    state_mount(host, "ro")?;
+    let output = host.init::<&str>(&[]).output()?;
+    refused(host, output, PREFLIGHT, &["/home/alice/.local/share", "read-only"])
+}
+
+fn state_full(rig: &Rig) -> Result<()> {
+    let host = rig.host();
+    state_mount(host, "size=4m")?;
+    let output = host.init::<&str>(&[]).output()?;
+    refused(host, output, PREFLIGHT, &["/home/alice/.local/share", "free"])?;
+    // A person who insists is told by the failing step itself.
+    let output = host.init(&["--ignore-preflight-errors", "all"]).output()?;
+    refused(host, output, FAILURE, &["no space left"])
+}

@@ -1,0 +1,144 @@
+//! Services, from pods and from the host.
+
+use anyhow::{Result, ensure};
+use usernetes_e2e::{Host, IMAGE, Rig, Space};
+
+/// A Deployment whose pods answer with a text on port 8080.
+fn web(name: &str, text: &str, replicas: u32) -> String {
+    format!(
+        "apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: {name}}}
+spec:
+  replicas: {replicas}
+  selector: {{matchLabels: {{app: {name}}}}}
+  template:
+    metadata: {{labels: {{app: {name}}}}}
+    spec:
+      terminationGracePeriodSeconds: 0
+      containers:
+      - name: web
+        image: {IMAGE}
+        imagePullPolicy: IfNotPresent
+        command: [sh, -c, 'mkdir /www; echo {text} > /www/index.html; exec httpd -f -p 8080 -h /www']
+        readinessProbe: {{tcpSocket: {{port: 8080}}, periodSeconds: 1}}
+"
+    )
+}
+
+fn service(name: &str, app: &str, node_port: u16) -> String {
+    format!(
+        "apiVersion: v1
+kind: Service
+metadata: {{name: {name}}}
+spec:
+  type: NodePort
+  selector: {{app: {app}}}
+  ports: [{{port: 80, targetPort: 8080, nodePort: {node_port}}}]
+"
+    )
+}
+
+fn answers(host: &Host, address: &str, text: &str) -> Result<()> {
+    host.until(&format!("{address} answers {text:?}"), 30, |host| {
+        Ok(host.fetch(address).is_ok_and(|body| body.trim() == text))
+    })
+}
+
+pub(crate) fn service_by_cluster_ip_and_node_port(rig: &Rig) -> Result<()> {
+    let host = rig.host();
+    let space = Space::new(host, "service")?;
+    space.apply(&web("web", "served", 2))?;
+    space.apply(&service("web", "web", 30080))?;
+    space.pod("client", "sleep 3600")?;
+    space.kubectl(&["rollout", "status", "deployment/web", "--timeout=120s"])?;
+    space.ready(&["pod/client"])?;
+    let address = space.field("service/web", ".spec.clusterIP")?;
+    for target in [&address, "web", "web.service.svc.cluster.local", "198.51.100.11:30080"] {
+        let answer = space.sh("client", &format!("wget -q -O - http://{target}/"))?;
+        ensure!(answer == "served", "{target}: {answer}");
+    }
+    answers(host, "198.51.100.11:30080", "served")?;
+    answers(host, "127.0.0.1:30080", "served")?;
+    host.tool(&["ports", "list"]).ok()?.says(&["30080"])?;
+    space.kubectl(&["delete", "service", "web"])?;
+    host.until("the port is gone after its Service", 30, |host| Ok(!host.reaches("198.51.100.11:30080")?))?;
+    host.until("the loopback port is gone too", 30, |host| Ok(!host.reaches("127.0.0.1:30080")?))
+}
+
+pub(crate) fn udp_service(rig: &Rig) -> Result<()> {
+    let space = Space::new(rig.host(), "udp-service")?;
+    // Every datagram starts a shell that answers with what it got.
+    space.pod("echo", "exec nc -lk -u -p 5000 -e sh -c 'read -r line; echo got $line'")?;
+    space.apply(
+        "apiVersion: v1
+kind: Service
+metadata: {name: echo}
+spec:
+  selector: {app: echo}
+  ports: [{port: 5000, protocol: UDP}]
+",
+    )?;
+    space.pod("client", "sleep 3600")?;
+    space.ready(&["pod/echo", "pod/client"])?;
+    let answer = space.sh("client", "echo hello | nc -u -w 2 echo 5000")?;
+    ensure!(answer == "got hello", "{answer}");
+    Ok(())
+}
+
+/// Without a rule of ours such a packet leaves for the outside world, and the client waits for ever.
+pub(crate) fn unassigned_service_port_is_refused(rig: &Rig) -> Result<()> {
+    let space = Space::new(rig.host(), "unassigned")?;
+    space.pod("client", "sleep 3600")?;
+    space.ready(&["pod/client"])?;
+    for address in ["10.96.0.1 4444", "10.96.200.200 80"] {
+        let answer = space.sh("client", &format!("nc -w 5 {address} < /dev/null 2>&1 || echo refused with $?"))?;
+        ensure!(answer.contains("refused") && !answer.contains("timed out"), "{address}: {answer}");
+    }
+    Ok(())
+}
+
+pub(crate) fn host_port(rig: &Rig) -> Result<()> {
+    let host = rig.host();
+    let space = Space::new(host, "host-port")?;
+    let port = "        ports: [{containerPort: 8080, hostPort: 18081}]\n";
+    let manifest = web("web", "hosted", 1);
+    space.apply(&manifest.replace("        readinessProbe", &format!("{port}        readinessProbe")))?;
+    space.kubectl(&["rollout", "status", "deployment/web", "--timeout=120s"])?;
+    answers(host, "198.51.100.11:18081", "hosted")?;
+    space.kubectl(&["delete", "deployment", "web"])?;
+    host.until("the port is gone after its pod", 30, |host| Ok(!host.reaches("198.51.100.11:18081")?))
+}
+
+pub(crate) fn deployment_rolls(rig: &Rig) -> Result<()> {
+    let host = rig.host();
+    let space = Space::new(host, "deployment-rolls")?;
+    space.apply(&web("web", "old", 2))?;
+    space.apply(&service("web", "web", 30081))?;
+    space.kubectl(&["rollout", "status", "deployment/web", "--timeout=120s"])?;
+    answers(host, "198.51.100.11:30081", "old")?;
+    space.apply(&web("web", "new", 2))?;
+    space.kubectl(&["rollout", "status", "deployment/web", "--timeout=120s"])?;
+    answers(host, "198.51.100.11:30081", "new")?;
+    space.kubectl(&["rollout", "undo", "deployment/web"])?;
+    space.kubectl(&["rollout", "status", "deployment/web", "--timeout=120s"])?;
+    answers(host, "198.51.100.11:30081", "old")
+}
+
+/// `ports add` and `remove`, seen from the host; a port that is taken stays its owner's.
+pub(crate) fn ports_can_be_published(rig: &Rig) -> Result<()> {
+    let host = rig.host();
+    host.tool(&["ports", "list"]).ok()?.says(&["6443", "10250", "8472"])?;
+    host.tool(&["ports", "list", "-o", "json"]).ok()?.json()?;
+    ensure!(!host.reaches("198.51.100.11:16443")?);
+    host.tool(&["ports", "add", "16443:6443/tcp"]).ok()?;
+    ensure!(host.reaches("198.51.100.11:16443")?, "the added port does not answer");
+    host.tool(&["ports", "list"]).ok()?.says(&["16443"])?;
+    host.tool(&["ports", "add", "16443:6443/tcp"]).output()?.exits(1)?.says(&["16443"])?;
+    host.tool(&["ports", "remove", "16443/tcp"]).ok()?;
+    ensure!(!host.reaches("198.51.100.11:16443")?, "the removed port still answers");
+    let taken = host.listen("198.51.100.11:16444")?;
+    host.tool(&["ports", "add", "16444:6443/tcp"]).output()?.exits(1)?.says(&["16444", "in use"])?;
+    drop(taken);
+    Ok(())
+}
