@@ -3,7 +3,10 @@
 //! Mirrors `cmd/kubeadm/app/discovery/token/token.go`. Order for the caller: fetch anonymously without verifying TLS,
 //! [`verify`], fetch again over TLS verified by [`ClusterInfo::ca_pem`], [`confirm`]. No secret is sent before.
 
+use crate::kubeconfig::{Kubeconfig, KubeconfigError};
+use crate::load::Chain;
 use crate::BootstrapToken;
+use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -14,6 +17,9 @@ pub use crate::jws::{sign, signature_is_valid};
 pub const CLUSTER_INFO: &str = "cluster-info";
 /// Its key with the kubeconfig.
 pub const KUBECONFIG_KEY: &str = "kubeconfig";
+
+/// Last line of a certificate in PEM form.
+const END: &str = "-----END CERTIFICATE-----";
 
 /// SHA-256 of a CA's SubjectPublicKeyInfo: a pin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,15 +72,15 @@ pub struct ClusterInfo {
     pub kubeconfig: String,
     /// URL of the API.
     pub server: String,
-    /// PEM of the CA.
+    /// PEM of the CA: the pinned certificates alone.
     pub ca_pem: String,
 }
 
 impl CaCertHash {
     /// Of the first certificate of a PEM text.
     pub fn of_pem(pem: &str) -> Result<Self, DiscoveryError> {
-        let _ = pem;
-        unimplemented!()
+        let chain = Chain::parse(pem).ok_or(DiscoveryError::Certificate)?;
+        Ok(Self(Sha256::digest(chain.spki()).into()))
     }
 }
 
@@ -106,8 +112,7 @@ pub fn signature_key(token_id: &str) -> String {
 
 /// The kubeconfig of `cluster-info`: one cluster without a name, no user. The same input gives the same bytes.
 pub fn render(server: &str, ca_pem: &str) -> String {
-    let _ = (server, ca_pem);
-    unimplemented!()
+    Kubeconfig::anonymous("", server, ca_pem).to_yaml()
 }
 
 /// Verifies the data of a fetched `cluster-info`. `pins` empty means that any CA is believed, which the user must have asked for.
@@ -116,8 +121,50 @@ pub fn verify(
     token: &BootstrapToken,
     pins: &[CaCertHash],
 ) -> Result<ClusterInfo, DiscoveryError> {
-    let _ = (data, token, pins);
-    unimplemented!()
+    let kubeconfig = data.get(KUBECONFIG_KEY).filter(|text| !text.is_empty()).ok_or(DiscoveryError::NoKubeconfig)?;
+    let id = || token.id().to_owned();
+    let signature = data.get(&signature_key(token.id())).ok_or_else(|| DiscoveryError::NotSigned { id: id() })?;
+    if !signature_is_valid(signature, kubeconfig, token) {
+        return Err(DiscoveryError::Signature { id: id() });
+    }
+    ClusterInfo::parse(kubeconfig)?.pinned(pins)
+}
+
+impl ClusterInfo {
+    /// Reads a `cluster-info` that is trusted for another reason, such as a discovery file.
+    pub fn parse(kubeconfig: &str) -> Result<Self, DiscoveryError> {
+        let wrong = |what| move |_: KubeconfigError| DiscoveryError::Kubeconfig(what);
+        let config = Kubeconfig::parse(kubeconfig).map_err(wrong("is not a kubeconfig"))?;
+        let cluster = config.cluster().map_err(wrong("has no cluster"))?;
+        let ca_pem = cluster.ca_pem().map_err(wrong("has a CA that cannot be decoded"))?;
+        let ca_pem = ca_pem.ok_or(DiscoveryError::Kubeconfig("has no CA inside"))?;
+        if cluster.server.is_empty() {
+            return Err(DiscoveryError::Kubeconfig("names no server"));
+        }
+        Ok(Self { kubeconfig: kubeconfig.to_owned(), server: cluster.server.clone(), ca_pem })
+    }
+
+    /// Keeps the pinned certificates of the CA; there must be one. Without a pin all are believed.
+    ///
+    /// kubeadm is content with one that matches and then trusts its neighbours too, so that whoever holds a token could
+    /// smuggle in a CA beside the true one.
+    pub fn pinned(mut self, pins: &[CaCertHash]) -> Result<Self, DiscoveryError> {
+        if pins.is_empty() {
+            return Ok(self);
+        }
+        let each: Vec<_> = self.ca_pem.split_inclusive(END).filter(|text| text.contains(END)).collect();
+        let hashes: Vec<_> = each.iter().map(|text| CaCertHash::of_pem(text)).collect::<Result<_, _>>()?;
+        let good: String = each.iter().zip(&hashes).filter(|(_, h)| pins.contains(h)).map(|(text, _)| text.trim()).fold(
+            String::new(),
+            |all, text| all + text + "\n",
+        );
+        if good.is_empty() {
+            let found = hashes.first().map(ToString::to_string).ok_or(DiscoveryError::Certificate)?;
+            return Err(DiscoveryError::Pin { server: self.server, found });
+        }
+        self.ca_pem = good;
+        Ok(self)
+    }
 }
 
 /// Compares with the text fetched over verified TLS.

@@ -18,6 +18,8 @@ pub mod renew;
 mod secret;
 pub mod spec;
 pub mod store;
+#[cfg(test)]
+mod testing;
 pub mod token;
 
 pub use discovery::{CaCertHash, ClusterInfo, DiscoveryError};

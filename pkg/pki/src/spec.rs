@@ -195,3 +195,60 @@ fn etcd_sans(params: &CertParams, extra: &[String]) -> Sans {
     let loopback = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into(), params.advertise_address];
     Sans::of(&[&params.node_name, "localhost"], &loopback, extra)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::params;
+    use std::fmt::Write as _;
+    use usernetes_api::EncryptionAlgorithm;
+
+    fn table(params: &CertParams) -> String {
+        let mut table = String::new();
+        for spec in &CERTIFICATES {
+            let Sans { names, addresses } = spec.sans(params);
+            let (cn, ca) = (spec.common_name(params), spec.ca.unwrap_or("self"));
+            write!(table, "{} {} by={ca} CN={cn} {:?} {names:?} {addresses:?}\n", spec.name, spec.file, spec.usages).unwrap();
+        }
+        table
+    }
+
+    #[test]
+    fn as_kubeadm_has_it() {
+        insta::assert_snapshot!(table(&params(EncryptionAlgorithm::EcdsaP256)), @r#"
+ca ca by=self CN=kubernetes [] {"kubernetes"} {}
+apiserver apiserver by=ca CN=kube-apiserver [Server] {"alice", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"} {10.96.0.1, 198.51.100.11}
+apiserver-kubelet-client apiserver-kubelet-client by=ca CN=kube-apiserver-kubelet-client [Client] {} {}
+front-proxy-ca front-proxy-ca by=self CN=front-proxy-ca [] {"front-proxy-ca"} {}
+front-proxy-client front-proxy-client by=front-proxy-ca CN=front-proxy-client [Client] {} {}
+etcd-ca etcd/ca by=self CN=etcd-ca [] {"etcd-ca"} {}
+etcd-server etcd/server by=etcd-ca CN=alice [Server, Client] {"alice", "localhost"} {127.0.0.1, 198.51.100.11, ::1}
+etcd-peer etcd/peer by=etcd-ca CN=alice [Server, Client] {"alice", "localhost"} {127.0.0.1, 198.51.100.11, ::1}
+etcd-healthcheck-client etcd/healthcheck-client by=etcd-ca CN=kube-etcd-healthcheck-client [Client] {} {}
+apiserver-etcd-client apiserver-etcd-client by=etcd-ca CN=kube-apiserver-etcd-client [Client] {} {}
+"#);
+    }
+
+    #[test]
+    fn with_everything_set() {
+        let mut params = params(EncryptionAlgorithm::EcdsaP256);
+        params.control_plane_endpoint = Some("api.example.org:443".parse().unwrap());
+        params.api_server_sans = vec!["*.example.org".into(), "198.51.100.11".into(), "2001:db8::1".into()];
+        params.etcd_server_sans = vec!["etcd.example.org".into()];
+        params.etcd_peer_sans = vec!["198.51.100.12".into()];
+        let text = table(&params);
+        let serving: Vec<_> = text.lines().filter(|l| l.contains("Server")).collect();
+        insta::assert_snapshot!(serving.join("\n"), @r#"
+apiserver apiserver by=ca CN=kube-apiserver [Server] {"*.example.org", "alice", "api.example.org", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"} {10.96.0.1, 198.51.100.11, 2001:db8::1}
+etcd-server etcd/server by=etcd-ca CN=alice [Server, Client] {"alice", "etcd.example.org", "localhost"} {127.0.0.1, 198.51.100.11, ::1}
+etcd-peer etcd/peer by=etcd-ca CN=alice [Server, Client] {"alice", "localhost"} {127.0.0.1, 198.51.100.11, 198.51.100.12, ::1}
+"#);
+    }
+
+    #[test]
+    fn a_ca_stands_before_its_leaves() {
+        for (i, spec) in CERTIFICATES.iter().enumerate() {
+            assert!(spec.ca.is_none_or(|ca| CERTIFICATES[..i].iter().any(|c| c.name == ca)), "{}", spec.name);
+        }
+    }
+}

@@ -89,3 +89,45 @@ impl fmt::Debug for BootstrapToken {
         write!(f, "BootstrapToken({}.…)", self.id)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn generated_ones_differ_and_read_back() {
+        let (a, b) = (BootstrapToken::generate(), BootstrapToken::generate());
+        assert_ne!(a, b);
+        assert_eq!(a.to_secret().expose().parse(), Ok(a.clone()));
+        assert_eq!(a.to_secret().expose().len(), ID_LENGTH + 1 + SECRET_LENGTH);
+    }
+
+    #[test]
+    fn debug_hides_the_secret() {
+        let token: BootstrapToken = "abcdef.0123456789abcdef".parse().unwrap();
+        assert_eq!(format!("{token:?} {:?}", token.secret()), "BootstrapToken(abcdef.…) Secret(..)");
+    }
+
+    #[test]
+    fn wrong_ones() {
+        for wrong in ["", "abcdef", "abcdef.", "abcdef.0123456789abcde", "abcdef.0123456789abcdef0", "Abcdef.0123456789abcdef"] {
+            assert_eq!(wrong.parse::<BootstrapToken>(), Err(TokenError), "{wrong}");
+        }
+        assert_eq!("abcdef.0123456789abcde\u{e9}".parse::<BootstrapToken>(), Err(TokenError));
+    }
+
+    proptest! {
+        #[test]
+        fn round_trip(text in "[a-z0-9]{6}\\.[a-z0-9]{16}") {
+            let token: BootstrapToken = text.parse().unwrap();
+            let shown = token.to_secret();
+            prop_assert_eq!(shown.expose(), &text);
+        }
+
+        #[test]
+        fn never_panics(text: String) {
+            let _ = text.parse::<BootstrapToken>();
+        }
+    }
+}

@@ -15,20 +15,24 @@ pub fn merge(theirs: &str, ours: &Kubeconfig) -> Result<String, KubeconfigError>
     for (key, value) in [("apiVersion", &ours.api_version), ("kind", &ours.kind)] {
         root.entry(key.into()).or_insert_with(|| value.as_str().into());
     }
-    lay_over(&mut root, "clusters", ours.clusters.as_ref())?;
-    lay_over(&mut root, "contexts", ours.contexts.as_ref())?;
-    lay_over(&mut root, "users", ours.users.as_ref())?;
+    lay_over(&mut root, ("clusters", "list of clusters"), ours.clusters.as_ref())?;
+    lay_over(&mut root, ("contexts", "list of contexts"), ours.contexts.as_ref())?;
+    lay_over(&mut root, ("users", "list of users"), ours.users.as_ref())?;
     root.insert("current-context".into(), ours.current_context.as_str().into());
     serde_yaml::to_string(&root).map_err(KubeconfigError::Parse)
 }
 
-fn lay_over<T: Serialize>(root: &mut Mapping, key: &'static str, ours: Option<&Vec<T>>) -> Result<(), KubeconfigError> {
+fn lay_over<T: Serialize>(
+    root: &mut Mapping,
+    (key, what): (&str, &'static str),
+    ours: Option<&Vec<T>>,
+) -> Result<(), KubeconfigError> {
     let list = root.entry(key.into()).or_insert(Value::Null);
     if list.is_null() {
         *list = Value::Sequence(Vec::new());
     }
     let Value::Sequence(list) = list else {
-        return Err(KubeconfigError::Missing(key));
+        return Err(KubeconfigError::Missing(what));
     };
     for entry in ours.into_iter().flatten() {
         let entry = serde_yaml::to_value(entry).map_err(KubeconfigError::Parse)?;

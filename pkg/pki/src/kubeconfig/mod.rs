@@ -32,3 +32,6 @@ pub(crate) fn with_certificate(
     credentials.set_certificate(certificate, key);
     Kubeconfig::new(cluster_name, server, ca_pem, user, credentials)
 }
+
+#[cfg(test)]
+mod tests;
