@@ -3,6 +3,7 @@
 //! A [`NodePlan`] is made on the host from the configuration and what was found out about the host. [`prepare`]
 //! writes the node's files from it; the child, PID 1 of the namespaces, gets it as JSON and runs [`supervise`].
 
+pub mod bundle;
 pub mod checks;
 pub mod cni_front;
 pub mod component;

@@ -1,0 +1,199 @@
+//! Why a bundle cannot be used, and what cures it.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use usernetes_api::FieldError;
+use usernetes_host::FsError;
+
+/// Why a bundle cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BundleError {
+    /// A file or folder could not be read or written.
+    #[error(transparent)]
+    Fs(#[from] FsError),
+    /// There is nothing at that path.
+    #[error("bundle {} does not exist", .0.display())]
+    Missing(PathBuf),
+    /// No `bundle.yaml` in the folder or archive.
+    #[error("{} is no bundle: it has no bundle.yaml", .0.display())]
+    NoManifest(PathBuf),
+    /// An archive where an opened bundle is needed.
+    #[error("bundle {} is an archive that was not imported", .0.display())]
+    Archive(PathBuf),
+    /// `bundle.yaml` is not YAML, has an unknown field or a value of the wrong type.
+    #[error("{}:{line}: {message}", path.display())]
+    Parse {
+        /// The manifest.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// What serde says.
+        message: String,
+    },
+    /// A manifest of another kind or version.
+    #[error("{}: is {api_version} {kind}, not usernetes.rs/v1alpha1 Bundle", path.display())]
+    Kind {
+        /// The manifest.
+        path: PathBuf,
+        /// Its apiVersion.
+        api_version: String,
+        /// Its kind.
+        kind: String,
+    },
+    /// Values of the manifest that cannot be, all of them.
+    #[error("{}: {}", path.display(), list(fields))]
+    Invalid {
+        /// The manifest.
+        path: PathBuf,
+        /// What is wrong.
+        fields: Vec<FieldError>,
+    },
+    /// Made for another machine.
+    #[error("{}: is for {found}, this host is {host}", path.display())]
+    Architecture {
+        /// The manifest.
+        path: PathBuf,
+        /// What it is for.
+        found: String,
+        /// What this host is.
+        host: &'static str,
+    },
+    /// Files that are not what the manifest says, all of them.
+    #[error("bundle {} is damaged:\n{}", dir.display(), list(files))]
+    Damaged {
+        /// The bundle's folder, or the archive it came from.
+        dir: PathBuf,
+        /// Every bad file.
+        files: Vec<BadFile>,
+    },
+    /// An archive that cannot be read to its end.
+    #[error("cannot unpack {}", archive.display())]
+    Unpack {
+        /// The archive.
+        archive: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// An entry that no bundle has: refused before anything of it is written.
+    #[error("{}: entry {entry:?} {why}", archive.display())]
+    Entry {
+        /// The archive.
+        archive: PathBuf,
+        /// Path of the entry as it stands in the archive.
+        entry: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// A bundle of another Kubernetes version than the configuration names.
+    #[error("bundle {} is Kubernetes {found}, the configuration wants {wanted}", dir.display())]
+    Version {
+        /// The bundle.
+        dir: PathBuf,
+        /// Its version.
+        found: String,
+        /// The version wanted.
+        wanted: String,
+    },
+    /// No imported bundle of that version.
+    #[error("no bundle of Kubernetes {wanted} in {}{}", bundles.display(), others(found))]
+    NotFound {
+        /// Where imported bundles are.
+        bundles: PathBuf,
+        /// The version wanted.
+        wanted: String,
+        /// Versions that are there.
+        found: Vec<String>,
+    },
+}
+
+/// A file that is not what the manifest says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadFile {
+    /// Path within the bundle.
+    pub path: String,
+    /// What is wrong.
+    pub fault: Fault,
+}
+
+/// What is wrong with a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Not there.
+    Missing,
+    /// A folder, link, socket or device.
+    NotAFile,
+    /// Cut short or too long.
+    Size {
+        /// According to the manifest.
+        expected: u64,
+        /// On disk.
+        found: u64,
+    },
+    /// Right size, other content.
+    Checksum {
+        /// According to the manifest.
+        expected: String,
+        /// Of what is on disk.
+        found: String,
+    },
+    /// A program without the permission to run.
+    NotExecutable,
+    /// In `bin/` or `cni/`, but not in the manifest.
+    Unexpected,
+    /// It cannot be read.
+    Unreadable(String),
+}
+
+impl fmt::Display for BadFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "  {}: ", self.path)?;
+        match &self.fault {
+            Fault::Missing => f.write_str("missing"),
+            Fault::NotAFile => f.write_str("not a regular file"),
+            Fault::Size { expected, found } if found < expected => {
+                write!(f, "truncated, {found} of {expected} bytes")
+            }
+            Fault::Size { expected, found } => write!(f, "too long, {found} instead of {expected} bytes"),
+            Fault::Checksum { expected, found } => write!(f, "sha256 is {found}, not {expected}"),
+            Fault::NotExecutable => f.write_str("not executable"),
+            Fault::Unexpected => f.write_str("not listed in bundle.yaml"),
+            Fault::Unreadable(why) => write!(f, "cannot be read: {why}"),
+        }
+    }
+}
+
+fn list<T: fmt::Display>(items: &[T]) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+fn others(found: &[String]) -> String {
+    if found.is_empty() { String::new() } else { format!("; there is {}", found.join(", ")) }
+}
+
+const WAYS: &str = "get one with `usernetes-rs bundle download`, keep one with `usernetes-rs bundle import PATH`, \
+                    or name one with `--bundle PATH`";
+
+impl BundleError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Fs(_) => return None,
+            Self::Missing(_) | Self::NotFound { .. } => WAYS.to_owned(),
+            Self::NoManifest(_) => format!("a bundle is made by hack/bundle or by the tool itself; {WAYS}"),
+            Self::Archive(path) => format!("usernetes-rs bundle import {}", path.display()),
+            Self::Parse { .. } | Self::Kind { .. } | Self::Invalid { .. } => {
+                "take a bundle that was made for this version of usernetes-rs, or make it again".to_owned()
+            }
+            Self::Architecture { host, .. } => format!("take a bundle whose name ends in {host}"),
+            Self::Damaged { dir, .. } => {
+                format!("remove {} and fetch or import the bundle again", dir.display())
+            }
+            Self::Unpack { .. } => "copy the archive again; it is cut short, damaged, or the disk is full".to_owned(),
+            Self::Entry { .. } => "do not use this archive: it was not made by usernetes-rs or was changed".to_owned(),
+            Self::Version { found, .. } => {
+                format!("set kubernetesVersion: {found} in the configuration, or choose another bundle: {WAYS}")
+            }
+        })
+    }
+}

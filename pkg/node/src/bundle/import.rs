@@ -1,0 +1,140 @@
+//! Keeps a bundle from a folder or an archive; it appears whole and verified, or not at all.
+
+use super::stamps::{self, Stamps};
+use super::verify::unexpected;
+use super::{Bundle, BundleError, MANIFEST, Progress, Verified, unpack};
+use rustix::fs::FlockOperation;
+use std::fs::File;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+use tempfile::TempDir;
+use usernetes_host::fs::{Context as _, create_dir};
+
+/// Prefix of folders in which a bundle is being put together.
+const HALF_MADE: &str = ".import-";
+
+/// A bundle that was imported.
+#[derive(Debug)]
+pub struct Imported {
+    /// Where it is kept.
+    pub bundle: Bundle,
+    /// What was verified.
+    pub verified: Verified,
+    /// Whether it was there before, good, and was left as it is.
+    pub kept: bool,
+}
+
+/// Imports from a folder, an archive (tar, alone or in gzip or zstd) or, for `-`, an archive on standard input.
+pub fn import(
+    source: &Path,
+    bundles: &Path,
+    cache: &Path,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<Imported, BundleError> {
+    let workshop = Workshop::open(bundles)?;
+    let half_made = workshop.folder()?;
+    let root = if source.is_dir() {
+        take(&Bundle::open(source)?, half_made.path())?;
+        half_made.path().to_owned()
+    } else if source == Path::new(unpack::STDIN) || source.exists() {
+        let stream = unpack::open(source).context("read", source)?;
+        unpack::unpack(source, stream, half_made.path())?
+    } else {
+        return Err(BundleError::Missing(source.to_owned()));
+    };
+    workshop.keep(&root, source, cache, progress)
+}
+
+/// The folder of imported bundles while one is added; others wait.
+pub(crate) struct Workshop {
+    bundles: PathBuf,
+    _lock: File,
+}
+
+impl Workshop {
+    /// Waits for its turn and removes what a killed import left.
+    pub(crate) fn open(bundles: &Path) -> Result<Self, BundleError> {
+        create_dir(bundles)?;
+        let lock = bundles.join(".lock");
+        let file = File::options().create(true).append(true).open(&lock).context("open", &lock)?;
+        rustix::fs::flock(&file, FlockOperation::LockExclusive).map_err(Into::into).context("lock", &lock)?;
+        for entry in bundles.read_dir().context("list", bundles)?.flatten() {
+            if entry.file_name().as_encoded_bytes().starts_with(HALF_MADE.as_bytes()) {
+                std::fs::remove_dir_all(entry.path()).context("remove", entry.path())?;
+            }
+        }
+        Ok(Self { bundles: bundles.canonicalize().context("open", bundles)?, _lock: file })
+    }
+
+    /// A new folder on the same file system, removed when dropped.
+    pub(crate) fn folder(&self) -> Result<TempDir, BundleError> {
+        let made = tempfile::Builder::new().prefix(HALF_MADE).tempdir_in(&self.bundles);
+        Ok(made.context("make folder in", &self.bundles)?)
+    }
+
+    /// Verifies the bundle in `root` and moves it to its place; `source` is for messages.
+    pub(crate) fn keep(
+        &self,
+        root: &Path,
+        source: &Path,
+        cache: &Path,
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<Imported, BundleError> {
+        let blame = |error| match error {
+            BundleError::Damaged { files, .. } => BundleError::Damaged { dir: source.to_owned(), files },
+            other => other,
+        };
+        let bundle = Bundle::open(root)?;
+        let (verified, stamps) = bundle.compare(&Stamps::new(), progress).map_err(blame)?;
+        let place = self.bundles.join(bundle.folder_name());
+        let kept = place.exists() && Bundle::open(&place).and_then(|old| old.compare(&Stamps::new(), &|_| {})).is_ok();
+        if !kept {
+            self.replace(bundle.dir(), &place)?;
+            stamps::save(cache, &place, &stamps);
+        }
+        // `locate` takes the newest.
+        let touched = File::open(&place).and_then(|dir| dir.set_modified(SystemTime::now()));
+        touched.context("touch", &place)?;
+        Ok(Imported { bundle: Bundle::open(&place)?, verified, kept })
+    }
+
+    /// Moves `from` to `place`; a damaged bundle of that name gives way.
+    fn replace(&self, from: &Path, place: &Path) -> Result<(), BundleError> {
+        let old = self.folder()?;
+        if place.exists() {
+            std::fs::rename(place, old.path().join("old")).context("move away", place)?;
+        }
+        Ok(std::fs::rename(from, place).context("make", place)?)
+    }
+}
+
+/// Takes the listed files of a bundle into `to`, and nothing else.
+fn take(bundle: &Bundle, to: &Path) -> Result<(), BundleError> {
+    let files = &bundle.manifest().files;
+    let extra = unexpected(bundle.dir(), files);
+    if !extra.is_empty() {
+        return Err(BundleError::Damaged { dir: bundle.dir().to_owned(), files: extra });
+    }
+    for path in files.iter().map(|file| file.path.as_str()) {
+        let (from, target) = (bundle.dir().join(path), to.join(path));
+        create_dir(target.parent().unwrap_or(to))?;
+        // A file that is missing or no file is left out here, and verification tells of all of them.
+        if from.symlink_metadata().is_ok_and(|meta| meta.is_file()) {
+            link_or_copy(&from, &target).context("copy", &from)?;
+        }
+    }
+    // The manifest last and always as a copy: it is what everything else is checked against.
+    std::fs::copy(bundle.dir().join(MANIFEST), to.join(MANIFEST)).context("copy", bundle.dir().join(MANIFEST))?;
+    Ok(())
+}
+
+/// A hard link where nobody else may write the file; else a copy, which is a reflink where the file system has them.
+fn link_or_copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    let meta = from.metadata()?;
+    let ours = meta.uid() == rustix::process::geteuid().as_raw() && meta.mode() & 0o022 == 0;
+    if ours && std::fs::hard_link(from, to).is_ok() {
+        return Ok(());
+    }
+    std::fs::copy(from, to).map(drop)
+}

@@ -1,0 +1,90 @@
+//! The node's software: opened, verified, imported, found and downloaded.
+//!
+//! Nothing of a bundle runs before [`Bundle::verify`] has seen every file.
+
+mod digest;
+pub mod download;
+mod error;
+mod import;
+mod locate;
+mod manifest;
+mod stamps;
+mod unpack;
+mod verify;
+
+pub use error::{BadFile, BundleError, Fault};
+pub use import::{Imported, import};
+pub use locate::{Kept, list, locate};
+pub use verify::{Check, Progress, Verified};
+
+use std::path::{Path, PathBuf};
+use usernetes_api::bundle::{BundleImage, BundleManifest};
+
+/// Name of the manifest within a bundle.
+pub const MANIFEST: &str = "bundle.yaml";
+
+/// A bundle's folder with its manifest, whose every field has been checked.
+#[derive(Clone, Debug)]
+pub struct Bundle {
+    dir: PathBuf,
+    manifest: BundleManifest,
+    digest: String,
+}
+
+impl Bundle {
+    /// Reads and checks `bundle.yaml`; the files it lists are left to [`Bundle::verify`].
+    pub fn open(dir: impl AsRef<Path>) -> Result<Self, BundleError> {
+        let dir = manifest::folder(dir.as_ref())?;
+        let (manifest, digest) = manifest::read(&dir)?;
+        Ok(Self { dir, manifest, digest })
+    }
+
+    /// Its folder, absolute and without links.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Its manifest.
+    pub fn manifest(&self) -> &BundleManifest {
+        &self.manifest
+    }
+
+    /// SHA-256 of `bundle.yaml`: names everything in the bundle.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Folder name of an imported bundle: its name and the first 12 digits of its digest.
+    pub fn folder_name(&self) -> String {
+        format!("{}-{}", self.manifest.name, &self.digest[..12])
+    }
+
+    /// Path of a program.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.dir.join("bin").join(name)
+    }
+
+    /// Path of a CNI plugin.
+    pub fn cni(&self, name: &str) -> PathBuf {
+        self.dir.join("cni").join(name)
+    }
+
+    /// Every image with its archive, `None` where the runtime pulls it.
+    pub fn images(&self) -> impl Iterator<Item = (&BundleImage, Option<PathBuf>)> {
+        self.manifest.images.iter().map(|image| (image, image.path.as_ref().map(|path| self.dir.join(path))))
+    }
+}
+
+/// The host's architecture in the words of Kubernetes releases.
+pub fn host_architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,75 @@
+//! Remembers which files were hashed, so that an unchanged bundle is verified by `stat` alone.
+//!
+//! A stamp holds device, inode, size, mtime and ctime. An owner can set mtime but not ctime, so content cannot change
+//! behind a stamp, except within the one clock tick that file systems round to: such fresh files get no stamp.
+
+use super::digest;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use usernetes_host::{Mode, fs};
+
+/// Coarsest tick of a kernel's clock (100 Hz), twice.
+const TICK: Duration = Duration::from_millis(20);
+
+/// What a file looked like when it was hashed, and its digest then.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Stamp {
+    dev: u64,
+    inode: u64,
+    size: u64,
+    mtime: (i64, i64),
+    ctime: (i64, i64),
+    pub(crate) sha256: String,
+}
+
+impl Stamp {
+    pub(crate) fn new(meta: &Metadata, sha256: String) -> Self {
+        Self {
+            dev: meta.dev(),
+            inode: meta.ino(),
+            size: meta.size(),
+            mtime: (meta.mtime(), meta.mtime_nsec()),
+            ctime: (meta.ctime(), meta.ctime_nsec()),
+            sha256,
+        }
+    }
+
+    /// Whether `meta` is of the same file, unchanged.
+    pub(crate) fn holds(&self, meta: &Metadata) -> bool {
+        *self == Self::new(meta, self.sha256.clone())
+    }
+
+    /// Whether a change from now on would show in ctime.
+    pub(crate) fn is_settled(meta: &Metadata) -> bool {
+        let (Ok(seconds), Ok(nanos)) = (u64::try_from(meta.ctime()), u32::try_from(meta.ctime_nsec())) else {
+            return false;
+        };
+        let changed = UNIX_EPOCH + Duration::new(seconds, nanos);
+        SystemTime::now().duration_since(changed).is_ok_and(|age| age > TICK)
+    }
+}
+
+/// Stamps of one bundle, by path within it.
+pub(crate) type Stamps = BTreeMap<String, Stamp>;
+
+fn file(cache: &Path, dir: &Path) -> PathBuf {
+    cache.join(format!("{}.json", &digest::of(dir.as_os_str().as_encoded_bytes())[..32]))
+}
+
+/// Stamps of the bundle in `dir`; none where they are missing or not ours to understand.
+pub(crate) fn load(cache: &Path, dir: &Path) -> Stamps {
+    let text = fs::read_if_exists(file(cache, dir)).ok().flatten().unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or_default()
+}
+
+/// Keeps stamps. A cache that cannot be written costs time, never correctness: it is only logged.
+pub(crate) fn save(cache: &Path, dir: &Path, stamps: &Stamps) {
+    let text = serde_json::to_string(stamps).expect("stamps have string keys");
+    if let Err(error) = fs::write(file(cache, dir), text, Mode::Secret) {
+        tracing::debug!(%error, "stamps of the bundle are not kept");
+    }
+}

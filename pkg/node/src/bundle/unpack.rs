@@ -1,0 +1,99 @@
+//! Unpacks an archive that may be hostile: files and folders only, all of them inside, nothing written twice.
+
+use super::{BundleError, MANIFEST, manifest};
+use flate2::bufread::MultiGzDecoder;
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Read};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use tar::{Archive, Entry, EntryType};
+use usernetes_host::fs::create_dir;
+
+/// Path that means standard input.
+pub(crate) const STDIN: &str = "-";
+
+/// Opens an archive, or standard input for `-`.
+pub(crate) fn open(source: &Path) -> io::Result<Box<dyn Read>> {
+    if source == Path::new(STDIN) { decoded(io::stdin().lock()) } else { decoded(File::open(source)?) }
+}
+
+/// The tar stream in `raw`; the first bytes tell how it is compressed, for a pipe has no name.
+pub(crate) fn decoded(raw: impl Read + 'static) -> io::Result<Box<dyn Read>> {
+    let mut reader = BufReader::with_capacity(256 << 10, raw);
+    let head = reader.fill_buf()?;
+    if head.starts_with(&[0x1f, 0x8b]) {
+        return Ok(Box::new(MultiGzDecoder::new(reader)));
+    }
+    if head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+        let mut decoder = zstd::stream::read::Decoder::with_buffer(reader)?;
+        // What `zstd --long=31` needs.
+        decoder.window_log_max(31)?;
+        return Ok(Box::new(decoder));
+    }
+    Ok(Box::new(reader))
+}
+
+/// Unpacks the archive `name` from `stream` into the empty folder `to`, and finds the bundle in it.
+pub(crate) fn unpack(name: &Path, stream: impl Read, to: &Path) -> Result<PathBuf, BundleError> {
+    let broken = |source| BundleError::Unpack { archive: name.to_owned(), source };
+    let mut archive = Archive::new(stream);
+    for entry in archive.entries().map_err(broken)? {
+        let mut entry = entry.map_err(broken)?;
+        let path = entry.path().map_err(broken)?.into_owned();
+        let refuse = |why| BundleError::Entry {
+            archive: name.to_owned(),
+            entry: path.to_string_lossy().into_owned(),
+            why,
+        };
+        let inside = manifest::inside(&path).map_err(refuse)?;
+        let target = to.join(&inside);
+        match entry.header().entry_type() {
+            EntryType::Directory => create_dir(&target)?,
+            EntryType::XGlobalHeader => {}
+            EntryType::Regular | EntryType::Continuous if inside.as_os_str().is_empty() => {
+                return Err(refuse("has no name"));
+            }
+            EntryType::Regular | EntryType::Continuous => {
+                create_dir(target.parent().unwrap_or(to))?;
+                put(&mut entry, &target).map_err(|e| said_twice(e, refuse, broken))?;
+            }
+            EntryType::Link => {
+                // tar writes the second name of a file so.
+                let first = entry.link_name().map_err(broken)?.unwrap_or_default();
+                let first = manifest::inside(&first).map_err(|_| refuse("is a link to outside of the bundle"))?;
+                create_dir(target.parent().unwrap_or(to))?;
+                std::fs::hard_link(to.join(first), &target).map_err(|e| said_twice(e, refuse, broken))?;
+            }
+            EntryType::Symlink => return Err(refuse("is a symbolic link, which no bundle has")),
+            _ => return Err(refuse("is neither a file nor a folder")),
+        }
+    }
+    root(to).ok_or_else(|| BundleError::NoManifest(name.to_owned()))
+}
+
+fn said_twice(
+    error: io::Error,
+    refuse: impl Fn(&'static str) -> BundleError,
+    broken: impl Fn(io::Error) -> BundleError,
+) -> BundleError {
+    if error.kind() == io::ErrorKind::AlreadyExists { refuse("is there twice") } else { broken(error) }
+}
+
+/// Writes a new file; neither set-user-id nor anyone else's right to write is taken over.
+fn put<R: Read>(entry: &mut Entry<'_, R>, target: &Path) -> io::Result<()> {
+    let program = entry.header().mode()? & 0o111 != 0;
+    let mode = if program { 0o755 } else { 0o644 };
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(target)?;
+    let copied = io::copy(entry, &mut file)?;
+    if copied == entry.size() { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+}
+
+/// The folder with the manifest: `to`, or the only folder in it (as `tar` of a folder makes it).
+fn root(to: &Path) -> Option<PathBuf> {
+    if to.join(MANIFEST).is_file() {
+        return Some(to.to_owned());
+    }
+    let mut entries = to.read_dir().ok()?.flatten();
+    let only = entries.next()?.path();
+    (entries.next().is_none() && only.join(MANIFEST).is_file()).then_some(only)
+}

@@ -1,0 +1,196 @@
+//! Checks every file of a bundle against its manifest, on all cores.
+
+use super::stamps::{self, Stamp, Stamps};
+use super::{BadFile, Bundle, BundleError, Fault, digest};
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+use usernetes_api::bundle::BundleFile;
+
+/// How much to trust earlier verifications.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// Files that have not changed since they were hashed are taken as good.
+    Changed,
+    /// Every file is hashed.
+    Full,
+}
+
+/// How far a verification is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes done.
+    pub done: u64,
+    /// Bytes of all files.
+    pub total: u64,
+}
+
+/// What was verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// Files, all good.
+    pub files: usize,
+    /// How many of them were hashed now; the others are unchanged since they were.
+    pub hashed: usize,
+    /// Their bytes together.
+    pub bytes: u64,
+}
+
+impl Bundle {
+    /// Checks size, SHA-256 and permission of every file, and that `bin/` and `cni/` hold nothing else.
+    ///
+    /// `cache` is the folder where stamps are kept between verifications.
+    pub fn verify(
+        &self,
+        cache: &Path,
+        check: Check,
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<Verified, BundleError> {
+        let old = match check {
+            Check::Changed => stamps::load(cache, self.dir()),
+            Check::Full => Stamps::new(),
+        };
+        let (verified, stamps) = self.compare(&old, progress)?;
+        if stamps != old {
+            stamps::save(cache, self.dir(), &stamps);
+        }
+        Ok(verified)
+    }
+
+    /// Compares files and manifest, trusting `old` stamps; gives the stamps that hold now.
+    pub(crate) fn compare(
+        &self,
+        old: &Stamps,
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<(Verified, Stamps), BundleError> {
+        let files = &self.manifest().files;
+        let run = Run::new(self.dir(), old, files, progress);
+        let workers = std::thread::available_parallelism().map_or(1, usize::from).min(files.len().max(1));
+        std::thread::scope(|scope| {
+            for _ in 1..workers {
+                scope.spawn(|| run.work());
+            }
+            run.work();
+        });
+        let mut found = run.found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        found.bad.extend(unexpected(self.dir(), files));
+        if !found.bad.is_empty() {
+            found.bad.sort_by(|a, b| a.path.cmp(&b.path));
+            return Err(BundleError::Damaged { dir: self.dir().to_owned(), files: found.bad });
+        }
+        let verified = Verified { files: files.len(), hashed: found.hashed, bytes: run.total };
+        Ok((verified, found.stamps))
+    }
+}
+
+#[derive(Default)]
+struct Found {
+    bad: Vec<BadFile>,
+    stamps: Stamps,
+    hashed: usize,
+}
+
+struct Run<'a> {
+    dir: &'a Path,
+    old: &'a Stamps,
+    /// Largest first, so that no worker is left with a large one at the end.
+    queue: Vec<&'a BundleFile>,
+    next: AtomicUsize,
+    done: AtomicU64,
+    total: u64,
+    progress: &'a (dyn Fn(Progress) + Sync),
+    found: Mutex<Found>,
+}
+
+impl<'a> Run<'a> {
+    fn new(dir: &'a Path, old: &'a Stamps, files: &'a [BundleFile], progress: &'a (dyn Fn(Progress) + Sync)) -> Self {
+        let mut queue: Vec<_> = files.iter().collect();
+        queue.sort_by_key(|file| std::cmp::Reverse(file.size));
+        // A manifest may say anything; the sum must not overflow.
+        let total = files.iter().fold(0_u64, |sum, file| sum.saturating_add(file.size));
+        Self { dir, old, queue, next: 0.into(), done: 0.into(), total, progress, found: Mutex::default() }
+    }
+
+    fn work(&self) {
+        while let Some(&file) = self.queue.get(self.next.fetch_add(1, Relaxed)) {
+            let outcome = self.examine(file);
+            let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+            match outcome {
+                Ok((stamp, hashed)) => {
+                    found.stamps.extend(stamp.map(|stamp| (file.path.clone(), stamp)));
+                    found.hashed += usize::from(hashed);
+                }
+                Err(fault) => found.bad.push(BadFile { path: file.path.clone(), fault }),
+            }
+        }
+    }
+
+    /// The stamp where the file is settled, and whether it was hashed.
+    fn examine(&self, file: &BundleFile) -> Result<(Option<Stamp>, bool), Fault> {
+        let path = self.dir.join(&file.path);
+        let meta = path.symlink_metadata().map_err(fault)?;
+        match (meta.is_file(), meta.len() == file.size, meta.permissions().mode() & 0o100 != 0) {
+            (false, ..) => return Err(Fault::NotAFile),
+            (_, false, _) => return Err(Fault::Size { expected: file.size, found: meta.len() }),
+            (_, _, false) if file.executable => return Err(Fault::NotExecutable),
+            _ => {}
+        }
+        if let Some(stamp) = self.old.get(&file.path).filter(|old| old.sha256 == file.sha256 && old.holds(&meta)) {
+            self.advance(file.size);
+            return Ok((Some(stamp.clone()), false));
+        }
+        let settled = Stamp::is_settled(&meta);
+        let opened = File::open(&path).map_err(fault)?;
+        let found = digest::read(&opened, &|bytes| self.advance(bytes)).map_err(fault)?;
+        if found != file.sha256 {
+            return Err(Fault::Checksum { expected: file.sha256.clone(), found });
+        }
+        let stamp = Stamp::new(&meta, found);
+        // Someone may have written into it, or put another in its place, while it was read.
+        let unchanged = stamp.holds(&opened.metadata().map_err(fault)?);
+        Ok(((settled && unchanged).then_some(stamp), true))
+    }
+
+    fn advance(&self, bytes: u64) {
+        let done = self.done.fetch_add(bytes, Relaxed) + bytes;
+        (self.progress)(Progress { done, total: self.total });
+    }
+}
+
+fn fault(error: io::Error) -> Fault {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Fault::Missing,
+        _ => Fault::Unreadable(error.to_string()),
+    }
+}
+
+/// What lies in the folders of programs without being listed: it would be found by name and run.
+pub(crate) fn unexpected(dir: &Path, files: &[BundleFile]) -> Vec<BadFile> {
+    let listed: BTreeSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
+    let mut extra = Vec::new();
+    let mut folders = vec!["bin".to_owned(), "cni".to_owned()];
+    while let Some(folder) = folders.pop() {
+        let entries = match dir.join(&folder).read_dir() {
+            Ok(entries) => entries,
+            // A missing folder is told of by its missing files.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+            Err(e) => {
+                extra.push(BadFile { path: folder, fault: Fault::Unreadable(e.to_string()) });
+                continue;
+            }
+        };
+        for entry in entries.flatten() {
+            let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                folders.push(path);
+            } else if !listed.contains(path.as_str()) {
+                extra.push(BadFile { path, fault: Fault::Unexpected });
+            }
+        }
+    }
+    extra
+}
