@@ -1,1 +1,77 @@
-//! Puts the image archives of the bundle into containerd.
+//! Puts the image archives of the bundle into containerd, as soon as it answers; each archive once.
+
+use crate::plan::{ImageArchive, NodePlan};
+use crate::supervise::{ImagesStatus, NodeStatus};
+use crate::{ComponentName, logs, supervise};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use usernetes_api::constants::{CONTAINERD_DIR, CONTAINERD_SOCKET};
+use usernetes_host::{Reaper, fs, process::Exit};
+
+/// Imports at a time: unpacking takes a core, and at the first start etcd and kube-apiserver want one as well.
+const AT_A_TIME: usize = 2;
+/// containerd may be killed in the middle of an import.
+const ATTEMPTS: u32 = 4;
+
+/// An empty file of this name says that the archive is in containerd; beside its store, so that both go together.
+fn marker(root: &Path, image: &ImageArchive) -> PathBuf {
+    root.join("imported").join(&image.sha256)
+}
+
+/// Imports everything that is not marked; the status tells how far it is.
+pub(crate) async fn import(plan: Arc<NodePlan>, reaper: Reaper, status: watch::Sender<NodeStatus>) {
+    let root = Path::new(CONTAINERD_DIR);
+    let (done, missing): (Vec<_>, Vec<_>) = plan.images.iter().cloned().partition(|i| marker(root, i).exists());
+    let total = plan.images.len();
+    status.send_modify(|s| s.images = ImagesStatus { total, imported: done.len(), errors: vec![] });
+    let places = Arc::new(Semaphore::new(AT_A_TIME));
+    let mut imports = JoinSet::new();
+    for image in missing {
+        let (plan, reaper, status, places) = (plan.clone(), reaper.clone(), status.clone(), places.clone());
+        imports.spawn(async move {
+            let _place = places.acquire().await;
+            let result = import_one(&plan, &reaper, &status, &image).await;
+            status.send_modify(|s| match result {
+                Ok(()) => s.images.imported += 1,
+                Err(error) => s.images.errors.push(format!("{}: {error}", image.reference)),
+            });
+        });
+    }
+    imports.join_all().await;
+}
+
+async fn import_one(
+    plan: &NodePlan,
+    reaper: &Reaper,
+    status: &watch::Sender<NodeStatus>,
+    image: &ImageArchive,
+) -> Result<(), String> {
+    let mut failure = String::new();
+    for attempt in 0..ATTEMPTS {
+        tokio::time::sleep(Duration::from_millis(500) * attempt).await;
+        supervise::ready(status, ComponentName::Containerd).await;
+        match ctr(plan, reaper, image).await {
+            Ok(Exit::Code(0)) => {
+                let marked = fs::write(marker(Path::new(CONTAINERD_DIR), image), "", fs::Mode::Public);
+                return marked.map_err(|e| e.to_string());
+            }
+            Ok(exit) => failure = format!("ctr images import: {exit}"),
+            Err(error) => failure = format!("cannot start ctr: {error}"),
+        }
+    }
+    Err(failure)
+}
+
+async fn ctr(plan: &NodePlan, reaper: &Reaper, image: &ImageArchive) -> std::io::Result<Exit> {
+    let log = logs::open(&plan.logs.join("images.log"))?;
+    let mut command = Command::new(plan.bin("ctr"));
+    command.args(["--address", CONTAINERD_SOCKET, "--namespace", "k8s.io", "images", "import"]);
+    // Pinned: no garbage collection takes what no registry gives back.
+    command.args(["--label", "io.cri-containerd.pinned=pinned"]).arg(&image.path);
+    command.env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+    Ok(reaper.spawn(&mut command)?.wait().await)
+}

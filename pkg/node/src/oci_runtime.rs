@@ -1,11 +1,20 @@
 //! An OCI runtime for nodes without delegated cgroups: runc, with everything about cgroups taken out.
+//!
+//! containerd 2 cannot be told to leave cgroups alone, and runc fails where it may not make one. Started a few
+//! times for every container, so it does nothing but rewrite one file and become runc.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Called by this name (`argv[0]`), the program is the OCI runtime; runc lies beside the link.
 pub const PROGRAM_NAME: &str = "usernetes-oci-runtime";
+
+/// runc's flags before the command that take a value in a word of its own.
+const WITH_VALUE: [&str; 5] = ["--root", "--log", "--log-format", "--criu", "--rootless"];
 
 /// Why a container could not be handed to runc.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +39,109 @@ pub enum OciRuntimeError {
 
 /// Handles one call with these arguments, `argv[0]` first; comes back only when there is nothing for runc to do.
 pub fn run(argv: &[OsString]) -> Result<(), OciRuntimeError> {
-    let _ = argv;
-    Ok(())
+    let (program, args) = argv.split_first().map_or((OsStr::new(""), [].as_slice()), |(p, a)| (p.as_os_str(), a));
+    let (command, rest) = command(args);
+    match command.and_then(OsStr::to_str) {
+        // Limits are not applied, so changing them always succeeds.
+        Some("update") => return Ok(()),
+        Some("create" | "run" | "restore") => drop_cgroups(&bundle(rest).join("config.json"))?,
+        _ => {}
+    }
+    let runc = Path::new(program).with_file_name("runc");
+    let source = Command::new(&runc).args(args).exec();
+    Err(OciRuntimeError::Exec { path: runc, source })
+}
+
+/// The command among runc's arguments, and what follows it.
+fn command(args: &[OsString]) -> (Option<&OsStr>, &[OsString]) {
+    let mut rest = args;
+    while let Some((word, after)) = rest.split_first() {
+        rest = if WITH_VALUE.iter().any(|flag| word == flag) {
+            after.get(1..).unwrap_or_default()
+        } else if word.as_bytes().starts_with(b"-") {
+            after
+        } else {
+            return (Some(word), after);
+        };
+    }
+    (None, rest)
+}
+
+/// Folder of the OCI bundle: `--bundle`, by default the current one.
+fn bundle(args: &[OsString]) -> PathBuf {
+    let mut words = args.iter();
+    while let Some(word) = words.next() {
+        if word == "--bundle" || word == "-b" {
+            return words.next().map(PathBuf::from).unwrap_or_default();
+        }
+        if let Some(value) = word.as_bytes().strip_prefix(b"--bundle=") {
+            return OsStr::from_bytes(value).into();
+        }
+    }
+    PathBuf::new()
+}
+
+fn drop_cgroups(path: &Path) -> Result<(), OciRuntimeError> {
+    let rewrite = || {
+        let mut spec: serde_json::Value = serde_json::from_slice(&std::fs::read(path)?)?;
+        if let Some(linux) = spec.get_mut("linux").and_then(serde_json::Value::as_object_mut) {
+            linux.shift_remove("cgroupsPath");
+            linux.shift_remove("resources");
+        }
+        // Not through a temporary file: nobody else reads it before runc, and a crash leaves no container behind.
+        std::fs::write(path, serde_json::to_vec(&spec)?)
+    };
+    rewrite().map_err(|source| OciRuntimeError::Config { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<OsString> {
+        line.split_whitespace().map(OsString::from).collect()
+    }
+
+    fn parsed(line: &str) -> (Option<String>, PathBuf) {
+        let words = words(line);
+        let (command, rest) = command(&words);
+        (command.map(|c| c.to_string_lossy().into_owned()), bundle(rest))
+    }
+
+    #[test]
+    fn finds_command_and_bundle_as_containerd_writes_them() {
+        let line = "--root /run/containerd/runc/k8s.io --log /x/log.json --log-format json create --bundle /x --pid-file /x/p ID";
+        assert_eq!(parsed(line), (Some("create".into()), "/x".into()));
+        assert_eq!(parsed("--systemd-cgroup --rootless=true run --bundle=/y ID"), (Some("run".into()), "/y".into()));
+        assert_eq!(parsed("--root create delete ID"), (Some("delete".into()), "".into()));
+        assert_eq!(parsed("--version"), (None, "".into()));
+        assert_eq!(parsed("--root"), (None, "".into()));
+    }
+
+    #[test]
+    fn takes_out_cgroups_and_nothing_else() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("config.json");
+        let spec = r#"{"ociVersion":"1.3.0","linux":{"uidMappings":[],"resources":{"devices":[]},"cgroupsPath":"/a","namespaces":[{"type":"pid"}]},"hostname":"x"}"#;
+        std::fs::write(&path, spec).expect("written");
+        drop_cgroups(&path).expect("rewritten");
+        insta::assert_snapshot!(std::fs::read_to_string(&path).expect("read"), @r#"{"ociVersion":"1.3.0","linux":{"uidMappings":[],"namespaces":[{"type":"pid"}]},"hostname":"x"}"#);
+    }
+
+    #[test]
+    fn update_succeeds_without_runc() {
+        run(&words("/nowhere/usernetes-oci-runtime --root /r update --resources - ID")).expect("done");
+    }
+
+    #[test]
+    fn says_which_runc_is_missing() {
+        let error = run(&words("/nowhere/usernetes-oci-runtime state ID")).expect_err("no runc");
+        assert_eq!(error.to_string(), "cannot execute /nowhere/runc");
+    }
+
+    #[test]
+    fn says_which_config_cannot_be_read() {
+        let error = run(&words("/nowhere/usernetes-oci-runtime create --bundle /nowhere ID")).expect_err("no bundle");
+        assert_eq!(error.to_string(), "cannot rewrite /nowhere/config.json");
+    }
 }

@@ -132,6 +132,12 @@ pub enum PlanError {
         /// Its value.
         value: String,
     },
+    /// containerd has no fuse-overlayfs snapshotter of its own, and the bundle brings none.
+    #[error("snapshotter fuse-overlayfs is not in bundle {}; native works everywhere", bundle.display())]
+    NoFuseOverlayfs {
+        /// Folder of the bundle.
+        bundle: PathBuf,
+    },
     /// The bundle lacks an image that every node needs.
     #[error("bundle {} has no image {image}", bundle.display())]
     NoImage {
@@ -158,6 +164,9 @@ impl NodePlan {
             Some(join) => &join.node_registration,
             None => &config.init.node_registration,
         };
+        if decisions.snapshotter == Snapshotter::FuseOverlayfs {
+            return Err(PlanError::NoFuseOverlayfs { bundle: bundle.to_owned() });
+        }
         let pause = manifest.image("pause");
         let pause = pause.ok_or_else(|| PlanError::NoImage { bundle: bundle.to_owned(), image: "pause" })?;
         Ok(Self {
@@ -203,6 +212,11 @@ impl NodePlan {
     /// A program of the bundle.
     pub fn bin(&self, name: &str) -> PathBuf {
         self.bundle.join("bin").join(name)
+    }
+
+    /// Whether the user gave a component this flag.
+    pub(crate) fn has_arg(&self, component: crate::ComponentName, flag: &str) -> bool {
+        self.extra.get(&component).is_some_and(|extra| extra.args.iter().any(|arg| arg.name == flag))
     }
 
     /// Addresses of Services with a fixed meaning.
@@ -267,3 +281,6 @@ fn extra(config: &Config, kubelet: &[Arg]) -> BTreeMap<crate::ComponentName, Ext
     .filter(|(_, extra)| *extra != Extra::default())
     .collect()
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

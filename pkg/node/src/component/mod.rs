@@ -1,11 +1,18 @@
 //! Components of a node: command line, environment, readiness and what each waits for.
 
-use crate::NodePlan;
+mod control_plane;
+mod flags;
+#[cfg(test)]
+mod tests;
+mod worker;
+
 use crate::probe::Probe;
+use crate::{NodePlan, Role};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use usernetes_api::constants;
 
 /// A process that the child supervises; the order is that of a start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -30,8 +37,27 @@ pub enum ComponentName {
 pub enum Condition {
     /// The other component answers its probe.
     Ready(ComponentName),
-    /// A file is there.
-    File(PathBuf),
+    /// One of the files is there.
+    AnyFile(Vec<PathBuf>),
+}
+
+impl Condition {
+    /// Each of the files is there: keys may be made while the node already starts.
+    fn files<const N: usize>(files: [String; N]) -> Vec<Self> {
+        files.into_iter().map(|file| Self::AnyFile(vec![file.into()])).collect()
+    }
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ready(name) => write!(f, "{name} ready"),
+            Self::AnyFile(files) => {
+                let files: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
+                f.write_str(&files.join(" or "))
+            }
+        }
+    }
 }
 
 /// A component of one node.
@@ -51,8 +77,20 @@ pub struct Component {
 
 /// The components of a node, in start order.
 pub fn components(plan: &NodePlan) -> Vec<Component> {
-    let _ = plan;
-    Vec::new()
+    let worker = [worker::containerd(plan), worker::kubelet(plan)];
+    match plan.role {
+        Role::Worker => worker.into(),
+        Role::ControlPlane => [control_plane::etcd(plan), control_plane::api_server(plan)]
+            .into_iter()
+            .chain(worker)
+            .chain([control_plane::controller_manager(plan), control_plane::scheduler(plan)])
+            .collect(),
+    }
+}
+
+/// A file of kubeadm's PKI tree.
+fn pki(file: &str) -> String {
+    format!("{}/{file}", constants::PKI_DIR)
 }
 
 impl ComponentName {

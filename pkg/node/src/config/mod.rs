@@ -1,22 +1,22 @@
 //! Configuration files of components, rendered from the plan.
 
-use crate::NodePlan;
-use serde_yaml::Mapping;
+mod cni;
+mod containerd;
+mod kubelet;
+#[cfg(test)]
+mod tests;
 
-/// KubeletConfiguration of this node, the user's laid over ours: also what is uploaded as `kubelet-config`.
-pub fn kubelet(plan: &NodePlan) -> Mapping {
-    let _ = plan;
-    Mapping::new()
-}
+pub use cni::cni;
+pub use containerd::containerd;
+pub use kubelet::{kubelet, kubelet_file};
 
-/// `/etc/containerd/config.toml`.
-pub fn containerd(plan: &NodePlan) -> String {
-    let _ = plan;
-    String::new()
-}
-
-/// `/etc/cni/net.d/10-flannel.conflist`.
-pub fn cni(plan: &NodePlan) -> String {
-    let _ = plan;
-    String::new()
-}
+/// Inside the node: the kubelet's configuration, at kubeadm's place.
+pub const KUBELET_FILE: &str = "/var/lib/kubelet/config.yaml";
+/// Inside the node: containerd's configuration, in its root because that one persists.
+pub const CONTAINERD_FILE: &str = "/var/lib/containerd/config.toml";
+/// Inside the node: the CNI configuration, at flannel's own place.
+pub const CNI_FILE: &str = "/etc/cni/net.d/10-flannel.conflist";
+/// Inside the node: static Pods, which nobody but the user puts there.
+pub const STATIC_POD_DIR: &str = "/etc/kubernetes/manifests";
+/// Inside the node: Flexvolume plugins; the default place can be made by root only.
+pub const VOLUME_PLUGIN_DIR: &str = "/var/lib/kubelet/volumeplugins";

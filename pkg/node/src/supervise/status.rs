@@ -2,6 +2,7 @@
 
 use crate::ComponentName;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 /// State of a component.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,4 +78,35 @@ impl NodeStatus {
     pub fn is_ready(&self) -> bool {
         !self.components.is_empty() && self.components.iter().all(|c| c.state == State::Ready)
     }
+}
+
+impl ComponentStatus {
+    /// Before its first life.
+    pub(crate) fn new(name: ComponentName) -> Self {
+        Self {
+            name,
+            state: State::Waiting,
+            pid: None,
+            restarts: 0,
+            last_exit: None,
+            waits_for: None,
+            since: jiff::Timestamp::now(),
+        }
+    }
+
+    /// Enters a state; entering it again changes nothing.
+    pub(super) fn enter(&mut self, state: State) {
+        self.waits_for = None;
+        if self.state != state {
+            self.state = state;
+            self.since = jiff::Timestamp::now();
+        }
+    }
+}
+
+/// Waits until a component is ready; for ever when it never is.
+pub(crate) async fn ready(status: &watch::Sender<NodeStatus>, name: ComponentName) {
+    let is_ready = |status: &NodeStatus| status.component(name).is_some_and(|c| c.state == State::Ready);
+    // We hold a sender, so this cannot fail.
+    let _ = status.subscribe().wait_for(is_ready).await;
 }

@@ -1,0 +1,81 @@
+use super::*;
+use crate::plan::Extra;
+use crate::plan::tests::{control_plane, worker};
+use std::fmt::Write as _;
+use usernetes_api::{Arg, EnvVar, Taint};
+
+fn render(plan: &NodePlan) -> String {
+    let mut text = String::new();
+    for component in components(plan) {
+        let after: Vec<_> = component.after.iter().map(ToString::to_string).collect();
+        writeln!(text, "{}", component.argv.join("\n  ")).expect("a string");
+        writeln!(text, "  env {:?}", component.env).expect("a string");
+        writeln!(text, "  ready {:?}", component.ready).expect("a string");
+        writeln!(text, "  after {}\n", after.join(", ")).expect("a string");
+    }
+    text
+}
+
+#[test]
+fn control_plane_node() {
+    insta::assert_snapshot!(render(&control_plane()));
+}
+
+#[test]
+fn worker_node() {
+    let taints = vec![Taint { key: "gpu".into(), value: "yes".into(), effect: "NoSchedule".into() }];
+    insta::assert_snapshot!(render(&NodePlan { taints, ..worker() }));
+}
+
+fn with(name: ComponentName, args: &[(&str, &str)]) -> Vec<String> {
+    let args = args.iter().map(|(n, v)| Arg { name: (*n).into(), value: (*v).into() }).collect();
+    let mut plan = control_plane();
+    plan.extra.insert(name, Extra { args, envs: vec![EnvVar { name: "GOGC".into(), value: "50".into() }] });
+    let component = components(&plan).into_iter().find(|c| c.name == name).expect("there");
+    assert_eq!(component.env["GOGC"], "50");
+    component.argv
+}
+
+#[test]
+fn users_flags_replace_ours_and_may_repeat() {
+    let argv = with(
+        ComponentName::KubeApiserver,
+        &[("allow-privileged", "false"), ("v", "4"), ("service-account-issuer", "a"), ("service-account-issuer", "b")],
+    );
+    let of = |flag: &str| argv.iter().filter(|a| a.starts_with(flag)).cloned().collect::<Vec<_>>();
+    assert_eq!(of("--allow-privileged="), ["--allow-privileged=false"]);
+    assert_eq!(of("--service-account-issuer="), ["--service-account-issuer=a", "--service-account-issuer=b"]);
+    assert_eq!(of("--v="), ["--v=4"]);
+}
+
+#[test]
+fn authorization_config_excludes_authorization_mode() {
+    let argv = with(ComponentName::KubeApiserver, &[("authorization-config", "/x")]);
+    assert!(!argv.iter().any(|a| a.starts_with("--authorization-mode")));
+}
+
+#[test]
+fn external_ca_signs_nothing() {
+    let plan = NodePlan { external_ca: true, ..control_plane() };
+    let component = components(&plan).into_iter().find(|c| c.name == ComponentName::KubeControllerManager);
+    let argv = component.expect("there").argv;
+    assert!(argv.contains(&"--cluster-signing-key-file=".to_owned()));
+    assert!(argv.contains(&"--cluster-signing-cert-file=".to_owned()));
+}
+
+#[test]
+fn ipv6_addresses_stand_in_brackets() {
+    let plan = NodePlan { host_ip: "fd00::11".parse().expect("an address"), ..control_plane() };
+    let text = render(&plan);
+    assert!(text.contains("--listen-client-urls=https://[::1]:2379,https://[fd00::11]:2379"), "{text}");
+    assert!(text.contains("--advertise-address=fd00::11"), "{text}");
+}
+
+#[test]
+fn names_are_read_back() {
+    for name in ComponentName::ALL {
+        assert_eq!(name.as_str().parse(), Ok(name));
+    }
+    let message = "etdc".parse::<ComponentName>().expect_err("a wrong name");
+    assert!(message.contains("\"etdc\"") && message.contains("kube-scheduler"), "{message}");
+}

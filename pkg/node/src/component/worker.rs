@@ -1,0 +1,54 @@
+//! containerd and the kubelet: what every node runs.
+
+use super::ComponentName::{Containerd, Kubelet};
+use super::flags::{argv, env};
+use super::{Component, Condition};
+use crate::probe::Probe;
+use crate::{NodePlan, Role, config};
+use std::net::{Ipv4Addr, SocketAddr};
+use usernetes_api::{Taint, constants as c};
+
+pub(super) fn containerd(plan: &NodePlan) -> Component {
+    Component {
+        name: Containerd,
+        argv: argv(plan, Containerd, vec![("config", config::CONTAINERD_FILE.to_owned())]),
+        env: env(plan, Containerd),
+        ready: Probe::Unix(c::CONTAINERD_SOCKET.into()),
+        after: Condition::files([config::CONTAINERD_FILE.to_owned()]),
+    }
+}
+
+pub(super) fn kubelet(plan: &NodePlan) -> Component {
+    let own = format!("{}/kubelet.conf", c::KUBERNETES_DIR);
+    let bootstrap = format!("{}/bootstrap-kubelet.conf", c::KUBERNETES_DIR);
+    let mut flags = vec![
+        ("config", config::KUBELET_FILE.to_owned()),
+        ("kubeconfig", own.clone()),
+        ("hostname-override", plan.node_name.clone()),
+        ("node-ip", plan.host_ip.to_string()),
+    ];
+    let mut credentials = vec![own.into()];
+    if plan.role == Role::Worker {
+        flags.push(("bootstrap-kubeconfig", bootstrap.clone()));
+        credentials.push(bootstrap.into());
+    }
+    if !plan.taints.is_empty() {
+        flags.push(("register-with-taints", taints(&plan.taints)));
+    }
+    Component {
+        name: Kubelet,
+        argv: argv(plan, Kubelet, flags),
+        env: env(plan, Kubelet),
+        ready: Probe::Http {
+            address: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), c::KUBELET_HEALTHZ_PORT),
+            path: "/healthz",
+        },
+        // It exits when containerd does not answer yet.
+        after: vec![Condition::AnyFile(credentials), Condition::Ready(Containerd)],
+    }
+}
+
+fn taints(taints: &[Taint]) -> String {
+    let one = |t: &Taint| format!("{}={}:{}", t.key, t.value, t.effect);
+    taints.iter().map(one).collect::<Vec<_>>().join(",")
+}

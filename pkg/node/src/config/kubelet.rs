@@ -1,0 +1,104 @@
+//! `KubeletConfiguration`: kubeadm's defaults, what a user namespace needs, and the user's words over both.
+
+use super::{STATIC_POD_DIR, VOLUME_PLUGIN_DIR};
+use crate::NodePlan;
+use serde_json::{Value, json};
+use serde_yaml::Mapping;
+use usernetes_api::{CgroupMode, constants as c};
+
+/// The kubelet's own default of `maxOpenFiles`.
+const OPEN_FILES: u64 = 1_000_000;
+
+/// KubeletConfiguration of this node, the user's laid over ours: also what is uploaded as `kubelet-config`.
+pub fn kubelet(plan: &NodePlan) -> Mapping {
+    let mut config = ours(plan);
+    if let Some(users) = &plan.kubelet {
+        overlay(&mut config, users);
+    }
+    config
+}
+
+/// The text of [`super::KUBELET_FILE`].
+pub fn kubelet_file(plan: &NodePlan) -> String {
+    serde_yaml::to_string(&kubelet(plan)).expect("a mapping of plain values")
+}
+
+fn ours(plan: &NodePlan) -> Mapping {
+    let mut config = json!({
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "authentication": {
+            "anonymous": { "enabled": false },
+            "webhook": { "enabled": true },
+            "x509": { "clientCAFile": format!("{}/ca.crt", c::PKI_DIR) },
+        },
+        "authorization": { "mode": "Webhook" },
+        "clusterDNS": [plan.services().dns().to_string()],
+        "clusterDomain": plan.dns_domain,
+        "containerRuntimeEndpoint": format!("unix://{}", c::CONTAINERD_SOCKET),
+        "healthzBindAddress": "127.0.0.1",
+        "healthzPort": c::KUBELET_HEALTHZ_PORT,
+        "port": plan.kubelet_port,
+        "readOnlyPort": 0,
+        "resolvConf": "/etc/resolv.conf",
+        "rotateCertificates": true,
+        "staticPodPath": STATIC_POD_DIR,
+        "volumePluginDir": VOLUME_PLUGIN_DIR,
+        "featureGates": { "KubeletInUserNamespace": true },
+        "failSwapOn": false,
+        "failCgroupV1": false,
+        "maxOpenFiles": plan.open_files.min(OPEN_FILES),
+        // The rules it makes serve only kube-proxy of old, and would need iptables of the host.
+        "makeIPTablesUtilChains": false,
+        // The disk is the user's and others', often nearly full: percentages of it would evict pods and delete
+        // images of the bundle, which no registry gives back.
+        "imageGCHighThresholdPercent": 100,
+        "evictionHard": {
+            "memory.available": "100Mi",
+            "nodefs.available": "512Mi",
+            "imagefs.available": "512Mi",
+        },
+    });
+    merge(&mut config, cgroups(plan.cgroups));
+    match serde_yaml::to_value(config) {
+        Ok(serde_yaml::Value::Mapping(config)) => config,
+        _ => unreachable!("a JSON object is a mapping"),
+    }
+}
+
+fn cgroups(mode: CgroupMode) -> Value {
+    match mode {
+        CgroupMode::Delegated => json!({
+            "cgroupDriver": "cgroupfs",
+            "cgroupsPerQOS": true,
+            "enforceNodeAllocatable": ["pods"],
+        }),
+        // An empty list would be dropped where kubeadm writes the configuration anew, and the default be `pods`.
+        CgroupMode::None => json!({
+            "cgroupDriver": "cgroupfs",
+            "cgroupsPerQOS": false,
+            "enforceNodeAllocatable": ["none"],
+        }),
+    }
+}
+
+fn merge(config: &mut Value, more: Value) {
+    if let (Value::Object(config), Value::Object(more)) = (config, more) {
+        config.extend(more);
+    }
+}
+
+/// Mappings are laid over each other key by key; everything else is replaced, by null taken away.
+fn overlay(under: &mut Mapping, over: &Mapping) {
+    for (key, value) in over {
+        match (under.get_mut(key), value) {
+            (_, serde_yaml::Value::Null) => {
+                under.remove(key);
+            }
+            (Some(serde_yaml::Value::Mapping(under)), serde_yaml::Value::Mapping(over)) => overlay(under, over),
+            _ => {
+                under.insert(key.clone(), value.clone());
+            }
+        }
+    }
+}

@@ -1,0 +1,56 @@
+use super::*;
+use crate::NodePlan;
+use usernetes_api::Snapshotter;
+use crate::plan::tests::{control_plane, worker};
+use usernetes_api::CgroupMode;
+
+#[test]
+fn kubelet_without_cgroups() {
+    insta::assert_snapshot!(kubelet_file(&control_plane()));
+}
+
+#[test]
+fn kubelet_with_delegated_cgroups() {
+    let plan = NodePlan { cgroups: CgroupMode::Delegated, kubelet_port: 10350, ..worker() };
+    insta::assert_snapshot!(kubelet_file(&plan));
+}
+
+#[test]
+fn the_users_kubelet_configuration_lies_over_ours() {
+    let users = "
+evictionHard: { memory.available: 5%, nodefs.available: null }
+clusterDNS: [10.96.0.11]
+featureGates: { Foo: true }
+maxPods: 20
+staticPodPath: null";
+    let plan = NodePlan { kubelet: serde_yaml::from_str(users).expect("YAML"), ..control_plane() };
+    let config = kubelet(&plan);
+    let json = |key: &str| serde_json::to_string(&config[key]).expect("JSON");
+    assert_eq!(json("evictionHard"), r#"{"memory.available":"5%","imagefs.available":"512Mi"}"#);
+    assert_eq!(json("clusterDNS"), r#"["10.96.0.11"]"#);
+    assert_eq!(json("featureGates"), r#"{"KubeletInUserNamespace":true,"Foo":true}"#);
+    assert_eq!(json("maxPods"), "20");
+    assert!(!config.contains_key("staticPodPath"));
+}
+
+#[test]
+fn the_kubelet_asks_for_no_more_open_files_than_allowed() {
+    let plan = NodePlan { open_files: 4096, ..control_plane() };
+    assert_eq!(kubelet(&plan)["maxOpenFiles"], 4096);
+}
+
+#[test]
+fn containerd_without_cgroups() {
+    insta::assert_snapshot!(containerd(&control_plane()));
+}
+
+#[test]
+fn containerd_with_delegated_cgroups() {
+    let plan = NodePlan { cgroups: CgroupMode::Delegated, snapshotter: Snapshotter::Native, ..worker() };
+    insta::assert_snapshot!(containerd(&plan));
+}
+
+#[test]
+fn cni_conflist() {
+    insta::assert_snapshot!(cni());
+}

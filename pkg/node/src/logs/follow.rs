@@ -1,0 +1,93 @@
+//! Following logs as they grow, by inotify.
+
+use crate::ComponentName;
+use inotify::{Inotify, WatchMask};
+use rustix::event::{PollFd, PollFlags, poll};
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+use usernetes_host::FsError;
+use usernetes_host::fs::Context as _;
+
+/// Lines added to logs from now on; a blocking iterator without an end.
+pub struct Follow {
+    folder: PathBuf,
+    changes: Inotify,
+    logs: Vec<Log>,
+    lines: VecDeque<(ComponentName, String)>,
+}
+
+struct Log {
+    component: ComponentName,
+    path: PathBuf,
+    /// How far it was read.
+    position: u64,
+    /// The beginning of a line whose end is not written yet.
+    part: Vec<u8>,
+}
+
+/// Follows the logs of `components` from their present end; logs that are made later from their beginning.
+pub fn follow(logs: &Path, components: &[ComponentName]) -> Result<Follow, FsError> {
+    let watch = || {
+        let changes = Inotify::init()?;
+        // The folder, not the files: a log may be made later.
+        changes.watches().add(logs, WatchMask::MODIFY | WatchMask::CREATE)?;
+        Ok(changes)
+    };
+    let changes = watch().context("watch", logs)?;
+    let log = |&component: &ComponentName| {
+        let path = super::path(logs, component);
+        let position = path.metadata().map_or(0, |meta| meta.len());
+        Log { component, path, position, part: vec![] }
+    };
+    let logs_of = components.iter().map(log).collect();
+    Ok(Follow { folder: logs.to_owned(), changes, logs: logs_of, lines: VecDeque::new() })
+}
+
+impl Iterator for Follow {
+    type Item = Result<(ComponentName, String), FsError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(line) = self.lines.pop_front() {
+                return Some(Ok(line));
+            }
+            if let Err(error) = self.wait().context("watch", &self.folder) {
+                return Some(Err(error));
+            }
+            for log in &mut self.logs {
+                if let Err(error) = log.read(&mut self.lines).context("read", &log.path) {
+                    return Some(Err(error));
+                }
+            }
+        }
+    }
+}
+
+impl Follow {
+    fn wait(&mut self) -> io::Result<()> {
+        while poll(&mut [PollFd::new(&self.changes, PollFlags::IN)], None).is_err_and(|e| e == rustix::io::Errno::INTR) {}
+        self.changes.read_events(&mut [0; 4096]).map(drop)
+    }
+}
+
+impl Log {
+    fn read(&mut self, lines: &mut VecDeque<(ComponentName, String)>) -> io::Result<()> {
+        let mut file = match File::open(&self.path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+            file => file?,
+        };
+        // Shorter than before: it was rotated.
+        if file.metadata()?.len() < self.position {
+            self.position = 0;
+        }
+        file.seek(SeekFrom::Start(self.position))?;
+        self.position += file.read_to_end(&mut self.part)? as u64;
+        while let Some(end) = self.part.iter().position(|&byte| byte == b'\n') {
+            let line: Vec<u8> = self.part.drain(..=end).collect();
+            lines.push_back((self.component, String::from_utf8_lossy(&line[..end]).into_owned()));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,37 @@
+//! Opening a log for a component, and copying it away when it has grown too long.
+
+use super::{KEPT, LONGEST, generation};
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+/// Opens a log for a process to append to; the folder is made where it is missing.
+pub(crate) fn open(log: &Path) -> io::Result<File> {
+    rotate(log)?;
+    let new = || OpenOptions::new().append(true).create(true).mode(0o600).open(log);
+    match new() {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            std::fs::create_dir_all(log.parent().unwrap_or(Path::new("/")))?;
+            new()
+        }
+        opened => opened,
+    }
+}
+
+/// Copies a log away and empties it when it is too long; older ones move up, the oldest goes.
+pub(crate) fn rotate(log: &Path) -> io::Result<()> {
+    match std::fs::metadata(log) {
+        Ok(meta) if meta.len() > LONGEST => {}
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        _ => return Ok(()),
+    }
+    for n in (1..KEPT).rev() {
+        match std::fs::rename(generation(log, n), generation(log, n + 1)) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+    }
+    std::fs::copy(log, generation(log, 1))?;
+    OpenOptions::new().write(true).open(log)?.set_len(0)
+}

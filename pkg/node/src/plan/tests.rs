@@ -1,0 +1,131 @@
+use super::*;
+use usernetes_api::bundle::{BundleFile, BundleImage};
+use usernetes_api::{BootstrapTokenDiscovery, HostFacts, JoinConfiguration, Xdg};
+
+pub(crate) fn paths() -> Paths {
+    let xdg = Xdg {
+        config: "/home/alice/.config".into(),
+        data: "/home/alice/.local/share".into(),
+        cache: "/home/alice/.cache".into(),
+        runtime: "/run/user/1000".into(),
+    };
+    Paths::new(xdg, "default".parse().expect("a name"))
+}
+
+fn manifest() -> BundleManifest {
+    let image = |name: &str, path: Option<&str>| BundleImage {
+        name: name.into(),
+        reference: format!("registry.example/{name}:1"),
+        path: path.map(Into::into),
+    };
+    BundleManifest {
+        api_version: "usernetes.rs/v1alpha1".into(),
+        kind: "Bundle".into(),
+        name: "test".into(),
+        kubernetes_version: "v1.36.3".into(),
+        architecture: "amd64".into(),
+        components: vec![],
+        images: vec![image("pause", Some("images/pause.tar")), image("busybox", None)],
+        files: vec![BundleFile {
+            path: "images/pause.tar".into(),
+            size: 1,
+            sha256: "ab".repeat(32),
+            executable: false,
+        }],
+    }
+}
+
+fn decisions() -> Decisions {
+    Decisions {
+        cgroups: CgroupMode::None,
+        snapshotter: Snapshotter::Overlayfs,
+        external_ca: false,
+        open_files: 524_288,
+        proxy_env: vec![],
+    }
+}
+
+fn config() -> Config {
+    let mut config = Config::default();
+    let host_ip = "198.51.100.11".parse().ok();
+    config.set_defaults(&HostFacts { hostname: "Node1".into(), host_ip });
+    config
+}
+
+fn joined() -> Config {
+    let mut config = config();
+    let mut join = JoinConfiguration::default();
+    join.node_registration.name = "node2".into();
+    join.discovery.bootstrap_token =
+        Some(BootstrapTokenDiscovery { api_server_endpoint: "198.51.100.11:6443".into(), ..Default::default() });
+    config.join = Some(join);
+    config.rootless.host_ip = "198.51.100.12".parse().ok();
+    config
+}
+
+fn plan(config: &Config) -> NodePlan {
+    NodePlan::new(config, &paths(), Path::new("/bundle"), &manifest(), decisions()).expect("a plan")
+}
+
+pub(crate) fn control_plane() -> NodePlan {
+    plan(&config())
+}
+
+pub(crate) fn worker() -> NodePlan {
+    plan(&joined())
+}
+
+#[test]
+fn survives_json() {
+    for plan in [control_plane(), worker()] {
+        let json = serde_json::to_string(&plan).expect("JSON");
+        assert_eq!(serde_json::from_str::<NodePlan>(&json).expect("the same"), plan);
+    }
+}
+
+#[test]
+fn control_plane_plan() {
+    insta::assert_json_snapshot!(control_plane());
+}
+
+#[test]
+fn a_worker_reaches_the_api_where_it_was_discovered() {
+    let plan = worker();
+    assert_eq!(plan.role, Role::Worker);
+    assert_eq!(plan.node_name, "node2");
+    assert_eq!(plan.control_plane_endpoint, "198.51.100.11:6443");
+}
+
+#[test]
+fn the_configured_endpoint_wins() {
+    let mut config = joined();
+    config.cluster.control_plane_endpoint = "k8s.example:443".into();
+    assert_eq!(plan(&config).control_plane_endpoint, "k8s.example:443");
+}
+
+#[test]
+fn the_control_plane_is_tainted_on_demand_only() {
+    let mut config = config();
+    assert!(plan(&config).taints.is_empty());
+    config.rootless.taint_control_plane = true;
+    assert_eq!(plan(&config).taints[0].key, "node-role.kubernetes.io/control-plane");
+    config.init.node_registration.taints = Some(vec![]);
+    assert!(plan(&config).taints.is_empty());
+}
+
+#[test]
+fn impossible_plans_say_why() {
+    let make = |config: &Config, manifest: &BundleManifest, decisions| {
+        let plan = NodePlan::new(config, &paths(), Path::new("/bundle"), manifest, decisions);
+        plan.expect_err("no plan").to_string()
+    };
+    let mut bad = config();
+    bad.cluster.networking.pod_subnet = "10.244".into();
+    insta::assert_snapshot!(make(&bad, &manifest(), decisions()), @r#"networking.podSubnet "10.244" is not an address range"#);
+    bad.rootless.host_ip = None;
+    insta::assert_snapshot!(make(&bad, &manifest(), decisions()), @"no address of this host in the configuration");
+    let empty = BundleManifest { images: vec![], ..manifest() };
+    insta::assert_snapshot!(make(&config(), &empty, decisions()), @"bundle /bundle has no image pause");
+    let fuse = Decisions { snapshotter: Snapshotter::FuseOverlayfs, ..decisions() };
+    insta::assert_snapshot!(make(&config(), &manifest(), fuse), @"snapshotter fuse-overlayfs is not in bundle /bundle; native works everywhere");
+}

@@ -1,0 +1,90 @@
+//! Readiness of a component: a socket that accepts or a health endpoint that answers 200.
+//!
+//! Asked often, but only while a component starts; afterwards its process is watched and nothing is asked.
+
+mod http;
+mod tls;
+
+use crate::file_watch;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::{sleep, timeout};
+
+/// Pause between two questions.
+const RETRY: Duration = Duration::from_millis(20);
+/// An answer that takes longer is none: the server may have ended without a word.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// How to see that a component is ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// The unix socket accepts.
+    Unix(PathBuf),
+    /// `GET path` answers 200.
+    Http {
+        /// Where.
+        address: SocketAddr,
+        /// `/readyz`.
+        path: &'static str,
+    },
+    /// `GET path` over TLS answers 200.
+    Https {
+        /// Where.
+        address: SocketAddr,
+        /// `/readyz`.
+        path: &'static str,
+        /// Whom to believe.
+        trust: Trust,
+    },
+}
+
+/// Whom to believe at a TLS endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// A server certificate of this CA; the client shows its own.
+    Ca {
+        /// CA certificate.
+        ca: PathBuf,
+        /// Client certificate, so that the probe works with `--anonymous-auth=false`.
+        certificate: PathBuf,
+        /// Its key.
+        key: PathBuf,
+    },
+    /// Anyone: a certificate which the component made in memory, on loopback of the node's own network.
+    SelfSigned,
+}
+
+impl Probe {
+    /// Asks until the answer is good.
+    pub async fn ready(&self) {
+        while self.attempt().await.is_err() {
+            sleep(RETRY).await;
+        }
+    }
+
+    /// Comes back with success when the component is ready, with an error when the connection is of no more use.
+    async fn attempt(&self) -> io::Result<()> {
+        match self {
+            Self::Unix(path) => {
+                file_watch::any_appears(std::slice::from_ref(path)).await?;
+                UnixStream::connect(path).await.map(drop)
+            }
+            Self::Http { address, path } => {
+                let stream = TcpStream::connect(address).await?;
+                http::ok(stream, *address, path).await
+            }
+            Self::Https { address, path, trust } => {
+                let stream = TcpStream::connect(address).await?;
+                stream.set_nodelay(true)?;
+                let stream = timeout(ANSWER, tls::connect(stream, address.ip(), trust)).await??;
+                http::ok(stream, *address, path).await
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

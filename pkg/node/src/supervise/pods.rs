@@ -1,0 +1,146 @@
+//! Stopping what runs in pods, without the runtime's help: containerd may be the one that is broken.
+
+use nix::sys::signal::Signal;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open, pidfd_send_signal};
+use std::collections::HashSet;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+/// Between SIGTERM and SIGKILL.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Ends all containers, the sandboxes after those that use their network, and the shims after their containers.
+pub(super) async fn stop() {
+    let processes = processes();
+    // Shims outlive what started them, so they are orphans, and orphans are children of PID 1, which is us.
+    let own = std::process::id().cast_signed();
+    let shim = |p: &&Process| p.parent == own && p.name == "containerd-shim";
+    let shims: HashSet<i32> = processes.iter().filter(shim).map(|p| p.pid).collect();
+    let (sandboxes, containers): (Vec<_>, Vec<_>) =
+        processes.iter().filter(|p| shims.contains(&p.parent)).partition(|p| p.name == "pause");
+    end(&containers, Signal::SIGTERM).await;
+    end(&sandboxes, Signal::SIGKILL).await;
+    end(&processes.iter().filter(|p| shims.contains(&p.pid)).collect::<Vec<_>>(), Signal::SIGKILL).await;
+}
+
+/// Signals all and waits for their ends; SIGKILL for those that would not notice, and after the grace for all.
+async fn end(processes: &[&Process], signal: Signal) {
+    let mut open = Vec::new();
+    for process in processes {
+        // A pidfd, not the pid: a process that ended meanwhile may have left its pid to another.
+        let Some(fd) = Pid::from_raw(process.pid).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()) else {
+            continue;
+        };
+        send(&fd, if process.ignores_term { Signal::SIGKILL } else { signal });
+        open.push(fd);
+    }
+    let wait = move || {
+        if !ended(&open, Instant::now() + GRACE) {
+            tracing::warn!("containers do not end, killed");
+            open.iter().for_each(|fd| send(fd, Signal::SIGKILL));
+            ended(&open, Instant::now() + GRACE);
+        }
+    };
+    let _ = tokio::task::spawn_blocking(wait).await;
+}
+
+/// Waits for the ends of all; whether they came in time.
+fn ended(open: &[OwnedFd], until: Instant) -> bool {
+    open.iter().all(|fd| {
+        let left = Timespec::try_from(until.saturating_duration_since(Instant::now())).ok();
+        // A pidfd is readable once the process has ended.
+        matches!(poll(&mut [PollFd::new(fd, PollFlags::IN)], left.as_ref()), Ok(1))
+    })
+}
+
+fn send(fd: &OwnedFd, signal: Signal) {
+    let signal = rustix::process::Signal::from_named_raw(signal as i32).expect("TERM and KILL are known");
+    let _ = pidfd_send_signal(fd, signal);
+}
+
+/// What `/proc` says about a process.
+#[derive(Debug, PartialEq, Eq)]
+struct Process {
+    pid: i32,
+    parent: i32,
+    /// At most 15 characters.
+    name: String,
+    /// The init of a PID namespace that has no handler: the kernel drops its SIGTERM.
+    ignores_term: bool,
+}
+
+fn processes() -> Vec<Process> {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let pid = |entry: std::io::Result<std::fs::DirEntry>| entry.ok()?.file_name().to_str()?.parse::<i32>().ok();
+    let read = |pid| parse(pid, &std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?);
+    entries.filter_map(pid).filter_map(read).collect()
+}
+
+/// Reads `/proc/PID/status`; `None` for a process that has ended.
+fn parse(pid: i32, status: &str) -> Option<Process> {
+    let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
+    if field("State")?.starts_with('Z') {
+        return None;
+    }
+    let caught = u64::from_str_radix(field("SigCgt")?, 16).ok()?;
+    let catches_term = caught & (1 << (Signal::SIGTERM as i32 - 1)) != 0;
+    let init = field("NSpid").and_then(|pids| pids.split_whitespace().last()) == Some("1");
+    Some(Process {
+        pid,
+        parent: field("PPid")?.parse().ok()?,
+        name: field("Name")?.to_owned(),
+        ignores_term: init && !catches_term,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STATUS: &str = "Name:\tcontainerd-shim\nUmask:\t0022\nState:\tS (sleeping)\nPid:\t812\nPPid:\t1\n\
+        NSpid:\t34812\t812\nSigIgn:\t0000000000000000\nSigCgt:\tfffffffd7fc1feff\n";
+
+    #[test]
+    fn reads_a_shim() {
+        let expected = Process { pid: 812, parent: 1, name: "containerd-shim".into(), ignores_term: false };
+        assert_eq!(parse(812, STATUS), Some(expected));
+    }
+
+    #[test]
+    fn an_init_without_a_handler_ignores_term() {
+        let init = STATUS.replace("\t812\nSigIgn", "\t812\t1\nSigIgn");
+        let ignores = |status: &str| parse(812, status).expect("a process").ignores_term;
+        assert!(!ignores(&init));
+        assert!(ignores(&init.replace("fffffffd7fc1feff", "0000000000000000")));
+        assert!(!ignores(&STATUS.replace("fffffffd7fc1feff", "0000000000000000")));
+    }
+
+    #[test]
+    fn zombies_do_not_count() {
+        assert_eq!(parse(812, &STATUS.replace("S (sleeping)", "Z (zombie)")), None);
+    }
+
+    #[test]
+    fn sees_this_process() {
+        let own = i32::try_from(std::process::id()).expect("a pid");
+        assert!(processes().iter().any(|p| p.pid == own));
+    }
+
+    #[tokio::test]
+    async fn a_process_that_ignores_term_is_killed() {
+        let spawn = |script: &str| {
+            std::process::Command::new("sh").args(["-c", script]).spawn().expect("started")
+        };
+        let mut child = spawn("exec sleep 100");
+        let process = |pid: u32, ignores_term| Process {
+            pid: pid.cast_signed(),
+            parent: 0,
+            name: String::new(),
+            ignores_term,
+        };
+        end(&[&process(child.id(), true)], Signal::SIGTERM).await;
+        let status = child.wait().expect("ended");
+        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9));
+    }
+}

@@ -1,0 +1,144 @@
+use super::*;
+use crate::component::Condition;
+use crate::plan::tests::control_plane;
+use crate::probe::Probe;
+use ComponentName::{Containerd, Etcd, KubeApiserver, Kubelet};
+use std::collections::BTreeMap;
+use std::path::Path;
+use tokio::time::timeout;
+
+/// Ready as soon as the script has made the socket's file and we listen on it.
+fn component(name: ComponentName, script: &str, ready: Probe, after: Vec<Condition>) -> Component {
+    let argv = ["/bin/sh", "-c", script].map(str::to_owned).into();
+    let env = BTreeMap::from([("PATH".to_owned(), "/usr/bin:/bin".to_owned())]);
+    Component { name, argv, env, ready, after }
+}
+
+struct Node {
+    folder: tempfile::TempDir,
+    status: watch::Sender<NodeStatus>,
+    running: Vec<Running>,
+    _listener: tokio::net::UnixListener,
+    ready: Probe,
+}
+
+impl Node {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let socket = folder.path().join("socket");
+        let listener = tokio::net::UnixListener::bind(&socket).expect("bound");
+        let status = watch::Sender::new(NodeStatus::default());
+        Self { ready: Probe::Unix(socket), folder, status, running: vec![], _listener: listener }
+    }
+
+    fn never(&self) -> Probe {
+        Probe::Unix(self.folder.path().join("never"))
+    }
+
+    fn start(&mut self, components: &[Component]) {
+        let list = components.iter().map(|c| ComponentStatus::new(c.name)).collect();
+        self.status.send_modify(|s| s.components = list);
+        let plan = NodePlan { logs: self.folder.path().join("log"), ..control_plane() };
+        self.running = start(components, &plan, &Reaper::start(), &self.status);
+    }
+
+    async fn until(&self, what: &str, good: impl Fn(&NodeStatus) -> bool) -> NodeStatus {
+        let mut status = self.status.subscribe();
+        match timeout(Duration::from_secs(20), status.wait_for(good)).await {
+            Ok(status) => status.expect("a sender").clone(),
+            Err(_) => panic!("not {what}: {:?}", self.status.borrow()),
+        }
+    }
+
+    fn log(&self, name: ComponentName) -> Vec<String> {
+        logs::tail(&self.folder.path().join("log"), name, 100).expect("a log")
+    }
+}
+
+fn state(status: &NodeStatus, name: ComponentName) -> State {
+    status.component(name).expect("a component").state.clone()
+}
+
+fn exists(path: &Path) -> Condition {
+    Condition::AnyFile(vec![path.to_owned()])
+}
+
+#[tokio::test]
+async fn starts_in_order_logs_and_stops() {
+    let mut node = Node::new();
+    let key = node.folder.path().join("key");
+    let ready = node.ready.clone();
+    node.start(&[
+        component(Etcd, "echo out; echo err >&2; exec sleep 100", ready.clone(), vec![exists(&key)]),
+        component(KubeApiserver, "exec sleep 100", ready.clone(), vec![Condition::Ready(Etcd)]),
+    ]);
+    let waits = |s: &NodeStatus| s.components.iter().all(|c| c.waits_for.is_some());
+    let status = node.until("waiting", waits).await;
+    assert_eq!(status.component(KubeApiserver).expect("one").waits_for.as_deref(), Some("etcd ready"));
+    assert_eq!(status.component(Etcd).expect("one").waits_for, Some(key.display().to_string()));
+    std::fs::write(&key, "").expect("written");
+    let status = node.until("ready", NodeStatus::is_ready).await;
+    assert!(status.components.iter().all(|c| c.pid.is_some() && c.restarts == 0));
+    assert_eq!(node.log(Etcd), ["out", "err"]);
+    stop(std::mem::take(&mut node.running)).await;
+    let status = node.status.borrow().clone();
+    assert!(status.components.iter().all(|c| c.state == State::Stopped && c.pid.is_none()), "{status:?}");
+}
+
+#[tokio::test]
+async fn comes_back_after_its_end() {
+    let mut node = Node::new();
+    let mark = node.folder.path().join("mark");
+    let script = format!("test -e {0} && exec sleep 100; touch {0}; exit 3", mark.display());
+    node.start(&[component(Etcd, &script, node.ready.clone(), vec![])]);
+    let back = |s: &NodeStatus| s.components[0].restarts == 1 && s.components[0].state == State::Ready;
+    let status = node.until("back", back).await;
+    assert_eq!(status.components[0].last_exit.as_deref(), Some("exit code 3"));
+    let pid = status.components[0].pid.expect("a pid");
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL).expect("killed");
+    let back = |s: &NodeStatus| s.components[0].restarts == 2 && s.components[0].state == State::Ready;
+    let status = node.until("back", back).await;
+    assert_eq!(status.components[0].last_exit.as_deref(), Some("signal SIGKILL"));
+    stop(std::mem::take(&mut node.running)).await;
+}
+
+#[tokio::test]
+async fn says_why_it_cannot_start() {
+    let mut node = Node::new();
+    let mut missing = component(Kubelet, "", node.ready.clone(), vec![]);
+    missing.argv = vec!["/nowhere/kubelet".into()];
+    node.start(&[missing]);
+    let status = node.until("failed", |s| s.components[0].restarts > 0).await;
+    let exit = status.components[0].last_exit.as_deref().expect("a reason");
+    assert!(exit.starts_with("cannot start: No such file"), "{exit}");
+    stop(std::mem::take(&mut node.running)).await;
+}
+
+#[tokio::test]
+async fn stops_what_waits_or_is_not_ready() {
+    let mut node = Node::new();
+    let never = node.never();
+    node.start(&[
+        component(Containerd, "exec sleep 100", never.clone(), vec![]),
+        component(Kubelet, "exec sleep 100", never, vec![Condition::Ready(Containerd)]),
+    ]);
+    node.until("started", |s| state(s, Containerd) == State::Starting).await;
+    timeout(Duration::from_secs(3), stop(std::mem::take(&mut node.running))).await.expect("at once");
+    assert!(node.status.borrow().components.iter().all(|c| c.state == State::Stopped));
+}
+
+#[tokio::test]
+async fn nothing_of_our_environment_is_inherited() {
+    let mut node = Node::new();
+    node.start(&[component(Etcd, "env; exec sleep 100", node.ready.clone(), vec![])]);
+    node.until("ready", NodeStatus::is_ready).await;
+    let mut env = node.log(Etcd);
+    while env.is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        env = node.log(Etcd);
+    }
+    // What the shell itself sets.
+    env.retain(|line| !["PWD=", "OLDPWD=", "SHLVL=", "_="].iter().any(|own| line.starts_with(own)));
+    assert_eq!(env, ["PATH=/usr/bin:/bin"]);
+    stop(std::mem::take(&mut node.running)).await;
+}
