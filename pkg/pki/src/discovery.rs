@@ -3,9 +3,9 @@
 //! Mirrors `cmd/kubeadm/app/discovery/token/token.go`. Order for the caller: fetch anonymously without verifying TLS,
 //! [`verify`], fetch again over TLS verified by [`ClusterInfo::ca_pem`], [`confirm`]. No secret is sent before.
 
+use crate::BootstrapToken;
 use crate::kubeconfig::{Kubeconfig, KubeconfigError};
 use crate::load::Chain;
-use crate::BootstrapToken;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -32,19 +32,25 @@ pub enum DiscoveryError {
     #[error("ConfigMap cluster-info has no kubeconfig")]
     NoKubeconfig,
     /// No signature by that token: deleted, expired, or not yet signed.
-    #[error("cluster-info is not signed with token id {id}: the token has expired, was deleted or is of another cluster")]
+    #[error(
+        "cluster-info is not signed with token id {id}: the token has expired, was deleted or is of another cluster"
+    )]
     NotSigned {
         /// The token's id.
         id: String,
     },
     /// A signature that the token did not make.
-    #[error("the signature of cluster-info was not made with token id {id}: wrong secret, or somebody in between")]
+    #[error(
+        "the signature of cluster-info was not made with token id {id}: wrong secret, or somebody in between"
+    )]
     Signature {
         /// The token's id.
         id: String,
     },
     /// No pin matches.
-    #[error("the CA of {server} has the pin {found}, which was not expected: this is another cluster, or somebody in between")]
+    #[error(
+        "the CA of {server} has the pin {found}, which was not expected: this is another cluster, or somebody in between"
+    )]
     Pin {
         /// Whom we asked.
         server: String,
@@ -55,7 +61,9 @@ pub enum DiscoveryError {
     #[error("the kubeconfig in cluster-info {0}")]
     Kubeconfig(&'static str),
     /// Two fetches differ.
-    #[error("cluster-info fetched over verified TLS differs from the one fetched before: somebody in between")]
+    #[error(
+        "cluster-info fetched over verified TLS differs from the one fetched before: somebody in between"
+    )]
     Changed,
     /// Not a pin.
     #[error("{0:?} is not a pin such as sha256:<64 hexadecimal digits>")]
@@ -96,7 +104,10 @@ impl FromStr for CaCertHash {
 
     fn from_str(text: &str) -> Result<Self, DiscoveryError> {
         let wrong = || DiscoveryError::PinSyntax(text.to_owned());
-        let hex = text.strip_prefix("sha256:").filter(|h| h.len() == 64 && h.is_ascii()).ok_or_else(wrong)?;
+        let hex = text
+            .strip_prefix("sha256:")
+            .filter(|h| h.len() == 64 && h.bytes().all(|b| b.is_ascii_hexdigit()))
+            .ok_or_else(wrong)?;
         let mut hash = [0; 32];
         for (i, byte) in hash.iter_mut().enumerate() {
             *byte = u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).map_err(|_| wrong())?;
@@ -121,9 +132,14 @@ pub fn verify(
     token: &BootstrapToken,
     pins: &[CaCertHash],
 ) -> Result<ClusterInfo, DiscoveryError> {
-    let kubeconfig = data.get(KUBECONFIG_KEY).filter(|text| !text.is_empty()).ok_or(DiscoveryError::NoKubeconfig)?;
+    let kubeconfig = data
+        .get(KUBECONFIG_KEY)
+        .filter(|text| !text.is_empty())
+        .ok_or(DiscoveryError::NoKubeconfig)?;
     let id = || token.id().to_owned();
-    let signature = data.get(&signature_key(token.id())).ok_or_else(|| DiscoveryError::NotSigned { id: id() })?;
+    let signature = data
+        .get(&signature_key(token.id()))
+        .ok_or_else(|| DiscoveryError::NotSigned { id: id() })?;
     if !signature_is_valid(signature, kubeconfig, token) {
         return Err(DiscoveryError::Signature { id: id() });
     }
@@ -136,12 +152,18 @@ impl ClusterInfo {
         let wrong = |what| move |_: KubeconfigError| DiscoveryError::Kubeconfig(what);
         let config = Kubeconfig::parse(kubeconfig).map_err(wrong("is not a kubeconfig"))?;
         let cluster = config.cluster().map_err(wrong("has no cluster"))?;
-        let ca_pem = cluster.ca_pem().map_err(wrong("has a CA that cannot be decoded"))?;
+        let ca_pem = cluster
+            .ca_pem()
+            .map_err(wrong("has a CA that cannot be decoded"))?;
         let ca_pem = ca_pem.ok_or(DiscoveryError::Kubeconfig("has no CA inside"))?;
         if cluster.server.is_empty() {
             return Err(DiscoveryError::Kubeconfig("names no server"));
         }
-        Ok(Self { kubeconfig: kubeconfig.to_owned(), server: cluster.server.clone(), ca_pem })
+        Ok(Self {
+            kubeconfig: kubeconfig.to_owned(),
+            server: cluster.server.clone(),
+            ca_pem,
+        })
     }
 
     /// Keeps the pinned certificates of the CA; there must be one. Without a pin all are believed.
@@ -152,15 +174,30 @@ impl ClusterInfo {
         if pins.is_empty() {
             return Ok(self);
         }
-        let each: Vec<_> = self.ca_pem.split_inclusive(END).filter(|text| text.contains(END)).collect();
-        let hashes: Vec<_> = each.iter().map(|text| CaCertHash::of_pem(text)).collect::<Result<_, _>>()?;
-        let good: String = each.iter().zip(&hashes).filter(|(_, h)| pins.contains(h)).map(|(text, _)| text.trim()).fold(
-            String::new(),
-            |all, text| all + text + "\n",
-        );
+        let each: Vec<_> = self
+            .ca_pem
+            .split_inclusive(END)
+            .filter(|text| text.contains(END))
+            .collect();
+        let hashes: Vec<_> = each
+            .iter()
+            .map(|text| CaCertHash::of_pem(text))
+            .collect::<Result<_, _>>()?;
+        let good: String = each
+            .iter()
+            .zip(&hashes)
+            .filter(|(_, h)| pins.contains(h))
+            .map(|(text, _)| text.trim())
+            .fold(String::new(), |all, text| all + text + "\n");
         if good.is_empty() {
-            let found = hashes.first().map(ToString::to_string).ok_or(DiscoveryError::Certificate)?;
-            return Err(DiscoveryError::Pin { server: self.server, found });
+            let found = hashes
+                .first()
+                .map(ToString::to_string)
+                .ok_or(DiscoveryError::Certificate)?;
+            return Err(DiscoveryError::Pin {
+                server: self.server,
+                found,
+            });
         }
         self.ca_pem = good;
         Ok(self)
@@ -169,5 +206,9 @@ impl ClusterInfo {
 
 /// Compares with the text fetched over verified TLS.
 pub fn confirm(info: &ClusterInfo, again: &str) -> Result<(), DiscoveryError> {
-    if info.kubeconfig == again { Ok(()) } else { Err(DiscoveryError::Changed) }
+    if info.kubeconfig == again {
+        Ok(())
+    } else {
+        Err(DiscoveryError::Changed)
+    }
 }

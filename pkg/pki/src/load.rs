@@ -18,9 +18,16 @@ pub(crate) struct Chain(Vec<Vec<u8>>);
 impl Chain {
     /// `None` unless it holds at least one certificate and nothing but whole ones.
     pub(crate) fn parse(pem: &str) -> Option<Self> {
-        let blocks: Vec<Pem> = Pem::iter_from_buffer(pem.as_bytes()).collect::<Result<_, _>>().ok()?;
-        let ders: Vec<_> = blocks.into_iter().filter(|b| b.label == "CERTIFICATE").map(|b| b.contents).collect();
-        let whole = |der: &Vec<u8>| X509Certificate::from_der(der).is_ok_and(|(rest, _)| rest.is_empty());
+        let blocks: Vec<Pem> = Pem::iter_from_buffer(pem.as_bytes())
+            .collect::<Result<_, _>>()
+            .ok()?;
+        let ders: Vec<_> = blocks
+            .into_iter()
+            .filter(|b| b.label == "CERTIFICATE")
+            .map(|b| b.contents)
+            .collect();
+        let whole =
+            |der: &Vec<u8>| X509Certificate::from_der(der).is_ok_and(|(rest, _)| rest.is_empty());
         (!ders.is_empty() && ders.iter().all(whole)).then_some(Self(ders))
     }
 
@@ -44,7 +51,11 @@ impl Chain {
         if now < from {
             return Err(Problem::NotYet(from));
         }
-        if now > to { Err(Problem::Expired(to)) } else { Ok(()) }
+        if now > to {
+            Err(Problem::Expired(to))
+        } else {
+            Ok(())
+        }
     }
 
     pub(crate) fn not_before(&self) -> Timestamp {
@@ -57,7 +68,11 @@ impl Chain {
 
     /// Whether `key` is the certificate's; `path` is the key's, for the message.
     pub(crate) fn check_key(&self, key: &KeyPair, path: &Path) -> Result<(), Problem> {
-        if self.spki() == crate::keys::spki(key) { Ok(()) } else { Err(Problem::Key(path.to_owned())) }
+        if self.spki() == crate::keys::spki(key) {
+            Ok(())
+        } else {
+            Err(Problem::Key(path.to_owned()))
+        }
     }
 
     /// SubjectPublicKeyInfo.
@@ -73,7 +88,10 @@ impl Chain {
             if ca.all().any(|ca| signed(&current, &ca)) {
                 return Ok(());
             }
-            let Some(next) = between.iter().position(|c| c.is_ca() && signed(&current, c)) else {
+            let Some(next) = between
+                .iter()
+                .position(|c| c.is_ca() && signed(&current, c))
+            else {
                 return Err(Problem::Signer(path.to_owned()));
             };
             current = between.swap_remove(next);
@@ -83,17 +101,30 @@ impl Chain {
     /// Whether it is good for every wanted name and address.
     pub(crate) fn check_sans(&self, wanted: &Sans) -> Result<(), Problem> {
         let have = self.sans();
-        let names = wanted.names.iter().filter(|name| !covers(&have, name)).cloned();
-        let addresses = wanted.addresses.difference(&have.addresses).map(ToString::to_string);
+        let names = wanted
+            .names
+            .iter()
+            .filter(|name| !covers(&have, name))
+            .cloned();
+        let addresses = wanted
+            .addresses
+            .difference(&have.addresses)
+            .map(ToString::to_string);
         let missing: Vec<String> = names.chain(addresses).collect();
-        if missing.is_empty() { Ok(()) } else { Err(Problem::Sans(missing.join(", "))) }
+        if missing.is_empty() {
+            Ok(())
+        } else {
+            Err(Problem::Sans(missing.join(", ")))
+        }
     }
 
     /// Its DNS names and addresses.
     pub(crate) fn sans(&self) -> Sans {
         let mut sans = Sans::default();
         let first = self.first();
-        let Ok(Some(extension)) = first.subject_alternative_name() else { return sans };
+        let Ok(Some(extension)) = first.subject_alternative_name() else {
+            return sans;
+        };
         for name in &extension.value.general_names {
             match name {
                 GeneralName::DNSName(name) => drop(sans.names.insert((*name).to_owned())),
@@ -107,9 +138,18 @@ impl Chain {
     /// Its extended usages, as far as Kubernetes knows them.
     pub(crate) fn usages(&self) -> Vec<Usage> {
         let first = self.first();
-        let Ok(Some(extension)) = first.extended_key_usage() else { return Vec::new() };
-        let known = [(Usage::Server, extension.value.server_auth), (Usage::Client, extension.value.client_auth)];
-        known.into_iter().filter(|(_, set)| *set).map(|(usage, _)| usage).collect()
+        let Ok(Some(extension)) = first.extended_key_usage() else {
+            return Vec::new();
+        };
+        let known = [
+            (Usage::Server, extension.value.server_auth),
+            (Usage::Client, extension.value.client_auth),
+        ];
+        known
+            .into_iter()
+            .filter(|(_, set)| *set)
+            .map(|(usage, _)| usage)
+            .collect()
     }
 
     /// Whether one of its certificates stands in `other`.
@@ -119,11 +159,14 @@ impl Chain {
 }
 
 fn parsed(der: &[u8]) -> X509Certificate<'_> {
-    X509Certificate::from_der(der).expect("parsed when it was loaded").1
+    X509Certificate::from_der(der)
+        .expect("parsed when it was loaded")
+        .1
 }
 
 fn signed(certificate: &X509Certificate<'_>, by: &X509Certificate<'_>) -> bool {
-    certificate.issuer().as_raw() == by.subject().as_raw() && certificate.verify_signature(Some(by.public_key())).is_ok()
+    certificate.issuer().as_raw() == by.subject().as_raw()
+        && certificate.verify_signature(Some(by.public_key())).is_ok()
 }
 
 fn timestamp(seconds: i64) -> Timestamp {

@@ -73,7 +73,10 @@ impl CertParams {
             node_name: config.init.node_registration.name.clone(),
             advertise_address: endpoint.advertise_address.ok_or(ParamsError::NoAddress)?,
             bind_port: endpoint.bind_port.unwrap_or(constants::API_SERVER_PORT),
-            control_plane_endpoint: control_plane(&cluster.control_plane_endpoint, endpoint.bind_port)?,
+            control_plane_endpoint: control_plane(
+                &cluster.control_plane_endpoint,
+                endpoint.bind_port,
+            )?,
             service_network: service_network(&cluster.networking.service_subnet)?,
             dns_domain: cluster.networking.dns_domain.clone(),
             cluster_name: cluster.cluster_name.clone(),
@@ -91,7 +94,9 @@ impl CertParams {
 
     /// The endpoint that other nodes and users are told.
     pub fn shared_endpoint(&self) -> Endpoint {
-        self.control_plane_endpoint.clone().unwrap_or_else(|| self.local_endpoint())
+        self.control_plane_endpoint
+            .clone()
+            .unwrap_or_else(|| self.local_endpoint())
     }
 }
 
@@ -101,8 +106,16 @@ impl Policy {
         let hours = |n| usernetes_api::Duration::hours(n);
         Self {
             algorithm: config.cluster.encryption_algorithm.unwrap_or_default(),
-            validity: config.cluster.certificate_validity_period.unwrap_or(hours(8760)).0,
-            ca_validity: config.cluster.ca_certificate_validity_period.unwrap_or(hours(87600)).0,
+            validity: config
+                .cluster
+                .certificate_validity_period
+                .unwrap_or(hours(8760))
+                .0,
+            ca_validity: config
+                .cluster
+                .ca_certificate_validity_period
+                .unwrap_or(hours(87600))
+                .0,
         }
     }
 }
@@ -112,11 +125,17 @@ fn control_plane(text: &str, bind_port: Option<u16>) -> Result<Option<Endpoint>,
         return Ok(None);
     }
     let wanted = "HOST, HOST:PORT or [IPv6]:PORT";
-    let wrong = |_| ParamsError::Value { field: "controlPlaneEndpoint", value: text.to_owned(), wanted };
+    let wrong = |_| ParamsError::Value {
+        field: "controlPlaneEndpoint",
+        value: text.to_owned(),
+        wanted,
+    };
     let mut endpoint: Endpoint = text.parse().map_err(wrong)?;
     // kubeadm's rule: without a port of its own, it has the local endpoint's.
     let written = endpoint.to_string();
-    if let Some(port) = bind_port.filter(|_| written != text && !text.ends_with(&format!(":{}", endpoint.port))) {
+    if let Some(port) =
+        bind_port.filter(|_| written != text && !text.ends_with(&format!(":{}", endpoint.port)))
+    {
         endpoint.port = port;
     }
     Ok(Some(endpoint))
@@ -125,14 +144,23 @@ fn control_plane(text: &str, bind_port: Option<u16>) -> Result<Option<Endpoint>,
 /// The first range where there are two: the `kubernetes` Service has one address.
 fn service_network(text: &str) -> Result<IpNet, ParamsError> {
     let first = text.split(',').next().unwrap_or_default().trim();
-    let wrong = |_| ParamsError::Value { field: "networking.serviceSubnet", value: text.to_owned(), wanted: "a CIDR" };
+    let wrong = |_| ParamsError::Value {
+        field: "networking.serviceSubnet",
+        value: text.to_owned(),
+        wanted: "a CIDR",
+    };
     first.parse().map_err(wrong)
 }
 
 fn sans(field: &'static str, names: &[String]) -> Result<Vec<String>, ParamsError> {
-    let good = |n: &str| n.parse::<IpAddr>().is_ok() || is_dns_name(n.strip_prefix("*.").unwrap_or(n));
+    let good =
+        |n: &str| n.parse::<IpAddr>().is_ok() || is_dns_name(n.strip_prefix("*.").unwrap_or(n));
     match names.iter().find(|name| !good(name)) {
         None => Ok(names.to_vec()),
-        Some(bad) => Err(ParamsError::Value { field, value: bad.clone(), wanted: "an IP address or a DNS name" }),
+        Some(bad) => Err(ParamsError::Value {
+            field,
+            value: bad.clone(),
+            wanted: "an IP address or a DNS name",
+        }),
     }
 }

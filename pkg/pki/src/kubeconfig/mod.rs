@@ -4,10 +4,12 @@ mod file;
 mod merge;
 mod store;
 
-pub use file::{Cluster, Context, Kubeconfig, KubeconfigError, NamedCluster, NamedContext, NamedUser, User};
+pub use file::{
+    Cluster, Context, Kubeconfig, KubeconfigError, NamedCluster, NamedContext, NamedUser, User,
+};
 pub use merge::merge;
-pub(crate) use store::{invalid, path as path_of};
 pub use store::{ClientSpec, FILES, ensure, ensure_all};
+pub(crate) use store::{invalid, path as path_of};
 
 use crate::BootstrapToken;
 
@@ -15,8 +17,16 @@ use crate::BootstrapToken;
 const BOOTSTRAP_USER: &str = "tls-bootstrap-token-user";
 
 /// `bootstrap-kubelet.conf`: what the kubelet of a joining node asks for its certificate with.
-pub fn bootstrap(cluster_name: &str, server: &str, ca_pem: &str, token: &BootstrapToken) -> Kubeconfig {
-    let user = User { token: Some(token.to_secret()), ..User::default() };
+pub fn bootstrap(
+    cluster_name: &str,
+    server: &str,
+    ca_pem: &str,
+    token: &BootstrapToken,
+) -> Kubeconfig {
+    let user = User {
+        token: Some(token.to_secret()),
+        ..User::default()
+    };
     Kubeconfig::new(cluster_name, server, ca_pem, BOOTSTRAP_USER, user)
 }
 

@@ -1,5 +1,6 @@
 //! What can be wrong with a folder of keys and certificates.
 
+use crate::spec::{self, SERVICE_ACCOUNT};
 use std::path::{Path, PathBuf};
 use usernetes_host::FsError;
 
@@ -103,7 +104,9 @@ impl PkiError {
             Self::Invalid { cure, .. } => Some(cure.clone()),
             Self::External { path, key } => {
                 let (path, key) = (path.display(), key.display());
-                Some(format!("put {path} there, signed by the external CA; or {key}, so that it can be made here"))
+                Some(format!(
+                    "put {path} there with a certificate signed by the external CA; or {key}, so that it can be made here"
+                ))
             }
             Self::NoCa { name, .. } => Some(format!("usernetes-rs init phase certs {name}")),
             Self::Fs(_) | Self::Unknown { .. } | Self::Make { .. } => None,
@@ -112,21 +115,31 @@ impl PkiError {
 
     /// An invalid file, cured by moving `files` away and making them anew by `phase`.
     pub(crate) fn invalid(path: &Path, problem: Problem, files: &[&Path], phase: &str) -> Self {
+        let name = phase.rsplit(' ').next().unwrap_or(phase);
+        // Everything in the cluster hangs on these, so they are not thrown away lightly.
+        let root =
+            name == SERVICE_ACCOUNT || spec::find(name).is_some_and(|spec| spec.ca.is_none());
+        let anew = format!("rm {}; usernetes-rs init phase {phase}", list(files));
         let cure = match &problem {
-            Problem::Expired(_) if !phase.starts_with("certs ca") => format!("usernetes-rs certs renew {}", last(phase)),
+            Problem::Expired(_) if !root => format!("usernetes-rs certs renew {name}"),
             Problem::NotYet(at) => format!("correct this host's clock: it is before {at}"),
-            Problem::Half(other) => format!("put {} back; or {}", other.display(), away(files, phase)),
-            _ => format!("if nothing needs it any more: {}", away(files, phase)),
+            Problem::Half(other) => {
+                format!("put {} back; or make both anew: {anew}", other.display())
+            }
+            _ if root => format!(
+                "put a good one back; or make a new one and everything that it signed: {anew}"
+            ),
+            _ => anew,
         };
-        Self::Invalid { path: path.to_owned(), problem, cure }
+        Self::Invalid {
+            path: path.to_owned(),
+            problem,
+            cure,
+        }
     }
 }
 
-fn last(phase: &str) -> &str {
-    phase.rsplit(' ').next().unwrap_or(phase)
-}
-
-fn away(files: &[&Path], phase: &str) -> String {
+fn list(files: &[&Path]) -> String {
     let files: Vec<_> = files.iter().map(|f| f.display().to_string()).collect();
-    format!("rm {}; usernetes-rs init phase {phase}", files.join(" "))
+    files.join(" ")
 }
