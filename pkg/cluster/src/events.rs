@@ -1,0 +1,71 @@
+//! Events: how something that concerns an object reaches the person who made it (`kubectl describe`).
+
+use crate::client::MANAGER;
+use crate::{Cluster, Error, Verb};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
+use serde_json::json;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// What an event is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Involved {
+    /// Such as `Service`.
+    pub kind: &'static str,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its uid.
+    pub uid: String,
+}
+
+impl Cluster {
+    /// Warns at an object. The same warning again raises the count of the first one.
+    pub async fn event(&self, about: &Involved, host: &str, reason: &str, message: &str) -> Result<(), Error> {
+        let api = self.namespaced::<Event>(&about.namespace);
+        let event = event(about, host, reason, message);
+        let name = event.metadata.name.clone().unwrap_or_default();
+        let object = format!("Event {}/{name}", about.namespace);
+        match api.create(&PostParams::default(), &event).await {
+            Err(kube::Error::Api(status)) if status.is_already_exists() => {
+                let old = api.get(&name).await.map_err(Error::request(Verb::Get, &*object))?;
+                let again = json!({ "count": old.count.unwrap_or(1) + 1, "lastTimestamp": event.last_timestamp });
+                let result = api.patch(&name, &PatchParams::default(), &Patch::Merge(again)).await;
+                result.map(drop).map_err(Error::request(Verb::Apply, object))
+            }
+            result => result.map(drop).map_err(Error::request(Verb::Create, object)),
+        }
+    }
+}
+
+fn event(about: &Involved, host: &str, reason: &str, message: &str) -> Event {
+    let now = Some(Time(Timestamp::now()));
+    let mut hasher = DefaultHasher::new();
+    (&about.uid, host, reason, message).hash(&mut hasher);
+    Event {
+        metadata: ObjectMeta {
+            name: Some(format!("{}.{:016x}", about.name, hasher.finish())),
+            namespace: Some(about.namespace.clone()),
+            ..ObjectMeta::default()
+        },
+        involved_object: ObjectReference {
+            api_version: Some("v1".to_owned()),
+            kind: Some(about.kind.to_owned()),
+            namespace: Some(about.namespace.clone()),
+            name: Some(about.name.clone()),
+            uid: Some(about.uid.clone()),
+            ..ObjectReference::default()
+        },
+        type_: Some("Warning".to_owned()),
+        reason: Some(reason.to_owned()),
+        message: Some(message.to_owned()),
+        source: Some(EventSource { component: Some(MANAGER.to_owned()), host: Some(host.to_owned()) }),
+        first_timestamp: now.clone(),
+        last_timestamp: now,
+        count: Some(1),
+        ..Event::default()
+    }
+}

@@ -1,0 +1,69 @@
+//! Labels and taints of control-plane nodes.
+
+use crate::client::{MANAGER, describe};
+use crate::{Cluster, Error, Verb};
+use k8s_openapi::api::core::v1::{Node, Taint};
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
+use usernetes_api::constants::{CONTROL_PLANE_LABEL, EXCLUDE_LB_LABEL};
+
+const NO_SCHEDULE: &str = "NoSchedule";
+
+impl Cluster {
+    /// Marks a node as control plane; `taint` keeps ordinary workloads off it, and its absence removes the taint.
+    pub async fn mark_control_plane(&self, node: &str, taint: bool) -> Result<(), Error> {
+        let api = self.all::<Node>();
+        loop {
+            let found = api.get(node).await.map_err(Error::request(Verb::Get, describe::<Node>(None, node)))?;
+            let old = found.spec.and_then(|spec| spec.taints).unwrap_or_default();
+            let taints = with_taint(&old, taint);
+            // The version makes it an error if somebody else changed the taints, a list, in between.
+            let patch = json!({
+                "metadata": {
+                    "resourceVersion": found.metadata.resource_version,
+                    "labels": { CONTROL_PLANE_LABEL: "", EXCLUDE_LB_LABEL: "" },
+                },
+                "spec": { "taints": taints },
+            });
+            let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+            match api.patch(node, &params, &Patch::Merge(patch)).await {
+                Err(kube::Error::Api(status)) if status.is_conflict() => {}
+                result => {
+                    return result.map(drop).map_err(Error::request(Verb::Apply, describe::<Node>(None, node)));
+                }
+            }
+        }
+    }
+}
+
+/// Other taints stay as they are.
+fn with_taint(old: &[Taint], wanted: bool) -> Vec<Taint> {
+    let ours = |taint: &Taint| taint.key == CONTROL_PLANE_LABEL && taint.effect == NO_SCHEDULE;
+    let mut taints: Vec<Taint> = old.iter().filter(|taint| !ours(taint)).cloned().collect();
+    if wanted {
+        let (key, effect) = (CONTROL_PLANE_LABEL.to_owned(), NO_SCHEDULE.to_owned());
+        taints.push(Taint { key, effect, ..Taint::default() });
+    }
+    taints
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taint(key: &str, effect: &str) -> Taint {
+        Taint { key: key.to_owned(), effect: effect.to_owned(), ..Taint::default() }
+    }
+
+    #[test]
+    fn only_our_taint_comes_and_goes() {
+        let not_ready = taint("node.kubernetes.io/not-ready", NO_SCHEDULE);
+        let ours = taint(CONTROL_PLANE_LABEL, NO_SCHEDULE);
+        let evict = taint(CONTROL_PLANE_LABEL, "NoExecute");
+        let both = [not_ready.clone(), ours.clone(), evict.clone()];
+        assert_eq!(with_taint(&both, false), [not_ready.clone(), evict.clone()]);
+        assert_eq!(with_taint(&both, true), [not_ready.clone(), evict, ours.clone()]);
+        assert_eq!(with_taint(std::slice::from_ref(&not_ready), true), [not_ready, ours]);
+        assert_eq!(with_taint(&[], false), []);
+    }
+}

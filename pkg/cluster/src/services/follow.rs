@@ -1,0 +1,141 @@
+//! The ports of this host, as they change.
+
+use super::objects::{Pod, PodPorts, Service, ServicePorts, pod_resource, service_resource};
+use super::session::{broken, config, forever};
+use super::{Policy, Update, Wanted, wanted};
+use crate::{Cluster, Error};
+use futures::{Stream, StreamExt, stream};
+use kube::runtime::watcher::{Event, watcher};
+use kube::{Api, ResourceExt};
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::path::Path;
+use std::pin::pin;
+
+/// A change of one table.
+pub(super) enum Change<T> {
+    /// Everything is sent anew.
+    Restart,
+    /// Everything was sent.
+    Complete,
+    /// This object is so, or has nothing for us.
+    Set(String, Option<T>),
+}
+
+impl<T> Change<T> {
+    pub(super) fn of<K: ResourceExt>(event: Event<K>, cut: impl Fn(&K) -> Option<T>) -> Self {
+        match event {
+            Event::Init => Self::Restart,
+            Event::InitDone => Self::Complete,
+            Event::Apply(object) | Event::InitApply(object) => Self::Set(key(&object), cut(&object)),
+            Event::Delete(object) => Self::Set(key(&object), None),
+        }
+    }
+}
+
+fn key<K: ResourceExt>(object: &K) -> String {
+    format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any())
+}
+
+/// What was kept of all objects of a kind.
+pub(super) struct Table<T> {
+    pub(super) rows: BTreeMap<String, T>,
+    pub(super) complete: bool,
+}
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Self { rows: BTreeMap::new(), complete: false }
+    }
+}
+
+impl<T> Table<T> {
+    pub(super) fn change(&mut self, change: Change<T>) {
+        match change {
+            Change::Restart => *self = Self::default(),
+            Change::Complete => self.complete = true,
+            Change::Set(key, Some(row)) => drop(self.rows.insert(key, row)),
+            Change::Set(key, None) => drop(self.rows.remove(&key)),
+        }
+    }
+}
+
+enum Seen {
+    Service(Change<ServicePorts>),
+    Pod(Change<PodPorts>),
+}
+
+/// Reports what this host has to publish, at once and after every change. Never ends; drop it to stop.
+///
+/// `kubeconfig` is the kubelet's: it may list Services and the pods of its own node.
+pub async fn follow(
+    kubeconfig: &Path,
+    node: &str,
+    policy: &Policy,
+    mut report: impl FnMut(Update<Wanted>) + Send,
+) -> Infallible {
+    let mut last = None;
+    let mut changed = |update| {
+        match &update {
+            Update::State(state) if last.as_ref() == Some(state) => return,
+            Update::State(state) => last = Some(Wanted::clone(state)),
+            Update::Lost(_) => {}
+        }
+        report(update);
+    };
+    forever(kubeconfig, &mut changed, async |cluster, say| session(&cluster, node, policy, say).await).await
+}
+
+async fn session(
+    cluster: &Cluster,
+    node: &str,
+    policy: &Policy,
+    say: &mut (dyn FnMut(Wanted) + Send),
+) -> Result<Infallible, Error> {
+    let (mut services, mut pods) = (Table::default(), Table::default());
+    let mut changes = pin!(stream::select(watch_services(cluster), watch_pods(cluster, node)));
+    while let Some(change) = changes.next().await {
+        match change? {
+            Seen::Service(change) => services.change(change),
+            Seen::Pod(change) => pods.change(change),
+        }
+        if services.complete && pods.complete {
+            say(wanted(services.rows.values(), pods.rows.values(), policy));
+        }
+    }
+    unreachable!("watchers go on for ever")
+}
+
+fn watch_services(cluster: &Cluster) -> impl Stream<Item = Result<Seen, Error>> + use<> {
+    let api: Api<Service> = Api::all_with(cluster.client(), &service_resource());
+    watcher(api, config()).map(|event| match event {
+        Ok(event) => Ok(Seen::Service(Change::of(event, ServicePorts::of))),
+        Err(error) => Err(broken("Services", error)),
+    })
+}
+
+fn watch_pods(cluster: &Cluster, node: &str) -> impl Stream<Item = Result<Seen, Error>> + use<> {
+    let api: Api<Pod> = Api::all_with(cluster.client(), &pod_resource());
+    watcher(api, config().fields(&format!("spec.nodeName={node}"))).map(|event| match event {
+        Ok(event) => Ok(Seen::Pod(Change::of(event, PodPorts::of))),
+        Err(error) => Err(broken("Pods of this node", error)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_restart_forgets_what_is_gone() {
+        let mut table = Table::default();
+        for change in [Change::Restart, Change::Set("a".into(), Some(1)), Change::Set("b".into(), Some(2)), Change::Complete] {
+            table.change(change);
+        }
+        table.change(Change::Set("b".into(), None));
+        assert!(table.complete);
+        assert_eq!(table.rows, BTreeMap::from([("a".to_owned(), 1)]));
+        table.change(Change::Restart);
+        assert!(!table.complete && table.rows.is_empty());
+    }
+}

@@ -1,0 +1,238 @@
+//! Services and pods, cut down to what ports need.
+
+use super::ports::Owner;
+use crate::Involved;
+use jiff::Timestamp;
+use kube::ResourceExt;
+use kube::core::{ApiResource, Object};
+use serde::Deserialize;
+use std::net::IpAddr;
+use usernetes_api::Protocol;
+
+/// How a port came to be published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Exposure {
+    /// `nodePort` of a Service.
+    NodePort,
+    /// `port` of a Service of type LoadBalancer.
+    LoadBalancer,
+    /// `hostPort` of a pod on this node.
+    HostPort,
+}
+
+/// A Service that is reached from outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServicePorts {
+    /// Whose.
+    pub owner: Owner,
+    /// `externalTrafficPolicy: Local`.
+    pub local_only: bool,
+    /// Type LoadBalancer without a class of somebody else.
+    pub balanced: bool,
+    /// Its ports.
+    pub ports: Vec<ServicePort>,
+}
+
+/// A port of a Service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServicePort {
+    /// Transport.
+    pub protocol: Protocol,
+    /// Port of the Service.
+    pub port: u16,
+    /// Port on every node, if one was given.
+    pub node_port: Option<u16>,
+}
+
+/// A pod of this node with host ports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PodPorts {
+    /// Whose.
+    pub owner: Owner,
+    /// Transport, port on the host, and the address that it is restricted to.
+    pub ports: Vec<(Protocol, u16, Option<IpAddr>)>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct ServiceSpec {
+    r#type: String,
+    external_traffic_policy: String,
+    load_balancer_class: Option<String>,
+    ports: Vec<RawServicePort>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct RawServicePort {
+    protocol: String,
+    port: u16,
+    node_port: u16,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct ServiceStatus {
+    pub(super) load_balancer: LoadBalancer,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct LoadBalancer {
+    pub(super) ingress: Vec<Ingress>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Ingress {
+    pub(super) ip: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct PodSpec {
+    containers: Vec<Container>,
+    init_containers: Vec<Container>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Container {
+    ports: Vec<ContainerPort>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct ContainerPort {
+    protocol: String,
+    host_port: u16,
+    #[serde(rename = "hostIP")]
+    host_ip: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct PodStatus {
+    phase: String,
+}
+
+/// kube reads only these fields of what the server sends; the rest is never allocated.
+pub(super) type Service = Object<ServiceSpec, ServiceStatus>;
+pub(super) type Pod = Object<PodSpec, PodStatus>;
+
+pub(super) fn service_resource() -> ApiResource {
+    ApiResource::erase::<k8s_openapi::api::core::v1::Service>(&())
+}
+
+pub(super) fn pod_resource() -> ApiResource {
+    ApiResource::erase::<k8s_openapi::api::core::v1::Pod>(&())
+}
+
+fn owner<K: ResourceExt>(kind: &'static str, object: &K) -> Owner {
+    let about = Involved {
+        kind,
+        namespace: object.namespace().unwrap_or_default(),
+        name: object.name_any(),
+        uid: object.uid().unwrap_or_default(),
+    };
+    Owner { since: object.creation_timestamp().map_or(Timestamp::UNIX_EPOCH, |time| time.0), about }
+}
+
+/// SCTP cannot be forwarded without privileges, so it is left out.
+fn protocol(name: &str) -> Option<Protocol> {
+    match name {
+        "" | "TCP" => Some(Protocol::Tcp),
+        "UDP" => Some(Protocol::Udp),
+        _ => None,
+    }
+}
+
+fn given(port: u16) -> Option<u16> {
+    Some(port).filter(|&port| port != 0)
+}
+
+impl ServicePorts {
+    /// `None` for a Service that is for the inside only.
+    pub(super) fn of(service: &Service) -> Option<Self> {
+        let spec = &service.spec;
+        let balanced = spec.r#type == "LoadBalancer" && spec.load_balancer_class.is_none();
+        let ports: Vec<_> = match &*spec.r#type {
+            "NodePort" | "LoadBalancer" => spec.ports.iter().filter_map(RawServicePort::read).collect(),
+            _ => Vec::new(),
+        };
+        let local_only = spec.external_traffic_policy == "Local";
+        (!ports.is_empty()).then(|| Self { owner: owner("Service", service), local_only, balanced, ports })
+    }
+}
+
+impl RawServicePort {
+    fn read(&self) -> Option<ServicePort> {
+        Some(ServicePort { protocol: protocol(&self.protocol)?, port: self.port, node_port: given(self.node_port) })
+    }
+}
+
+impl PodPorts {
+    /// `None` for a pod without host ports, and for one that has ended.
+    pub(super) fn of(pod: &Pod) -> Option<Self> {
+        let ended = pod.status.as_ref().is_some_and(|s| matches!(&*s.phase, "Succeeded" | "Failed"));
+        let containers = pod.spec.containers.iter().chain(&pod.spec.init_containers);
+        let ports: Vec<_> = containers.flat_map(|c| &c.ports).filter_map(ContainerPort::read).collect();
+        (!ended && !ports.is_empty()).then(|| Self { owner: owner("Pod", pod), ports })
+    }
+}
+
+impl ContainerPort {
+    fn read(&self) -> Option<(Protocol, u16, Option<IpAddr>)> {
+        let only = self.host_ip.parse().ok().filter(|address: &IpAddr| !address.is_unspecified());
+        Some((protocol(&self.protocol)?, given(self.host_port)?, only))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn service(spec: serde_json::Value) -> Option<ServicePorts> {
+        let value = json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": "a", "namespace": "b", "uid": "c" }, "spec": spec });
+        ServicePorts::of(&serde_json::from_value(value).expect("a Service"))
+    }
+
+    fn pod(spec: serde_json::Value, phase: &str) -> Option<PodPorts> {
+        let value = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "a" }, "spec": spec, "status": { "phase": phase } });
+        PodPorts::of(&serde_json::from_value(value).expect("a Pod"))
+    }
+
+    #[test]
+    fn services() {
+        assert_eq!(service(json!({ "type": "ClusterIP", "ports": [{ "port": 80 }] })), None);
+        assert_eq!(service(json!({ "type": "NodePort", "ports": [{ "port": 80, "protocol": "SCTP", "nodePort": 30080 }] })), None);
+        let balanced = json!({ "type": "LoadBalancer", "externalTrafficPolicy": "Local", "ports": [
+            { "port": 80, "protocol": "TCP", "nodePort": 30080 }, { "port": 53, "protocol": "UDP" },
+        ]});
+        let found = service(balanced).expect("ports");
+        assert!(found.local_only && found.balanced);
+        let (tcp, udp) = (Protocol::Tcp, Protocol::Udp);
+        assert_eq!(found.ports, [
+            ServicePort { protocol: tcp, port: 80, node_port: Some(30080) },
+            ServicePort { protocol: udp, port: 53, node_port: None },
+        ]);
+        let elsewhere = json!({ "type": "LoadBalancer", "loadBalancerClass": "x/y", "ports": [{ "port": 80, "nodePort": 30080 }] });
+        assert!(!service(elsewhere).expect("ports").balanced);
+    }
+
+    #[test]
+    fn pods() {
+        let spec = json!({ "containers": [{ "name": "a", "ports": [
+            { "containerPort": 80 },
+            { "containerPort": 81, "hostPort": 8081, "hostIP": "127.0.0.1" },
+            { "containerPort": 82, "hostPort": 8082, "hostIP": "0.0.0.0", "protocol": "UDP" },
+        ]}], "initContainers": [{ "name": "b", "restartPolicy": "Always", "ports": [{ "hostPort": 8083 }] }] });
+        let found = pod(spec.clone(), "Running").expect("ports");
+        let loopback = "127.0.0.1".parse().ok();
+        let (tcp, udp) = (Protocol::Tcp, Protocol::Udp);
+        assert_eq!(found.ports, [(tcp, 8081, loopback), (udp, 8082, None), (tcp, 8083, None)]);
+        assert_eq!(pod(spec, "Succeeded"), None);
+        assert_eq!(pod(json!({ "containers": [{ "ports": [{ "containerPort": 80 }] }] }), "Running"), None);
+    }
+}

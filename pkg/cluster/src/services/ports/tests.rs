@@ -1,0 +1,121 @@
+//! Tables and properties of the decision.
+
+use super::super::objects::ServicePort;
+use super::*;
+use proptest::prelude::*;
+
+const HOST: &str = "198.51.100.11";
+
+fn policy() -> Policy {
+    Policy {
+        host_ip: HOST.parse().expect("an address"),
+        loopback: true,
+        reserved: [(Protocol::Tcp, 6443), (Protocol::Tcp, 10250), (Protocol::Udp, 8472)].into(),
+    }
+}
+
+fn owner(kind: &'static str, name: &str, second: i64) -> Owner {
+    let about = Involved { kind, namespace: "default".to_owned(), name: name.to_owned(), uid: name.to_owned() };
+    Owner { since: Timestamp::from_second(second).expect("a time"), about }
+}
+
+fn service(name: &str, second: i64, balanced: bool, ports: &[(Protocol, u16, u16)]) -> ServicePorts {
+    let port = |&(protocol, port, node)| ServicePort { protocol, port, node_port: Some(node).filter(|&n| n != 0) };
+    ServicePorts { owner: owner("Service", name, second), local_only: false, balanced, ports: ports.iter().map(port).collect() }
+}
+
+fn pod(name: &str, second: i64, ports: &[(Protocol, u16, Option<&str>)]) -> PodPorts {
+    let port = |&(protocol, port, only): &(_, _, Option<&str>)| (protocol, port, only.map(|a| a.parse().expect("an address")));
+    PodPorts { owner: owner("Pod", name, second), ports: ports.iter().map(port).collect() }
+}
+
+fn show(wanted: &Wanted) -> String {
+    let port = |p: &Published| format!("{} {} {:?}", p.spec, p.owner.about.name, p.exposure);
+    let conflict = |c: &Conflict| format!("{}: {}", c.loser.about.name, c.message());
+    wanted.ports.iter().map(port).chain(wanted.conflicts.iter().map(conflict)).collect::<Vec<_>>().join("\n")
+}
+
+const TCP: Protocol = Protocol::Tcp;
+const UDP: Protocol = Protocol::Udp;
+
+#[test]
+fn node_port_and_load_balancer() {
+    let services = [service("web", 1, true, &[(TCP, 8080, 30080)]), service("dns", 2, false, &[(UDP, 53, 30053)])];
+    insta::assert_snapshot!(show(&wanted(&services, [], &policy())), @"");
+}
+
+#[test]
+fn host_ports() {
+    let pods = [pod("a", 1, &[(TCP, 8080, None), (UDP, 8081, Some("127.0.0.1")), (TCP, 8082, Some(HOST)), (TCP, 8083, Some("203.0.113.9"))])];
+    insta::assert_snapshot!(show(&wanted([], &pods, &policy())), @"");
+}
+
+#[test]
+fn load_balancer_without_node_port() {
+    let services = [service("web", 1, true, &[(TCP, 8080, 0)])];
+    let policy = Policy { loopback: false, ..policy() };
+    insta::assert_snapshot!(show(&wanted(&services, [], &policy)), @"");
+}
+
+#[test]
+fn conflicts() {
+    let services = [
+        service("younger", 9, true, &[(TCP, 80, 30001)]),
+        service("older", 5, true, &[(TCP, 80, 30002)]),
+        service("other-protocol", 9, true, &[(UDP, 80, 30003)]),
+        service("steals-the-api", 1, true, &[(TCP, 6443, 30004)]),
+        service("own-port-twice", 1, true, &[(TCP, 30005, 30005)]),
+        service("wants-a-node-port", 1, true, &[(TCP, 30002, 30006)]),
+    ];
+    let pods = [pod("host-port", 1, &[(TCP, 80, None)])];
+    let policy = Policy { loopback: false, ..policy() };
+    insta::assert_snapshot!(show(&wanted(&services, &pods, &policy)), @"");
+}
+
+fn any_protocol() -> impl Strategy<Value = Protocol> {
+    prop_oneof![Just(TCP), Just(UDP)]
+}
+
+fn any_services() -> impl Strategy<Value = Vec<ServicePorts>> {
+    // Few ports, so that they meet.
+    let ports = prop::collection::vec((any_protocol(), 6440..6446u16, 30000..30006u16), 1..4);
+    prop::collection::vec((0..5i64, any::<bool>(), ports), 0..8).prop_map(|all| {
+        let one = |(i, (second, balanced, ports)): (usize, (i64, bool, Vec<_>))| service(&format!("s{i}"), second, balanced, &ports);
+        all.into_iter().enumerate().map(one).collect()
+    })
+}
+
+proptest! {
+    #[test]
+    fn each_address_once_and_nothing_reserved(services in any_services(), loopback: bool) {
+        let policy = Policy { loopback, ..policy() };
+        let wanted = wanted(&services, [], &policy);
+        let mut seen = BTreeSet::new();
+        for port in &wanted.ports {
+            prop_assert!(seen.insert((port.spec.host, port.spec.protocol)), "{} twice", port.spec);
+            prop_assert!(!policy.reserved.contains(&(port.spec.protocol, port.spec.host.port())), "{}", port.spec);
+            prop_assert_eq!(port.spec.node.ip(), policy.host_ip);
+        }
+    }
+
+    #[test]
+    fn order_of_arrival_does_not_matter(services in any_services()) {
+        let forth = wanted(&services, [], &policy());
+        let back = wanted(services.iter().rev(), [], &policy());
+        prop_assert_eq!(forth, back);
+    }
+
+    #[test]
+    fn every_wish_is_granted_or_refused(services in any_services()) {
+        let policy = Policy { loopback: false, ..policy() };
+        let wanted = wanted(&services, [], &policy);
+        for service in &services {
+            for port in service.ports.iter().filter_map(|p| Some((p.protocol, p.node_port?))) {
+                let mine = |owner: &Owner| *owner == service.owner;
+                let granted = wanted.ports.iter().any(|p| mine(&p.owner) && (p.spec.protocol, p.spec.host.port()) == port);
+                let refused = wanted.conflicts.iter().any(|c| mine(&c.loser) && (c.protocol, c.port) == port);
+                prop_assert!(granted != refused, "{port:?} of {}", service.owner.about.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Watching for ever with credentials that change under us.
+
+use super::Update;
+use crate::{Cluster, Error, Verb};
+use kube::runtime::watcher;
+use std::convert::Infallible;
+use std::path::Path;
+use std::time::Duration;
+
+/// Objects asked for at once: a page is all that is in memory beside what we keep.
+const PAGE: u32 = 50;
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Watches of one kind, in small pages.
+pub(super) fn config() -> watcher::Config {
+    watcher::Config::default().page_size(PAGE)
+}
+
+pub(super) fn broken(what: &str, error: watcher::Error) -> Error {
+    use watcher::Error::{InitialListFailed, NoResourceVersion, WatchError, WatchFailed, WatchStartFailed};
+    match error {
+        InitialListFailed(source) => Error::request(Verb::List, what)(source),
+        WatchStartFailed(source) | WatchFailed(source) => Error::request(Verb::Watch, what)(source),
+        WatchError(status) => Error::request(Verb::Watch, what)(kube::Error::Api(status)),
+        NoResourceVersion => Error::Content { object: what.to_owned(), what: "no resourceVersion".to_owned() },
+    }
+}
+
+/// Runs `session` again and again, each time with the kubeconfig and the certificates as they are on disk by then: the
+/// kubelet renews them, and a connection made with the old ones is refused one day (401). Loss is told only once, and
+/// only where connecting anew does not help.
+pub(super) async fn forever<T: Send>(
+    kubeconfig: &Path,
+    report: &mut (impl FnMut(Update<T>) + Send),
+    mut session: impl AsyncFnMut(Cluster, &mut (dyn FnMut(T) + Send)) -> Result<Infallible, Error>,
+) -> Infallible {
+    let mut pause = FIRST_PAUSE;
+    let mut lost = false;
+    loop {
+        let mut told = false;
+        let mut say = |state: T| {
+            told = true;
+            report(Update::State(state));
+        };
+        let error = match Cluster::connect(kubeconfig).await {
+            Ok(cluster) => match session(cluster, &mut say).await {
+                Err(error) => error,
+                Ok(never) => return never,
+            },
+            Err(error) => error,
+        };
+        if told {
+            (pause, lost) = (FIRST_PAUSE, false);
+        } else if !std::mem::replace(&mut lost, true) {
+            report(Update::Lost(error));
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}

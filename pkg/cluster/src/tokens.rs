@@ -1,0 +1,200 @@
+//! Bootstrap tokens: Secrets of `kube-system` in kubeadm's form, each with its signature in `cluster-info`.
+
+use crate::client::{describe, get_opt};
+use crate::kubeadm::{KUBE_SYSTEM, sign, unsign};
+use crate::{Cluster, Error, Verb};
+use jiff::Timestamp;
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use kube::ResourceExt;
+use kube::api::{DeleteParams, ListParams, ObjectMeta, PostParams};
+use std::collections::BTreeMap;
+use usernetes_api::constants::BOOTSTRAPPERS_GROUP;
+use usernetes_pki::{BootstrapToken, token};
+
+/// Type of the Secrets.
+const TYPE: &str = "bootstrap.kubernetes.io/token";
+const USAGE_PREFIX: &str = "usage-bootstrap-";
+/// What a token may be used for, all of it.
+pub const USAGES: [&str; 2] = ["authentication", "signing"];
+
+/// A bootstrap token and what belongs to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenInfo {
+    /// The token.
+    pub token: BootstrapToken,
+    /// For people.
+    pub description: String,
+    /// When it ends; `None` for never.
+    pub expires: Option<Timestamp>,
+    /// `authentication`, `signing`; sorted.
+    pub usages: Vec<String>,
+    /// Groups beside `system:bootstrappers`.
+    pub groups: Vec<String>,
+}
+
+impl TokenInfo {
+    /// A token for joining nodes.
+    pub fn new(token: BootstrapToken, expires: Option<Timestamp>) -> Self {
+        Self {
+            token,
+            description: String::new(),
+            expires,
+            usages: USAGES.map(str::to_owned).to_vec(),
+            groups: vec![BOOTSTRAPPERS_GROUP.to_owned()],
+        }
+    }
+
+    /// Whether `cluster-info` carries a signature of it.
+    pub fn signs(&self) -> bool {
+        self.usages.iter().any(|usage| usage == "signing")
+    }
+}
+
+impl Cluster {
+    /// Makes a token and signs `cluster-info` with it, so that a join never waits for the signer.
+    ///
+    /// The same token once more is no error: its other fields are brought in line.
+    pub async fn create_token(&self, info: &TokenInfo) -> Result<(), Error> {
+        let api = self.namespaced::<Secret>(KUBE_SYSTEM);
+        let name = info.token.secret_name();
+        let object = || describe::<Secret>(Some(KUBE_SYSTEM), &name);
+        let mut secret = to_secret(info);
+        match api.create(&PostParams::default(), &secret).await {
+            Err(kube::Error::Api(status)) if status.is_already_exists() => {
+                let old = api.get(&name).await.map_err(Error::request(Verb::Get, object()))?;
+                if parse(&old).is_none_or(|old| old.token != info.token) {
+                    return Err(Error::TokenExists { id: info.token.id().to_owned() });
+                }
+                secret.metadata.resource_version = old.metadata.resource_version;
+                let result = api.replace(&name, &PostParams::default(), &secret).await;
+                result.map_err(Error::request(Verb::Apply, object()))?;
+            }
+            result => drop(result.map_err(Error::request(Verb::Create, object()))?),
+        }
+        if info.signs() { sign(self, &[&info.token]).await } else { Ok(()) }
+    }
+
+    /// Every token, by id; Secrets that are no valid token are left out.
+    pub async fn list_tokens(&self) -> Result<Vec<TokenInfo>, Error> {
+        let params = ListParams::default().fields(&format!("type={TYPE}"));
+        let list = self.namespaced::<Secret>(KUBE_SYSTEM).list(&params).await;
+        let list = list.map_err(Error::request(Verb::List, format!("Secrets {KUBE_SYSTEM} of type {TYPE}")))?;
+        let mut tokens: Vec<_> = list.iter().filter_map(parse).collect();
+        tokens.sort_by(|a, b| a.token.id().cmp(b.token.id()));
+        Ok(tokens)
+    }
+
+    /// Deletes a token by its id, with its signature.
+    pub async fn delete_token(&self, id: &str) -> Result<(), Error> {
+        let unknown = || Error::NoSuchToken { id: id.to_owned() };
+        if !token::is_id(id) {
+            return Err(unknown());
+        }
+        let api = self.namespaced::<Secret>(KUBE_SYSTEM);
+        let name = format!("bootstrap-token-{id}");
+        get_opt(&api, Some(KUBE_SYSTEM), &name).await?.ok_or_else(unknown)?;
+        match api.delete(&name, &DeleteParams::default()).await {
+            Err(kube::Error::Api(status)) if status.is_not_found() => return Err(unknown()),
+            result => drop(result.map_err(Error::request(Verb::Delete, describe::<Secret>(Some(KUBE_SYSTEM), &name)))?),
+        }
+        unsign(self, id).await
+    }
+}
+
+fn to_secret(info: &TokenInfo) -> Secret {
+    let mut data: BTreeMap<String, String> = BTreeMap::from([
+        ("token-id".to_owned(), info.token.id().to_owned()),
+        ("token-secret".to_owned(), info.token.secret().expose().to_owned()),
+    ]);
+    if !info.description.is_empty() {
+        data.insert("description".to_owned(), info.description.clone());
+    }
+    if let Some(expires) = info.expires {
+        // The token cleaner reads RFC 3339 in whole seconds.
+        data.insert("expiration".to_owned(), expires.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+    }
+    if !info.groups.is_empty() {
+        data.insert("auth-extra-groups".to_owned(), info.groups.join(","));
+    }
+    data.extend(info.usages.iter().map(|usage| (format!("{USAGE_PREFIX}{usage}"), "true".to_owned())));
+    Secret {
+        metadata: ObjectMeta {
+            name: Some(info.token.secret_name()),
+            namespace: Some(KUBE_SYSTEM.to_owned()),
+            ..ObjectMeta::default()
+        },
+        type_: Some(TYPE.to_owned()),
+        // `data` and not `stringData`: replacing has to remove what is no longer there.
+        data: Some(data.into_iter().map(|(key, value)| (key, ByteString(value.into_bytes()))).collect()),
+        ..Secret::default()
+    }
+}
+
+fn parse(secret: &Secret) -> Option<TokenInfo> {
+    let data = secret.data.as_ref()?;
+    let text = |key: &str| data.get(key).and_then(|value| std::str::from_utf8(&value.0).ok());
+    let token = BootstrapToken::new(text("token-id")?, text("token-secret")?).ok()?;
+    if secret.name_any() != token.secret_name() {
+        return None;
+    }
+    let expires = match text("expiration") {
+        None | Some("") => None,
+        Some(time) => Some(time.parse().ok()?),
+    };
+    let used = |key: &String| Some(key.strip_prefix(USAGE_PREFIX)?.to_owned()).filter(|_| text(key) == Some("true"));
+    Some(TokenInfo {
+        token,
+        description: text("description").unwrap_or_default().to_owned(),
+        expires,
+        usages: data.keys().filter_map(used).collect(),
+        groups: text("auth-extra-groups").map(|groups| groups.split(',').map(str::to_owned).collect()).unwrap_or_default(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn info() -> TokenInfo {
+        let token = BootstrapToken::new("abcdef", "0123456789abcdef").expect("a token");
+        TokenInfo {
+            description: "for the tests".to_owned(),
+            ..TokenInfo::new(token, Some("2026-11-24T01:02:03.9Z".parse().expect("a time")))
+        }
+    }
+
+    #[test]
+    fn secret_in_kubeadms_form() {
+        let secret = to_secret(&info());
+        let data: BTreeMap<_, _> = secret.data.iter().flatten().map(|(k, v)| (k, String::from_utf8_lossy(&v.0))).collect();
+        insta::assert_debug_snapshot!(data, @r#"
+        {
+            "auth-extra-groups": "system:bootstrappers:kubeadm:default-node-token",
+            "description": "for the tests",
+            "expiration": "2026-11-24T01:02:03Z",
+            "token-id": "abcdef",
+            "token-secret": "0123456789abcdef",
+            "usage-bootstrap-authentication": "true",
+            "usage-bootstrap-signing": "true",
+        }
+        "#);
+        assert_eq!(secret.name_any(), "bootstrap-token-abcdef");
+    }
+
+    #[test]
+    fn back_and_forth() {
+        let mut wanted = info();
+        wanted.expires = Some("2026-11-24T01:02:03Z".parse().expect("a time"));
+        assert_eq!(parse(&to_secret(&wanted)), Some(wanted.clone()));
+        let bare = TokenInfo { description: String::new(), expires: None, usages: vec![], groups: vec![], ..wanted };
+        assert_eq!(parse(&to_secret(&bare)), Some(bare));
+    }
+
+    #[test]
+    fn a_secret_under_another_name_is_no_token() {
+        let mut secret = to_secret(&info());
+        secret.metadata.name = Some("bootstrap-token-fedcba".to_owned());
+        assert_eq!(parse(&secret), None);
+    }
+}

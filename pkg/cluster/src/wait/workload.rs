@@ -1,0 +1,138 @@
+//! Until a Deployment or a node's pod of a DaemonSet works.
+
+use super::until;
+use crate::client::{describe, get_opt};
+use crate::{Cluster, Error};
+use futures::StreamExt;
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use kube::core::Selector;
+use kube::runtime::watcher::{self, Event};
+use std::future::Future;
+use std::pin::pin;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+impl Cluster {
+    /// Waits until a Deployment in its present form is Available.
+    pub async fn wait_deployment_available(&self, namespace: &str, name: &str, limit: Duration) -> Result<(), Error> {
+        let available = until(self.namespaced::<Deployment>(namespace), name, is_available);
+        let what = format!("{} Available", describe::<Deployment>(Some(namespace), name));
+        self.limited(limit, what, available, async {
+            let found = get_opt(&self.namespaced::<Deployment>(namespace), Some(namespace), name).await;
+            let selector = found.ok().flatten().and_then(|deployment| deployment.spec).map(|spec| spec.selector);
+            self.explain_pods(namespace, selector, None).await
+        })
+        .await
+    }
+
+    /// Waits until the pod that a DaemonSet has on a node is Ready.
+    pub async fn wait_daemonset_ready_on(
+        &self,
+        namespace: &str,
+        name: &str,
+        node: &str,
+        limit: Duration,
+    ) -> Result<(), Error> {
+        let what = format!("{} ready on node {node}", describe::<DaemonSet>(Some(namespace), name));
+        let api = self.namespaced::<DaemonSet>(namespace);
+        let ready = async {
+            let mut selector = None;
+            until(api.clone(), name, |set| {
+                selector = set.and_then(|set| set.spec.as_ref()).map(|spec| spec.selector.clone());
+                selector.is_some()
+            })
+            .await?;
+            self.pod_ready_on(namespace, selector.unwrap_or_default(), node).await
+        };
+        self.limited(limit, what, ready, async {
+            let found = get_opt(&api, Some(namespace), name).await;
+            let selector = found.ok().flatten().and_then(|set| set.spec).map(|spec| spec.selector);
+            self.explain_pods(namespace, selector, Some(node)).await
+        })
+        .await
+    }
+
+    async fn pod_ready_on(&self, namespace: &str, selector: LabelSelector, node: &str) -> Result<(), Error> {
+        let config = watcher::Config::default().labels_from(&to_selector(selector)).fields(&format!("spec.nodeName={node}"));
+        let mut changes = pin!(watcher::watcher(self.namespaced::<Pod>(namespace), config));
+        loop {
+            match changes.next().await {
+                Some(Ok(Event::Apply(pod) | Event::InitApply(pod))) if is_ready(&pod) => return Ok(()),
+                Some(Err(error)) => super::retry(error, &format!("Pods of {namespace}")).await?,
+                Some(Ok(_)) | None => {}
+            }
+        }
+    }
+
+    async fn limited(
+        &self,
+        limit: Duration,
+        what: String,
+        done: impl Future<Output = Result<(), Error>>,
+        last_seen: impl Future<Output = String>,
+    ) -> Result<(), Error> {
+        match timeout_at(Instant::now() + limit, done).await {
+            Ok(result) => result,
+            Err(_) => Err(Error::Timeout { what, waited: limit, last_seen: last_seen.await }),
+        }
+    }
+}
+
+/// Selectors of our own manifests and of the API are always valid; one that is not selects nothing less.
+pub(super) fn to_selector(selector: LabelSelector) -> Selector {
+    selector.try_into().unwrap_or_default()
+}
+
+fn is_available(deployment: Option<&Deployment>) -> bool {
+    let check = |deployment: &Deployment| {
+        let status = deployment.status.as_ref()?;
+        let wanted = deployment.spec.as_ref()?.replicas.unwrap_or(1);
+        let seen = status.observed_generation? >= deployment.metadata.generation?;
+        let available = status.conditions.as_ref()?.iter().any(|c| c.type_ == "Available" && c.status == "True");
+        Some(seen && available && status.updated_replicas.unwrap_or(0) >= wanted)
+    };
+    deployment.and_then(check).unwrap_or(false)
+}
+
+fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
+    pod.metadata.deletion_timestamp.is_none()
+        && conditions.is_some_and(|all| all.iter().any(|c| c.type_ == "Ready" && c.status == "True"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn deployment(generation: i64, observed: i64, updated: i64, available: &str) -> Option<Deployment> {
+        let value = json!({
+            "metadata": { "generation": generation },
+            "spec": { "replicas": 2, "selector": {}, "template": {} },
+            "status": {
+                "observedGeneration": observed, "updatedReplicas": updated,
+                "conditions": [{ "type": "Available", "status": available }],
+            },
+        });
+        serde_json::from_value(value).expect("a Deployment")
+    }
+
+    #[test]
+    fn available_in_its_present_form() {
+        assert!(is_available(deployment(2, 2, 2, "True").as_ref()));
+        assert!(!is_available(deployment(2, 1, 2, "True").as_ref()), "the controller has not seen the change");
+        assert!(!is_available(deployment(2, 2, 1, "True").as_ref()), "old pods");
+        assert!(!is_available(deployment(2, 2, 2, "False").as_ref()));
+        assert!(!is_available(None));
+    }
+
+    #[test]
+    fn a_pod_that_goes_is_not_ready() {
+        let status = json!({ "conditions": [{ "type": "Ready", "status": "True" }] });
+        let pod = |metadata| serde_json::from_value::<Pod>(json!({ "metadata": metadata, "status": status })).expect("a Pod");
+        assert!(is_ready(&pod(json!({}))));
+        assert!(!is_ready(&pod(json!({ "deletionTimestamp": "2026-11-23T10:00:00Z" }))));
+    }
+}
