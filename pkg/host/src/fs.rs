@@ -75,6 +75,33 @@ pub fn create_dir(path: impl AsRef<Path>) -> Result<(), FsError> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).context("make folder", path)
 }
 
+/// Copies a file to `to` in one step unless its content and mode are there already; says whether it did.
+pub fn copy_if_changed(from: impl AsRef<Path>, to: impl AsRef<Path>, mode: Mode) -> Result<bool, FsError> {
+    let (from, to) = (from.as_ref(), to.as_ref());
+    let content = std::fs::read(from).context("read", from)?;
+    let same_mode = to.metadata().is_ok_and(|m| m.permissions().mode() & 0o7777 == mode.bits());
+    if same_mode && std::fs::read(to).is_ok_and(|old| old == content) {
+        return Ok(false);
+    }
+    write(to, content, mode).map(|()| true)
+}
+
+/// Makes `link` lead to `target`, replacing in one step what was there: a reader finds the old or the new, never nothing.
+pub fn symlink(target: impl AsRef<Path>, link: impl AsRef<Path>) -> Result<(), FsError> {
+    let (target, link) = (target.as_ref(), link.as_ref());
+    if std::fs::read_link(link).is_ok_and(|old| old == target) {
+        return Ok(());
+    }
+    let folder = link.parent().unwrap_or(Path::new("."));
+    create_dir(folder)?;
+    let put = || {
+        let new = tempfile::Builder::new().prefix(".new-").make_in(folder, |path| std::os::unix::fs::symlink(target, path))?;
+        new.into_temp_path().persist(link)?;
+        Ok(())
+    };
+    put().context("make link", link)
+}
+
 /// The whole text of a file.
 pub fn read(path: impl AsRef<Path>) -> Result<String, FsError> {
     std::fs::read_to_string(path.as_ref()).context("read", path)
@@ -94,5 +121,87 @@ pub fn remove_if_exists(path: impl AsRef<Path>) -> Result<(), FsError> {
     match std::fs::remove_file(path.as_ref()) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e).context("remove", path),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    fn mode(path: &Path) -> u32 {
+        path.symlink_metadata().expect("there").permissions().mode() & 0o7777
+    }
+
+    #[test]
+    fn files_and_folders_have_their_modes() {
+        let top = tempfile::tempdir().expect("a folder");
+        let file = top.path().join("a/b/file");
+        for m in [Mode::Public, Mode::Secret, Mode::Program] {
+            write(&file, "x", m).expect("writable");
+            assert_eq!(mode(&file), m.bits());
+        }
+        assert_eq!(mode(&top.path().join("a/b")), 0o700);
+        assert_eq!(std::fs::read_dir(top.path().join("a/b")).expect("there").count(), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn a_reader_sees_all_of_the_old_or_all_of_the_new() {
+        let top = tempfile::tempdir().expect("a folder");
+        let (file, done) = (top.path().join("file"), AtomicBool::new(false));
+        let texts = ["a".repeat(100_000), "b".repeat(50_000)];
+        write(&file, &texts[0], Mode::Public).expect("writable");
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for n in 0..50 {
+                    write(&file, &texts[n % 2], Mode::Public).expect("writable");
+                }
+                done.store(true, Ordering::Release);
+            });
+            while !done.load(Ordering::Acquire) {
+                assert!(texts.contains(&read(&file).expect("always there")));
+            }
+        });
+    }
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file() {
+        let top = tempfile::tempdir().expect("a folder");
+        let folder = top.path().join("file");
+        create_dir(folder.join("inner")).expect("writable");
+        let error = write(&folder, "x", Mode::Public).expect_err("a folder is in the way");
+        assert_eq!(error.to_string(), format!("cannot write {}", folder.display()));
+        assert_eq!(std::fs::read_dir(top.path()).expect("there").count(), 1);
+    }
+
+    #[test]
+    fn copies_only_what_changed() {
+        let top = tempfile::tempdir().expect("a folder");
+        let (from, to) = (top.path().join("from"), top.path().join("to/file"));
+        write(&from, "1", Mode::Public).expect("writable");
+        assert!(copy_if_changed(&from, &to, Mode::Program).expect("copied"));
+        assert!(!copy_if_changed(&from, &to, Mode::Program).expect("compared"));
+        assert!(copy_if_changed(&from, &to, Mode::Secret).expect("another mode"));
+        write(&from, "2", Mode::Public).expect("writable");
+        assert!(copy_if_changed(&from, &to, Mode::Secret).expect("copied"));
+        assert_eq!((read(&to).expect("there").as_str(), mode(&to)), ("2", 0o600));
+    }
+
+    #[test]
+    fn links_are_replaced() {
+        let top = tempfile::tempdir().expect("a folder");
+        let link = top.path().join("a/link");
+        for target in ["one", "two", "two"] {
+            symlink(target, &link).expect("made");
+            assert_eq!(std::fs::read_link(&link).expect("a link"), Path::new(target));
+        }
+        assert_eq!(std::fs::read_dir(top.path().join("a")).expect("there").count(), 1);
+    }
+
+    #[test]
+    fn what_is_not_there_is_none() {
+        assert_eq!(read_if_exists("/nonexistent").expect("no error"), None);
+        remove_if_exists("/nonexistent").expect("no error");
+        assert_eq!(read("/nonexistent").expect_err("missing").to_string(), "cannot read /nonexistent");
     }
 }

@@ -5,10 +5,13 @@
 //! status goes to whoever holds the [`Process`]. Where a reaper runs, `Command::output` and `status` of the
 //! standard library must not be used.
 
-use nix::errno::Errno;
+mod detach;
+
+pub use detach::{detach, lead_session};
+
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
+use rustix::process::{WaitId, WaitIdOptions, WaitOptions, wait, waitid};
 use std::collections::HashMap;
 use std::io;
 use std::process::Command;
@@ -35,6 +38,8 @@ impl std::fmt::Display for Exit {
         }
     }
 }
+
+const IDLE: std::time::Duration = std::time::Duration::from_millis(500);
 
 type Children = HashMap<Pid, watch::Sender<Option<Exit>>>;
 
@@ -90,24 +95,37 @@ impl Reaper {
     }
 }
 
+/// Looks without taking, and takes under the lock: so as long as the lock is held, every pid in the table is
+/// still its process', running or ended, and nobody else's.
 fn reap(shared: &Shared) {
     loop {
-        let (pid, exit) = match waitpid(None, None) {
-            Ok(WaitStatus::Exited(pid, code)) => (pid, Exit::Code(code)),
-            Ok(WaitStatus::Signaled(pid, signal, _)) => (pid, Exit::Signal(signal as i32)),
-            Err(Errno::ECHILD) => {
-                let guard = shared.lock();
-                if guard.is_empty() {
-                    // An orphan may arrive at any time without our starting anything: look again now and then.
-                    drop(shared.started.wait_timeout(guard, std::time::Duration::from_millis(200)));
-                }
-                continue;
-            }
-            _ => continue,
-        };
-        if let Some(tx) = shared.lock().remove(&pid) {
-            tx.send_replace(Some(exit));
+        match waitid(WaitId::All, WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
+            Ok(_) => take(&mut shared.lock()),
+            Err(rustix::io::Errno::CHILD) => idle(shared),
+            Err(_) => {}
         }
+    }
+}
+
+/// Takes the status of one child that has ended. There may be none: of a program that could not be executed,
+/// the standard library takes it.
+fn take(children: &mut Children) {
+    let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) else { return };
+    let exit = match status.terminating_signal() {
+        Some(signal) => Exit::Signal(signal),
+        None => Exit::Code(status.exit_status().unwrap_or_default()),
+    };
+    if let Some(tx) = children.remove(&Pid::from_raw(pid.as_raw_pid())) {
+        tx.send_replace(Some(exit));
+    }
+}
+
+/// Without any child there is nothing to block on. Whatever we start wakes us; only an orphan that comes from
+/// outside of our own descendants (`nsenter`) is not announced, and may stay a zombie for this long.
+fn idle(shared: &Shared) {
+    let guard = shared.lock();
+    if guard.is_empty() {
+        drop(shared.started.wait_timeout(guard, IDLE));
     }
 }
 
@@ -138,3 +156,6 @@ impl Process {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

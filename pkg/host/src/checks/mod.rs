@@ -1,0 +1,9 @@
+//! Checks of the host that belong to no other library. Names are kubeadm's where it has them.
+
+mod network;
+mod port;
+mod user;
+
+pub use network::{host_subnets, http_proxy, unprivileged_ports};
+pub use port::port;
+pub use user::{hostname, linger, not_root, state_dir};

@@ -1,0 +1,114 @@
+//! Ranges, proxies and low ports.
+
+use crate::env::{self, Route};
+use crate::{Finding, fs};
+use ipnet::IpNet;
+use std::net::IpAddr;
+
+/// Whether ranges of the cluster, given with the names of their fields, overlap routes of the host.
+///
+/// Inside the node the cluster's range wins, so hosts behind the route could not be reached from pods. A range that
+/// does not parse is the configuration's mistake and reported there.
+pub fn host_subnets(ranges: &[(&str, &str)]) -> Finding {
+    match env::routes() {
+        Ok(routes) => overlaps(ranges, &routes),
+        Err(error) => Finding::warning("HostSubnets", error.to_string(), "mount /proc"),
+    }
+}
+
+fn overlaps(ranges: &[(&str, &str)], routes: &[Route]) -> Finding {
+    let mut messages = Vec::new();
+    let mut fields = Vec::new();
+    for (field, text) in ranges {
+        let Ok(net) = text.parse::<IpNet>() else { continue };
+        let hit = |route: &&Route| route.net.prefix_len() > 0 && (net.contains(&route.net) || route.net.contains(&net));
+        if let Some(route) = routes.iter().find(hit) {
+            messages.push(format!("{field} {net} overlaps the host's route to {} ({})", route.net, route.interface));
+            fields.push(*field);
+        }
+    }
+    if messages.is_empty() {
+        return Finding::passed("HostSubnets");
+    }
+    Finding::error("HostSubnets", messages.join("; "), format!("choose another range for {}", fields.join(" and ")))
+}
+
+/// Whether the proxy variables would catch the cluster's own traffic; `destinations` are addresses and ranges.
+pub fn http_proxy(destinations: &[String]) -> Finding {
+    let variables = env::proxy_variables();
+    let value = |names: [&str; 2]| names.iter().find_map(|name| variables.iter().find(|(n, _)| n == name)).map(|(_, v)| v.as_str());
+    proxied(value(["HTTPS_PROXY", "https_proxy"]), value(["NO_PROXY", "no_proxy"]).unwrap_or_default(), destinations)
+}
+
+fn proxied(proxy: Option<&str>, no_proxy: &str, destinations: &[String]) -> Finding {
+    let Some(proxy) = proxy else { return Finding::passed("HTTPProxy") };
+    let excepted: Vec<&str> = no_proxy.split(',').map(str::trim).filter(|e| !e.is_empty()).collect();
+    let missing: Vec<&str> = destinations.iter().map(String::as_str).filter(|d| !excepted.iter().any(|e| covers(e, d))).collect();
+    if missing.is_empty() {
+        return Finding::passed("HTTPProxy");
+    }
+    let all = excepted.iter().chain(&missing).copied().collect::<Vec<_>>().join(",");
+    // A proxy's URL may hold a password.
+    let proxy = proxy.rsplit_once('@').map_or(proxy, |(_, host)| host);
+    Finding::warning("HTTPProxy", format!("the proxy {proxy} would be asked for {}", missing.join(", ")), format!("export NO_PROXY={all}"))
+}
+
+/// Whether an entry of `NO_PROXY` (address, range, `*`) covers an address or a range.
+fn covers(entry: &str, destination: &str) -> bool {
+    let net = |s: &str| s.parse::<IpNet>().ok().or_else(|| s.parse::<IpAddr>().ok().map(IpNet::from));
+    entry == "*" || entry == destination || matches!((net(entry), net(destination)), (Some(e), Some(d)) if e.contains(&d))
+}
+
+/// Whether an ordinary user may bind these ports.
+pub fn unprivileged_ports(ports: &[u16]) -> Finding {
+    let text = fs::read_if_exists("/proc/sys/net/ipv4/ip_unprivileged_port_start").ok().flatten();
+    let start = text.and_then(|text| text.trim().parse().ok()).unwrap_or(1024);
+    if env::is_root() { Finding::passed("UnprivilegedPorts") } else { low_ports(ports, start) }
+}
+
+fn low_ports(ports: &[u16], start: u16) -> Finding {
+    let low: Vec<String> = ports.iter().filter(|&&port| port < start).map(ToString::to_string).collect();
+    let Some(lowest) = ports.iter().min().filter(|_| !low.is_empty()) else { return Finding::passed("UnprivilegedPorts") };
+    let message = format!("ports below {start} are root's: {}", low.join(", "));
+    let cure = format!("choose others, or as root: sysctl -w net.ipv4.ip_unprivileged_port_start={lowest}");
+    Finding::error("UnprivilegedPorts", message, cure)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Level;
+    use insta::assert_snapshot;
+
+    fn show(finding: &Finding) -> String {
+        format!("{:?} {}: {} -> {}", finding.level, finding.check, finding.message, finding.cure.as_deref().unwrap_or_default())
+    }
+
+    fn route(net: &str) -> Route {
+        Route { net: net.parse().expect("a range"), interface: "eth0".into(), metric: 0 }
+    }
+
+    #[test]
+    fn ranges_and_routes() {
+        let ranges = [("networking.podSubnet", "10.244.0.0/16"), ("networking.serviceSubnet", "10.96.0.0/12"), ("x", "nonsense")];
+        assert_eq!(overlaps(&ranges, &[route("0.0.0.0/0"), route("192.0.2.0/24"), route("::/0")]).level, Level::Passed);
+        assert_snapshot!(show(&overlaps(&ranges, &[route("10.244.7.0/24")])), @"Error HostSubnets: networking.podSubnet 10.244.0.0/16 overlaps the host's route to 10.244.7.0/24 (eth0) -> choose another range for networking.podSubnet");
+        assert_snapshot!(show(&overlaps(&ranges, &[route("10.0.0.0/8")])), @"Error HostSubnets: networking.podSubnet 10.244.0.0/16 overlaps the host's route to 10.0.0.0/8 (eth0); networking.serviceSubnet 10.96.0.0/12 overlaps the host's route to 10.0.0.0/8 (eth0) -> choose another range for networking.podSubnet and networking.serviceSubnet");
+    }
+
+    #[test]
+    fn proxies_and_exceptions() {
+        let to = ["192.0.2.1".to_owned(), "10.244.0.0/16".to_owned()];
+        assert_eq!(proxied(None, "", &to).level, Level::Passed);
+        for all in ["*", "192.0.2.0/24, 10.0.0.0/8", "192.0.2.1,10.244.0.0/16"] {
+            assert_eq!(proxied(Some("http://p:3128"), all, &to).level, Level::Passed, "{all}");
+        }
+        assert_snapshot!(show(&proxied(Some("http://me:secret@p:3128"), "localhost,192.0.2.1", &to)), @"Warning HTTPProxy: the proxy p:3128 would be asked for 10.244.0.0/16 -> export NO_PROXY=localhost,192.0.2.1,10.244.0.0/16");
+    }
+
+    #[test]
+    fn low_ports_are_named() {
+        assert_eq!(low_ports(&[6443, 80], 80).level, Level::Passed);
+        assert_snapshot!(show(&low_ports(&[6443, 443, 80], 1024)), @"Error UnprivilegedPorts: ports below 1024 are root's: 443, 80 -> choose others, or as root: sysctl -w net.ipv4.ip_unprivileged_port_start=80");
+    }
+}

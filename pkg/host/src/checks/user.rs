@@ -1,0 +1,118 @@
+//! Who runs it, where its state goes, how the host is called.
+
+use crate::{Finding, env};
+use std::io::Write as _;
+use std::path::Path;
+
+/// kubeadm's check turned round: root is what this tool is made to do without.
+pub fn not_root(allowed: bool) -> Finding {
+    not_root_as(env::is_root(), allowed)
+}
+
+fn not_root_as(root: bool, allowed: bool) -> Finding {
+    const NAME: &str = "IsPrivilegedUser";
+    match (root, allowed) {
+        (false, _) => Finding::passed(NAME),
+        (true, true) => Finding::warning(NAME, "running as root: an escape from a pod leads to root's own files", "run as an ordinary user"),
+        (true, false) => Finding::error(NAME, "running as root", "run as an ordinary user, or pass --allow-root"),
+    }
+}
+
+/// Whether the user's services stay after the last logout. Without systemd nobody ends them.
+pub fn linger() -> Finding {
+    let systemd = Path::new("/run/systemd/system").exists();
+    let user = env::user();
+    let name = user.as_ref().map_or("$USER", |user| user.name.as_str());
+    linger_of(name, systemd, crate::systemd::lingers(name))
+}
+
+fn linger_of(user: &str, systemd: bool, lingers: bool) -> Finding {
+    if !systemd || lingers {
+        return Finding::passed("Linger");
+    }
+    Finding::warning("Linger", "the cluster stops when you log out", format!("loginctl enable-linger {user}"))
+}
+
+/// Whether the state folder, or the nearest folder above it, takes a file with content: only writing finds a full disk.
+pub fn state_dir(path: &Path) -> Finding {
+    const NAME: &str = "StateDirWritable";
+    let Some(folder) = path.ancestors().find(|folder| folder.exists()) else {
+        return Finding::error(NAME, format!("no part of {} exists", path.display()), "set XDG_DATA_HOME to an absolute path");
+    };
+    let probe = || {
+        let mut file = tempfile::Builder::new().prefix(".probe-").tempfile_in(folder)?;
+        file.write_all(&vec![0x5a; 64 * 1024])?;
+        file.as_file().sync_data()
+    };
+    match probe() {
+        Ok(()) => Finding::passed(NAME),
+        Err(error) => Finding::error(NAME, format!("cannot write to {}: {error}", folder.display()), cure(&error, folder)),
+    }
+}
+
+fn cure(error: &std::io::Error, folder: &Path) -> String {
+    use std::io::ErrorKind as K;
+    let folder = folder.display();
+    match error.kind() {
+        K::StorageFull | K::QuotaExceeded => format!("free space (df -h {folder}), or set XDG_DATA_HOME to a folder on another disk"),
+        K::ReadOnlyFilesystem => "set XDG_DATA_HOME to a folder on a disk that is mounted writable".into(),
+        _ => format!("chown $USER {folder}, or set XDG_DATA_HOME to a folder of yours"),
+    }
+}
+
+/// Whether the host's name can be the node's.
+pub fn hostname(name: &str) -> Finding {
+    let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+    let part = |p: &str| !p.is_empty() && p.bytes().all(inner) && !p.starts_with('-') && !p.ends_with('-');
+    if name.len() <= 63 && name.to_lowercase().split('.').all(part) {
+        return Finding::passed("Hostname");
+    }
+    Finding::error("Hostname", format!("the host's name {name:?} cannot be a node's name"), "--node-name NAME, of a-z, 0-9, '-' and '.'")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Level;
+
+    #[test]
+    fn root_is_refused_unless_allowed() {
+        assert_eq!(not_root_as(false, false).level, Level::Passed);
+        assert_eq!(not_root_as(true, true).level, Level::Warning);
+        assert_eq!(not_root_as(true, false).level, Level::Error);
+    }
+
+    #[test]
+    fn lingering_matters_only_with_systemd() {
+        assert_eq!(linger_of("alice", false, false).level, Level::Passed);
+        assert_eq!(linger_of("alice", true, true).level, Level::Passed);
+        assert_eq!(linger_of("alice", true, false).cure.as_deref(), Some("loginctl enable-linger alice"));
+    }
+
+    #[test]
+    fn names_of_hosts() {
+        assert_eq!(hostname("Host-A.example").level, Level::Passed);
+        for wrong in ["", "a_b", "-a", "a..b", "localhost."] {
+            assert_eq!(hostname(wrong).level, Level::Error, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_is_named() {
+        let top = tempfile::tempdir().expect("a folder");
+        assert_eq!(state_dir(&top.path().join("not/yet")).level, Level::Passed);
+        assert_eq!(std::fs::read_dir(top.path()).expect("there").count(), 0, "the probe is gone");
+        // Not even root can make files here.
+        let finding = state_dir(Path::new("/proc/self/none"));
+        assert_eq!(finding.level, Level::Error);
+        assert!(finding.message.starts_with("cannot write to /proc/self: "), "{finding:?}");
+    }
+
+    #[test]
+    fn cures_fit_the_error() {
+        let cure = |errno: nix::errno::Errno| cure(&errno.into(), Path::new("/d"));
+        assert!(cure(nix::errno::Errno::ENOSPC).starts_with("free space (df -h /d)"));
+        assert!(cure(nix::errno::Errno::EROFS).contains("mounted writable"));
+        assert!(cure(nix::errno::Errno::EACCES).starts_with("chown $USER /d"));
+    }
+}

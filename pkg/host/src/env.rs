@@ -1,1 +1,0 @@
-//! Who we are and what the environment says. (Completed with host facts by the host helper.)

@@ -1,0 +1,121 @@
+//! Who we are, where our folders are, what the machine is called, how much of it there is.
+
+mod net;
+pub(crate) mod user;
+mod xdg;
+
+pub use net::{Candidate, Route, default_host_ip, host_ips, mtu, mtu_to_outside, routes};
+pub use user::{User, current as user};
+pub use xdg::{BaseFolders, xdg};
+
+use crate::FsError;
+use nix::sys::resource::{Resource, getrlimit};
+use std::io;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+/// Something about us or this machine that cannot be found out.
+#[derive(Debug, thiserror::Error)]
+pub enum EnvError {
+    /// Neither `/etc/passwd` nor `getent` knows our uid.
+    #[error("no user has the uid {uid}, neither in /etc/passwd nor for getent")]
+    NoUser {
+        /// Our uid.
+        uid: u32,
+    },
+    /// A file that tells it cannot be read.
+    #[error(transparent)]
+    File(#[from] FsError),
+    /// The interfaces cannot be listed.
+    #[error("cannot list this host's addresses")]
+    Interfaces {
+        /// Why.
+        source: io::Error,
+    },
+    /// More than one address may be meant.
+    #[error("this host has several addresses, and no default route tells which one other hosts use: {}", list(.candidates))]
+    AmbiguousHostIp {
+        /// All of them.
+        candidates: Vec<Candidate>,
+    },
+}
+
+fn list(candidates: &[Candidate]) -> String {
+    candidates.iter().map(|c| format!("{} ({})", c.address, c.interface)).collect::<Vec<_>>().join(", ")
+}
+
+impl EnvError {
+    /// What the user does about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::AmbiguousHostIp { candidates } => {
+                let first: Option<IpAddr> = candidates.first().map(|c| c.address);
+                first.map(|ip| format!("choose one, such as --host-ip {ip}"))
+            }
+            Self::NoUser { .. } => Some("set HOME and USER".into()),
+            _ => None,
+        }
+    }
+}
+
+/// Whether we run with root's rights on this machine.
+pub fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
+/// Our home folder.
+pub fn home() -> Result<PathBuf, EnvError> {
+    let given = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
+    given.map_or_else(|| user().map(|user| user.home), Ok)
+}
+
+/// The host's name as the kernel has it.
+pub fn hostname() -> Result<String, FsError> {
+    Ok(crate::fs::read("/proc/sys/kernel/hostname")?.trim().to_owned())
+}
+
+/// How many files a process of ours may open at most: the hard limit, which any process may set as its soft one.
+pub fn open_files_limit() -> u64 {
+    // The kernel's own default, for a kernel that does not answer.
+    getrlimit(Resource::RLIMIT_NOFILE).map_or(4096, |(_, hard)| hard)
+}
+
+/// The proxy variables that are set, in both spellings.
+pub fn proxy_variables() -> Vec<(String, String)> {
+    let names = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"];
+    names.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).filter(|(_, v)| !v.is_empty()).collect()
+}
+
+/// How many processors we may use: affinity and cgroup quota respected.
+pub fn cpus() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// The machine's memory in bytes.
+pub fn memory() -> Result<u64, FsError> {
+    Ok(meminfo(&crate::fs::read("/proc/meminfo")?).unwrap_or_default())
+}
+
+/// `MemTotal` of `/proc/meminfo`, in bytes.
+fn meminfo(text: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_in_bytes() {
+        assert_eq!(meminfo("MemTotal:        8048956 kB\nMemFree: 1 kB\n"), Some(8_048_956 * 1024));
+        assert_eq!(meminfo("MemFree: 1 kB\n"), None);
+        assert!(memory().expect("readable") > 1 << 20);
+    }
+
+    #[test]
+    fn the_machine_answers() {
+        assert!(!hostname().expect("readable").is_empty());
+        assert!(cpus() > 0 && open_files_limit() > 0);
+    }
+}

@@ -1,0 +1,136 @@
+//! The host's addresses and routes, and which address others use.
+
+use super::EnvError;
+use crate::{FsError, fs};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use nix::ifaddrs::getifaddrs;
+use nix::net::if_::InterfaceFlags;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::Path;
+
+/// A route of the host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// Where it leads; the default route's is `0.0.0.0/0` or `::/0`.
+    pub net: IpNet,
+    /// By which interface.
+    pub interface: String,
+    /// The smallest wins.
+    pub metric: u32,
+}
+
+/// An address under which other hosts may reach this one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// The address.
+    pub address: IpAddr,
+    /// Its interface.
+    pub interface: String,
+    /// Whether a default route of its family leaves by that interface.
+    pub on_default_route: bool,
+}
+
+/// All routes that are up, of both families.
+pub fn routes() -> Result<Vec<Route>, FsError> {
+    let mut routes: Vec<Route> = fs::read_if_exists("/proc/net/route")?.unwrap_or_default().lines().filter_map(route4).collect();
+    // Absent on a kernel without IPv6.
+    routes.extend(fs::read_if_exists("/proc/net/ipv6_route")?.unwrap_or_default().lines().filter_map(route6));
+    Ok(routes)
+}
+
+const UP: u32 = 1;
+const REJECT: u32 = 0x200;
+
+/// `Iface Destination Gateway Flags RefCnt Use Metric Mask MTU Window IRTT`, addresses in the machine's byte order.
+fn route4(line: &str) -> Option<Route> {
+    let fields: Vec<&str> = line.split_whitespace().collect();
+    let [interface, destination, _, flags, _, _, metric, mask, ..] = fields[..] else { return None };
+    let address = |hex| u32::from_str_radix(hex, 16).ok().map(|n| Ipv4Addr::from(n.to_ne_bytes()));
+    let flags = u32::from_str_radix(flags, 16).ok()?;
+    let net = IpNet::V4(Ipv4Net::with_netmask(address(destination)?, address(mask)?).ok()?);
+    (flags & UP != 0 && flags & REJECT == 0).then_some(Route { net, interface: interface.into(), metric: metric.parse().ok()? })
+}
+
+/// `destination prefix source prefix next-hop metric refcount use flags interface`, all numbers hexadecimal.
+fn route6(line: &str) -> Option<Route> {
+    let fields: Vec<&str> = line.split_whitespace().collect();
+    let [destination, prefix, _, _, _, metric, _, _, flags, interface] = fields[..] else { return None };
+    let address = Ipv6Addr::from(u128::from_str_radix(destination, 16).ok()?);
+    let flags = u32::from_str_radix(flags, 16).ok()?;
+    let net = IpNet::V6(Ipv6Net::new(address, u8::from_str_radix(prefix, 16).ok()?).ok()?);
+    let route = Route { net, interface: interface.into(), metric: u32::from_str_radix(metric, 16).ok()? };
+    (flags & UP != 0 && flags & REJECT == 0 && interface != "lo").then_some(route)
+}
+
+/// Every address that other hosts may use, those on the default route first, IPv4 before IPv6.
+pub fn host_ips() -> Result<Vec<Candidate>, EnvError> {
+    let routes = routes()?;
+    let addresses = getifaddrs().map_err(|e| EnvError::Interfaces { source: e.into() })?;
+    let usable = |a: &nix::ifaddrs::InterfaceAddress| {
+        a.flags.contains(InterfaceFlags::IFF_UP) && !a.flags.contains(InterfaceFlags::IFF_LOOPBACK)
+    };
+    let addresses = addresses.filter(usable).filter_map(|a| {
+        let storage = a.address?;
+        let v4 = storage.as_sockaddr_in().map(|s| IpAddr::V4(s.ip()));
+        Some((a.interface_name, v4.or_else(|| storage.as_sockaddr_in6().map(|s| IpAddr::V6(s.ip())))?))
+    });
+    Ok(candidates(addresses, &routes))
+}
+
+fn candidates(addresses: impl Iterator<Item = (String, IpAddr)>, routes: &[Route]) -> Vec<Candidate> {
+    let global = |ip: &IpAddr| match ip {
+        IpAddr::V4(ip) => !ip.is_link_local(),
+        IpAddr::V6(ip) => !ip.is_unicast_link_local(),
+    };
+    let mut found: Vec<Candidate> = addresses
+        .filter(|(_, ip)| global(ip))
+        .map(|(interface, address)| {
+            let on_default_route = best_default(routes, address.is_ipv4()).any(|route| route.interface == interface);
+            Candidate { address, interface, on_default_route }
+        })
+        .collect();
+    found.sort_by_key(|c| (!c.on_default_route, c.address.is_ipv6()));
+    found
+}
+
+/// The default routes of a family that share the smallest metric.
+fn best_default(routes: &[Route], v4: bool) -> impl Iterator<Item = &Route> {
+    let default = move |route: &&Route| route.net.prefix_len() == 0 && route.net.addr().is_ipv4() == v4;
+    let best = routes.iter().filter(default).map(|route| route.metric).min();
+    routes.iter().filter(default).filter(move |route| Some(route.metric) == best)
+}
+
+/// The address under which other hosts reach this one: the first on the default route's interface, or the only one.
+///
+/// `None` when there is no address at all; an error when several may be meant.
+pub fn default_host_ip() -> Result<Option<IpAddr>, EnvError> {
+    choose(host_ips()?)
+}
+
+fn choose(candidates: Vec<Candidate>) -> Result<Option<IpAddr>, EnvError> {
+    let Some(first) = candidates.first() else { return Ok(None) };
+    let v4 = first.address.is_ipv4();
+    let mut rivals = candidates.iter().filter(|c| c.on_default_route == first.on_default_route && c.address.is_ipv4() == v4);
+    // Second addresses of one interface are for special purposes; the kernel lists, and uses, the primary one first.
+    if rivals.any(|c| c.interface != first.interface) {
+        return Err(EnvError::AmbiguousHostIp { candidates });
+    }
+    Ok(Some(first.address))
+}
+
+/// MTU of an interface.
+pub fn mtu(interface: &str) -> Result<Option<u32>, FsError> {
+    Ok(fs::read_if_exists(Path::new("/sys/class/net").join(interface).join("mtu"))?.and_then(|text| text.trim().parse().ok()))
+}
+
+/// MTU of the interface that has this address; `None` when none has it.
+pub fn mtu_to_outside(host_ip: IpAddr) -> Result<Option<u32>, EnvError> {
+    match host_ips()?.into_iter().find(|c| c.address == host_ip) {
+        Some(candidate) => Ok(mtu(&candidate.interface)?),
+        None => Ok(None),
+    }
+}
+
+#[cfg(test)]
+#[path = "net_tests.rs"]
+mod tests;

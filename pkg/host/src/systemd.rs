@@ -1,1 +1,0 @@
-//! The user's service manager: `systemctl --user`, units. (Written by the host helper.)

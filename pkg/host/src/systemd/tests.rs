@@ -1,0 +1,110 @@
+use super::*;
+use insta::assert_snapshot;
+use std::time::Duration;
+
+fn unit() -> Unit {
+    Unit {
+        name: "usernetes-default".into(),
+        description: "Kubernetes node of cluster default (100% rootless)".into(),
+        program: "/home/a b/bin/usernetes-rs".into(),
+        arguments: vec!["daemon".into(), "--cluster".into(), "default".into(), "$x \"y\"".into()],
+        environment: vec![("XDG_DATA_HOME".into(), "/home/a b/$data".into()), ("XDG_CACHE_HOME".into(), "/c".into())],
+        start_timeout: Duration::from_mins(5),
+        stop_timeout: Duration::from_secs(90),
+        watchdog: Some(Duration::from_secs(30)),
+        open_files: 524_288,
+    }
+}
+
+#[test]
+fn the_unit() {
+    assert_snapshot!(unit(), @r#"
+# Made by usernetes-rs; its next start writes this anew.
+[Unit]
+Description=Kubernetes node of cluster default (100%% rootless)
+StartLimitIntervalSec=300
+StartLimitBurst=5
+
+[Service]
+Type=notify
+NotifyAccess=all
+ExecStart="/home/a b/bin/usernetes-rs" daemon --cluster default "$$x \"y\""
+Environment="XDG_DATA_HOME=/home/a b/$data"
+Environment=XDG_CACHE_HOME=/c
+Delegate=yes
+KillMode=mixed
+Restart=on-failure
+RestartSec=2
+TimeoutStartSec=300
+TimeoutStopSec=90
+WatchdogSec=30
+LimitNOFILE=524288
+TasksMax=infinity
+OOMPolicy=continue
+
+[Install]
+WantedBy=default.target
+"#);
+    assert!(!Unit { watchdog: None, ..unit() }.to_string().contains("Watchdog"));
+}
+
+/// A user manager whose systemctl writes down what it is asked, and answers `is-system-running` with `state`.
+fn manager(folder: &Path, state: &str) -> UserManager {
+    let script = format!(
+        "#!/bin/sh\necho \"$XDG_RUNTIME_DIR $*\" >> {}/asked\ncase $2 in is-system-running) echo {state}; exit 1;; reset-failed|is-active) exit 3;; esac\n",
+        folder.display()
+    );
+    fs::write(folder.join("systemctl"), script, Mode::Program).expect("writable");
+    UserManager::with(folder.join("systemctl"), &folder.join("config"), Path::new("/run/user/7"))
+}
+
+#[test]
+fn a_manager_with_failed_units_is_one_and_none_is_none() {
+    let folder = tempfile::tempdir().expect("a folder");
+    assert!(manager(folder.path(), "degraded").answers());
+    assert!(!manager(folder.path(), "offline").answers());
+    assert!(!UserManager::with("/nonexistent".into(), folder.path(), folder.path()).answers());
+    assert!(UserManager::detect(folder.path(), folder.path()).is_none());
+}
+
+#[test]
+fn what_systemctl_is_asked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let manager = manager(folder.path(), "running");
+    let unit = unit();
+    manager.install(&unit).expect("installed");
+    assert_eq!(fs::read(folder.path().join("config/systemd/user/usernetes-default.service")).expect("there"), unit.to_string());
+    manager.enable(&unit.name).expect("enabled");
+    manager.start(&unit.name).expect("started");
+    assert!(!manager.is_active(&unit.name));
+    manager.stop(&unit.name).expect("stopped");
+    manager.remove(&unit.name).expect("removed");
+    assert!(!manager.is_installed(&unit.name));
+    manager.remove(&unit.name).expect("nothing to do");
+    assert_snapshot!(fs::read(folder.path().join("asked")).expect("asked"), @r#"
+/run/user/7 --user daemon-reload
+/run/user/7 --user enable usernetes-default.service
+/run/user/7 --user reset-failed usernetes-default.service
+/run/user/7 --user start usernetes-default.service
+/run/user/7 --user is-active --quiet usernetes-default.service
+/run/user/7 --user stop usernetes-default.service
+/run/user/7 --user disable --now usernetes-default.service
+/run/user/7 --user daemon-reload
+"#);
+}
+
+/// Says nothing where systemd is not installed: the tool is then used without units.
+#[test]
+fn systemd_itself_accepts_the_unit() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("usernetes-default.service");
+    let unit = Unit { program: "/bin/true".into(), ..unit() };
+    fs::write(&file, unit.to_string(), Mode::Public).expect("writable");
+    match Command::new("systemd-analyze").args(["verify", "--user"]).arg(&file).env("XDG_RUNTIME_DIR", folder.path()).output() {
+        Ok(output) => {
+            let text = String::from_utf8_lossy(&output.stderr);
+            assert!(!text.contains("usernetes-default.service:"), "{text}");
+        }
+        Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::NotFound),
+    }
+}

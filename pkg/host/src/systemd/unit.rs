@@ -1,0 +1,68 @@
+//! The text of a user unit.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A service with delegated cgroups that says itself when it is ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unit {
+    /// Name without `.service`.
+    pub name: String,
+    /// For people.
+    pub description: String,
+    /// Program to run.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// Its environment beside the manager's.
+    pub environment: Vec<(String, String)>,
+    /// How long it may take to be ready.
+    pub start_timeout: Duration,
+    /// How long stopping may take before everything is killed.
+    pub stop_timeout: Duration,
+    /// The longest silence (`WATCHDOG=1`) before it is restarted; `None` for a program that does not report.
+    pub watchdog: Option<Duration>,
+    /// Limit of open files.
+    pub open_files: u64,
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "# Made by usernetes-rs; its next start writes this anew.")?;
+        writeln!(f, "[Unit]\nDescription={}", specifiers(&self.description))?;
+        // A node that cannot start shall not try for ever.
+        writeln!(f, "StartLimitIntervalSec=300\nStartLimitBurst=5\n")?;
+        // READY comes from the parent's own child where that one is forked once more.
+        writeln!(f, "[Service]\nType=notify\nNotifyAccess=all")?;
+        write!(f, "ExecStart={}", quote(&self.program.to_string_lossy(), true))?;
+        for argument in &self.arguments {
+            write!(f, " {}", quote(argument, true))?;
+        }
+        writeln!(f)?;
+        for (name, value) in &self.environment {
+            writeln!(f, "Environment={}", quote(&format!("{name}={value}"), false))?;
+        }
+        // mixed: the parent alone gets SIGTERM and stops components in order; SIGKILL reaches all that is left.
+        writeln!(f, "Delegate=yes\nKillMode=mixed\nRestart=on-failure\nRestartSec=2")?;
+        writeln!(f, "TimeoutStartSec={}\nTimeoutStopSec={}", self.start_timeout.as_secs(), self.stop_timeout.as_secs())?;
+        if let Some(watchdog) = self.watchdog {
+            writeln!(f, "WatchdogSec={}", watchdog.as_secs())?;
+        }
+        writeln!(f, "LimitNOFILE={}\nTasksMax=infinity\nOOMPolicy=continue\n", self.open_files)?;
+        writeln!(f, "[Install]\nWantedBy=default.target")
+    }
+}
+
+/// `%` begins a specifier everywhere in a unit.
+fn specifiers(s: &str) -> String {
+    s.replace('%', "%%").replace('\n', " ")
+}
+
+/// One word of a command line or an assignment. `$` begins a variable in command lines only.
+fn quote(s: &str, command: bool) -> String {
+    let s = s.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%").replace('\n', "\\n");
+    let s = if command { s.replace('$', "$$") } else { s };
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,%$+".contains(c);
+    if !s.is_empty() && s.chars().all(plain) { s } else { format!("\"{s}\"") }
+}
