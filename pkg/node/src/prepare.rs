@@ -1,9 +1,10 @@
 //! Writes a node's files below its state folder, before the node is started; again and again with the same result.
 
-use crate::NodePlan;
-use std::path::Path;
-use usernetes_api::Paths;
-use usernetes_host::FsError;
+use crate::{NodePlan, cni_front, config, oci_runtime};
+use std::fs::Metadata;
+use std::path::{Path, PathBuf};
+use usernetes_api::{Paths, constants as c};
+use usernetes_host::fs::{self, Context as _, FsError, Mode};
 
 /// Why a node's files could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -11,10 +12,104 @@ pub enum PrepareError {
     /// A file or link.
     #[error(transparent)]
     Fs(#[from] FsError),
+    /// The bundle has no CNI plugins.
+    #[error("no CNI plugins in {}", path.display())]
+    NoPlugins {
+        /// Where they should be.
+        path: PathBuf,
+    },
 }
 
 /// Writes configuration files, links CNI plugins, keeps the plan; `program` is the executable to keep beside the state.
 pub fn prepare(plan: &NodePlan, paths: &Paths, program: &Path) -> Result<(), PrepareError> {
-    let _ = (plan, paths, program);
+    make_folders(paths)?;
+    keep_program(program, &paths.program())?;
+    link_runtime(plan, paths)?;
+    link_plugins(plan, paths)?;
+    write_configuration(plan, paths)?;
+    plan.save(paths)?;
     Ok(())
 }
+
+fn make_folders(paths: &Paths) -> Result<(), FsError> {
+    let inside = [config::STATIC_POD_DIR, config::VOLUME_PLUGIN_DIR, c::PKI_DIR];
+    for folder in Paths::PERSISTENT.iter().chain(&inside) {
+        fs::create_dir(paths.node(folder))?;
+    }
+    fs::create_dir(paths.logs())
+}
+
+/// Copies this program: the original may be moved or replaced while the node runs. A running copy is replaced, not
+/// written to.
+fn keep_program(from: &Path, to: &Path) -> Result<(), FsError> {
+    let source = from.metadata().context("read", from)?;
+    if same_file(from, to) || to.metadata().is_ok_and(|kept| looks_alike(&source, &kept)) {
+        return Ok(());
+    }
+    let folder = to.parent().expect("a file in the state folder");
+    fs::create_dir(folder)?;
+    let copy = || {
+        let new = tempfile::NamedTempFile::new_in(folder)?;
+        // Inside the kernel, sharing blocks where the file system can; the mode comes with it, the time does not.
+        std::fs::copy(from, new.path())?;
+        new.as_file().set_modified(source.modified()?)?;
+        new.persist(to)?;
+        Ok(())
+    };
+    copy().context("write", to)
+}
+
+fn same_file(one: &Path, other: &Path) -> bool {
+    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+}
+
+/// A copy has its original's length and time of modification.
+fn looks_alike(one: &Metadata, other: &Metadata) -> bool {
+    one.len() == other.len() && one.modified().ok() == other.modified().ok()
+}
+
+/// Our program under its name as OCI runtime, and runc beside it.
+fn link_runtime(plan: &NodePlan, paths: &Paths) -> Result<(), FsError> {
+    let program = paths.program();
+    let folder = program.parent().expect("a file in the state folder");
+    link(&program, &folder.join(oci_runtime::PROGRAM_NAME))?;
+    link(&plan.bin("runc"), &folder.join("runc"))
+}
+
+/// Links to all plugins of the bundle: it is visible under the same path inside the node.
+fn link_plugins(plan: &NodePlan, paths: &Paths) -> Result<(), PrepareError> {
+    let bundle = plan.bundle.join("cni");
+    let target = paths.node(c::CNI_BIN_DIR);
+    let mut count = 0;
+    for entry in std::fs::read_dir(&bundle).context("read", &bundle)? {
+        let entry = entry.context("read", &bundle)?;
+        link(&entry.path(), &target.join(entry.file_name()))?;
+        count += 1;
+    }
+    if count == 0 {
+        return Err(PrepareError::NoPlugins { path: bundle });
+    }
+    Ok(link(&paths.program(), &target.join(cni_front::PROGRAM_NAME))?)
+}
+
+fn write_configuration(plan: &NodePlan, paths: &Paths) -> Result<(), FsError> {
+    fs::write(paths.node(config::KUBELET_FILE), config::kubelet_file(plan), Mode::Public)?;
+    fs::write(paths.node(config::CONTAINERD_FILE), config::containerd(plan), Mode::Public)?;
+    fs::write(paths.node(config::CNI_FILE), config::cni(), Mode::Public)
+}
+
+/// Makes a symbolic link in one step, in the place of whatever file is there.
+fn link(to: &Path, at: &Path) -> Result<(), FsError> {
+    if std::fs::read_link(at).is_ok_and(|old| old == to) {
+        return Ok(());
+    }
+    let folder = at.parent().expect("not the root");
+    fs::create_dir(folder)?;
+    let new = folder.join(".new-link");
+    fs::remove_if_exists(&new)?;
+    std::os::unix::fs::symlink(to, &new).context("link", &new)?;
+    std::fs::rename(&new, at).context("link", at)
+}
+
+#[cfg(test)]
+mod tests;

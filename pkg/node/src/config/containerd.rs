@@ -1,4 +1,7 @@
 //! containerd's `config.toml`.
+//!
+//! Version 3 is read by every containerd 2; the socket is not named, since its default is the one we use and its key
+//! moved in version 4.
 
 use crate::{NodePlan, oci_runtime};
 use serde_json::{Value, json};
@@ -11,10 +14,10 @@ pub fn containerd(plan: &NodePlan) -> String {
         "version": 3,
         "root": c::CONTAINERD_DIR,
         "state": "/run/containerd",
-        "grpc": { "address": c::CONTAINERD_SOCKET },
         "plugins": {
             "io.containerd.cri.v1.images": images(plan),
             "io.containerd.cri.v1.runtime": runtime(plan),
+            "io.containerd.transfer.v1.local": transfer(plan),
             // The default, /opt/containerd, can be made by root only.
             "io.containerd.internal.v1.opt": { "path": format!("{}/opt", c::CONTAINERD_DIR) },
         },
@@ -26,6 +29,20 @@ fn images(plan: &NodePlan) -> Value {
     json!({
         "snapshotter": snapshotter(plan.snapshotter),
         "pinned_images": { "sandbox": plan.sandbox_image },
+    })
+}
+
+/// Pulls and imports unpack into the snapshotter of this service's own configuration.
+fn transfer(plan: &NodePlan) -> Value {
+    let architecture = match std::env::consts::ARCH {
+        "aarch64" => "arm64",
+        _ => "amd64",
+    };
+    json!({
+        "unpack_config": [{
+            "platform": format!("linux/{architecture}"),
+            "snapshotter": snapshotter(plan.snapshotter),
+        }],
     })
 }
 

@@ -1,0 +1,86 @@
+//! Limits that the host sets to a user: inotify, keys, open files, processes.
+
+use std::path::Path;
+use usernetes_host::Finding;
+
+pub(super) const INSTANCES: &str = "/proc/sys/fs/inotify/max_user_instances";
+pub(super) const WATCHES: &str = "/proc/sys/fs/inotify/max_user_watches";
+pub(super) const KEYS: &str = "/proc/sys/kernel/keys/maxkeys";
+
+/// kind's figures; the kernel's default of 128 instances ends at the third node of a user.
+const GOOD_INSTANCES: u64 = 512;
+const GOOD_WATCHES: u64 = 65_536;
+/// Each container takes one key, each pod so at least two: enough for the kubelet's default of 110 pods.
+const GOOD_KEYS: u64 = 500;
+const GOOD_FILES: u64 = 65_536;
+/// Components have about 150 threads, flannel, kube-proxy and CoreDNS 50.
+const LEAST_PROCESSES: u64 = 512;
+const GOOD_PROCESSES: u64 = 4096;
+
+pub(super) fn inotify(instances: &str, watches: &str) -> Finding {
+    let low = |text: &str, good: u64| number(text).filter(|n| *n < good);
+    let instances = low(instances, GOOD_INSTANCES).map(|n| ("fs.inotify.max_user_instances", n, GOOD_INSTANCES));
+    let watches = low(watches, GOOD_WATCHES).map(|n| ("fs.inotify.max_user_watches", n, GOOD_WATCHES));
+    let low: Vec<_> = instances.into_iter().chain(watches).collect();
+    if low.is_empty() {
+        return Finding::passed("Inotify");
+    }
+    let words = |join: &str, one: &dyn Fn(&(&str, u64, u64)) -> String| -> String {
+        low.iter().map(one).collect::<Vec<_>>().join(join)
+    };
+    let message = words(", ", &|(name, is, _)| format!("{name} is {is}"));
+    let settings = words(" ", &|(name, _, good)| format!("{name}={good}"));
+    Finding::warning(
+        "Inotify",
+        format!("{message}: several nodes or many pods of one user may fail with \"too many open files\""),
+        format!("sudo sysctl -w {settings}"),
+    )
+}
+
+pub(super) fn keyring(keys: &str) -> Finding {
+    match number(keys) {
+        Some(keys) if keys < GOOD_KEYS => Finding::warning(
+            "Keyring",
+            format!("kernel.keys.maxkeys is {keys}: about {} pods at a time", keys.saturating_sub(4) / 2),
+            "sudo sysctl -w kernel.keys.maxkeys=2000 kernel.keys.maxbytes=200000",
+        ),
+        _ => Finding::passed("Keyring"),
+    }
+}
+
+pub(super) fn open_files(hard: u64) -> Finding {
+    if hard >= GOOD_FILES {
+        return Finding::passed("OpenFiles");
+    }
+    Finding::warning(
+        "OpenFiles",
+        format!("a process may have {hard} files open, less than {GOOD_FILES}"),
+        "add \"* hard nofile 524288\" to /etc/security/limits.conf and log in again",
+    )
+}
+
+pub(super) fn processes(most: u64) -> Finding {
+    let message = format!("{most} processes and threads are allowed");
+    let cure = "sudo systemctl set-property user-$(id -u).slice TasksMax=infinity, and raise nproc in /etc/security/limits.conf";
+    if most < LEAST_PROCESSES {
+        Finding::error("PidLimit", format!("{message}, less than {LEAST_PROCESSES}"), cure)
+    } else if most < GOOD_PROCESSES {
+        Finding::warning("PidLimit", format!("{message}, less than {GOOD_PROCESSES}"), cure)
+    } else {
+        Finding::passed("PidLimit")
+    }
+}
+
+/// The least `pids.max` of our cgroup and those above it.
+pub(super) fn pids_max(own: &str) -> u64 {
+    let cgroup = own.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
+    let root = Path::new("/sys/fs/cgroup");
+    let folder = root.join(cgroup);
+    let limits = folder.ancestors().take_while(|folder| folder.starts_with(root));
+    let limits = limits.filter_map(|folder| std::fs::read_to_string(folder.join("pids.max")).ok());
+    limits.filter_map(|text| number(&text)).min().unwrap_or(u64::MAX)
+}
+
+fn number(text: &str) -> Option<u64> {
+    text.trim().parse().ok()
+}

@@ -1,0 +1,77 @@
+//! Processors, memory, name and programs of the host.
+
+use crate::Role;
+use std::path::Path;
+use usernetes_host::Finding;
+
+const MIB: u64 = 1024 * 1024;
+
+pub(super) fn cpus(role: Role, count: usize) -> Finding {
+    match role {
+        Role::ControlPlane if count < 2 => Finding::warning(
+            "NumCPU",
+            format!("{count} processor; a control plane is slow with less than 2"),
+            "run the control plane on a host with 2 processors or more",
+        ),
+        _ => Finding::passed("NumCPU"),
+    }
+}
+
+/// Measured: 0.9 GiB for an idle control-plane node, 0.3 GiB for an idle worker.
+pub(super) fn memory(role: Role, total: Option<u64>) -> Finding {
+    let Some(total) = total else { return Finding::passed("Mem") };
+    let (least, good) = match role {
+        Role::ControlPlane => (1000 * MIB, 1700 * MIB),
+        Role::Worker => (400 * MIB, 800 * MIB),
+    };
+    let message = |what: u64| format!("{} MiB of memory, less than {} MiB", total / MIB, what / MIB);
+    let cure = "use a host with more memory";
+    if total < least {
+        Finding::error("Mem", message(least), cure)
+    } else if total < good {
+        Finding::warning("Mem", message(good), cure)
+    } else {
+        Finding::passed("Mem")
+    }
+}
+
+pub(super) fn swap(total: Option<u64>) -> Finding {
+    match total {
+        Some(total) if total > 0 => Finding::warning(
+            "Swap",
+            format!("{} MiB of swap are on; etcd and pods may be swapped out", total / MIB),
+            "sudo swapoff -a",
+        ),
+        _ => Finding::passed("Swap"),
+    }
+}
+
+/// A line of `/proc/meminfo`, in bytes.
+pub(super) fn kib(meminfo: &str, name: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+}
+
+/// Node names are DNS subdomains (RFC 1123).
+pub(super) fn hostname(name: &str) -> Finding {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let label = |l: &str| !l.is_empty() && l.chars().all(inner) && !l.starts_with('-') && !l.ends_with('-');
+    if name.len() <= 253 && name.split('.').all(label) {
+        return Finding::passed("Hostname");
+    }
+    Finding::error(
+        "Hostname",
+        format!("{name:?} cannot be a node name: only a-z, 0-9, inner dashes and dots"),
+        "usernetes-rs init --node-name NAME",
+    )
+}
+
+/// A program of the host that runs inside the node.
+pub(super) fn program(name: &str, without: &str, cure: &str) -> Finding {
+    let check = format!("FileExisting-{name}");
+    let folders = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+    if folders.iter().any(|folder| Path::new(folder).join(name).exists()) {
+        return Finding::passed(check);
+    }
+    Finding::warning(check, format!("{name} not found: {without}"), cure)
+}

@@ -1,0 +1,77 @@
+//! The file system of the state folder.
+
+use nix::sys::statfs::{self, FsType, Statfs, statfs};
+use nix::sys::statvfs::statvfs;
+use std::path::Path;
+use usernetes_host::Finding;
+
+const GIB: u64 = 1 << 30;
+/// Not in nix: distributed file systems of computing centres.
+const LUSTRE: i64 = 0x0bd0_0bd0;
+const BEEGFS: i64 = 0x1983_0326;
+const GPFS: i64 = 0x4750_4653;
+const CEPH: i64 = 0x00c3_6400;
+const CIFS: i64 = 0xff53_4d42;
+const SMB2: i64 = 0xfe53_4d42;
+
+const CURE: &str = "export XDG_DATA_HOME=FOLDER, a folder of yours on a local disk (ext4, xfs, btrfs)";
+
+pub(super) fn state_fs(path: &Path) -> Finding {
+    match statfs(path) {
+        Ok(fs) => file_system(path, fs_type(&fs)),
+        Err(error) => Finding::error("StateFs", format!("cannot examine {}: {error}", path.display()), CURE),
+    }
+}
+
+#[expect(clippy::unnecessary_cast, reason = "its width depends on the architecture")]
+fn fs_type(fs: &Statfs) -> i64 {
+    let FsType(magic) = fs.filesystem_type();
+    magic as i64
+}
+
+#[expect(clippy::unnecessary_cast, reason = "its width depends on the architecture")]
+pub(super) fn file_system(path: &Path, magic: i64) -> Finding {
+    let is = |known: FsType| known.0 as i64 == magic;
+    let path = path.display();
+    let refused = |name: &str| {
+        let message = format!("{path} is on {name}: no files of subordinate users, no overlay, and locks that etcd cannot trust");
+        Finding::error("StateFs", message, CURE)
+    };
+    let doubtful = |what: &str| Finding::warning("StateFs", format!("{path} is on {what}"), CURE);
+    if is(statfs::NFS_SUPER_MAGIC) {
+        refused("NFS")
+    } else if is(statfs::SMB_SUPER_MAGIC) || [CIFS, SMB2].contains(&magic) {
+        refused("SMB")
+    } else if is(statfs::AFS_SUPER_MAGIC) {
+        refused("AFS")
+    } else if is(statfs::FUSE_SUPER_MAGIC) {
+        refused("a FUSE file system")
+    } else if [LUSTRE, BEEGFS, GPFS, CEPH].contains(&magic) {
+        doubtful("a distributed file system: overlay and subordinate users may not work, etcd will be slow")
+    } else if is(statfs::TMPFS_MAGIC) {
+        doubtful("tmpfs: the cluster takes memory and is lost at the next boot")
+    } else {
+        Finding::passed("StateFs")
+    }
+}
+
+/// Images unpacked take 0.7 GiB, etcd and logs another 0.5 GiB; below 512 MiB the kubelet evicts pods.
+pub(super) fn disk_space(path: &Path) -> Finding {
+    match statvfs(path) {
+        Ok(fs) => free_space(path, fs.blocks_available().saturating_mul(fs.fragment_size())),
+        Err(_) => Finding::passed("DiskSpace"),
+    }
+}
+
+pub(super) fn free_space(path: &Path, free: u64) -> Finding {
+    #[expect(clippy::cast_precision_loss, reason = "for people")]
+    let message = format!("{:.1} GiB free at {}", free as f64 / GIB as f64, path.display());
+    let cure = "free some space, or export XDG_DATA_HOME=FOLDER, a folder of yours on a larger disk";
+    if free < 2 * GIB {
+        Finding::error("DiskSpace", format!("{message}, less than 2 GiB"), cure)
+    } else if free < 6 * GIB {
+        Finding::warning("DiskSpace", format!("{message}, less than 6 GiB"), cure)
+    } else {
+        Finding::passed("DiskSpace")
+    }
+}
