@@ -1,0 +1,133 @@
+//! The cgroup we run in: whether it is delegated to us, and emptying it for the child.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use usernetes_api::CgroupMode;
+use usernetes_host::fs::{Context as _, FsError, read};
+
+/// Controllers without which pods do not start in delegated mode.
+const NEEDED: [&str; 3] = ["cpu", "memory", "pids"];
+/// Where our processes go, so that the cgroup itself is free for the child's tree.
+const LEAF: &str = "usernetes-supervisor";
+
+/// What can be had from this process's cgroup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CgroupProbe {
+    /// The mode that works.
+    pub mode: CgroupMode,
+    /// Why it is not `Delegated`; empty when it is.
+    pub reason: String,
+}
+
+/// Tries whether this process's cgroup can be divided, by making a child cgroup.
+///
+/// The answer holds for the asking process: ask in the one that calls [`run_parent`](crate::run_parent).
+pub fn probe_cgroup() -> CgroupProbe {
+    match try_delegation() {
+        Ok(()) => CgroupProbe { mode: CgroupMode::Delegated, reason: String::new() },
+        Err(reason) => CgroupProbe { mode: CgroupMode::None, reason },
+    }
+}
+
+fn try_delegation() -> Result<(), String> {
+    let own = own_cgroup().ok_or("no cgroup v2 tree is mounted that holds this process")?;
+    let controllers = read(own.join("cgroup.controllers")).map_err(|e| format!("{e}: {}", e.source))?;
+    let missing: Vec<_> = NEEDED.into_iter().filter(|c| !controllers.split_whitespace().any(|o| o == *c)).collect();
+    if !missing.is_empty() {
+        return Err(format!("{} lacks the controllers {}", own.display(), missing.join(", ")));
+    }
+    let probe = own.join(format!("{LEAF}-probe-{}", std::process::id()));
+    let tried = std::fs::create_dir(&probe).and_then(|()| std::fs::remove_dir(&probe));
+    tried.map_err(|e| format!("{} cannot be divided: {e}", own.display()))?;
+    for file in ["cgroup.procs", "cgroup.subtree_control"] {
+        let opened = std::fs::OpenOptions::new().write(true).open(own.join(file));
+        opened.map_err(|e| format!("{} is not writable: {e}", own.join(file).display()))?;
+    }
+    Ok(())
+}
+
+/// Moves every process out of this process's cgroup into a leaf and passes the controllers on.
+///
+/// Only after the child has its cgroup namespace: whoever makes one afterwards is rooted in the leaf.
+pub(crate) fn evacuate() -> Result<(), FsError> {
+    let Some(own) = own_cgroup() else {
+        return Err(io::Error::from(io::ErrorKind::NotFound)).context("find the cgroup2 mount below", "/sys/fs/cgroup");
+    };
+    let leaf = own.join(LEAF);
+    match std::fs::create_dir(&leaf) {
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e).context("make cgroup", leaf),
+        _ => {}
+    }
+    move_processes(&own, &leaf)?;
+    for controller in read(own.join("cgroup.controllers"))?.split_whitespace() {
+        let file = own.join("cgroup.subtree_control");
+        let enabled = std::fs::write(&file, format!("+{controller}"));
+        // One write each: a controller that cannot be passed on must not hold back the others.
+        if NEEDED.contains(&controller) {
+            enabled.context("pass a controller on in", file)?;
+        }
+    }
+    Ok(())
+}
+
+fn move_processes(from: &Path, to: &Path) -> Result<(), FsError> {
+    let target = to.join("cgroup.procs");
+    // A process may fork while the list is read, so it is read until it is empty.
+    loop {
+        let pids = read(from.join("cgroup.procs"))?;
+        let mut pids = pids.split_whitespace().filter(|pid| *pid != "0").peekable();
+        if pids.peek().is_none() {
+            return Ok(());
+        }
+        for pid in pids {
+            match std::fs::write(&target, pid) {
+                Err(e) if e.raw_os_error() != Some(nix::libc::ESRCH) => return Err(e).context("move a process to", target),
+                _ => {}
+            }
+        }
+    }
+}
+
+fn own_cgroup() -> Option<PathBuf> {
+    let cgroup = std::fs::read_to_string("/proc/self/cgroup").ok()?;
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
+    locate(&cgroup, &mounts)
+}
+
+/// Folder of a process's cgroup v2, from the texts of its `cgroup` and `mountinfo`.
+fn locate(cgroup: &str, mountinfo: &str) -> Option<PathBuf> {
+    let path = cgroup.lines().find_map(|line| line.strip_prefix("0::"))?;
+    let (root, mount) = mountinfo.lines().find_map(|line| {
+        let (before, after) = line.split_once(" - ")?;
+        let mut fields = before.split(' ').skip(3);
+        (after.split(' ').next()? == "cgroup2").then_some((fields.next()?, fields.next()?))
+    })?;
+    let below = Path::new(path).strip_prefix(root).ok()?;
+    Some(Path::new(mount).join(below))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_cgroup_is_found_below_its_mount() {
+        let unified = "30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate";
+        let unit = "0::/user.slice/user-1000.slice/user@1000.service/app.slice/u.service\n";
+        let folder = "/sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/app.slice/u.service";
+        assert_eq!(locate(unit, unified), Some(PathBuf::from(folder)));
+        let hybrid = "9:pids:/\n0::/\n";
+        let mounts = "41 1 0:3 / /x rw - cgroup cgroup rw,pids\n42 32 0:37 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw";
+        assert_eq!(locate(hybrid, mounts), Some(PathBuf::from("/sys/fs/cgroup/unified/")));
+        assert_eq!(locate("9:pids:/\n", mounts), None);
+        assert_eq!(locate(unit, "30 23 0:26 /docker/1 /sys/fs/cgroup rw - cgroup2 cgroup2 rw"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(a in "\\PC*", b in "(\\PC* - cgroup2\n|\\PC*)*") {
+            let _ = locate(&a, &b);
+        }
+    }
+}

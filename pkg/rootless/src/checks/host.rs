@@ -1,0 +1,129 @@
+//! Programs, ids and devices.
+
+use crate::idmap::SubIds;
+use crate::parent::parse_version;
+use nix::unistd::{AccessFlags, access};
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use usernetes_host::{CommandExt as _, Finding};
+
+/// What one image of an ordinary distribution may use.
+const ENOUGH_IDS: u64 = 65536;
+/// First version with everything we ask of it.
+const SLIRP: (u32, u32) = (1, 0);
+
+/// newuidmap and newgidmap are there and have their privilege.
+pub(super) fn newuidmap() -> Finding {
+    const CHECK: &str = "Newuidmap";
+    const CURE: &str = "sudo apt-get install uidmap (Debian, Ubuntu) or sudo dnf install shadow-utils (Fedora)";
+    for program in ["newuidmap", "newgidmap"] {
+        let Some(path) = find_program(program) else {
+            return Finding::error(CHECK, format!("{program} is not in PATH"), CURE);
+        };
+        if !privileged(&path) {
+            let message = format!("{} is neither setuid root nor has it capabilities", path.display());
+            return Finding::error(CHECK, message, format!("sudo chmod u+s {}", path.display()));
+        }
+    }
+    Finding::passed(CHECK)
+}
+
+fn privileged(path: &Path) -> bool {
+    let setuid = fs::metadata(path).is_ok_and(|m| m.uid() == 0 && m.mode() & 0o4000 != 0);
+    setuid || rustix::fs::getxattr(path, "security.capability", &mut [0_u8; 64]).is_ok_and(|length| length > 0)
+}
+
+pub(super) fn find_program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|p| access(p, AccessFlags::X_OK).is_ok())
+}
+
+/// There are enough subordinate ids.
+pub(super) fn sub_id() -> Finding {
+    const CHECK: &str = "SubID";
+    let ids = match SubIds::current() {
+        Ok(ids) => ids,
+        Err(error) => {
+            let user = std::env::var("USER").unwrap_or_else(|_| "$USER".to_owned());
+            return Finding::error(CHECK, error.to_string(), add_ids(&user));
+        }
+    };
+    let (uids, gids) = ids.totals();
+    if uids < ENOUGH_IDS || gids < ENOUGH_IDS {
+        let message = format!("{} has {uids} subordinate uids and {gids} gids; {ENOUGH_IDS} of each are needed", ids.user);
+        return Finding::error(CHECK, message, add_ids(&ids.user));
+    }
+    Finding::passed(CHECK)
+}
+
+fn add_ids(user: &str) -> String {
+    format!("sudo usermod --add-subuids 524288-589823 --add-subgids 524288-589823 {user} (a range that nobody else has)")
+}
+
+/// The kernel lets ordinary users make user namespaces.
+pub(super) fn userns_sysctl() -> Finding {
+    let value = |name: &str| fs::read_to_string(format!("/proc/sys/{name}")).unwrap_or_default();
+    sysctl_finding(&value("user/max_user_namespaces"), &value("kernel/unprivileged_userns_clone"))
+}
+
+fn sysctl_finding(most: &str, clone: &str) -> Finding {
+    const CHECK: &str = "UsernsSysctl";
+    let wrong = |name: &str, value: &str, good: &str| {
+        let cure = format!("echo {name}={good} | sudo tee /etc/sysctl.d/99-userns.conf && sudo sysctl --system");
+        Finding::error(CHECK, format!("{name} is {value}"), cure)
+    };
+    match (most.trim(), clone.trim()) {
+        ("0", _) => wrong("user.max_user_namespaces", "0", "28633"),
+        (_, "0") => wrong("kernel.unprivileged_userns_clone", "0", "1"),
+        _ => Finding::passed(CHECK),
+    }
+}
+
+/// Interfaces of user programs can be made.
+pub(super) fn tun_device() -> Finding {
+    const CHECK: &str = "TunDevice";
+    match File::options().read(true).write(true).open("/dev/net/tun") {
+        Ok(_) => Finding::passed(CHECK),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            Finding::error(CHECK, "/dev/net/tun does not exist", "sudo modprobe tun")
+        }
+        Err(e) => Finding::error(CHECK, format!("/dev/net/tun cannot be opened: {e}"), "sudo chmod 0666 /dev/net/tun"),
+    }
+}
+
+/// The network helper is there and new enough.
+pub(super) fn slirp4netns() -> Finding {
+    const CHECK: &str = "Slirp4netns";
+    const CURE: &str = "sudo apt-get install slirp4netns (Debian, Ubuntu) or sudo dnf install slirp4netns (Fedora)";
+    let Ok(output) = Command::new("slirp4netns").arg("--version").run() else {
+        return Finding::error(CHECK, "slirp4netns is not in PATH, or does not run", CURE);
+    };
+    match parse_version(&output) {
+        Some(version) if version >= SLIRP => Finding::passed(CHECK),
+        Some((major, minor)) => {
+            let message = format!("slirp4netns {major}.{minor} is too old; {}.{} is needed", SLIRP.0, SLIRP.1);
+            Finding::error(CHECK, message, CURE)
+        }
+        None => Finding::error(CHECK, "slirp4netns does not tell its version", CURE),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use usernetes_host::Level;
+
+    #[test]
+    fn sysctls() {
+        assert_eq!(sysctl_finding("28633\n", "").level, Level::Passed);
+        let off = sysctl_finding("28633\n", "0\n");
+        insta::assert_snapshot!(off.message, @"kernel.unprivileged_userns_clone is 0");
+        insta::assert_snapshot!(
+            off.cure.expect("a cure"),
+            @"echo kernel.unprivileged_userns_clone=1 | sudo tee /etc/sysctl.d/99-userns.conf && sudo sysctl --system"
+        );
+        assert_eq!(sysctl_finding("0", "1").level, Level::Error);
+    }
+}

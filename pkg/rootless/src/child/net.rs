@@ -1,0 +1,94 @@
+//! Interfaces inside: loopback with the node's addresses, and the tap that the network helper carries.
+
+use futures::TryStreamExt as _;
+use rtnetlink::packet_route::route::RouteMessage;
+use rtnetlink::{Handle, LinkUnspec, RouteMessageBuilder};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use tun_rs::{DeviceBuilder, Layer};
+use usernetes_api::{NetworkOptions, constants::TAP_INTERFACE};
+
+/// An interface, an address or a route could not be made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NetError {
+    /// The tap.
+    #[error("cannot make the tap interface {TAP_INTERFACE}: {0}")]
+    Tap(io::Error),
+    /// Netlink itself.
+    #[error("cannot open netlink: {0}")]
+    Open(io::Error),
+    /// A netlink request.
+    #[error("cannot {what}: {source}")]
+    Netlink {
+        what: String,
+        source: rtnetlink::Error,
+    },
+}
+
+trait What<T> {
+    fn what(self, what: impl Into<String>) -> Result<T, NetError>;
+}
+
+impl<T> What<T> for Result<T, rtnetlink::Error> {
+    fn what(self, what: impl Into<String>) -> Result<T, NetError> {
+        self.map_err(|source| NetError::Netlink { what: what.into(), source })
+    }
+}
+
+/// Address that the resolver of the tap answers on.
+pub(crate) fn resolver(network: &NetworkOptions) -> Ipv4Addr {
+    nth(network, 3)
+}
+
+/// The node's address on the tap.
+pub(crate) fn address(network: &NetworkOptions) -> Ipv4Addr {
+    nth(network, 100)
+}
+
+fn nth(network: &NetworkOptions, n: u32) -> Ipv4Addr {
+    Ipv4Addr::from(u32::from(network.cidr.network()) + n)
+}
+
+/// Makes and configures everything. The tap has no carrier until the helper attaches to it.
+pub(super) async fn prepare(network: &NetworkOptions, addresses: &[IpAddr]) -> Result<(), NetError> {
+    make_tap().map_err(NetError::Tap)?;
+    let (connection, handle, _) = rtnetlink::new_connection().map_err(NetError::Open)?;
+    let connection = tokio::spawn(connection);
+    let result = configure(&handle, network, addresses).await;
+    connection.abort();
+    result
+}
+
+/// Persistent: the helper may die and come back while the interface, and what is bound to it, stays.
+fn make_tap() -> io::Result<()> {
+    DeviceBuilder::new().name(TAP_INTERFACE).layer(Layer::L2).build_sync()?.persist()
+}
+
+async fn configure(handle: &Handle, network: &NetworkOptions, addresses: &[IpAddr]) -> Result<(), NetError> {
+    let lo = index(handle, "lo").await?;
+    handle.link().set(LinkUnspec::new_with_index(lo).up().build()).execute().await.what("raise lo")?;
+    for address in addresses {
+        let prefix = if address.is_ipv4() { 32 } else { 128 };
+        add_address(handle, lo, *address, prefix).await?;
+    }
+    let tap = index(handle, TAP_INTERFACE).await?;
+    let link = LinkUnspec::new_with_index(tap).mtu(network.mtu).up().build();
+    handle.link().set(link).execute().await.what(format!("raise {TAP_INTERFACE} with MTU {}", network.mtu))?;
+    add_address(handle, tap, address(network).into(), network.cidr.prefix_len()).await?;
+    let gateway = nth(network, 2);
+    handle.route().add(default_route(gateway, tap)).execute().await.what(format!("route by {gateway}"))
+}
+
+fn default_route(gateway: Ipv4Addr, interface: u32) -> RouteMessage {
+    RouteMessageBuilder::<Ipv4Addr>::new().gateway(gateway).output_interface(interface).build()
+}
+
+async fn add_address(handle: &Handle, interface: u32, address: IpAddr, prefix: u8) -> Result<(), NetError> {
+    handle.address().add(interface, address, prefix).execute().await.what(format!("add address {address}/{prefix}"))
+}
+
+async fn index(handle: &Handle, name: &str) -> Result<u32, NetError> {
+    let link = handle.link().get().match_name(name.to_owned()).execute().try_next().await;
+    let link = link.what(format!("find interface {name}"))?;
+    Ok(link.map_or(0, |link| link.header.index))
+}

@@ -1,0 +1,175 @@
+//! The client of the control socket, blocking.
+
+use super::{Info, Request, Response, socket_path};
+use crate::ports::{Forward, Published};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use rustix::net::sockopt::socket_peercred;
+use rustix::process::{PidfdFlags, pidfd_open};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use usernetes_api::PortSpec;
+
+/// Answers that depend on nothing but the child must come within this time.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A request that was not answered.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// Nothing runs there.
+    #[error("nothing is running in {}", path.display())]
+    NotRunning {
+        /// The runtime folder.
+        path: PathBuf,
+    },
+    /// The socket failed.
+    #[error("cannot talk to {}", path.display())]
+    Io {
+        /// The socket.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The child ended before it answered.
+    #[error("the child ended before it answered")]
+    Ended,
+    /// The child refused.
+    #[error("{message}")]
+    Refused {
+        /// Its reason.
+        message: String,
+        /// What cures it, if something does.
+        hint: Option<String>,
+    },
+    /// The answer is not understood; another version runs there.
+    #[error("the answer of the running child is not understood")]
+    Malformed(#[source] serde_json::Error),
+}
+
+/// A connection to a running child.
+#[derive(Debug)]
+pub struct Client {
+    path: PathBuf,
+    stream: BufReader<UnixStream>,
+}
+
+impl Client {
+    /// Connects to the child whose [`Spec::runtime_dir`](crate::Spec::runtime_dir) this is.
+    pub fn connect(runtime_dir: &Path) -> Result<Self, ControlError> {
+        let path = socket_path(runtime_dir);
+        match UnixStream::connect(&path) {
+            Ok(stream) => Ok(Self { path, stream: BufReader::new(stream) }),
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+                Err(ControlError::NotRunning { path: runtime_dir.to_owned() })
+            }
+            Err(source) => Err(ControlError::Io { path, source }),
+        }
+    }
+
+    /// What runs there.
+    pub fn info(&mut self) -> Result<Info, ControlError> {
+        self.ask_soon(&Request::Info)
+    }
+
+    /// Published ports.
+    pub fn ports(&mut self) -> Result<Vec<Published>, ControlError> {
+        self.ask_soon(&Request::Ports)
+    }
+
+    /// Publishes a port.
+    pub fn add_port(&mut self, spec: PortSpec) -> Result<(), ControlError> {
+        self.ask_soon(&Request::AddPort(Forward::session(spec)))
+    }
+
+    /// Closes a port that was published by [`Client::add_port`].
+    pub fn remove_port(&mut self, spec: PortSpec) -> Result<(), ControlError> {
+        self.ask_soon(&Request::RemovePort(spec))
+    }
+
+    /// Asks the payload, whose answer may take its time.
+    pub fn request(&mut self, value: Value) -> Result<Value, ControlError> {
+        self.ask(&Request::Payload(value), None)
+    }
+
+    /// Ends the payload and returns when the parent is gone.
+    pub fn shutdown(mut self) -> Result<(), ControlError> {
+        // Taken first: once the answer is there, it is known that the parent lived when we took it.
+        let parent = self.parent()?;
+        self.ask_soon::<()>(&Request::Shutdown)?;
+        let Some(parent) = parent else { return Ok(()) };
+        let ended = rustix::io::retry_on_intr(|| poll(&mut [PollFd::new(&parent, PollFlags::IN)], None));
+        ended.map(drop).map_err(|e| self.io(e.into()))
+    }
+
+    /// The payload's status now and at every change.
+    pub fn watch(mut self) -> Result<Watch, ControlError> {
+        self.send(&Request::Watch, None)?;
+        Ok(Watch(self))
+    }
+
+    /// The process that made the socket; `None` when it has just ended.
+    fn parent(&self) -> Result<Option<OwnedFd>, ControlError> {
+        let peer = socket_peercred(self.stream.get_ref()).map_err(|e| self.io(e.into()))?;
+        match pidfd_open(peer.pid, PidfdFlags::empty()) {
+            Ok(fd) => Ok(Some(fd)),
+            Err(Errno::SRCH) => Ok(None),
+            Err(e) => Err(self.io(e.into())),
+        }
+    }
+
+    fn ask_soon<T: DeserializeOwned>(&mut self, request: &Request) -> Result<T, ControlError> {
+        self.ask(request, Some(PATIENCE))
+    }
+
+    fn ask<T: DeserializeOwned>(&mut self, request: &Request, patience: Option<Duration>) -> Result<T, ControlError> {
+        self.send(request, patience)?;
+        self.receive()
+    }
+
+    fn send(&mut self, request: &Request, patience: Option<Duration>) -> Result<(), ControlError> {
+        let mut line = serde_json::to_vec(request).map_err(ControlError::Malformed)?;
+        line.push(b'\n');
+        let stream = self.stream.get_mut();
+        let sent = stream.set_read_timeout(patience).and_then(|()| stream.write_all(&line));
+        sent.map_err(|source| self.io(source))
+    }
+
+    fn receive<T: DeserializeOwned>(&mut self) -> Result<T, ControlError> {
+        let mut line = String::new();
+        let length = self.stream.read_line(&mut line).map_err(|source| self.io(source))?;
+        if length == 0 {
+            return Err(ControlError::Ended);
+        }
+        match serde_json::from_str(&line).map_err(ControlError::Malformed)? {
+            Response::Ok(value) => serde_json::from_value(value).map_err(ControlError::Malformed),
+            Response::Error { message, hint } => Err(ControlError::Refused { message, hint }),
+        }
+    }
+
+    fn io(&self, source: io::Error) -> ControlError {
+        match source.kind() {
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => ControlError::Ended,
+            _ => ControlError::Io { path: self.path.clone(), source },
+        }
+    }
+}
+
+/// The payload's statuses; ends when the child does.
+#[derive(Debug)]
+pub struct Watch(Client);
+
+impl Iterator for Watch {
+    type Item = Result<Value, ControlError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.0.receive() {
+            Err(ControlError::Ended) => None,
+            item => Some(item),
+        }
+    }
+}

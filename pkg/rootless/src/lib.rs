@@ -1,0 +1,51 @@
+//! Runs a payload as PID 1 and root in its own namespaces, with a working network, started by an ordinary user.
+//!
+//! Two processes of the same program: the *parent* stays in the host's network namespace, makes the child's id
+//! maps, runs the network helper and binds published ports; the *child* is PID 1 inside, prepares mounts and
+//! addresses, forwards the ports and runs the payload. How they talk is told in this crate's README.
+//!
+//! ```no_run
+//! use std::process::ExitCode;
+//! use usernetes_rootless::{ChildContext, Spec, child_main, run_parent};
+//!
+//! async fn payload(context: ChildContext) -> ExitCode {
+//!     context.ready.notify().await;
+//!     context.shutdown.cancelled().await;
+//!     ExitCode::SUCCESS
+//! }
+//!
+//! fn main() -> ExitCode {
+//!     if let Some(code) = child_main(payload) {
+//!         return code;
+//!     }
+//!     let spec = Spec::new("node", "/run/user/1000/node");
+//!     match run_parent(&spec, |_| ()) {
+//!         Ok(status) if status.success() => ExitCode::SUCCESS,
+//!         _ => ExitCode::FAILURE,
+//!     }
+//! }
+//! ```
+
+mod cgroup;
+pub mod checks;
+mod child;
+pub mod control;
+mod enter;
+mod idmap;
+mod parent;
+pub mod ports;
+mod remove;
+mod sock;
+mod spec;
+mod stage;
+mod userns;
+mod wire;
+
+pub use cgroup::{CgroupProbe, probe_cgroup};
+pub use child::{ChildContext, PayloadRequest, ReadyNotifier, Status, SysctlOutcome, child_main};
+pub use enter::enter_command;
+pub use idmap::{IdMapError, SubIds};
+pub use parent::{Error, Ready, run_parent};
+pub use ports::{Forward, ForwardKind, PortError, PortManager, Published};
+pub use remove::{RemoveError, remove_all};
+pub use spec::{FileEntry, Mount, Spec};

@@ -1,0 +1,90 @@
+//! The parent's side: starts the child, keeps its network up, binds its ports, sees it off.
+
+mod bind;
+mod error;
+mod owner;
+mod serve;
+mod slirp;
+
+pub use error::Error;
+pub(crate) use slirp::parse_version;
+
+use crate::idmap::SubIds;
+use crate::sock::Socket;
+use crate::stage::Stage;
+use crate::wire::{ToChild, ToParent, VERSION, unexpected};
+use crate::{Spec, cgroup, control, userns};
+use serve::End;
+use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixListener;
+use std::process::ExitStatus;
+use usernetes_api::CgroupMode;
+
+/// What is known when the payload is up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ready {
+    /// Process id of PID 1 as the host sees it.
+    pub child_pid: i32,
+}
+
+/// The process that is PID 1 inside, by its number here.
+#[derive(Clone, Copy, Debug)]
+struct Child(i32);
+
+/// Runs the payload in its namespaces and returns when it has ended; nothing of it is left then.
+///
+/// SIGTERM and SIGINT end it in order, a second one at once. Call it in a process that has nothing else to do:
+/// it becomes the reaper of its descendants, and the child lives as long as the calling thread.
+pub fn run_parent(spec: &Spec, on_ready: impl FnOnce(&Ready)) -> Result<ExitStatus, Error> {
+    // PID 1 is our grandchild; when the stage between ends, it must become our child.
+    nix::sys::prctl::set_child_subreaper(true).map_err(Error::system("become a subreaper"))?;
+    let ids = SubIds::current()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Runtime)?;
+    let control = control::Endpoint::bind(&spec.runtime_dir)?;
+    let (child, socket) = start_child(&ids)?;
+    let result = hand_over(&socket, child, spec, control.listener())
+        .and_then(|()| runtime.block_on(serve::serve(spec, child, socket, on_ready)));
+    let end = child.end(result)?;
+    end.failure.map_or(Ok(end.status), |message| Err(Error::Child(message)))
+}
+
+fn start_child(ids: &SubIds) -> Result<(Child, Socket), Error> {
+    let (mut stage, socket) = userns::start(Stage::Unshare, ids, &[])?;
+    let pid = match socket.recv() {
+        Ok((ToParent::Spawned { pid }, _)) => Ok(pid),
+        Ok((ToParent::Failed { message }, _)) => Err(Error::Child(message)),
+        Ok((other, _)) => Err(unexpected("spawned", &other).into()),
+        Err(error) => Err(error.into()),
+    };
+    // Only when it is gone are we PID 1's parent.
+    stage.wait().map_err(Error::Runtime)?;
+    Ok((Child(pid?), socket))
+}
+
+/// Gives PID 1 its orders. It has its cgroup namespace by now, so the cgroup can be emptied.
+fn hand_over(socket: &Socket, child: Child, spec: &Spec, control: &UnixListener) -> Result<(), Error> {
+    if spec.cgroup == CgroupMode::Delegated {
+        cgroup::evacuate()?;
+    }
+    let orders = ToChild::Start { version: VERSION, pid: child.0, spec: Box::new(spec.clone()) };
+    Ok(socket.send(&orders, &[control.as_fd()])?)
+}
+
+impl Child {
+    /// Kills what is still there after a failure, and takes the status.
+    fn end(self, result: Result<End, Error>) -> Result<End, Error> {
+        if result.is_err() {
+            self.kill();
+            let _ = nix::sys::wait::waitpid(self.pid(), None);
+        }
+        result
+    }
+
+    fn kill(self) {
+        let _ = nix::sys::signal::kill(self.pid(), nix::sys::signal::Signal::SIGKILL);
+    }
+
+    fn pid(self) -> nix::unistd::Pid {
+        nix::unistd::Pid::from_raw(self.0)
+    }
+}

@@ -1,0 +1,185 @@
+//! slirp4netns: started on the child's tap, awaited, watched, started again.
+
+use super::Error;
+use std::io;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::net::unix::pipe;
+use tokio::process::{Child, ChildStderr, Command};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use usernetes_api::{NetworkOptions, constants::TAP_INTERFACE};
+
+const PROGRAM: &str = "slirp4netns";
+/// Pause before the first restart; doubled each time up to [`LONGEST`].
+const SHORTEST: Duration = Duration::from_millis(50);
+const LONGEST: Duration = Duration::from_secs(5);
+/// After this long without trouble the pause is short again.
+const STEADY: Duration = Duration::from_secs(10);
+
+/// Which process carries the tap now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct State {
+    pub(super) pid: u32,
+    pub(super) restarts: u32,
+}
+
+/// The helper's command line.
+pub(super) struct Slirp {
+    args: Vec<String>,
+}
+
+/// A helper whose end of the tap is open.
+struct Running {
+    process: Child,
+    /// The helper ends when this closes: with us, however we end.
+    _alive: io::PipeWriter,
+}
+
+impl Slirp {
+    /// Finds out what the installed version can do.
+    pub(super) async fn new(network: &NetworkOptions, child: i32) -> Result<Self, Error> {
+        let output = Command::new(PROGRAM).arg("--version").output().await.map_err(|e| cannot_run(&e))?;
+        let seccomp = String::from_utf8_lossy(&output.stdout).contains("libseccomp:");
+        Ok(Self { args: arguments(network, child, seccomp) })
+    }
+
+    /// Keeps one running. Returns only when the first one does not come up.
+    pub(super) async fn supervise(self, state: watch::Sender<State>) -> Result<(), Error> {
+        let mut running = self.start().await?;
+        let (mut pause, mut restarts) = (SHORTEST, 0);
+        loop {
+            let since = Instant::now();
+            state.send_replace(State { pid: running.process.id().unwrap_or_default(), restarts });
+            let status = running.process.wait().await;
+            tracing::warn!(status = %describe(status), "slirp4netns has ended: the node is cut off until it is back");
+            state.send_replace(State { pid: 0, restarts });
+            if since.elapsed() > STEADY {
+                pause = SHORTEST;
+            }
+            running = self.restart(&mut pause).await;
+            restarts += 1;
+        }
+    }
+
+    async fn restart(&self, pause: &mut Duration) -> Running {
+        loop {
+            tokio::time::sleep(*pause).await;
+            *pause = (*pause * 2).min(LONGEST);
+            match self.start().await {
+                Ok(running) => return running,
+                Err(error) => tracing::error!(%error, "slirp4netns does not come back"),
+            }
+        }
+    }
+
+    async fn start(&self) -> Result<Running, Error> {
+        let (ready, ready_end) = io::pipe().map_err(|e| cannot_run(&e))?;
+        let (alive_end, alive) = io::pipe().map_err(|e| cannot_run(&e))?;
+        let mut command = Command::new(PROGRAM);
+        command.args(&self.args).kill_on_drop(true);
+        command.stdin(Stdio::from(ready_end)).stdout(Stdio::from(alive_end)).stderr(Stdio::piped());
+        let mut process = command.spawn().map_err(|e| cannot_run(&e))?;
+        // Our copies of its ends: the end of the helper must be seen as the end of the pipe.
+        drop(command);
+        let words = process.stderr.take().map(|stderr| tokio::spawn(follow(stderr)));
+        let mut byte = [0];
+        let mut ready = pipe::Receiver::from_owned_fd(ready.into()).map_err(|e| cannot_run(&e))?;
+        if matches!(ready.read(&mut byte).await, Ok(1)) {
+            return Ok(Running { process, _alive: alive });
+        }
+        let status = describe(process.wait().await);
+        let last = match words {
+            Some(words) => words.await.unwrap_or_default(),
+            None => String::new(),
+        };
+        Err(Error::Network { message: format!("{status}: {last}") })
+    }
+}
+
+/// The interface is configured by the child, so that it outlives the helper; hence no `--configure`.
+/// Standard input is where readiness is told, standard output is watched for our end.
+fn arguments(network: &NetworkOptions, child: i32, seccomp: bool) -> Vec<String> {
+    let mut args = vec![
+        "--ready-fd=0".to_owned(),
+        "--exit-fd=1".to_owned(),
+        format!("--mtu={}", network.mtu),
+        format!("--cidr={}", network.cidr),
+        "--disable-host-loopback".to_owned(),
+        "--enable-sandbox".to_owned(),
+    ];
+    if seccomp {
+        args.push("--enable-seccomp".to_owned());
+    }
+    args.extend([
+        "--netns-type=path".to_owned(),
+        format!("--userns-path=/proc/{child}/ns/user"),
+        format!("/proc/{child}/ns/net"),
+        TAP_INTERFACE.to_owned(),
+    ]);
+    args
+}
+
+/// Logs what the helper says; the last line is the reason if it fails.
+async fn follow(stderr: ChildStderr) -> String {
+    let mut lines = BufReader::new(stderr).lines();
+    let mut last = String::new();
+    while let Ok(Some(line)) = lines.next_line().await {
+        tracing::debug!(%line, "slirp4netns");
+        last = line;
+    }
+    last
+}
+
+fn describe(status: io::Result<ExitStatus>) -> String {
+    status.map_or_else(|e| e.to_string(), |status| status.to_string())
+}
+
+fn cannot_run(source: &io::Error) -> Error {
+    Error::Network { message: source.to_string() }
+}
+
+/// Version in the output of `slirp4netns --version`.
+pub(crate) fn parse_version(text: &str) -> Option<(u32, u32)> {
+    let version = text.lines().find_map(|line| line.strip_prefix("slirp4netns version "))?;
+    let mut parts = version.split(|c: char| !c.is_ascii_digit());
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn command_line() {
+        insta::assert_snapshot!(arguments(&NetworkOptions::default(), 42, true).join("\n"), @r"
+        --ready-fd=0
+        --exit-fd=1
+        --mtu=65520
+        --cidr=10.0.2.0/24
+        --disable-host-loopback
+        --enable-sandbox
+        --enable-seccomp
+        --netns-type=path
+        --userns-path=/proc/42/ns/user
+        /proc/42/ns/net
+        tap0
+        ");
+    }
+
+    #[test]
+    fn versions() {
+        assert_eq!(parse_version("slirp4netns version 1.2.0\ncommit: 656041d\n"), Some((1, 2)));
+        assert_eq!(parse_version("slirp4netns version 1.3.1+dev\n"), Some((1, 3)));
+        assert_eq!(parse_version("no such option"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in "(slirp4netns version )?\\PC*") {
+            let _ = parse_version(&text);
+        }
+    }
+}

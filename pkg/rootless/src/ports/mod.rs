@@ -1,0 +1,195 @@
+//! Published ports: the parent binds them on the host, this process accepts and connects inside.
+
+mod error;
+mod relay;
+mod tcp;
+mod udp;
+
+pub use error::PortError;
+
+use crate::child::ParentLink;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use usernetes_api::{PortSpec, Protocol};
+
+/// Owner of ports in the [`Spec`](crate::Spec).
+pub const SPEC: &str = "spec";
+/// Owner of ports that were added by the control socket.
+pub const CONTROL: &str = "control";
+
+/// How a port's traffic is carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ForwardKind {
+    /// Connections, or for UDP the exchanges of each client, have their way back.
+    Session,
+    /// UDP in one direction, whoever sends it: for tunnels that answer by a way of their own.
+    Relay,
+}
+
+/// A port to be published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Forward {
+    /// Where from and where to.
+    pub spec: PortSpec,
+    /// How.
+    pub kind: ForwardKind,
+}
+
+impl Forward {
+    /// With a way back.
+    pub fn session(spec: PortSpec) -> Self {
+        Self { spec, kind: ForwardKind::Session }
+    }
+
+    /// One way; UDP only.
+    pub fn relay(spec: PortSpec) -> Self {
+        Self { spec, kind: ForwardKind::Relay }
+    }
+}
+
+/// A port that is published.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Published {
+    /// The port.
+    pub forward: Forward,
+    /// Who asked for it; only the owner may remove it.
+    pub owner: String,
+}
+
+/// Addresses that can be bound once only.
+type Key = (Protocol, SocketAddr);
+
+struct Entry {
+    published: Published,
+    /// Ends the port and its connections when dropped. Absent while the parent is being asked.
+    running: Option<DropGuard>,
+}
+
+/// Publishes ports. Cheap to clone.
+#[derive(Clone)]
+pub struct PortManager(Arc<Shared>);
+
+struct Shared {
+    parent: Arc<ParentLink>,
+    ports: Mutex<BTreeMap<Key, Entry>>,
+}
+
+impl PortManager {
+    pub(crate) fn new(parent: Arc<ParentLink>) -> Self {
+        Self(Arc::new(Shared { parent, ports: Mutex::default() }))
+    }
+
+    /// Publishes a port. The same port of the same owner again is no error.
+    pub async fn add(&self, owner: &str, forward: Forward) -> Result<(), PortError> {
+        if forward.kind == ForwardKind::Relay && forward.spec.protocol == Protocol::Tcp {
+            return Err(PortError::RelayOfTcp { spec: forward.spec });
+        }
+        if !self.reserve(owner, forward)? {
+            return Ok(());
+        }
+        // Gives the place back unless the port runs in the end, also when this future is dropped.
+        let reservation = Reservation { ports: self, key: key(&forward) };
+        let socket = self.0.parent.bind(forward.spec).await;
+        let socket = socket.map_err(|failure| PortError::from_bind(forward.spec, failure))?;
+        let stop = CancellationToken::new();
+        start(forward, socket, &stop).map_err(|source| PortError::Start { spec: forward.spec, source })?;
+        if let Some(entry) = self.lock().get_mut(&reservation.key) {
+            entry.running = Some(stop.drop_guard());
+        }
+        Ok(())
+    }
+
+    /// Closes a port and its connections.
+    pub fn remove(&self, owner: &str, spec: &PortSpec) -> Result<(), PortError> {
+        let mut ports = self.lock();
+        let key = (spec.protocol, spec.host);
+        let published = ports.get(&key).map(|entry| &entry.published);
+        match published.filter(|p| p.forward.spec == *spec) {
+            None => Err(PortError::NotPublished { spec: *spec }),
+            Some(p) if p.owner != owner => Err(PortError::OtherOwner { spec: *spec, owner: p.owner.clone() }),
+            Some(_) => {
+                ports.remove(&key);
+                Ok(())
+            }
+        }
+    }
+
+    /// Makes the owner's ports exactly the wanted ones. Returns what could not be published; the rest is.
+    pub async fn reconcile(&self, owner: &str, wanted: &BTreeSet<Forward>) -> Vec<PortError> {
+        self.lock().retain(|_, e| e.published.owner != owner || wanted.contains(&e.published.forward));
+        let mut failures = Vec::new();
+        for forward in wanted {
+            failures.extend(self.add(owner, *forward).await.err());
+        }
+        failures
+    }
+
+    /// All that are published, by protocol and address.
+    pub fn list(&self) -> Vec<Published> {
+        self.lock().values().filter(|entry| entry.running.is_some()).map(|entry| entry.published.clone()).collect()
+    }
+
+    /// Takes the place in the table; false when the port is there already.
+    fn reserve(&self, owner: &str, forward: Forward) -> Result<bool, PortError> {
+        let mut ports = self.lock();
+        if let Some(Entry { published, .. }) = ports.get(&key(&forward)) {
+            if published.owner == owner && published.forward == forward {
+                return Ok(false);
+            }
+            return Err(PortError::OtherOwner { spec: forward.spec, owner: published.owner.clone() });
+        }
+        let published = Published { forward, owner: owner.to_owned() };
+        ports.insert(key(&forward), Entry { published, running: None });
+        Ok(true)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, Entry>> {
+        self.0.ports.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Reservation<'a> {
+    ports: &'a PortManager,
+    key: Key,
+}
+
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        let mut ports = self.ports.lock();
+        if ports.get(&self.key).is_some_and(|entry| entry.running.is_none()) {
+            ports.remove(&self.key);
+        }
+    }
+}
+
+fn key(forward: &Forward) -> Key {
+    (forward.spec.protocol, forward.spec.host)
+}
+
+fn start(forward: Forward, socket: OwnedFd, stop: &CancellationToken) -> std::io::Result<()> {
+    let node = forward.spec.node;
+    let stop = stop.clone();
+    match (forward.spec.protocol, forward.kind) {
+        (Protocol::Tcp, _) => {
+            let listener = tokio::net::TcpListener::from_std(socket.into())?;
+            tokio::spawn(async move { stop.run_until_cancelled(tcp::serve(listener, node, stop.clone())).await });
+        }
+        (Protocol::Udp, ForwardKind::Session) => {
+            let socket = tokio::net::UdpSocket::from_std(socket.into())?;
+            tokio::spawn(async move { stop.run_until_cancelled(udp::serve(socket, node)).await });
+        }
+        (Protocol::Udp, ForwardKind::Relay) => {
+            let socket = tokio::net::UdpSocket::from_std(socket.into())?;
+            let inside = relay::open(node)?;
+            tokio::spawn(async move { stop.run_until_cancelled(relay::serve(socket, inside)).await });
+        }
+    }
+    Ok(())
+}

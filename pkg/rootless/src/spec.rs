@@ -1,0 +1,102 @@
+//! What the caller wants: names, addresses, mounts, files, ports, and its own payload.
+
+use crate::ports::Forward;
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+use std::path::PathBuf;
+use usernetes_api::{CgroupMode, NetworkOptions};
+
+/// One set of namespaces and what runs in it. Travels to the child as JSON.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Spec {
+    /// Host name inside.
+    pub host_name: String,
+    /// Addresses that are local inside: each becomes a /32 or /128 on `lo`.
+    pub host_addresses: Vec<IpAddr>,
+    /// The way out.
+    pub network: NetworkOptions,
+    /// Mounts on top of the host's tree, in this order.
+    pub mounts: Vec<Mount>,
+    /// Files written inside, after the mounts.
+    pub files: Vec<FileEntry>,
+    /// Names (`net.ipv4.ip_forward`) and values, set one after the other; the outcome is in
+    /// [`ChildContext::sysctls`](crate::ChildContext::sysctls).
+    pub sysctls: Vec<(String, String)>,
+    /// Ports published from the start; the child does not run if one of them cannot be.
+    pub ports: Vec<Forward>,
+    /// How cgroups are handled; ask [`probe_cgroup`](crate::probe_cgroup).
+    pub cgroup: CgroupMode,
+    /// Folder of the control socket, on the host. Made if absent, 0700.
+    pub runtime_dir: PathBuf,
+    /// For the payload; of no meaning here.
+    pub payload: serde_json::Value,
+}
+
+impl Spec {
+    /// A spec with the default network and nothing else in it.
+    pub fn new(host_name: impl Into<String>, runtime_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            host_name: host_name.into(),
+            host_addresses: Vec::new(),
+            network: NetworkOptions::default(),
+            mounts: Vec::new(),
+            files: Vec::new(),
+            sysctls: Vec::new(),
+            ports: Vec::new(),
+            cgroup: CgroupMode::None,
+            runtime_dir: runtime_dir.into(),
+            payload: serde_json::Value::Null,
+        }
+    }
+}
+
+/// A mount. A target that is not there is made; where the host does not let us, its nearest existing parent
+/// becomes a private folder with the same entries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum Mount {
+    /// A file or folder of the host, with everything mounted below it.
+    Bind {
+        /// Path on the host.
+        source: PathBuf,
+        /// Path inside.
+        target: PathBuf,
+    },
+    /// A fresh tmpfs, 0755.
+    Tmpfs {
+        /// Path inside.
+        target: PathBuf,
+    },
+}
+
+impl Mount {
+    /// A bind mount.
+    pub fn bind(source: impl Into<PathBuf>, target: impl Into<PathBuf>) -> Self {
+        Self::Bind { source: source.into(), target: target.into() }
+    }
+
+    /// A fresh tmpfs.
+    pub fn tmpfs(target: impl Into<PathBuf>) -> Self {
+        Self::Tmpfs { target: target.into() }
+    }
+}
+
+/// A file inside. It replaces what is there and never touches the host's file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FileEntry {
+    /// Absolute path below `/etc` or `/run`.
+    pub path: PathBuf,
+    /// The whole content.
+    pub content: String,
+    /// Permission bits.
+    pub mode: u32,
+}
+
+impl FileEntry {
+    /// A file that everybody may read.
+    pub fn public(path: impl Into<PathBuf>, content: impl Into<String>) -> Self {
+        Self { path: path.into(), content: content.into(), mode: 0o644 }
+    }
+}

@@ -1,0 +1,77 @@
+//! Which stage of a child this process is. Stages are re-executions of our own program, told by `argv[0]`.
+
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, Stdio};
+
+/// `argv[0]` of every stage.
+const ARGV0: &str = "usernetes-rs-child";
+
+/// Variables that name services of the host's session: a component that finds them would talk to the wrong one,
+/// and one of them would report the unit as started too early.
+const PRIVATE: [&str; 7] = [
+    "NOTIFY_SOCKET",
+    "XDG_RUNTIME_DIR",
+    "DBUS_SESSION_BUS_ADDRESS",
+    "DBUS_SYSTEM_BUS_ADDRESS",
+    "LISTEN_FDS",
+    "LISTEN_PID",
+    "WATCHDOG_USEC",
+];
+
+/// What a re-executed process does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Makes the namespaces and starts PID 1.
+    Unshare,
+    /// Is PID 1.
+    Init,
+    /// Deletes paths as root of a user namespace.
+    Remove,
+    /// Tries out what the kernel allows.
+    Probe,
+    /// Runs a command in a running child's namespaces.
+    Enter,
+}
+
+impl Stage {
+    const ALL: [Self; 5] = [Self::Unshare, Self::Init, Self::Remove, Self::Probe, Self::Enter];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Unshare => "unshare",
+            Self::Init => "init",
+            Self::Remove => "remove",
+            Self::Probe => "probe",
+            Self::Enter => "enter",
+        }
+    }
+
+    /// This process's stage, if it is one.
+    pub(crate) fn current() -> Option<Self> {
+        let mut args = std::env::args_os();
+        if args.next()? != ARGV0 {
+            return None;
+        }
+        let name = args.next()?;
+        Self::ALL.into_iter().find(|stage| name == stage.name())
+    }
+
+    /// A command that starts this stage.
+    pub(crate) fn command(self) -> Command {
+        // Through the kernel's link: it is this very program even when its file was replaced or removed.
+        let mut command = Command::new("/proc/self/exe");
+        command.arg0(ARGV0).arg(self.name());
+        for variable in PRIVATE {
+            command.env_remove(variable);
+        }
+        command
+    }
+
+    /// A command that starts this stage with one end of a socket pair as standard input.
+    pub(crate) fn command_with(self, socket: OwnedFd) -> Command {
+        let mut command = self.command();
+        command.stdin(Stdio::from(socket));
+        command
+    }
+}

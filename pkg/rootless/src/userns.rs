@@ -1,0 +1,123 @@
+//! A new user namespace, from both sides: the stage unshares, its starter writes the maps.
+
+use crate::idmap::{IdMapError, SubIds};
+use crate::sock::{Socket, WireError, pair};
+use crate::stage::Stage;
+use crate::wire::{ToChild, ToParent, VERSION, same_version, unexpected};
+use nix::errno::Errno;
+use nix::sched::{CloneFlags, unshare};
+use nix::unistd::{Gid, Uid, setresgid, setresuid};
+use rustix::process::Signal;
+use std::io;
+use std::os::fd::AsFd as _;
+use std::path::Path;
+use std::process::Child;
+
+/// No user namespace could be had.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UsernsError {
+    /// Our own program could not be started again.
+    #[error("cannot start {command}")]
+    Start { command: &'static str, source: io::Error },
+    /// Ids.
+    #[error(transparent)]
+    IdMap(#[from] IdMapError),
+    /// The stage did not do as expected.
+    #[error("the child's first stage")]
+    Wire(#[from] WireError),
+    /// The stage said why it failed.
+    #[error("{0}")]
+    Stage(String),
+}
+
+/// Starts a stage in a new user namespace and writes its maps; it is told, and runs on.
+pub(crate) fn start(stage: Stage, ids: &SubIds, args: &[&Path]) -> Result<(Child, Socket), UsernsError> {
+    let starting = |source| UsernsError::Start { command: "/proc/self/exe", source };
+    let (ours, theirs) = pair().map_err(starting)?;
+    let mut command = stage.command_with(theirs);
+    command.args(args);
+    let mut child = command.spawn().map_err(starting)?;
+    // The command holds a copy of the child's end: as long as it lives, the child's death is not seen.
+    drop(command);
+    if let Err(error) = map(&ours, &child, ids) {
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(error);
+    }
+    Ok((child, ours))
+}
+
+fn map(socket: &Socket, child: &Child, ids: &SubIds) -> Result<(), UsernsError> {
+    match socket.recv()?.0 {
+        ToParent::Unshared { version } => same_version(version)?,
+        ToParent::Failed { message } => return Err(UsernsError::Stage(message)),
+        other => return Err(unexpected("unshared", &other).into()),
+    }
+    ids.apply(child.id())?;
+    Ok(socket.send(&ToChild::Mapped, &[])?)
+}
+
+/// A step of a stage that failed, told to the starter as text.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StageError {
+    /// A system call.
+    #[error("cannot {what}: {source}")]
+    System { what: String, source: Errno },
+    /// The starter.
+    #[error(transparent)]
+    Wire(#[from] WireError),
+}
+
+/// Names a system call in its error.
+pub(crate) trait What<T> {
+    /// `cannot <what>: …`
+    fn what(self, what: impl Into<String>) -> Result<T, StageError>;
+}
+
+impl<T> What<T> for nix::Result<T> {
+    fn what(self, what: impl Into<String>) -> Result<T, StageError> {
+        self.map_err(|source| StageError::System { what: what.into(), source })
+    }
+}
+
+impl<T> What<T> for rustix::io::Result<T> {
+    fn what(self, what: impl Into<String>) -> Result<T, StageError> {
+        self.map_err(|e| Errno::from_raw(e.raw_os_error())).what(what)
+    }
+}
+
+impl<T> What<T> for io::Result<T> {
+    fn what(self, what: impl Into<String>) -> Result<T, StageError> {
+        self.map_err(|e| Errno::from_raw(e.raw_os_error().unwrap_or(0))).what(what)
+    }
+}
+
+/// The stage's end of the socket pair, which came as standard input; that becomes /dev/null.
+pub(crate) fn take_socket() -> Result<Socket, StageError> {
+    let socket = io::stdin().as_fd().try_clone_to_owned().what("take the socket")?;
+    let null = std::fs::File::open("/dev/null").what("open /dev/null")?;
+    rustix::stdio::dup2_stdin(&null).what("close standard input")?;
+    Ok(Socket::new(socket))
+}
+
+/// Dies with the starter. Lost with every change of credentials, so it is asked for again after those.
+pub(crate) fn die_with_parent() -> Result<(), StageError> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).what("tie this process to its parent")
+}
+
+/// In the stage: makes the user namespace, waits for the maps, becomes root in it.
+///
+/// No program is executed between the two: that would drop the new capabilities.
+pub(crate) fn become_root(socket: &Socket) -> Result<(), StageError> {
+    die_with_parent()?;
+    unshare(CloneFlags::CLONE_NEWUSER).what("make a user namespace")?;
+    socket.send(&ToParent::Unshared { version: VERSION }, &[])?;
+    match socket.recv()?.0 {
+        ToChild::Mapped => {}
+        other => return Err(unexpected("mapped", &other).into()),
+    }
+    // Supplementary groups stay: access to /dev/net/tun or to the state folder may come from one.
+    setresgid(Gid::from_raw(0), Gid::from_raw(0), Gid::from_raw(0)).what("become group 0")?;
+    setresuid(Uid::from_raw(0), Uid::from_raw(0), Uid::from_raw(0)).what("become uid 0")?;
+    die_with_parent()
+}
