@@ -10,14 +10,14 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// Starts a program of ours that begins with [`lead_session`]: nothing to read, its output appended to `log` (0600).
-pub fn detach(command: &mut Command, log: impl AsRef<Path>) -> Result<Child, FsError> {
+/// Starts a program of ours that begins with [`lead_session`]: `stdin` (null, or a socket to report on) to read, its output appended to `log` (0600).
+pub fn detach(command: &mut Command, stdin: impl Into<Stdio>, log: impl AsRef<Path>) -> Result<Child, FsError> {
     let log = log.as_ref();
     create_dir(log.parent().unwrap_or(Path::new(".")))?;
     let out = OpenOptions::new().append(true).create(true).mode(0o600).open(log).context("open log", log)?;
     let err = out.try_clone().context("open log", log)?;
     let program = command.get_program().to_owned();
-    command.stdin(Stdio::null()).stdout(out).stderr(err).current_dir("/").spawn().context("start", program)
+    command.stdin(stdin).stdout(out).stderr(err).current_dir("/").spawn().context("start", program)
 }
 
 /// Makes this process the leader of a session without a terminal. One that leads its session already stays it.

@@ -3,6 +3,7 @@
 
 use super::*;
 use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 const INNER: &str = "USERNETES_HOST_TEST_INNER";
@@ -102,9 +103,9 @@ fn a_detached_process_leads_a_session_and_writes_its_log() {
     let log = folder.path().join("log/daemon.log");
     let mut command = Command::new(std::env::current_exe().expect("this program"));
     command.args(["--exact", "process::tests::a_detached_process_leads_a_session_and_writes_its_log"]).env(STAGE, "1");
-    let status = detach(&mut command, &log).expect("started").wait().expect("ended");
+    let status = detach(&mut command, Stdio::null(), &log).expect("started").wait().expect("ended");
     let text = std::fs::read_to_string(&log).expect("written");
     assert!(status.success() && text.contains("1 passed"), "{text}");
-    let missing = detach(&mut Command::new("/nonexistent"), &log).expect_err("missing");
+    let missing = detach(&mut Command::new("/nonexistent"), Stdio::null(), &log).expect_err("missing");
     assert_eq!(missing.to_string(), "cannot start /nonexistent");
 }

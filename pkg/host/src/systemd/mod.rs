@@ -28,8 +28,13 @@ pub struct UserManager {
 }
 
 impl UserManager {
-    /// The user manager, if one runs and answers; `config` and `runtime` are the base folders of [`crate::env::xdg`].
-    pub fn detect(config: &Path, runtime: &Path) -> Option<Self> {
+    /// The user manager, if one runs and answers.
+    pub fn detect() -> Option<Self> {
+        let folders = crate::env::xdg().ok()?;
+        Self::detect_in(&folders.config, &folders.runtime)
+    }
+
+    fn detect_in(config: &Path, runtime: &Path) -> Option<Self> {
         // The manager's own socket: without it systemctl would only fail, and more slowly.
         if !runtime.join("systemd/private").exists() {
             return None;
@@ -60,48 +65,47 @@ impl UserManager {
         Ok(())
     }
 
-    fn file(&self, unit: &str) -> PathBuf {
-        self.units.join(format!("{unit}.service"))
+    fn file(&self, unit: &Unit) -> PathBuf {
+        self.units.join(unit.service())
     }
 
     /// Writes the unit and has the manager read it.
     pub fn install(&self, unit: &Unit) -> Result<(), SystemdError> {
-        fs::write(self.file(&unit.name), unit.to_string(), Mode::Public)?;
+        fs::write(self.file(unit), unit.to_string(), Mode::Public)?;
         self.run(&["daemon-reload"])
     }
 
     /// Starts the unit whenever the user's manager starts: at login, or with lingering at boot.
-    pub fn enable(&self, unit: &str) -> Result<(), SystemdError> {
-        self.run(&["enable", &format!("{unit}.service")])
+    pub fn enable(&self, unit: &Unit) -> Result<(), SystemdError> {
+        self.run(&["enable", &unit.service()])
     }
 
     /// Starts the unit and returns when it has said READY. Clears an earlier failure, which would count against its limit of starts.
-    pub fn start(&self, unit: &str) -> Result<(), SystemdError> {
-        let name = format!("{unit}.service");
+    pub fn start(&self, unit: &Unit) -> Result<(), SystemdError> {
         // Fails when the unit never ran; then there is nothing to clear.
-        let _ = self.run(&["reset-failed", &name]);
-        self.run(&["start", &name])
+        let _ = self.run(&["reset-failed", &unit.service()]);
+        self.run(&["start", &unit.service()])
     }
 
-    /// Stops the unit and returns when all its processes have ended.
-    pub fn stop(&self, unit: &str) -> Result<(), SystemdError> {
-        self.run(&["stop", &format!("{unit}.service")])
+    /// Stops the unit and returns when all its processes have ended; one that is not installed is no error.
+    pub fn stop(&self, unit: &Unit) -> Result<(), SystemdError> {
+        if self.is_installed(unit) { self.run(&["stop", &unit.service()]) } else { Ok(()) }
     }
 
     /// Whether the unit runs.
-    pub fn is_active(&self, unit: &str) -> bool {
-        self.run(&["is-active", "--quiet", &format!("{unit}.service")]).is_ok()
+    pub fn is_active(&self, unit: &Unit) -> bool {
+        self.run(&["is-active", "--quiet", &unit.service()]).is_ok()
     }
 
     /// Whether the unit is installed.
-    pub fn is_installed(&self, unit: &str) -> bool {
+    pub fn is_installed(&self, unit: &Unit) -> bool {
         self.file(unit).exists()
     }
 
     /// Stops, disables and removes the unit; one that is not there is no error.
-    pub fn remove(&self, unit: &str) -> Result<(), SystemdError> {
+    pub fn remove(&self, unit: &Unit) -> Result<(), SystemdError> {
         if self.is_installed(unit) {
-            self.run(&["disable", "--now", &format!("{unit}.service")])?;
+            self.run(&["disable", "--now", &unit.service()])?;
             fs::remove_if_exists(self.file(unit))?;
             self.run(&["daemon-reload"])?;
         }
