@@ -13,6 +13,7 @@ echo 'nameserver 127.0.0.1' >"$root/etc/resolv.conf"
 echo '127.0.0.1 self.example' >"$root/etc/hosts"
 [[ $(chroot "$root" wget -T 2 -qO- http://127.0.0.1:$port/) == hello ]] || { echo "FAILED  busybox wget by address" && exit 1; }
 [[ $(chroot "$root" wget -T 2 -qO- http://self.example:$port/) == hello ]] || { echo "FAILED  busybox wget by name" && exit 1; }
+if chroot "$root" wget -qT1 -O- http://192.0.2.1/ 2>/dev/null; then echo "FAILED  busybox wget time limit" && exit 1; fi
 status=0
 chroot "$root" timeout 2 nslookup kubernetes.default 127.0.0.1 >/dev/null 2>&1 || status=$?
 # Nobody answers: 1 is its error, 143 the time limit; 139 would be a crash.

@@ -22,11 +22,12 @@ unpack() { # IMAGE: its layers, one over the other, after their digests were com
   mkdir "$archive" "$work/$1"
   tar -xf "$bundle/images/$1.tar" -C "$archive"
   config=$(grep -oE '[0-9a-f]{64}\.json' "$archive/manifest.json")
-  answers 'OK$' bash -c "cd $archive && echo '${config%.json}  $config' | sha256sum -c"
-  for layer in $(grep -oE '[0-9a-f]{64}\.tar' "$archive/manifest.json"); do
+  answers "^${config%.json}" sha256sum "$archive/$config"
+  grep -oE '[0-9a-f]{64}\.tar' "$archive/manifest.json" >"$archive/layers"
+  while read -r layer; do
     answers "sha256:${layer%.tar}" grep -o "sha256:$(sha256sum <"$archive/$layer" | cut -d' ' -f1)" "$archive/$config"
     tar -xf "$archive/$layer" -C "$work/$1"
-  done
+  done <"$archive/layers"
 }
 
 kubernetes=$(sed -n 's/^kubernetesVersion: //p' "$bundle/bundle.yaml")
@@ -36,7 +37,7 @@ answers "$kubernetes" "$bundle/bin/kubeadm" version
 for name in etcd containerd runc ctr; do answers 'v?[0-9]+\.[0-9]+\.[0-9]+' "$bundle/bin/$name" --version; done
 answers 'etcdctl version: 3' "$bundle/bin/etcdctl" version
 answers 'Version: +v2' "$bundle/bin/containerd-shim-runc-v2" -v
-(cd / && ln -s "$bundle/bin/nft" "$work/nft")
+ln -s "$bundle/bin/nft" "$work/nft"
 nft=$(sed -nE 's/.*name: nftables, version: "([0-9.]+)-.*/\1/p' "$bundle/bundle.yaml")
 for path in "$bundle/bin/nft" "$work/nft"; do answers "nftables v$nft" env -i "$path" --version; done
 for name in bridge host-local loopback portmap flannel; do answers "plugin.* v[0-9]" "$bundle/cni/$name" --version; done

@@ -1,6 +1,5 @@
 # shellcheck shell=bash
 # What comes from the host's Debian archive, in its current versions.
-BUSYBOX_DEBS=(busybox libc6)
 NFT_DEBS=(libbsd0 libc6 libedit2 libgmp10 libjansson4 libmd0 libmnl0 libnftables1 libnftnl11 libtinfo6 libxtables12 nftables)
 # netbase for /etc/protocols: without it kube-proxy takes its own map entries for stale and empties them.
 BASE_DEBS=("${NFT_DEBS[@]}" busybox iptables libip4tc2 libip6tc2 libnetfilter-conntrack3 libnfnetlink0 netbase)
@@ -28,7 +27,7 @@ build_debian() {
 deb_version() { dpkg-deb -f "$(component_dir debian)/$1"_*.deb Version; } # PACKAGE
 
 unpack_debs() { # ROOT PACKAGE...: no postinst runs, so merged /usr and the links are made by hand
-  local root=$1 package link
+  local root=${1:?} package link
   shift
   mkdir -p "$root"/usr/{bin,sbin,lib,lib64}
   for link in bin sbin lib lib64; do ln -s "usr/$link" "$root/$link"; done
@@ -36,7 +35,7 @@ unpack_debs() { # ROOT PACKAGE...: no postinst runs, so merged /usr and the link
     dpkg-deb --fsys-tarfile "$(component_dir debian)/$package"_*.deb |
       tar -x --no-same-owner --keep-directory-symlink -C "$root"
   done
-  rm -rf "$root"/usr/{share,lib/init} "$root"/usr/lib/*/{gconv,audit} "$root"/etc/{init.d,default,ld.so.conf.d,network,nftables.conf,ethertypes}
+  rm -rf "${root:?}"/usr/{share,lib/init} "$root"/usr/lib/*/{gconv,audit} "$root"/etc/{init.d,default,ld.so.conf.d,network,nftables.conf,ethertypes}
 }
 
 in_root() { # ROOT [--list] PROGRAM ARGUMENT...: runs it with the root's own libraries, without being root

@@ -8,7 +8,7 @@ image_inputs() { # COMPONENT...
   for name in "$@"; do echo "${KEY[$name]}"; done
 }
 inputs_base_layer() { image_inputs debian; }
-inputs_image_busybox() { image_inputs debian; }
+inputs_image_busybox() { image_inputs debian && cat "$HACK/bundle.d/busybox-wget.sh"; }
 inputs_image_coredns() { image_inputs coredns; }
 inputs_image_flannel() { image_inputs base-layer flannel; }
 inputs_image_kube_proxy() { image_inputs base-layer kubernetes; }
@@ -30,21 +30,9 @@ program_image() { # DIR IMAGE PROGRAM PATH [EXTRA [BASE-LAYER]]
   rm "$1/program"
 }
 
-build_base_layer() {
-  unpack_debs "$1/root" "${BASE_DEBS[@]}"
-  link_applets "$1/root"
-  root_skeleton "$1/root"
-  local family tool
-  for family in iptables ip6tables; do # nft by default, as Debian's alternatives choose
-    for tool in '' -save -restore; do ln -sf xtables-nft-multi "$1/root/usr/sbin/$family$tool"; done
-  done
-  make_tar "$1/root" "$1/layer.tar"
-  rm -rf "$1/root"
-}
-
 build_image_busybox() {
-  # Not busybox-static: its wget crashes when a time limit is set.
-  unpack_debs "$1/root" "${BUSYBOX_DEBS[@]}"
+  unpack_debs "$1/root" busybox libc6
+  install -m 755 "$HACK/bundle.d/busybox-wget.sh" "$1/root/usr/bin/wget"
   link_applets "$1/root"
   root_skeleton "$1/root"
   make_tar "$1/root" "$1/layer"

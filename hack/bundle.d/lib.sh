@@ -24,11 +24,8 @@ lock_cache() {
   mkdir -p "$CACHE/component" "$CACHE/bundle" ||
     die "cannot write to $CACHE" "set USERNETES_DEV_CACHE to a directory of your own"
   exec {LOCK}>"$CACHE/lock"
-  if ! flock -n "$LOCK"; then
-    log "waiting for another hack/bundle that uses $CACHE"
-    flock "$LOCK"
-  fi
-  # Whoever holds the lock is alone: what half-built is there was left by a run that was killed.
+  flock -n "$LOCK" || { log "waiting for another hack/bundle that uses $CACHE" && flock "$LOCK"; }
+  # Whoever holds the lock is alone: what is half-built was left by a run that was killed.
   rm -rf "$CACHE"/component/*/*.partial "$CACHE"/bundle/*.partial
 }
 
@@ -41,7 +38,7 @@ compute_keys() {
 }
 
 need() { # COMPONENT: builds it, and first what it is made from, unless it is cached
-  local name=$1 dir start=$SECONDS dependency
+  local name=$1 dir start dependency
   [[ -z ${BUILT[$name]:-} ]] || return 0
   dir=$(component_dir "$name")
   if [[ -d $dir ]]; then
