@@ -28,13 +28,8 @@ pub struct UserManager {
 }
 
 impl UserManager {
-    /// The user manager, if one runs and answers.
-    pub fn detect() -> Option<Self> {
-        let folders = crate::env::xdg().ok()?;
-        Self::detect_in(&folders.config, &folders.runtime)
-    }
-
-    fn detect_in(config: &Path, runtime: &Path) -> Option<Self> {
+    /// The user manager, if one runs and answers; `config` and `runtime` are the base folders of [`crate::env::xdg`].
+    pub fn detect(config: &Path, runtime: &Path) -> Option<Self> {
         // The manager's own socket: without it systemctl would only fail, and more slowly.
         if !runtime.join("systemd/private").exists() {
             return None;
@@ -65,52 +60,57 @@ impl UserManager {
         Ok(())
     }
 
-    fn file(&self, unit: &Unit) -> PathBuf {
-        self.units.join(unit.service())
+    fn file(&self, unit: &str) -> PathBuf {
+        self.units.join(service(unit))
     }
 
     /// Writes the unit and has the manager read it.
     pub fn install(&self, unit: &Unit) -> Result<(), SystemdError> {
-        fs::write(self.file(unit), unit.to_string(), Mode::Public)?;
+        fs::write(self.file(&unit.name), unit.to_string(), Mode::Public)?;
         self.run(&["daemon-reload"])
     }
 
     /// Starts the unit whenever the user's manager starts: at login, or with lingering at boot.
-    pub fn enable(&self, unit: &Unit) -> Result<(), SystemdError> {
-        self.run(&["enable", &unit.service()])
+    pub fn enable(&self, unit: &str) -> Result<(), SystemdError> {
+        self.run(&["enable", &service(unit)])
     }
 
     /// Starts the unit and returns when it has said READY. Clears an earlier failure, which would count against its limit of starts.
-    pub fn start(&self, unit: &Unit) -> Result<(), SystemdError> {
+    pub fn start(&self, unit: &str) -> Result<(), SystemdError> {
         // Fails when the unit never ran; then there is nothing to clear.
-        let _ = self.run(&["reset-failed", &unit.service()]);
-        self.run(&["start", &unit.service()])
+        let _ = self.run(&["reset-failed", &service(unit)]);
+        self.run(&["start", &service(unit)])
     }
 
     /// Stops the unit and returns when all its processes have ended; one that is not installed is no error.
-    pub fn stop(&self, unit: &Unit) -> Result<(), SystemdError> {
-        if self.is_installed(unit) { self.run(&["stop", &unit.service()]) } else { Ok(()) }
+    pub fn stop(&self, unit: &str) -> Result<(), SystemdError> {
+        if self.is_installed(unit) { self.run(&["stop", &service(unit)]) } else { Ok(()) }
     }
 
     /// Whether the unit runs.
-    pub fn is_active(&self, unit: &Unit) -> bool {
-        self.run(&["is-active", "--quiet", &unit.service()]).is_ok()
+    pub fn is_active(&self, unit: &str) -> bool {
+        self.run(&["is-active", "--quiet", &service(unit)]).is_ok()
     }
 
     /// Whether the unit is installed.
-    pub fn is_installed(&self, unit: &Unit) -> bool {
+    pub fn is_installed(&self, unit: &str) -> bool {
         self.file(unit).exists()
     }
 
     /// Stops, disables and removes the unit; one that is not there is no error.
-    pub fn remove(&self, unit: &Unit) -> Result<(), SystemdError> {
+    pub fn remove(&self, unit: &str) -> Result<(), SystemdError> {
         if self.is_installed(unit) {
-            self.run(&["disable", "--now", &unit.service()])?;
+            self.run(&["disable", "--now", &service(unit)])?;
             fs::remove_if_exists(self.file(unit))?;
             self.run(&["daemon-reload"])?;
         }
         Ok(())
     }
+}
+
+/// A unit's name as systemctl takes it.
+fn service(unit: &str) -> String {
+    format!("{unit}.service")
 }
 
 /// Whether a user's manager stays after the last logout: what `loginctl enable-linger` leaves behind.

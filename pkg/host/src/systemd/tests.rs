@@ -48,13 +48,6 @@ WantedBy=default.target
     assert!(!Unit { watchdog: None, ..unit() }.to_string().contains("Watchdog"));
 }
 
-#[test]
-fn a_nodes_unit_reports_no_watchdog() {
-    let unit = Unit::daemon("usernetes-a", Path::new("/p"), &["daemon", "--cluster", "a"]);
-    let text = unit.to_string();
-    assert!(text.contains("\nExecStart=/p daemon --cluster a\n") && !text.contains("Watchdog"), "{text}");
-}
-
 /// A user manager whose systemctl writes down what it is asked, and answers `is-system-running` with `state`.
 fn manager(folder: &Path, state: &str) -> UserManager {
     let script = format!(
@@ -71,7 +64,7 @@ fn a_manager_with_failed_units_is_one_and_none_is_none() {
     assert!(manager(folder.path(), "degraded").answers());
     assert!(!manager(folder.path(), "offline").answers());
     assert!(!UserManager::with("/nonexistent".into(), folder.path(), folder.path()).answers());
-    assert!(UserManager::detect_in(folder.path(), folder.path()).is_none());
+    assert!(UserManager::detect(folder.path(), folder.path()).is_none());
 }
 
 #[test]
@@ -81,14 +74,14 @@ fn what_systemctl_is_asked() {
     let unit = unit();
     manager.install(&unit).expect("installed");
     assert_eq!(fs::read(folder.path().join("config/systemd/user/usernetes-default.service")).expect("there"), unit.to_string());
-    manager.enable(&unit).expect("enabled");
-    manager.start(&unit).expect("started");
-    assert!(!manager.is_active(&unit));
-    manager.stop(&unit).expect("stopped");
-    manager.remove(&unit).expect("removed");
-    assert!(!manager.is_installed(&unit));
-    manager.remove(&unit).expect("nothing to do");
-    manager.stop(&unit).expect("nothing to do");
+    manager.enable(&unit.name).expect("enabled");
+    manager.start(&unit.name).expect("started");
+    assert!(!manager.is_active(&unit.name));
+    manager.stop(&unit.name).expect("stopped");
+    manager.remove(&unit.name).expect("removed");
+    assert!(!manager.is_installed(&unit.name));
+    manager.remove(&unit.name).expect("nothing to do");
+    manager.stop(&unit.name).expect("nothing to do");
     assert_snapshot!(fs::read(folder.path().join("asked")).expect("asked"), @r#"
 /run/user/7 --user daemon-reload
 /run/user/7 --user enable usernetes-default.service

@@ -1,7 +1,7 @@
 //! The text of a user unit.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// A service with delegated cgroups that says itself when it is ready.
@@ -25,29 +25,6 @@ pub struct Unit {
     pub watchdog: Option<Duration>,
     /// Limit of open files.
     pub open_files: u64,
-}
-
-impl Unit {
-    /// A node's parent: our XDG folders in its environment, since the manager's may be others than a login's.
-    pub fn daemon(name: &str, program: &Path, arguments: &[&str]) -> Self {
-        let folders = ["XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"];
-        Self {
-            name: name.into(),
-            description: format!("Kubernetes node {name}"),
-            program: program.into(),
-            arguments: arguments.iter().map(|&argument| argument.into()).collect(),
-            environment: folders.iter().filter_map(|name| Some(((*name).into(), std::env::var(name).ok()?))).collect(),
-            start_timeout: Duration::from_mins(5),
-            stop_timeout: Duration::from_secs(90),
-            watchdog: None,
-            open_files: crate::env::open_files_limit(),
-        }
-    }
-
-    /// Its name as systemctl takes it.
-    pub(super) fn service(&self) -> String {
-        format!("{}.service", self.name)
-    }
 }
 
 impl fmt::Display for Unit {
