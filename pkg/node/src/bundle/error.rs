@@ -139,7 +139,7 @@ pub enum Fault {
     },
     /// A program without the permission to run.
     NotExecutable,
-    /// In `bin/` or `cni/`, but not in the manifest.
+    /// In `bin/`, `cni/` or `lib/`, but not in the manifest.
     Unexpected,
     /// It cannot be read.
     Unreadable(String),

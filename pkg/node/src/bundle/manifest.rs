@@ -85,6 +85,9 @@ fn is_folder_name(name: &str) -> bool {
 /// A manifest's path: exactly one way to write it, and it stays inside.
 fn strict_path(text: &str) -> Result<(), &'static str> {
     let inside = inside(Path::new(text))?;
+    if text.is_empty() {
+        return Err("has no name");
+    }
     if inside.to_str() == Some(text) { Ok(()) } else { Err("is not written in its shortest form") }
 }
 

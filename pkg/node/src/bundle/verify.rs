@@ -41,7 +41,7 @@ pub struct Verified {
 }
 
 impl Bundle {
-    /// Checks size, SHA-256 and permission of every file, and that `bin/` and `cni/` hold nothing else.
+    /// Checks size, SHA-256 and permission of every file, and that `bin/`, `cni/` and `lib/` hold nothing else.
     ///
     /// `cache` is the folder where stamps are kept between verifications.
     pub fn verify(
@@ -132,7 +132,7 @@ impl<'a> Run<'a> {
     /// The stamp where the file is settled, and whether it was hashed.
     fn examine(&self, file: &BundleFile) -> Result<(Option<Stamp>, bool), Fault> {
         let path = self.dir.join(&file.path);
-        let meta = path.symlink_metadata().map_err(fault)?;
+        let meta = path.symlink_metadata().map_err(|e| fault(&e))?;
         match (meta.is_file(), meta.len() == file.size, meta.permissions().mode() & 0o100 != 0) {
             (false, ..) => return Err(Fault::NotAFile),
             (_, false, _) => return Err(Fault::Size { expected: file.size, found: meta.len() }),
@@ -144,14 +144,14 @@ impl<'a> Run<'a> {
             return Ok((Some(stamp.clone()), false));
         }
         let settled = Stamp::is_settled(&meta);
-        let opened = File::open(&path).map_err(fault)?;
-        let found = digest::read(&opened, &|bytes| self.advance(bytes)).map_err(fault)?;
+        let opened = File::open(&path).map_err(|e| fault(&e))?;
+        let found = digest::read(&opened, &|bytes| self.advance(bytes)).map_err(|e| fault(&e))?;
         if found != file.sha256 {
             return Err(Fault::Checksum { expected: file.sha256.clone(), found });
         }
         let stamp = Stamp::new(&meta, found);
         // Someone may have written into it, or put another in its place, while it was read.
-        let unchanged = stamp.holds(&opened.metadata().map_err(fault)?);
+        let unchanged = stamp.holds(&opened.metadata().map_err(|e| fault(&e))?);
         Ok(((settled && unchanged).then_some(stamp), true))
     }
 
@@ -161,18 +161,21 @@ impl<'a> Run<'a> {
     }
 }
 
-fn fault(error: io::Error) -> Fault {
+fn fault(error: &io::Error) -> Fault {
     match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Fault::Missing,
         _ => Fault::Unreadable(error.to_string()),
     }
 }
 
+/// Folders whose files are run or loaded by name.
+const PROGRAM_FOLDERS: [&str; 3] = ["bin", "cni", "lib"];
+
 /// What lies in the folders of programs without being listed: it would be found by name and run.
 pub(crate) fn unexpected(dir: &Path, files: &[BundleFile]) -> Vec<BadFile> {
     let listed: BTreeSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
     let mut extra = Vec::new();
-    let mut folders = vec!["bin".to_owned(), "cni".to_owned()];
+    let mut folders = PROGRAM_FOLDERS.map(str::to_owned).to_vec();
     while let Some(folder) = folders.pop() {
         let entries = match dir.join(&folder).read_dir() {
             Ok(entries) => entries,

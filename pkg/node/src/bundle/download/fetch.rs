@@ -1,0 +1,211 @@
+//! One file by HTTP: resumed where it stopped, retried with back-off, from upstream or a mirror of it.
+
+use super::{DownloadError, Progress, table};
+use futures::StreamExt as _;
+use reqwest::header::{CONTENT_RANGE, ETAG, HeaderMap, IF_RANGE, LAST_MODIFIED, RANGE};
+use reqwest::{Client, Response, StatusCode, Url};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::fs::{File, OpenOptions};
+use tokio::io::AsyncWriteExt as _;
+use usernetes_host::{FsError, Mode};
+use usernetes_host::fs::{self, Context as _};
+
+/// Failures in a row without a new byte, after which we give up.
+const ATTEMPTS: u32 = 5;
+/// A server that is silent for so long is gone.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// Fetches files of one download.
+pub(crate) struct Fetcher<'a> {
+    client: Client,
+    mirror: Option<Url>,
+    backoff: Duration,
+    progress: &'a (dyn Fn(Progress<'_>) + Send + Sync),
+}
+
+/// Why one attempt failed.
+enum Failure {
+    Transfer(reqwest::Error),
+    Status(StatusCode),
+    /// What we have is no beginning of what the server has.
+    Stale,
+    Fs(FsError),
+}
+
+impl From<reqwest::Error> for Failure {
+    fn from(error: reqwest::Error) -> Self {
+        Self::Transfer(error)
+    }
+}
+
+impl From<FsError> for Failure {
+    fn from(error: FsError) -> Self {
+        Self::Fs(error)
+    }
+}
+
+impl<'a> Fetcher<'a> {
+    pub(crate) fn new(
+        mirror: Option<&str>,
+        backoff: Duration,
+        progress: &'a (dyn Fn(Progress<'_>) + Send + Sync),
+    ) -> Result<Self, DownloadError> {
+        let mirror = mirror.map(base).transpose()?;
+        let client = Client::builder()
+            .user_agent(concat!("usernetes-rs/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(SILENCE)
+            .read_timeout(SILENCE)
+            // Upstream redirects to content networks; never to anything without TLS.
+            .https_only(mirror.is_none())
+            .build()
+            .map_err(DownloadError::Client)?;
+        Ok(Self { client, mirror, backoff, progress })
+    }
+
+    /// Where to take what upstream has at `url`: there, or at `<mirror>/<host>/<path>`.
+    pub(crate) fn address(&self, url: &str) -> String {
+        match (&self.mirror, url.split_once("://")) {
+            (Some(mirror), Some((_, rest))) => format!("{mirror}{rest}"),
+            _ => url.to_owned(),
+        }
+    }
+
+    /// A small file as text.
+    pub(crate) async fn text(&self, url: &str) -> Result<String, DownloadError> {
+        let address = self.address(url);
+        let mut failures = 0;
+        loop {
+            let got = async { Ok(good(self.client.get(&address).send().await?)?.text().await?) };
+            match got.await {
+                Ok(text) => return Ok(text),
+                Err(failure) => self.pause(&address, failure, &mut failures).await?,
+            }
+        }
+    }
+
+    /// A file into `part`, going on with what is there; `part` is complete when this returns, but not checked.
+    pub(crate) async fn file(&self, url: &str, part: &Path) -> Result<(), DownloadError> {
+        let address = self.address(url);
+        let (mut failures, mut best) = (0, length(part));
+        loop {
+            let Err(failure) = self.attempt(&address, part).await else { return Ok(()) };
+            let have = length(part);
+            if have > best {
+                (best, failures) = (have, 0);
+            }
+            self.pause(&address, failure, &mut failures).await?;
+        }
+    }
+
+    async fn attempt(&self, address: &str, part: &Path) -> Result<(), Failure> {
+        let validator_file = part.with_added_extension("validator");
+        let validator = fs::read_if_exists(&validator_file)?;
+        let have = length(part);
+        let mut request = self.client.get(address);
+        let resuming = validator.filter(|_| have > 0);
+        if let Some(validator) = &resuming {
+            request = request.header(RANGE, format!("bytes={have}-")).header(IF_RANGE, validator);
+        }
+        let response = request.send().await?;
+        let range = response.headers().get(CONTENT_RANGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let goes_on = range.starts_with(&format!("bytes {have}-"));
+        match response.status() {
+            StatusCode::PARTIAL_CONTENT if goes_on && resuming.is_some() => {
+                let file = OpenOptions::new().append(true).open(part).await.context("open", part)?;
+                self.receive(response, file, part, have).await
+            }
+            StatusCode::RANGE_NOT_SATISFIABLE if range == format!("bytes */{have}") => Ok(()),
+            StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => {
+                fs::remove_if_exists(part)?;
+                Err(Failure::Stale)
+            }
+            _ => {
+                let response = good(response)?;
+                // Never a part of one version beside the validator of another.
+                fs::remove_if_exists(part)?;
+                match self::validator(response.headers()) {
+                    Some(text) => fs::write(&validator_file, text, Mode::Secret)?,
+                    None => fs::remove_if_exists(&validator_file)?,
+                }
+                let file = File::create(part).await.context("make", part)?;
+                self.receive(response, file, part, 0).await
+            }
+        }
+    }
+
+    async fn receive(&self, response: Response, mut file: File, part: &Path, have: u64) -> Result<(), Failure> {
+        let name = table::file_name(response.url().path()).to_owned();
+        let total = response.content_length().map(|rest| have + rest);
+        let mut done = have;
+        let mut body = response.bytes_stream();
+        let mut ended = Ok(());
+        while let Some(chunk) = body.next().await {
+            match chunk {
+                Ok(chunk) => {
+                    file.write_all(&chunk).await.context("write", part)?;
+                    done += chunk.len() as u64;
+                    (self.progress)(Progress { file: &name, done, total });
+                }
+                Err(error) => {
+                    ended = Err(error.into());
+                    break;
+                }
+            }
+        }
+        // What came before a cut is kept for the next attempt.
+        file.flush().await.context("write", part)?;
+        ended
+    }
+
+    /// Waits before the next attempt, or says that there is none.
+    async fn pause(&self, address: &str, failure: Failure, failures: &mut u32) -> Result<(), DownloadError> {
+        *failures += 1;
+        let again = *failures < ATTEMPTS;
+        let url = address.to_owned();
+        match failure {
+            Failure::Fs(error) => return Err(error.into()),
+            Failure::Status(status) if !(again && is_transient(status)) => {
+                return Err(DownloadError::Status { url, status });
+            }
+            Failure::Stale if !again => {
+                return Err(DownloadError::Status { url, status: StatusCode::RANGE_NOT_SATISFIABLE });
+            }
+            Failure::Transfer(source) if !again => {
+                return Err(DownloadError::Transfer { url, attempts: *failures, source });
+            }
+            Failure::Transfer(_) | Failure::Status(_) | Failure::Stale => {}
+        }
+        tokio::time::sleep(self.backoff * 2_u32.pow(*failures - 1)).await;
+        Ok(())
+    }
+}
+
+fn base(text: &str) -> Result<Url, DownloadError> {
+    let wrong = || DownloadError::Mirror(text.to_owned());
+    let url = Url::parse(&format!("{}/", text.trim_end_matches('/'))).map_err(|_| wrong())?;
+    if matches!(url.scheme(), "http" | "https") && url.query().is_none() { Ok(url) } else { Err(wrong()) }
+}
+
+fn good(response: Response) -> Result<Response, Failure> {
+    if response.status() == StatusCode::OK { Ok(response) } else { Err(Failure::Status(response.status())) }
+}
+
+fn is_transient(status: StatusCode) -> bool {
+    status.is_server_error() || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS)
+}
+
+/// What tells this version of the file from others; a weak ETag does not.
+fn validator(headers: &HeaderMap) -> Option<String> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    text(ETAG).filter(|tag| !tag.starts_with("W/")).or_else(|| text(LAST_MODIFIED)).map(str::to_owned)
+}
+
+fn length(part: &Path) -> u64 {
+    part.metadata().map_or(0, |meta| meta.len())
+}
+
+/// Where a file is put while it is downloaded.
+pub(crate) fn part(complete: &Path) -> PathBuf {
+    complete.with_added_extension("part")
+}

@@ -1,0 +1,205 @@
+//! What upstream projects release, where, and which parts of it make a bundle.
+//!
+//! In templates `{v}` is the version, `{n}` the version without its `v`, `{a}` the architecture.
+
+use usernetes_api::bundle::BundleImage;
+
+/// A file that a project releases.
+pub(crate) struct Artifact {
+    /// Component of the bundle.
+    pub(crate) component: &'static str,
+    /// Its version; `None` is the Kubernetes version.
+    version: Option<&'static str>,
+    /// Template of its URL.
+    url: &'static str,
+    /// Where its checksum is published.
+    pub(crate) checksum: Checksum,
+    /// What becomes of it.
+    pub(crate) content: Content,
+}
+
+/// Where the checksum of an artifact is published.
+pub(crate) enum Checksum {
+    /// At the artifact's URL with this added.
+    Suffix(&'static str),
+    /// In a list of that name beside the artifact.
+    List(&'static str),
+    /// Nowhere: the lock file remembers the first download.
+    Unpublished,
+}
+
+/// What becomes of an artifact.
+pub(crate) enum Content {
+    /// A program, put here.
+    Program(&'static str),
+    /// An archive with these members (templates), put there.
+    Archive(&'static [(&'static str, &'static str)]),
+    /// A docker archive of this image, put there.
+    Image(&'static str, &'static str),
+}
+
+const fn kubernetes(url: &'static str, to: &'static str) -> Artifact {
+    let (checksum, content) = (Checksum::Suffix(".sha256"), Content::Program(to));
+    Artifact { component: "kubernetes", version: None, url, checksum, content }
+}
+
+/// All of them.
+pub(crate) static ARTIFACTS: [Artifact; 12] = [
+    kubernetes("https://dl.k8s.io/release/{v}/bin/linux/{a}/kubelet", "bin/kubelet"),
+    kubernetes("https://dl.k8s.io/release/{v}/bin/linux/{a}/kube-apiserver", "bin/kube-apiserver"),
+    kubernetes(
+        "https://dl.k8s.io/release/{v}/bin/linux/{a}/kube-controller-manager",
+        "bin/kube-controller-manager",
+    ),
+    kubernetes("https://dl.k8s.io/release/{v}/bin/linux/{a}/kube-scheduler", "bin/kube-scheduler"),
+    kubernetes("https://dl.k8s.io/release/{v}/bin/linux/{a}/kubectl", "bin/kubectl"),
+    Artifact {
+        component: "kubernetes",
+        version: None,
+        url: "https://dl.k8s.io/release/{v}/bin/linux/{a}/kube-proxy.tar",
+        checksum: Checksum::Suffix(".sha256"),
+        content: Content::Image("kube-proxy", "images/kube-proxy.tar"),
+    },
+    Artifact {
+        component: "etcd",
+        version: Some("v3.6.8"),
+        url: "https://github.com/etcd-io/etcd/releases/download/{v}/etcd-{v}-linux-{a}.tar.gz",
+        checksum: Checksum::List("SHA256SUMS"),
+        content: Content::Archive(&[("etcd-{v}-linux-{a}/etcd", "bin/etcd")]),
+    },
+    Artifact {
+        component: "containerd",
+        version: Some("v2.3.7"),
+        url: "https://github.com/containerd/containerd/releases/download/{v}/containerd-static-{n}-linux-{a}.tar.gz",
+        checksum: Checksum::Suffix(".sha256sum"),
+        content: Content::Archive(&[
+            ("bin/containerd", "bin/containerd"),
+            ("bin/containerd-shim-runc-v2", "bin/containerd-shim-runc-v2"),
+            ("bin/ctr", "bin/ctr"),
+        ]),
+    },
+    Artifact {
+        component: "runc",
+        version: Some("v1.5.2"),
+        url: "https://github.com/opencontainers/runc/releases/download/{v}/runc.{a}",
+        checksum: Checksum::List("runc.sha256sum"),
+        content: Content::Program("bin/runc"),
+    },
+    Artifact {
+        component: "cni-plugins",
+        version: Some("v1.9.1"),
+        url: "https://github.com/containernetworking/plugins/releases/download/{v}/cni-plugins-linux-{a}-{v}.tgz",
+        checksum: Checksum::Suffix(".sha256"),
+        content: Content::Archive(&[
+            ("bridge", "cni/bridge"),
+            ("host-local", "cni/host-local"),
+            ("loopback", "cni/loopback"),
+            ("portmap", "cni/portmap"),
+        ]),
+    },
+    Artifact {
+        component: "flannel-cni-plugin",
+        version: Some("v1.6.2-flannel1"),
+        url: "https://github.com/flannel-io/cni-plugin/releases/download/{v}/cni-plugin-flannel-linux-{a}-{v}.tgz",
+        checksum: Checksum::Suffix(".sha256"),
+        content: Content::Archive(&[("flannel-{a}", "cni/flannel")]),
+    },
+    Artifact {
+        component: "flannel",
+        version: Some("v0.26.7"),
+        url: "https://github.com/flannel-io/flannel/releases/download/{v}/flanneld-{v}-{a}.docker",
+        checksum: Checksum::Unpublished,
+        content: Content::Image("flannel", "images/flannel.tar"),
+    },
+];
+
+/// Images that no project releases as an archive: the runtime pulls them by reference.
+const PULLED: [(&str, &str); 3] = [
+    ("busybox", "docker.io/library/busybox:1.37"),
+    ("coredns", "registry.k8s.io/coredns/coredns:v1.14.2"),
+    ("pause", "registry.k8s.io/pause:3.10.2"),
+];
+
+/// Images without an archive.
+pub(crate) fn pulled() -> impl Iterator<Item = BundleImage> {
+    PULLED.iter().map(|&(name, reference)| BundleImage { name: name.into(), reference: reference.into(), path: None })
+}
+
+/// What the templates are filled with.
+pub(crate) struct Release<'a> {
+    pub(crate) kubernetes: &'a str,
+    pub(crate) architecture: &'a str,
+}
+
+impl Artifact {
+    /// Its version.
+    pub(crate) fn version<'a>(&self, release: &Release<'a>) -> &'a str {
+        self.version.unwrap_or(release.kubernetes)
+    }
+
+    /// Fills a template of this artifact.
+    pub(crate) fn fill(&self, template: &str, release: &Release<'_>) -> String {
+        let version = self.version(release);
+        let number = version.strip_prefix('v').unwrap_or(version);
+        template.replace("{v}", version).replace("{n}", number).replace("{a}", release.architecture)
+    }
+
+    /// Upstream's URL.
+    pub(crate) fn url(&self, release: &Release<'_>) -> String {
+        self.fill(self.url, release)
+    }
+
+    /// Upstream's URL of the file with its checksum.
+    pub(crate) fn checksum_url(&self, release: &Release<'_>) -> Option<String> {
+        let url = self.url(release);
+        match self.checksum {
+            Checksum::Suffix(suffix) => Some(url + suffix),
+            Checksum::List(name) => url.rsplit_once('/').map(|(folder, _)| format!("{folder}/{name}")),
+            Checksum::Unpublished => None,
+        }
+    }
+}
+
+/// The last part of a URL.
+pub(crate) fn file_name(url: &str) -> &str {
+    url.rsplit('/').next().unwrap_or(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_as_upstream_lays_them_out() {
+        let release = Release { kubernetes: "v1.36.3", architecture: "amd64" };
+        let urls: Vec<String> = ARTIFACTS
+            .iter()
+            .map(|artifact| format!("{}\n  {}", artifact.url(&release), artifact.checksum_url(&release).unwrap_or_default()))
+            .collect();
+        insta::assert_snapshot!(urls.join("\n"), @r#"
+    https://dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet
+      https://dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet.sha256
+    https://dl.k8s.io/release/v1.36.3/bin/linux/amd64/kube-apiserver
+      https://dl.k8s.io/release/v1.36.3/bin/linux/amd64/kube-apiserver.sha256
+    https://dl.k8s.io/release/v1.36.3/bin/linux/amd64/kube-controller-manager
+      https://dl.k8s.io/release/v1.36.3/bin/linux/amd64/kube-controller-manager.sha256
+    https://dl.k8s.io/release/v1.36.3/bin/linux/amd64/kube-scheduler
+      https://dl.k8s.io/release/v1.36.3/bin/linux/amd64/kube-scheduler.sha256
+    https://dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubectl
+      https://dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubectl.sha256
+    https://dl.k8s.io/release/v1.36.3/bin/linux/amd64/kube-proxy.tar
+      https://dl.k8s.io/release/v1.36.3/bin/linux/amd64/kube-proxy.tar.sha256
+    https://github.com/etcd-io/etcd/releases/download/v3.6.8/etcd-v3.6.8-linux-amd64.tar.gz
+      https://github.com/etcd-io/etcd/releases/download/v3.6.8/SHA256SUMS
+    https://github.com/containerd/containerd/releases/download/v2.3.7/containerd-static-2.3.7-linux-amd64.tar.gz
+      https://github.com/containerd/containerd/releases/download/v2.3.7/containerd-static-2.3.7-linux-amd64.tar.gz.sha256sum
+    https://github.com/opencontainers/runc/releases/download/v1.5.2/runc.amd64
+      https://github.com/opencontainers/runc/releases/download/v1.5.2/runc.sha256sum
+    https://github.com/containernetworking/plugins/releases/download/v1.9.1/cni-plugins-linux-amd64-v1.9.1.tgz
+      https://github.com/containernetworking/plugins/releases/download/v1.9.1/cni-plugins-linux-amd64-v1.9.1.tgz.sha256
+    https://github.com/flannel-io/cni-plugin/releases/download/v1.6.2-flannel1/cni-plugin-flannel-linux-amd64-v1.6.2-flannel1.tgz
+      https://github.com/flannel-io/cni-plugin/releases/download/v1.6.2-flannel1/cni-plugin-flannel-linux-amd64-v1.6.2-flannel1.tgz.sha256
+    https://github.com/flannel-io/flannel/releases/download/v0.26.7/flanneld-v0.26.7-amd64.docker
+    "#);
+    }
+}
