@@ -149,7 +149,24 @@ mod tests {
     #[test]
     fn the_users_fields_win() {
         let objects = rendered(true, Some("conntrack: {min: 7}\nnftables: {syncPeriod: 3s}\nmode: nftables"));
-        insta::assert_snapshot!(config(&objects), @"");
+        insta::assert_snapshot!(config(&objects), @r"
+        apiVersion: kubeproxy.config.k8s.io/v1alpha1
+        kind: KubeProxyConfiguration
+        mode: nftables
+        clusterCIDR: 10.244.0.0/16
+        clientConnection:
+          kubeconfig: /var/lib/kube-proxy/kubeconfig.conf
+        conntrack:
+          maxPerCore: 0
+          min: 7
+          tcpEstablishedTimeout: 0s
+          tcpCloseWaitTimeout: 0s
+        iptables:
+          masqueradeAll: true
+        nftables:
+          masqueradeAll: true
+          syncPeriod: 3s
+        ");
     }
 
     #[test]

@@ -6,8 +6,9 @@ use super::peers::watch_nodes;
 use super::session::{broken, config, forever};
 use super::{Policy, Update, wanted};
 use crate::client::MANAGER;
-use crate::{Cluster, Error, Verb};
-use futures::{StreamExt, stream};
+use crate::{Cluster, Error, Involved, Verb};
+use futures::future::ready;
+use futures::{Stream, StreamExt, stream};
 use k8s_openapi::api::core::v1 as core;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
@@ -17,7 +18,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::path::Path;
-use std::pin::pin;
 
 /// A Service with the addresses that its status names now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,12 +38,26 @@ enum Seen {
 pub async fn write_load_balancers(
     kubeconfig: &Path,
     policy: &Policy,
-    mut report: impl FnMut(Update<()>) + Send,
+    mut report: impl FnMut(Update<()>),
 ) -> Infallible {
-    forever(kubeconfig, &mut report, async |cluster, say| session(&cluster, policy, say).await).await
+    forever(kubeconfig, &mut report, |cluster| {
+        let writer = cluster.clone();
+        let write = move |due: Result<Vec<Due>, Error>| {
+            let cluster = writer.clone();
+            async move {
+                for due in due? {
+                    write(&cluster, &due).await?;
+                }
+                Ok(())
+            }
+        };
+        all_due(cluster, policy.clone()).then(write).boxed()
+    })
+    .await
 }
 
-async fn session(cluster: &Cluster, policy: &Policy, say: &mut (dyn FnMut(()) + Send)) -> Result<Infallible, Error> {
+/// What has to be written after each change, as soon as everything was heard of once.
+fn all_due(cluster: &Cluster, policy: Policy) -> impl Stream<Item = Result<Vec<Due>, Error>> + use<> {
     let (mut services, mut nodes) = (Table::default(), Table::default());
     let api: Api<Service> = Api::all_with(cluster.client(), &service_resource());
     let watch_services = watcher(api, config()).map(|event| match event {
@@ -51,21 +65,15 @@ async fn session(cluster: &Cluster, policy: &Policy, say: &mut (dyn FnMut(()) + 
         Err(error) => Err(broken("Services", error)),
     });
     let watch_nodes = watch_nodes(cluster).map(|change| change.map(Seen::Node));
-    let mut changes = pin!(stream::select(watch_services, watch_nodes));
-    while let Some(change) = changes.next().await {
-        match change? {
+    stream::select(watch_services, watch_nodes).filter_map(move |change| {
+        let change = change.map(|change| match change {
             Seen::Service(change) => services.change(change),
             Seen::Node(change) => nodes.change(change),
-        }
-        if services.complete && nodes.complete {
-            say(());
-            let hosts = nodes.rows.values().flatten().copied().collect();
-            for (service, addresses) in due(&services.rows, &hosts, policy) {
-                write(cluster, service, &addresses).await?;
-            }
-        }
-    }
-    unreachable!("watchers go on for ever")
+        });
+        let hosts = || nodes.rows.values().flatten().copied().collect();
+        let state = || due(&services.rows, &hosts(), &policy);
+        ready(change.map(|()| (services.complete && nodes.complete).then(state)).transpose())
+    })
 }
 
 fn balanced(service: &Service) -> Option<Balanced> {
@@ -74,26 +82,27 @@ fn balanced(service: &Service) -> Option<Balanced> {
     Some(Balanced { ports: ServicePorts::of(service)?, written })
 }
 
-/// Services whose status has to change, with the addresses that it shall name.
-fn due<'a>(
-    services: &'a BTreeMap<String, Balanced>,
-    hosts: &BTreeSet<IpAddr>,
-    policy: &Policy,
-) -> Vec<(&'a ServicePorts, BTreeSet<IpAddr>)> {
-    let conflicts = wanted(services.values().map(|service| &service.ports), [], policy).conflicts;
-    let in_conflict = |ports: &ServicePorts| conflicts.iter().any(|conflict| conflict.loser == ports.owner);
-    let ours = services.values().filter(|service| service.ports.balanced);
-    ours.map(|service| {
-        let addresses = if in_conflict(&service.ports) { BTreeSet::new() } else { hosts.clone() };
-        (service, addresses)
-    })
-    .filter(|(service, addresses)| service.written != *addresses)
-    .map(|(service, addresses)| (&service.ports, addresses))
-    .collect()
+/// A status that has to change, and the addresses that it shall name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Due {
+    about: Involved,
+    addresses: BTreeSet<IpAddr>,
 }
 
-async fn write(cluster: &Cluster, service: &ServicePorts, addresses: &BTreeSet<IpAddr>) -> Result<(), Error> {
-    let about = &service.owner.about;
+fn due(services: &BTreeMap<String, Balanced>, hosts: &BTreeSet<IpAddr>, policy: &Policy) -> Vec<Due> {
+    let conflicts = wanted(services.values().map(|service| &service.ports), [], policy).conflicts;
+    let in_conflict = |ports: &ServicePorts| conflicts.iter().any(|conflict| conflict.loser == ports.owner);
+    let mut all = Vec::new();
+    for service in services.values().filter(|service| service.ports.balanced) {
+        let addresses = if in_conflict(&service.ports) { BTreeSet::new() } else { hosts.clone() };
+        if service.written != addresses {
+            all.push(Due { about: service.ports.owner.about.clone(), addresses });
+        }
+    }
+    all
+}
+
+async fn write(cluster: &Cluster, Due { about, addresses }: &Due) -> Result<(), Error> {
     let ingress: Vec<_> = addresses.iter().map(|address| json!({ "ip": address, "ipMode": "VIP" })).collect();
     let patch = Patch::Merge(json!({ "status": { "loadBalancer": { "ingress": ingress } } }));
     let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
@@ -103,5 +112,41 @@ async fn write(cluster: &Cluster, service: &ServicePorts, addresses: &BTreeSet<I
         result => result
             .map(drop)
             .map_err(Error::request(Verb::Apply, format!("status of Service {}/{}", about.namespace, about.name))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Owner, ServicePort};
+    use super::*;
+    use usernetes_api::Protocol;
+
+    fn service(name: &str, port: u16, written: &[&str]) -> (String, Balanced) {
+        let about = Involved { kind: "Service", namespace: "a".into(), name: name.into(), uid: name.into() };
+        let ports = vec![ServicePort { protocol: Protocol::Tcp, port, node_port: None }];
+        let owner = Owner { since: jiff::Timestamp::UNIX_EPOCH, about };
+        let ports = ServicePorts { owner, local_only: false, balanced: true, ports };
+        let written = written.iter().map(|a| a.parse().expect("an address")).collect();
+        (name.to_owned(), Balanced { ports, written })
+    }
+
+    #[test]
+    fn addresses_come_and_go() {
+        let (one, two) = ("198.51.100.11", "198.51.100.12");
+        let services = BTreeMap::from([
+            service("a-new", 80, &[]),
+            service("b-right", 81, &[one, two]),
+            service("c-old-host", 82, &[one, "198.51.100.13"]),
+            service("d-conflict", 80, &[one]),
+            service("e-reserved", 6443, &[]),
+        ]);
+        let hosts: BTreeSet<IpAddr> = [one, two].map(|a| a.parse().expect("an address")).into();
+        let policy = Policy {
+            host_ip: one.parse().expect("an address"),
+            loopback: false,
+            reserved: [(Protocol::Tcp, 6443)].into(),
+        };
+        let due: Vec<_> = due(&services, &hosts, &policy).into_iter().map(|d| (d.about.name, d.addresses.len())).collect();
+        assert_eq!(due, [("a-new".to_owned(), 2), ("c-old-host".to_owned(), 2), ("d-conflict".to_owned(), 0)]);
     }
 }

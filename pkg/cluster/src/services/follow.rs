@@ -4,13 +4,13 @@ use super::objects::{Pod, PodPorts, Service, ServicePorts, pod_resource, service
 use super::session::{broken, config, forever};
 use super::{Policy, Update, Wanted, wanted};
 use crate::{Cluster, Error};
+use futures::future::ready;
 use futures::{Stream, StreamExt, stream};
 use kube::runtime::watcher::{Event, watcher};
 use kube::{Api, ResourceExt};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::path::Path;
-use std::pin::pin;
 
 /// A change of one table.
 pub(super) enum Change<T> {
@@ -72,38 +72,29 @@ pub async fn follow(
     kubeconfig: &Path,
     node: &str,
     policy: &Policy,
-    mut report: impl FnMut(Update<Wanted>) + Send,
+    mut report: impl FnMut(Update<Wanted>),
 ) -> Infallible {
-    let mut last = None;
-    let mut changed = |update| {
-        match &update {
-            Update::State(state) if last.as_ref() == Some(state) => return,
-            Update::State(state) => last = Some(Wanted::clone(state)),
-            Update::Lost(_) => {}
-        }
-        report(update);
-    };
-    forever(kubeconfig, &mut changed, async |cluster, say| session(&cluster, node, policy, say).await).await
+    forever(kubeconfig, &mut report, |cluster| {
+        let changes = stream::select(watch_services(cluster), watch_pods(cluster, node));
+        states(changes, policy.clone()).boxed()
+    })
+    .await
 }
 
-async fn session(
-    cluster: &Cluster,
-    node: &str,
-    policy: &Policy,
-    say: &mut (dyn FnMut(Wanted) + Send),
-) -> Result<Infallible, Error> {
+/// What is wanted after each change, as soon as everything was heard of once.
+fn states(
+    changes: impl Stream<Item = Result<Seen, Error>> + Send,
+    policy: Policy,
+) -> impl Stream<Item = Result<Wanted, Error>> + Send {
     let (mut services, mut pods) = (Table::default(), Table::default());
-    let mut changes = pin!(stream::select(watch_services(cluster), watch_pods(cluster, node)));
-    while let Some(change) = changes.next().await {
-        match change? {
+    changes.filter_map(move |change| {
+        let change = change.map(|change| match change {
             Seen::Service(change) => services.change(change),
             Seen::Pod(change) => pods.change(change),
-        }
-        if services.complete && pods.complete {
-            say(wanted(services.rows.values(), pods.rows.values(), policy));
-        }
-    }
-    unreachable!("watchers go on for ever")
+        });
+        let state = || wanted(services.rows.values(), pods.rows.values(), &policy);
+        ready(change.map(|()| (services.complete && pods.complete).then(state)).transpose())
+    })
 }
 
 fn watch_services(cluster: &Cluster) -> impl Stream<Item = Result<Seen, Error>> + use<> {

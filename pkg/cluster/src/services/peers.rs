@@ -4,6 +4,7 @@ use super::Update;
 use super::follow::{Change, Table};
 use super::session::{broken, config, forever};
 use crate::{Cluster, Error};
+use futures::future::ready;
 use futures::{Stream, StreamExt};
 use kube::Api;
 use kube::core::{ApiResource, Object};
@@ -13,7 +14,6 @@ use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::path::Path;
-use std::pin::pin;
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
@@ -33,29 +33,19 @@ struct NodeAddress {
 }
 
 type Node = Object<NoSpec, NodeStatus>;
+/// HOST_IPs.
 type Addresses = BTreeSet<IpAddr>;
 
 /// Reports the HOST_IPs of all nodes, at once and after every change. Never ends; drop it to stop.
-pub async fn follow_hosts(kubeconfig: &Path, mut report: impl FnMut(Update<Addresses>) + Send) -> Infallible {
-    let mut last = None;
-    let mut changed = |update| {
-        match &update {
-            Update::State(state) if last.as_ref() == Some(state) => return,
-            Update::State(state) => last = Some(Addresses::clone(state)),
-            Update::Lost(_) => {}
-        }
-        report(update);
-    };
-    forever(kubeconfig, &mut changed, async |cluster, say| {
+pub async fn follow_hosts(kubeconfig: &Path, mut report: impl FnMut(Update<Addresses>)) -> Infallible {
+    forever(kubeconfig, &mut report, |cluster| {
         let mut nodes = Table::default();
-        let mut changes = pin!(watch_nodes(&cluster));
-        while let Some(change) = changes.next().await {
-            nodes.change(change?);
-            if nodes.complete {
-                say(nodes.rows.values().flatten().copied().collect());
-            }
-        }
-        unreachable!("watchers go on for ever")
+        let state = move |change: Result<Change<Addresses>, Error>| {
+            let change = change.map(|change| nodes.change(change));
+            let all = || nodes.rows.values().flatten().copied().collect();
+            ready(change.map(|()| nodes.complete.then(all)).transpose())
+        };
+        watch_nodes(cluster).filter_map(state).boxed()
     })
     .await
 }

@@ -2,6 +2,8 @@
 
 use super::Update;
 use crate::{Cluster, Error, Verb};
+use futures::future::ready;
+use futures::stream::{self, BoxStream, StreamExt};
 use kube::runtime::watcher;
 use std::convert::Infallible;
 use std::path::Path;
@@ -29,32 +31,39 @@ pub(super) fn broken(what: &str, error: watcher::Error) -> Error {
 
 /// Runs `session` again and again, each time with the kubeconfig and the certificates as they are on disk by then: the
 /// kubelet renews them, and a connection made with the old ones is refused one day (401). Loss is told only once, and
-/// only where connecting anew does not help.
-pub(super) async fn forever<T: Send>(
+/// only where connecting anew does not help; a state only when it differs, or after a loss.
+pub(super) async fn forever<T: Clone + PartialEq + Send + 'static>(
     kubeconfig: &Path,
-    report: &mut (impl FnMut(Update<T>) + Send),
-    mut session: impl AsyncFnMut(Cluster, &mut (dyn FnMut(T) + Send)) -> Result<Infallible, Error>,
+    report: &mut impl FnMut(Update<T>),
+    session: impl Fn(&Cluster) -> BoxStream<'static, Result<T, Error>>,
 ) -> Infallible {
     let mut pause = FIRST_PAUSE;
     let mut lost = false;
+    let mut last = None;
     loop {
+        let mut states = match Cluster::connect(kubeconfig).await {
+            Ok(cluster) => session(&cluster),
+            Err(error) => stream::once(ready(Err(error))).boxed(),
+        };
         let mut told = false;
-        let mut say = |state: T| {
-            told = true;
-            report(Update::State(state));
-        };
-        let error = match Cluster::connect(kubeconfig).await {
-            Ok(cluster) => match session(cluster, &mut say).await {
-                Err(error) => error,
-                Ok(never) => return never,
-            },
-            Err(error) => error,
-        };
-        if told {
-            (pause, lost) = (FIRST_PAUSE, false);
-        } else if !std::mem::replace(&mut lost, true) {
-            report(Update::Lost(error));
+        while let Some(state) = states.next().await {
+            match state {
+                Ok(state) => {
+                    if std::mem::take(&mut lost) || last.as_ref() != Some(&state) {
+                        last = Some(state.clone());
+                        report(Update::State(state));
+                    }
+                    (told, pause) = (true, FIRST_PAUSE);
+                }
+                Err(error) if !told && !lost => {
+                    lost = true;
+                    report(Update::Lost(error));
+                    break;
+                }
+                Err(_) => break,
+            }
         }
+        drop(states);
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }

@@ -133,7 +133,7 @@ mod tests {
             event("Normal", "2026-11-23T10:00:09Z", "Pulled"),
             event("Warning", "2026-11-23T10:00:05Z", "FailedCreatePodSandBox"),
         ];
-        insta::assert_snapshot!(pod_line(&pod, &events), @"");
+        insta::assert_snapshot!(pod_line(&pod, &events), @"pod coredns-1 Pending: container coredns waits: CrashLoopBackOff (exited with 1 before: Error) back-off 10s, Ready=False ContainersNotReady: containers with unready status: [coredns], event FailedCreatePodSandBox: what happened, event Old: what happened");
     }
 
     #[test]
@@ -142,6 +142,6 @@ mod tests {
             "phase": "Pending",
             "conditions": [{ "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes are available" }],
         }}));
-        insta::assert_snapshot!(pod_line(&pod.expect("a Pod"), &[]), @"");
+        insta::assert_snapshot!(pod_line(&pod.expect("a Pod"), &[]), @"pod a Pending: PodScheduled=False Unschedulable: 0/1 nodes are available");
     }
 }

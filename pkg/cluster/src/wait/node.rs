@@ -125,8 +125,8 @@ mod tests {
     #[test]
     fn last_seen() {
         let since = at("10:00:05.5");
-        insta::assert_snapshot!(State::default().describe(since), @"");
-        insta::assert_snapshot!(state("False", "10:00:06", None).describe(since), @"");
-        insta::assert_snapshot!(state("True", "10:00:01", None).describe(since), @"");
+        insta::assert_snapshot!(State::default().describe(since), @"no such Node; its kubelet has not registered it");
+        insta::assert_snapshot!(state("False", "10:00:06", None).describe(since), @"Ready=False KubeletNotReady: no network");
+        insta::assert_snapshot!(state("True", "10:00:01", None).describe(since), @"Ready, but reported before this start: the kubelet has said nothing since");
     }
 }

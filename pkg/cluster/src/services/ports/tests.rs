@@ -41,20 +41,32 @@ const UDP: Protocol = Protocol::Udp;
 #[test]
 fn node_port_and_load_balancer() {
     let services = [service("web", 1, true, &[(TCP, 8080, 30080)]), service("dns", 2, false, &[(UDP, 53, 30053)])];
-    insta::assert_snapshot!(show(&wanted(&services, [], &policy())), @"");
+    insta::assert_snapshot!(show(&wanted(&services, [], &policy())), @r"
+    127.0.0.1:8080:198.51.100.11:30080/tcp web LoadBalancer
+    127.0.0.1:30053:198.51.100.11:30053/udp dns NodePort
+    127.0.0.1:30080:198.51.100.11:30080/tcp web NodePort
+    198.51.100.11:8080:198.51.100.11:30080/tcp web LoadBalancer
+    198.51.100.11:30053:198.51.100.11:30053/udp dns NodePort
+    198.51.100.11:30080:198.51.100.11:30080/tcp web NodePort
+    ");
 }
 
 #[test]
 fn host_ports() {
     let pods = [pod("a", 1, &[(TCP, 8080, None), (UDP, 8081, Some("127.0.0.1")), (TCP, 8082, Some(HOST)), (TCP, 8083, Some("203.0.113.9"))])];
-    insta::assert_snapshot!(show(&wanted([], &pods, &policy())), @"");
+    insta::assert_snapshot!(show(&wanted([], &pods, &policy())), @r"
+    127.0.0.1:8080:198.51.100.11:8080/tcp a HostPort
+    127.0.0.1:8081:127.0.0.1:8081/udp a HostPort
+    198.51.100.11:8080:198.51.100.11:8080/tcp a HostPort
+    198.51.100.11:8082:198.51.100.11:8082/tcp a HostPort
+    ");
 }
 
 #[test]
 fn load_balancer_without_node_port() {
     let services = [service("web", 1, true, &[(TCP, 8080, 0)])];
     let policy = Policy { loopback: false, ..policy() };
-    insta::assert_snapshot!(show(&wanted(&services, [], &policy)), @"");
+    insta::assert_snapshot!(show(&wanted(&services, [], &policy)), @"198.51.100.11:8080:198.51.100.11:8080/tcp web LoadBalancer");
 }
 
 #[test]
@@ -69,7 +81,20 @@ fn conflicts() {
     ];
     let pods = [pod("host-port", 1, &[(TCP, 80, None)])];
     let policy = Policy { loopback: false, ..policy() };
-    insta::assert_snapshot!(show(&wanted(&services, &pods, &policy)), @"");
+    insta::assert_snapshot!(show(&wanted(&services, &pods, &policy)), @r"
+    198.51.100.11:80:198.51.100.11:30002/tcp older LoadBalancer
+    198.51.100.11:80:198.51.100.11:30003/udp other-protocol LoadBalancer
+    198.51.100.11:30001:198.51.100.11:30001/tcp younger NodePort
+    198.51.100.11:30002:198.51.100.11:30002/tcp older NodePort
+    198.51.100.11:30003:198.51.100.11:30003/udp other-protocol NodePort
+    198.51.100.11:30004:198.51.100.11:30004/tcp steals-the-api NodePort
+    198.51.100.11:30005:198.51.100.11:30005/tcp own-port-twice NodePort
+    198.51.100.11:30006:198.51.100.11:30006/tcp wants-a-node-port NodePort
+    steals-the-api: load balancer port 6443/tcp is not published: the node itself has it; choose another port
+    wants-a-node-port: load balancer port 30002/tcp is not published: Service default/older has it; choose another port
+    younger: load balancer port 80/tcp is not published: Service default/older has it; choose another port
+    host-port: host port 80/tcp is not published: Service default/older has it; choose another port
+    ");
 }
 
 fn any_protocol() -> impl Strategy<Value = Protocol> {
