@@ -30,6 +30,26 @@ impl Endpoint {
         }
     }
 
+    /// Reads one that may leave out its port.
+    pub fn parse_or(text: &str, port: u16) -> Result<Self, EndpointError> {
+        let wrong = || EndpointError(text.to_owned());
+        let bare = text.strip_prefix("https://").unwrap_or(text);
+        let (host, written) = split(bare).ok_or_else(wrong)?;
+        let port = match written {
+            None => port,
+            Some(written) => written.parse().ok().filter(|&p| p != 0).ok_or_else(wrong)?,
+        };
+        match host.parse::<IpAddr>() {
+            // One spelling an address: names in certificates are compared as text.
+            Ok(address) => Ok(Self::new(address, port)),
+            Err(_) if is_dns_name(host) => Ok(Self {
+                host: host.to_owned(),
+                port,
+            }),
+            Err(_) => Err(wrong()),
+        }
+    }
+
     /// The host, if it is an address.
     pub fn address(&self) -> Option<IpAddr> {
         self.host.parse().ok()
@@ -55,22 +75,7 @@ impl FromStr for Endpoint {
     type Err = EndpointError;
 
     fn from_str(text: &str) -> Result<Self, EndpointError> {
-        let wrong = || EndpointError(text.to_owned());
-        let (host, port) =
-            split(text.strip_prefix("https://").unwrap_or(text)).ok_or_else(wrong)?;
-        let port = match port {
-            None => API_SERVER_PORT,
-            Some(port) => port.parse().ok().filter(|&p| p != 0).ok_or_else(wrong)?,
-        };
-        match host.parse::<IpAddr>() {
-            // One spelling an address: names in certificates are compared as text.
-            Ok(address) => Ok(Self::new(address, port)),
-            Err(_) if is_dns_name(host) => Ok(Self {
-                host: host.to_owned(),
-                port,
-            }),
-            Err(_) => Err(wrong()),
-        }
+        Self::parse_or(text, API_SERVER_PORT)
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 /// A small clock difference between hosts must not make a new certificate invalid.
-const BACKDATE: Duration = Duration::from_secs(5 * 60);
+const BACKDATE: Duration = Duration::from_mins(5);
 /// RFC 5280's "no end"; later moments cannot be written.
 const NO_END: i64 = 253_402_300_799;
 
@@ -30,9 +30,9 @@ impl Subject {
         sans: Sans,
     ) -> Self {
         let mut name = DistinguishedName::new();
-        organization
-            .into_iter()
-            .for_each(|o| name.push(DnType::OrganizationName, o));
+        if let Some(organization) = organization {
+            name.push(DnType::OrganizationName, organization);
+        }
         name.push(DnType::CommonName, common_name);
         Self {
             name,

@@ -4,6 +4,8 @@
 //! a table, [`store`] keeps a folder in line with it, [`kubeconfig`] does the same for kubeconfigs, [`expiry`] and
 //! [`renew`] are for later, and [`token`], [`discovery`] and [`join_token`] are what a second host trusts.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 pub mod discovery;
 mod endpoint;
 pub mod expiry;

@@ -186,3 +186,91 @@ fn covers(have: &Sans, name: &str) -> bool {
     let wildcard = name.split_once('.').map(|(_, rest)| format!("*.{rest}"));
     have.names.contains(name) || wildcard.is_some_and(|w| have.names.contains(&w))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::issue::{self, Subject};
+    use crate::keys;
+    use jiff::ToSpan as _;
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer};
+    use std::time::Duration;
+    use usernetes_api::EncryptionAlgorithm::EcdsaP256;
+
+    const HOUR: Duration = Duration::from_hours(1);
+
+    fn root() -> (Chain, KeyPair) {
+        let key = keys::generate(EcdsaP256).unwrap();
+        let pem = issue::authority("root", &key, HOUR).unwrap().pem();
+        (Chain::parse(&pem).unwrap(), key)
+    }
+
+    fn issuer(chain: &Chain, key: KeyPair) -> Issuer<'static, KeyPair> {
+        Issuer::from_ca_cert_der(&chain.der().into(), key).unwrap()
+    }
+
+    #[test]
+    fn period() {
+        let (chain, _) = root();
+        let now = Timestamp::now();
+        assert_eq!(chain.check_period(now), Ok(()));
+        assert_eq!(chain.check_period(now - 4.minutes()), Ok(()));
+        assert_eq!(
+            chain.check_period(now - 6.minutes()),
+            Err(Problem::NotYet(chain.not_before()))
+        );
+        assert_eq!(
+            chain.check_period(now + 61.minutes()),
+            Err(Problem::Expired(chain.not_after()))
+        );
+    }
+
+    /// An external CA often signs through another one, whose certificate stands behind the leaf's.
+    #[test]
+    fn through_an_intermediate() {
+        let (root, root_key) = root();
+        let between_key = keys::generate(EcdsaP256).unwrap();
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let between = params
+            .signed_by(&between_key, &issuer(&root, root_key))
+            .unwrap()
+            .pem();
+        let chain = Chain::parse(&between).unwrap();
+        let subject = Subject::new("leaf", None, &[Usage::Client], Sans::default());
+        let key = keys::generate(EcdsaP256).unwrap();
+        let leaf = issue::leaf(subject, &key, &chain, &issuer(&chain, between_key), HOUR)
+            .unwrap()
+            .pem();
+        let path = Path::new("ca.crt");
+        let check = |pem: &str| Chain::parse(pem).unwrap().check_signer(&root, path);
+        assert_eq!(check(&format!("{leaf}{between}")), Ok(()));
+        assert_eq!(check(&leaf), Err(Problem::Signer(path.into())));
+        let (other, _) = self::root();
+        let verdict = Chain::parse(&format!("{leaf}{between}"))
+            .unwrap()
+            .check_signer(&other, path);
+        assert_eq!(verdict, Err(Problem::Signer(path.into())));
+    }
+
+    #[test]
+    fn nonsense_is_no_chain() {
+        for text in [
+            "",
+            "text",
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        ] {
+            assert!(Chain::parse(text).is_none(), "{text}");
+        }
+        let key = keys::generate(EcdsaP256).unwrap();
+        assert!(Chain::parse(&key.serialize_pem()).is_none());
+        let openssl = format!(
+            "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n{}",
+            key.serialize_pem()
+        );
+        assert_eq!(
+            keys::parse_private(&openssl).map(|k| keys::spki(&k)),
+            Some(keys::spki(&key))
+        );
+    }
+}

@@ -69,14 +69,12 @@ impl CertParams {
         let cluster = &config.cluster;
         let endpoint = &config.init.local_api_endpoint;
         let etcd = &cluster.etcd.local;
+        let bind_port = endpoint.bind_port.unwrap_or(constants::API_SERVER_PORT);
         Ok(Self {
             node_name: config.init.node_registration.name.clone(),
             advertise_address: endpoint.advertise_address.ok_or(ParamsError::NoAddress)?,
-            bind_port: endpoint.bind_port.unwrap_or(constants::API_SERVER_PORT),
-            control_plane_endpoint: control_plane(
-                &cluster.control_plane_endpoint,
-                endpoint.bind_port,
-            )?,
+            bind_port,
+            control_plane_endpoint: control_plane(&cluster.control_plane_endpoint, bind_port)?,
             service_network: service_network(&cluster.networking.service_subnet)?,
             dns_domain: cluster.networking.dns_domain.clone(),
             cluster_name: cluster.cluster_name.clone(),
@@ -120,25 +118,17 @@ impl Policy {
     }
 }
 
-fn control_plane(text: &str, bind_port: Option<u16>) -> Result<Option<Endpoint>, ParamsError> {
+/// kubeadm's rule: without a port of its own, it has the local endpoint's.
+fn control_plane(text: &str, port: u16) -> Result<Option<Endpoint>, ParamsError> {
     if text.is_empty() {
         return Ok(None);
     }
-    let wanted = "HOST, HOST:PORT or [IPv6]:PORT";
     let wrong = |_| ParamsError::Value {
         field: "controlPlaneEndpoint",
         value: text.to_owned(),
-        wanted,
+        wanted: "HOST, HOST:PORT or [IPv6]:PORT",
     };
-    let mut endpoint: Endpoint = text.parse().map_err(wrong)?;
-    // kubeadm's rule: without a port of its own, it has the local endpoint's.
-    let written = endpoint.to_string();
-    if let Some(port) =
-        bind_port.filter(|_| written != text && !text.ends_with(&format!(":{}", endpoint.port)))
-    {
-        endpoint.port = port;
-    }
-    Ok(Some(endpoint))
+    Endpoint::parse_or(text, port).map(Some).map_err(wrong)
 }
 
 /// The first range where there are two: the `kubernetes` Service has one address.
@@ -162,5 +152,67 @@ fn sans(field: &'static str, names: &[String]) -> Result<Vec<String>, ParamsErro
             value: bad.clone(),
             wanted: "an IP address or a DNS name",
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use usernetes_api::HostFacts;
+
+    fn config() -> Config {
+        let mut config = Config::default();
+        let host_ip = Some("198.51.100.11".parse().unwrap());
+        config.set_defaults(&HostFacts {
+            hostname: "Alice".into(),
+            host_ip,
+        });
+        config
+    }
+
+    #[test]
+    fn defaults_are_kubeadms() {
+        let params = CertParams::from_config(&config()).unwrap();
+        assert_eq!(
+            params,
+            crate::testing::params(EncryptionAlgorithm::EcdsaP256)
+        );
+        assert_eq!(params.shared_endpoint().url(), "https://198.51.100.11:6443");
+    }
+
+    #[test]
+    fn everything_set() {
+        let mut config = config();
+        config.init.local_api_endpoint.bind_port = Some(7443);
+        config.cluster.control_plane_endpoint = "api.example.org".into();
+        config.cluster.networking.service_subnet = "10.0.0.0/16,2001:db8::/108".into();
+        let params = CertParams::from_config(&config).unwrap();
+        assert_eq!(
+            params.shared_endpoint().url(),
+            "https://api.example.org:7443"
+        );
+        assert_eq!(params.local_endpoint().url(), "https://198.51.100.11:7443");
+        assert_eq!(params.service_network.to_string(), "10.0.0.0/16");
+    }
+
+    #[test]
+    fn mistakes_name_the_field() {
+        let told = |change: &dyn Fn(&mut Config)| {
+            let mut config = config();
+            change(&mut config);
+            CertParams::from_config(&config).unwrap_err().to_string()
+        };
+        let told = [
+            told(&|c| c.init.local_api_endpoint.advertise_address = None),
+            told(&|c| c.cluster.control_plane_endpoint = "a b".into()),
+            told(&|c| c.cluster.networking.service_subnet = "10.0.0.0".into()),
+            told(&|c| c.cluster.api_server.cert_sans = vec!["*.ok.org".into(), "not ok".into()]),
+        ];
+        insta::assert_snapshot!(told.join("\n"), @r#"
+localAPIEndpoint.advertiseAddress is not known
+controlPlaneEndpoint: "a b" is not HOST, HOST:PORT or [IPv6]:PORT
+networking.serviceSubnet: "10.0.0.0" is not a CIDR
+apiServer.certSANs: "not ok" is not an IP address or a DNS name
+"#);
     }
 }

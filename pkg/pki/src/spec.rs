@@ -205,11 +205,10 @@ impl Sans {
     fn of(texts: &[&str], addresses: &[IpAddr], extra: &[String]) -> Self {
         let mut sans = Self::default();
         sans.addresses.extend(addresses);
-        texts
-            .iter()
-            .filter(|t| !t.is_empty())
-            .for_each(|t| sans.add(t));
-        extra.iter().for_each(|t| sans.add(t));
+        let texts = texts.iter().copied().filter(|text| !text.is_empty());
+        for text in texts.chain(extra.iter().map(String::as_str)) {
+            sans.add(text);
+        }
         sans
     }
 }
@@ -277,9 +276,9 @@ mod tests {
         for spec in &CERTIFICATES {
             let Sans { names, addresses } = spec.sans(params);
             let (cn, ca) = (spec.common_name(params), spec.ca.unwrap_or("self"));
-            write!(
+            writeln!(
                 table,
-                "{} {} by={ca} CN={cn} {:?} {names:?} {addresses:?}\n",
+                "{} {} by={ca} CN={cn} {:?} {names:?} {addresses:?}",
                 spec.name, spec.file, spec.usages
             )
             .unwrap();

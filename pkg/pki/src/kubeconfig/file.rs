@@ -184,19 +184,17 @@ impl Kubeconfig {
     /// user's own file must not replace another cluster called `kubernetes`.
     #[must_use]
     pub fn renamed(mut self, name: &str) -> Self {
-        self.clusters
-            .iter_mut()
-            .flatten()
-            .for_each(|c| name.clone_into(&mut c.name));
-        self.users
-            .iter_mut()
-            .flatten()
-            .for_each(|u| name.clone_into(&mut u.name));
+        for cluster in self.clusters.iter_mut().flatten() {
+            name.clone_into(&mut cluster.name);
+        }
+        for user in self.users.iter_mut().flatten() {
+            name.clone_into(&mut user.name);
+        }
         for named in self.contexts.iter_mut().flatten() {
             let Context { cluster, user, .. } = &mut named.context;
-            [cluster, user, &mut named.name]
-                .into_iter()
-                .for_each(|field| name.clone_into(field));
+            for field in [cluster, user, &mut named.name] {
+                name.clone_into(field);
+            }
         }
         name.clone_into(&mut self.current_context);
         self

@@ -61,13 +61,12 @@ impl ServiceAccount {
         if self.has_public {
             return made(Action::Kept);
         }
-        let key = match self.private {
-            Some(key) => key,
-            None => {
-                let key = spare();
-                fs::write(&self.key, key.serialize_pem(), Mode::Secret)?;
-                key
-            }
+        let key = if let Some(key) = self.private {
+            key
+        } else {
+            let key = spare();
+            fs::write(&self.key, key.serialize_pem(), Mode::Secret)?;
+            key
         };
         // kubeadm writes its public half with the mode of a key, too.
         fs::write(&self.public, key.public_key_pem(), Mode::Secret)?;

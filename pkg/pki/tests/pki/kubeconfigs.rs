@@ -32,12 +32,9 @@ fn names_groups_and_servers() {
             ],
         );
         let subject = run("openssl", &["x509", "-noout", "-subject", "-in", &crt]);
-        all += &format!(
-            "{} {} {} {subject}",
-            spec.file,
-            config.cluster().unwrap().server,
-            config.current_context
-        );
+        let server = &config.cluster().unwrap().server;
+        let line = [spec.file, server, &config.current_context, &subject];
+        all += &line.join(" ");
     }
     insta::assert_snapshot!(all, @r#"
 admin.conf https://api.example.org:443 kubernetes-admin@kubernetes subject=O = kubeadm:cluster-admins, CN = kubernetes-admin

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use usernetes_api::EncryptionAlgorithm;
 use usernetes_pki::{Action, CertParams, Outcome, PkiError, Policy, kubeconfig, store};
 
-pub(crate) const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+pub(crate) const YEAR: Duration = Duration::from_hours(365 * 24);
 
 pub(crate) fn params(algorithm: EncryptionAlgorithm) -> CertParams {
     CertParams {

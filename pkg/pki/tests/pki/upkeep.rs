@@ -24,7 +24,11 @@ fn modes() {
     for (name, (mode, _)) in Tree::p256().files() {
         assert_eq!(
             mode,
-            if name.ends_with(".crt") { 0o644 } else { 0o600 },
+            if name.rsplit('.').next() == Some("crt") {
+                0o644
+            } else {
+                0o600
+            },
             "{name}"
         );
     }
