@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::background::Output;
+use crate::lan;
 use crate::namespaces::{Inside, enter, found};
 use crate::processes::{self, Process};
 use crate::product::Product;
@@ -47,7 +48,7 @@ pub struct Host {
 
 impl Host {
     /// Host `number` (from 1) with a home, an account and devices of its own, not yet on a network.
-    pub(crate) fn new(slot: &'static Slot, number: usize, product: Option<&Product>) -> Result<Self> {
+    pub(crate) fn new(slot: &'static Slot, number: usize, product: &Product) -> Result<Self> {
         let seat = slot.seat()?;
         let first = found()?;
         let host = Self { slot, seat, first, number, transcript: Transcript::default() };
@@ -55,6 +56,7 @@ impl Host {
         let users = USERS.get(number - 1).context("more hosts than users")?;
         fs::create_dir_all(files.join("home").join(users))?;
         let mut setup = host.run(&["sh", "-eu", "-c", include_str!("host.sh")]).root();
+        let shown = |path: Option<&Path>| path.unwrap_or(Path::new("")).to_string_lossy().into_owned();
         let subids = format!("{}:{SUBIDS}", host.seat.subids.start);
         let pairs = [
             ("DIR", files.to_string_lossy().into_owned()),
@@ -64,8 +66,8 @@ impl Host {
             ("NAME", host.name()),
             ("ADDRESS", host.address()),
             ("SWITCH", crate::SWITCH.to_owned()),
-            ("PROGRAM", product.map_or(String::new(), |p| p.program.to_string_lossy().into_owned())),
-            ("BUNDLE", product.map_or(String::new(), |p| p.bundle.to_string_lossy().into_owned())),
+            ("PROGRAM", shown(product.program.as_deref())),
+            ("BUNDLE", shown(product.bundle.as_deref())),
         ];
         for (name, value) in &pairs {
             setup = setup.env(name, value);
@@ -215,6 +217,12 @@ impl Host {
             ensure!(head.contains(" 200 "), "{at} answers {head}");
             Ok(body.to_owned())
         })
+    }
+
+    /// Asks the name server at an address for an IPv4 address, once, over UDP.
+    pub fn look_up(&self, server: &str, name: &str) -> Result<String> {
+        let at: SocketAddr = server.parse()?;
+        enter(self.pid(), Inside::Network, move || lan::look_up(at, name))
     }
 
     /// Whether something accepts TCP connections at the address, asked from inside the host.

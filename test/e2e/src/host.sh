@@ -4,6 +4,12 @@ mount -t proc proc /proc
 hostname "$NAME"
 ip link set lo up
 
+# The product, before anything hides the place where it lies.
+: > "$DIR/program"
+mkdir "$DIR/bundle"
+[ -z "$PROGRAM" ] || mount --bind "$PROGRAM" "$DIR/program"
+[ -z "$BUNDLE" ] || mount --bind "$BUNDLE" "$DIR/bundle"
+
 # A /sys of the new network; the cgroup tree stays the machine's.
 mkdir "$DIR/cgroup"
 mount --rbind /sys/fs/cgroup "$DIR/cgroup"
@@ -39,15 +45,13 @@ mkdir -p /dev/net
 mount -t tmpfs -o mode=755 tmpfs /dev/net
 mknod -m 666 /dev/net/tun c 10 200
 
-# The product, and nothing else of the checkout.
-if [ -n "$PROGRAM" ]; then
-  mount -t tmpfs -o mode=755 tmpfs /usr/local/bin
-  : > /usr/local/bin/usernetes-rs
-  mount --bind "$PROGRAM" /usr/local/bin/usernetes-rs
-fi
-if [ -n "$BUNDLE" ]; then
-  mount -t tmpfs -o mode=755 tmpfs /srv
-  mkdir /srv/bundle
-  mount --bind "$BUNDLE" /srv/bundle
-  mount -o remount,bind,ro /srv/bundle
-fi
+# The product, where an administrator would install it, and the bundle on a share.
+mount -t tmpfs -o mode=755 tmpfs /usr/local/bin
+: > /usr/local/bin/usernetes-rs
+mount --bind "$DIR/program" /usr/local/bin/usernetes-rs
+mount -t tmpfs -o mode=755 tmpfs /srv
+mkdir /srv/bundle
+mount --bind "$DIR/bundle" /srv/bundle
+mount -o remount,bind,ro /srv/bundle
+[ -z "$PROGRAM" ] || umount "$DIR/program"
+[ -z "$BUNDLE" ] || umount "$DIR/bundle"

@@ -1,11 +1,12 @@
 //! What stands on the switch: a name server and a web server that no cluster knows of.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use simple_dns::rdata::{A, RData};
-use simple_dns::{CLASS, Packet, PacketFlag, QTYPE, RCODE, ResourceRecord, TYPE};
+use simple_dns::{CLASS, Name, Packet, PacketFlag, QTYPE, Question, RCODE, ResourceRecord, TYPE};
 use std::io::{BufRead, BufReader, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::thread;
+use std::time::Duration;
 
 use crate::{OUTSIDE, OUTSIDE_BODY, OUTSIDE_NAME, SWITCH};
 
@@ -23,7 +24,7 @@ pub(crate) fn serve() -> Result<()> {
     });
     thread::spawn(move || {
         for client in web.incoming().flatten() {
-            thread::spawn(move || greet(client));
+            thread::spawn(move || greet(&client));
         }
     });
     Ok(())
@@ -46,11 +47,29 @@ fn answer(query: &[u8]) -> Option<Vec<u8>> {
     reply.build_bytes_vec_compressed().ok()
 }
 
+/// Asks a name server for the address of a name, once.
+pub(crate) fn look_up(server: SocketAddr, name: &str) -> Result<String> {
+    let mut query = Packet::new_query(4711);
+    query.set_flags(PacketFlag::RECURSION_DESIRED);
+    query.questions.push(Question::new(Name::new(name)?, TYPE::A.into(), CLASS::IN.into(), false));
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+    socket.set_read_timeout(Some(Duration::from_secs(2)))?;
+    socket.send_to(&query.build_bytes_vec()?, server)?;
+    let mut reply = [0; 1500];
+    let length = socket.recv(&mut reply)?;
+    let reply = Packet::parse(&reply[..length])?;
+    match reply.answers.first().map(|answer| &answer.rdata) {
+        Some(RData::A(a)) => Ok(Ipv4Addr::from(a.address).to_string()),
+        other => bail!("{server} answers {other:?}"),
+    }
+}
+
 /// Reads one request, answers it and closes.
-fn greet(client: TcpStream) -> Result<()> {
+fn greet(client: &TcpStream) -> Result<()> {
     let mut lines = BufReader::new(client.try_clone()?).lines();
     while lines.next().transpose()?.is_some_and(|line| !line.is_empty()) {}
     let length = OUTSIDE_BODY.len();
-    write!(&client, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{OUTSIDE_BODY}")?;
+    let mut client = client;
+    write!(client, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{OUTSIDE_BODY}")?;
     Ok(())
 }

@@ -26,7 +26,7 @@ pub use processes::Process;
 pub use rig::Rig;
 pub use run::Run;
 pub use space::{Space, pod};
-pub use suite::{Scenario, main};
+pub use suite::{Scenario, Shared, main};
 
 /// Address of the switch: gateway and name server of every host.
 pub const SWITCH: &str = "198.51.100.1";

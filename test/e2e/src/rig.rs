@@ -15,13 +15,13 @@ pub struct Rig {
 }
 
 impl Rig {
-    /// A rig with the product on every host, where there is one.
+    /// A rig with the product on every host, as far as there is one.
     pub fn new(hosts: usize) -> Result<Self> {
-        let product = Product::find().ok();
+        let product = Product::find();
         let slot = slot()?;
         let switch = Switch::new()?;
         let furnish = |number| {
-            let host = Host::new(slot, number, product.as_ref())?;
+            let host = Host::new(slot, number, &product)?;
             switch.plug(&host)?;
             Ok(host)
         };

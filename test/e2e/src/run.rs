@@ -29,7 +29,7 @@ impl<'a> Run<'a> {
     pub(crate) fn new<S: AsRef<str>>(host: &'a Host, command: &[S]) -> Self {
         let command = command.iter().map(|word| word.as_ref().to_owned()).collect();
         let env = host.environment();
-        Self { host, command, env, input: None, limit: Duration::from_secs(60), root: false }
+        Self { host, command, env, input: None, limit: Duration::from_mins(1), root: false }
     }
 
     /// Adds or replaces a variable.
@@ -76,7 +76,9 @@ impl<'a> Run<'a> {
 
     /// Starts it.
     pub fn spawn(self) -> Result<Background> {
-        let shown = self.command.join(" ");
+        // A script is shown by its first line.
+        let first = |word: &String| word.trim().lines().next().unwrap_or_default().to_owned();
+        let shown = self.command.iter().map(first).collect::<Vec<_>>().join(" ");
         let stdin = if self.input.is_some() { Stdio::piped() } else { Stdio::null() };
         let mut command = self.command();
         command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);

@@ -10,15 +10,21 @@ use crate::run::Run;
 pub struct Space<'a> {
     host: &'a Host,
     name: String,
+    ours: bool,
 }
 
 impl<'a> Space<'a> {
     /// Makes it and waits until pods can be made in it.
     pub fn new(host: &'a Host, name: &str) -> Result<Self> {
         host.kubectl(&["create", "namespace", name])?;
-        let space = Self { host, name: name.to_owned() };
+        let space = Self { host, name: name.to_owned(), ours: true };
         space.kubectl(&["wait", "--for=create", "serviceaccount/default", "configmap/kube-root-ca.crt", "--timeout=60s"])?;
         Ok(space)
+    }
+
+    /// One that is there already and stays.
+    pub fn existing(host: &'a Host, name: &str) -> Self {
+        Self { host, name: name.to_owned(), ours: false }
     }
 
     /// Prepares kubectl in this namespace.
@@ -68,6 +74,9 @@ impl<'a> Space<'a> {
 
 impl Drop for Space<'_> {
     fn drop(&mut self) {
+        if !self.ours {
+            return;
+        }
         let _ = self.host.tool(&["kubectl", "delete", "namespace", &self.name, "--wait=false"]).limit(30).output();
     }
 }

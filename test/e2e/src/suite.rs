@@ -29,6 +29,15 @@ enum Stage {
     Shared(fn(&Rig) -> Result<()>),
 }
 
+/// The cluster that scenarios of a binary share: so many hosts, and what makes the cluster of them.
+#[derive(Clone, Copy)]
+pub struct Shared {
+    /// How many hosts.
+    pub hosts: usize,
+    /// Makes the cluster.
+    pub raise: fn(&Rig) -> Result<()>,
+}
+
 type Cluster = Arc<Mutex<Option<Result<Rig, String>>>>;
 
 impl Scenario {
@@ -43,7 +52,7 @@ impl Scenario {
         Self { name, needs, stage: Stage::Shared(play) }
     }
 
-    fn trial(self, suite: &'static str, cluster: Cluster, raise: fn(&Rig) -> Result<()>) -> Trial {
+    fn trial(self, suite: &'static str, cluster: Cluster, plan: Option<Shared>) -> Trial {
         Trial::ignorable_test(self.name, move || {
             if let Err(missing) = self.needs.iter().try_for_each(|need| need.check()) {
                 let reason = format!("{missing:#}");
@@ -52,7 +61,7 @@ impl Scenario {
             }
             let played = match self.stage {
                 Stage::Own(hosts, play) => own(suite, self.name, hosts, play),
-                Stage::Shared(play) => shared(suite, self.name, &cluster, raise, play),
+                Stage::Shared(play) => shared(suite, self.name, &cluster, plan, play),
             };
             played.map(|()| Completion::Completed).map_err(Failed::from)
         })
@@ -69,13 +78,14 @@ fn shared(
     suite: &str,
     name: &str,
     cluster: &Cluster,
-    raise: fn(&Rig) -> Result<()>,
+    plan: Option<Shared>,
     play: fn(&Rig) -> Result<()>,
 ) -> Result<(), String> {
     let mut cluster = cluster.lock().unwrap_or_else(PoisonError::into_inner);
     let rig = cluster.get_or_insert_with(|| {
-        let rig = Rig::new(1).map_err(|e| format!("cannot make the host: {e:#}"))?;
-        on(suite, "shared-cluster", &rig, raise)?;
+        let plan = plan.ok_or("this binary has none")?;
+        let rig = Rig::new(plan.hosts).map_err(|e| format!("cannot make the hosts: {e:#}"))?;
+        on(suite, "shared-cluster", &rig, plan.raise)?;
         Ok(rig)
     });
     match rig {
@@ -87,14 +97,14 @@ fn shared(
 fn on(suite: &str, name: &str, rig: &Rig, play: fn(&Rig) -> Result<()>) -> Result<(), String> {
     let played = catch_unwind(AssertUnwindSafe(|| play(rig))).unwrap_or_else(|_| Err(anyhow!("panicked, see above")));
     played.map_err(|error| {
-        let failure = format!("{error:?}");
+        let failure = error.chain().map(ToString::to_string).collect::<Vec<_>>().join("\n");
         let kept = evidence::keep(suite, name, &failure, Some(rig));
         format!("{}\nkept: {}", evidence::brief(&failure), kept.display())
     })
 }
 
-/// What the `main` of every test binary calls. `raise` makes the shared cluster on a fresh host.
-pub fn main(suite: &'static str, scenarios: Vec<Scenario>, raise: fn(&Rig) -> Result<()>) -> ExitCode {
+/// What the `main` of every test binary calls.
+pub fn main(suite: &'static str, scenarios: Vec<Scenario>, plan: Option<Shared>) -> ExitCode {
     if std::env::args().nth(1).is_some_and(|word| word == namespaces::FIRST_PROCESS) {
         return first_process::run().map_or_else(|e| fail(&e), |()| ExitCode::SUCCESS);
     }
@@ -105,7 +115,7 @@ pub fn main(suite: &'static str, scenarios: Vec<Scenario>, raise: fn(&Rig) -> Re
     // Each scenario may load both cores of a small machine; order and time limits rest on one at a time.
     arguments.test_threads = Some(1);
     let cluster = Cluster::default();
-    let trials = scenarios.into_iter().map(|s| s.trial(suite, cluster.clone(), raise)).collect();
+    let trials = scenarios.into_iter().map(|s| s.trial(suite, cluster.clone(), plan)).collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     drop(cluster.lock().unwrap_or_else(PoisonError::into_inner).take());
     match rig::give_back() {

@@ -17,10 +17,11 @@ fn main() -> ExitCode {
         Scenario::own("tun_is_usable_only_when_allowed", 1, needs, tun_is_usable_only_when_allowed),
         Scenario::own("subordinate_ids_map", 1, needs, subordinate_ids_map),
         Scenario::own("commands_are_timed_and_signalled", 1, needs, commands_are_timed_and_signalled),
+        Scenario::own("bundle_is_readable", 1, &[Need::Hosts, Need::Program, Need::Bundle], bundle_is_readable),
         Scenario::own("a_dropped_host_leaves_nothing", 0, needs, a_dropped_host_leaves_nothing),
         Scenario::own("a_killed_run_is_swept", 1, needs, a_killed_run_is_swept),
     ];
-    suite("harness", scenarios, |_| Ok(()))
+    suite("harness", scenarios, None)
 }
 
 fn user_is_ordinary(rig: &Rig) -> Result<()> {
@@ -105,6 +106,15 @@ fn commands_are_timed_and_signalled(rig: &Rig) -> Result<()> {
     ensure!(host.processes()?.iter().any(|p| p.program() == "sleep"), "the detached process is gone");
     let echo = host.run(&["cat"]).input("from a pipe").ok()?;
     ensure!(echo.text() == "from a pipe", "{echo}");
+    Ok(())
+}
+
+fn bundle_is_readable(rig: &Rig) -> Result<()> {
+    let host = rig.host();
+    let unreadable = host.sh("find /srv/bundle ! -readable").ok()?;
+    ensure!(unreadable.text().is_empty(), "{unreadable}");
+    host.sh("test -s /srv/bundle/bundle.yaml; /srv/bundle/bin/kubectl version --client").ok()?;
+    host.sh("touch /srv/bundle/new").root().output()?.exits(1)?.says(&["read-only"])?;
     Ok(())
 }
 

@@ -41,7 +41,7 @@ fn main() -> ExitCode {
         bundled("state_read_only", state_read_only),
         bundled("state_full", state_full),
     ];
-    suite("inputs", scenarios, |_| Ok(()))
+    suite("inputs", scenarios, None)
 }
 
 /// `init` ends with the code and says the texts, and leaves nothing behind that runs or listens.
@@ -135,7 +135,7 @@ fn short_subordinate_ids(rig: &Rig) -> Result<()> {
 fn user_namespaces_off(rig: &Rig) -> Result<()> {
     let host = rig.host();
     let id = host.uid();
-    let all = "--map-users=0:0:4294967294 --map-groups=0:0:4294967294";
+    let all = "--map-users=0,0,4294967294 --map-groups=0,0,4294967294";
     let drop = format!("setpriv --reuid {id} --regid {id} --init-groups --inh-caps=-all --bounding-set=+all");
     let script = format!(
         "exec unshare --user {all} --setuid 0 --setgid 0 sh -euc '
@@ -171,7 +171,7 @@ fn slirp4netns_too_old(rig: &Rig) -> Result<()> {
 }
 
 /// A process of the user that has a port, so that its name can be known.
-fn occupant<'a>(host: &'a Host, protocol: &str, port: u16) -> Result<Background> {
+fn occupant(host: &Host, protocol: &str, port: u16) -> Result<Background> {
     let listen = if protocol == "tcp" { "Listen => 1," } else { "" };
     let address = host.address();
     let script = format!(

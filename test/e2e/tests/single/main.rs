@@ -7,7 +7,7 @@ mod volumes;
 
 use anyhow::{Result, ensure};
 use std::process::ExitCode;
-use usernetes_e2e::{Rig, Scenario, main as suite};
+use usernetes_e2e::{Rig, Scenario, Shared, main as suite};
 
 fn main() -> ExitCode {
     let scenarios = vec![
@@ -41,7 +41,7 @@ fn main() -> ExitCode {
         Scenario::shared("local_volume", volumes::local_volume),
         Scenario::shared("mounts_propagate", volumes::mounts_propagate),
     ];
-    suite("single", scenarios, raise)
+    suite("single", scenarios, Some(Shared { hosts: 1, raise }))
 }
 
 /// The one `init`. What it says and leaves is checked here, because only here it is from nothing.

@@ -66,24 +66,27 @@ pub(crate) fn service_by_cluster_ip_and_node_port(rig: &Rig) -> Result<()> {
     host.until("the loopback port is gone too", 30, |host| Ok(!host.reaches("127.0.0.1:30080")?))
 }
 
+/// The cluster's own name server, published: the one UDP server that is surely there.
 pub(crate) fn udp_service(rig: &Rig) -> Result<()> {
-    let space = Space::new(rig.host(), "udp-service")?;
-    // Every datagram starts a shell that answers with what it got.
-    space.pod("echo", "exec nc -lk -u -p 5000 -e sh -c 'read -r line; echo got $line'")?;
+    let host = rig.host();
+    let space = Space::existing(host, "kube-system");
     space.apply(
         "apiVersion: v1
 kind: Service
-metadata: {name: echo}
+metadata: {name: published-dns}
 spec:
-  selector: {app: echo}
-  ports: [{port: 5000, protocol: UDP}]
+  type: NodePort
+  selector: {k8s-app: kube-dns}
+  ports: [{port: 53, protocol: UDP, nodePort: 30053}]
 ",
     )?;
-    space.pod("client", "sleep 3600")?;
-    space.ready(&["pod/echo", "pod/client"])?;
-    let answer = space.sh("client", "echo hello | nc -u -w 2 echo 5000")?;
-    ensure!(answer == "got hello", "{answer}");
-    Ok(())
+    let name = "kubernetes.default.svc.cluster.local";
+    let answered = |host: &Host| Ok(host.look_up("198.51.100.11:30053", name).is_ok_and(|a| a == "10.96.0.1"));
+    host.until("the published name server answers over UDP", 30, answered)?;
+    space.kubectl(&["delete", "service", "published-dns"])?;
+    host.until("the UDP port is gone after its Service", 30, |host| {
+        Ok(!host.tool(&["ports", "list"]).ok()?.text().contains("30053"))
+    })
 }
 
 /// Without a rule of ours such a packet leaves for the outside world, and the client waits for ever.

@@ -1,0 +1,88 @@
+//! `init` that is interrupted, killed or started twice.
+
+use anyhow::{Context, Result, ensure};
+use nix::sys::signal::Signal;
+use serde_json::Value;
+use std::time::Duration;
+use usernetes_e2e::{Background, Host, Rig};
+
+use crate::{quiet, works};
+
+const LIMIT: Duration = Duration::from_mins(5);
+
+/// Starts `init` and waits until it enters a phase; none if it ended before.
+fn init_until(host: &Host, phase: &str) -> Result<Background> {
+    let init = host.init(&["-o", "json"]).spawn()?;
+    init.line(LIMIT, |line| event(line).is_some_and(|e| e["name"] == phase && e["state"] == "running"))?;
+    Ok(init)
+}
+
+fn event(line: &str) -> Option<Value> {
+    serde_json::from_str::<Value>(line).ok().filter(|event| event["type"] == "phase")
+}
+
+/// The phases that `init` has, from its own help.
+fn phases(host: &Host) -> Result<Vec<String>> {
+    let list = host.tool(&["init", "phase"]).ok()?;
+    let top = list.text().lines().filter_map(|line| line.strip_prefix("  ")).filter(|line| !line.starts_with(' '));
+    let names: Vec<String> = top.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect();
+    ensure!(names.len() >= 10, "{list}");
+    Ok(names)
+}
+
+/// In each phase, from the first to the last, on one host: `init` ends with the signal's code, leaves nothing running,
+/// and the next one goes on with what was made.
+fn in_every_phase(rig: &Rig, code: i32, send: fn(&Background) -> Result<()>) -> Result<()> {
+    let host = rig.host();
+    let mut ca = None;
+    for phase in phases(host)? {
+        let init = init_until(host, &phase).with_context(|| format!("before phase {phase}"))?;
+        send(&init)?;
+        let output = init.wait(LIMIT)?;
+        ensure!(!output.late, "{output}");
+        if output.code() == Some(0) {
+            // The last phase may be over before the signal comes.
+            ensure!(phase == "show-join-command", "the signal in {phase} was lost:\n{output}");
+            break;
+        }
+        output.exits(code).with_context(|| format!("in phase {phase}"))?;
+        quiet(host).with_context(|| format!("in phase {phase}"))?;
+        let now = std::fs::read(host.state().join("node/etc/kubernetes/pki/ca.crt")).ok();
+        ensure!(ca.is_none() || now == ca, "the CA did not outlive the signal in phase {phase}");
+        ca = now;
+    }
+    host.init::<&str>(&[]).ok()?;
+    ensure!(std::fs::read(host.state().join("node/etc/kubernetes/pki/ca.crt")).ok() == ca, "the CA was made again");
+    works(host)
+}
+
+/// As a terminal does at Ctrl-C: the whole foreground process group gets it.
+pub(crate) fn by_sigint(rig: &Rig) -> Result<()> {
+    in_every_phase(rig, 130, |init| init.signal_group(Signal::SIGINT))
+}
+
+pub(crate) fn by_sigterm(rig: &Rig) -> Result<()> {
+    in_every_phase(rig, 143, |init| init.signal(Signal::SIGTERM))
+}
+
+/// A killed `init` cannot clean up; the next one takes over what runs, or starts it again.
+pub(crate) fn by_sigkill(rig: &Rig) -> Result<()> {
+    let host = rig.host();
+    for phase in ["certs", "node-start", "wait-control-plane", "addon"] {
+        let init = init_until(host, phase)?;
+        init.signal(Signal::SIGKILL)?;
+        drop(init.wait(LIMIT)?);
+    }
+    host.init::<&str>(&[]).ok()?;
+    works(host)
+}
+
+pub(crate) fn second_init_at_the_same_time(rig: &Rig) -> Result<()> {
+    let host = rig.host();
+    let first = init_until(host, "bundle")?;
+    let second = host.init::<&str>(&[]).limit(30).output()?;
+    second.exits(1)?.says(&["init", "running"])?;
+    host.tool(&["reset", "--force"]).limit(30).output()?.exits(1)?.says(&["init", "running"])?;
+    first.wait(LIMIT)?.ok()?;
+    works(host)
+}

@@ -1,0 +1,90 @@
+//! `reset`, on whole, half-made and absent nodes.
+
+use anyhow::{Result, ensure};
+use nix::sys::signal::Signal;
+use std::time::Duration;
+use usernetes_e2e::{Host, Rig};
+
+use crate::{quiet, works};
+
+/// No process, mount, socket or file of a cluster.
+fn gone(host: &Host) -> Result<()> {
+    quiet(host)?;
+    let left = host.admin(
+        "find /home/alice/.local/share/usernetes /home/alice/.config/usernetes /run/user/*/usernetes 2>/dev/null | head -50
+         find /home/alice ! -user alice | head -50
+         find /tmp -user alice | head -50",
+    )?;
+    let folders = ["/home/alice/.local/share/usernetes", "/home/alice/.config/usernetes"];
+    let left: Vec<&str> = left.text().lines().filter(|line| !folders.contains(line)).collect();
+    let empty_runtime = |line: &&&str| !line.ends_with("/usernetes");
+    let left: Vec<_> = left.iter().filter(empty_runtime).collect();
+    ensure!(left.is_empty(), "files are left: {left:#?}");
+    Ok(())
+}
+
+pub(crate) fn without_a_node(rig: &Rig) -> Result<()> {
+    let host = rig.host();
+    host.tool(&["reset", "--force"]).ok()?;
+    gone(host)?;
+    for command in [&["status"][..], &["start"], &["kubectl", "get", "nodes"], &["shell", "--", "true"], &["logs"]] {
+        host.tool(command).output()?.exits(1)?.says(&["usernetes-rs init"])?;
+    }
+    host.tool(&["stop"]).output()?;
+    gone(host)
+}
+
+pub(crate) fn of_a_cluster(rig: &Rig) -> Result<()> {
+    let host = rig.host();
+    // Without a terminal to answer on, it does not go ahead by itself.
+    let asked = host.tool(&["reset"]).limit(30).output()?;
+    ensure!(asked.code() != Some(0) && !asked.late, "{asked}");
+    host.tool(&["status"]).ok()?;
+    host.tool(&["reset"]).input("n\n").limit(30).output()?;
+    host.tool(&["status"]).ok()?;
+    host.tool(&["reset", "--force"]).ok()?;
+    gone(host)?;
+    host.tool(&["reset", "--force"]).ok()?;
+    // The host is as before: a new cluster, with another CA, comes up and can be removed while it is stopped.
+    host.init::<&str>(&[]).ok()?;
+    works(host)?;
+    host.tool(&["stop"]).ok()?;
+    host.tool(&["reset", "--force"]).ok()?;
+    gone(host)
+}
+
+/// However far `init` came, and whatever became of its journal.
+pub(crate) fn of_a_half_made_node(rig: &Rig) -> Result<()> {
+    let host = rig.host();
+    for (phase, break_more) in [("certs", ""), ("node-start", "journal.json"), ("addon", "config.yaml")] {
+        let init = host.init(&["-o", "json"]).spawn()?;
+        let entered = format!("\"name\":\"{phase}\"");
+        init.line(Duration::from_mins(5), |line| line.contains(&entered))?;
+        init.signal(Signal::SIGKILL)?;
+        drop(init.wait(Duration::from_secs(10))?);
+        if !break_more.is_empty() {
+            host.sh(&format!("rm ~/.local/share/usernetes/default/{break_more}")).ok()?;
+        }
+        host.tool(&["reset", "--force"]).ok()?;
+        gone(host)?;
+    }
+    Ok(())
+}
+
+/// An overlay cannot be the upper folder of another: the state lies where the kernel's overlayfs does not work.
+pub(crate) fn state_where_overlay_does_not_work(rig: &Rig) -> Result<()> {
+    let host = rig.host();
+    host.sh("mkdir -p ~/.local/share").ok()?;
+    host.admin(
+        "mkdir /tmp/lower
+         mount -t tmpfs tmpfs /mnt
+         mkdir /mnt/upper /mnt/work
+         chown alice: /mnt/upper
+         mount -t overlay -o lowerdir=/tmp/lower,upperdir=/mnt/upper,workdir=/mnt/work overlay /home/alice/.local/share",
+    )?;
+    host.tool(&["preflight"]).output()?.says(&["overlay"])?;
+    host.init::<&str>(&[]).ok()?;
+    works(host)?;
+    host.tool(&["reset", "--force"]).ok()?;
+    quiet(host)
+}

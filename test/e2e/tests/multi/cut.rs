@@ -1,0 +1,73 @@
+//! Hosts that go away and come back.
+
+use anyhow::{Context, Result, ensure};
+use std::time::Duration;
+use usernetes_e2e::{Host, Rig, Space};
+
+use crate::{join, one_on_every_node, token};
+
+fn wait_for_node(host: &Host, node: &str, ready: bool) -> Result<()> {
+    // A node that does not report is Unknown, one that reports trouble is False.
+    let status = |value: &str| format!("--for=jsonpath={{.status.conditions[?(@.type==\"Ready\")].status}}={value}");
+    let wanted = status(if ready { "True" } else { "Unknown" });
+    host.kubectl(&["wait", &wanted, &format!("node/{node}"), "--timeout=180s"]).map(drop)
+}
+
+/// New pods on every node, each reaching the one on every other.
+fn all_reach_all(rig: &Rig, name: &str) -> Result<()> {
+    let space = Space::new(rig.host(), name)?;
+    let pods = one_on_every_node(&space)?;
+    ensure!(pods.len() == rig.hosts().len(), "{pods:?}");
+    for (from, node) in &pods {
+        for (to, other) in &pods {
+            let address = space.field(&format!("pod/{to}"), ".status.podIP")?;
+            rig.host().until(&format!("{node} reaches {other}"), 60, |_| {
+                let ping = format!("ping -c 1 -w 2 {address}");
+                Ok(space.prepare(&["exec", from, "--", "sh", "-c", &ping]).output()?.code() == Some(0))
+            })?;
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn worker_stopped_and_started(rig: &Rig) -> Result<()> {
+    let worker = rig.hosts().last().context("no worker")?;
+    worker.tool(&["stop"]).ok()?;
+    worker.silent()?;
+    wait_for_node(rig.host(), &worker.name(), false)?;
+    worker.tool(&["start"]).ok()?;
+    wait_for_node(rig.host(), &worker.name(), true)?;
+    all_reach_all(rig, "worker-started")
+}
+
+pub(crate) fn control_plane_stopped_and_started(rig: &Rig) -> Result<()> {
+    let host = rig.host();
+    host.tool(&["stop"]).ok()?;
+    host.silent()?;
+    host.tool(&["start"]).ok()?;
+    for other in rig.hosts() {
+        wait_for_node(host, &other.name(), true)?;
+    }
+    all_reach_all(rig, "control-plane-started")
+}
+
+/// A minute is what the scenario is about: longer than the node's grace period.
+pub(crate) fn worker_cut_off_for_a_minute(rig: &Rig) -> Result<()> {
+    let worker = rig.hosts().last().context("no worker")?;
+    rig.unplug(worker)?;
+    std::thread::sleep(Duration::from_mins(1));
+    wait_for_node(rig.host(), &worker.name(), false)?;
+    rig.plug(worker)?;
+    wait_for_node(rig.host(), &worker.name(), true)?;
+    all_reach_all(rig, "worker-back")
+}
+
+pub(crate) fn worker_leaves_and_joins_again(rig: &Rig) -> Result<()> {
+    let worker = rig.hosts().last().context("no worker")?;
+    worker.tool(&["reset", "--force", "--drain"]).ok()?;
+    worker.silent()?;
+    rig.host().kubectl(&["wait", "--for=delete", &format!("node/{}", worker.name()), "--timeout=60s"])?;
+    join(worker, &[&token(rig.host())?]).ok()?;
+    wait_for_node(rig.host(), &worker.name(), true)?;
+    all_reach_all(rig, "joined-again")
+}

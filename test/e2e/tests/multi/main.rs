@@ -1,0 +1,98 @@
+//! Several hosts, one cluster, over a real network between them.
+
+mod cut;
+mod smoke;
+mod tokens;
+mod traffic;
+
+use anyhow::{Context, Result};
+use std::process::ExitCode;
+use std::thread;
+use usernetes_e2e::{Host, Need, Rig, Run, Scenario, Shared, Space, main as suite};
+
+const NEEDS: [Need; 4] = [Need::Hosts, Need::Program, Need::Bundle, Need::Command("init")];
+
+fn main() -> ExitCode {
+    let mut scenarios = vec![Scenario::own("two_clusters_on_two_hosts", 2, &NEEDS, two_clusters_on_two_hosts)];
+    // Until joining is done, these are for who works on it.
+    if std::env::var_os("U7S_E2E_JOIN").is_some() {
+        scenarios.extend(joins());
+    }
+    suite("multi", scenarios, Some(Shared { hosts: 3, raise }))
+}
+
+fn joins() -> Vec<Scenario> {
+    vec![
+        Scenario::own("tokens_that_do_not_work", 2, &NEEDS, tokens::that_do_not_work),
+        Scenario::own("classic_join", 2, &NEEDS, tokens::classic_join),
+        Scenario::shared("all_nodes_are_ready", smoke::all_nodes_are_ready),
+        Scenario::shared("logs_and_exec_on_every_node", smoke::logs_and_exec_on_every_node),
+        Scenario::shared("stateful_set", smoke::stateful_set),
+        Scenario::shared("joined_host_is_not_joined_again", tokens::joined_host_is_not_joined_again),
+        Scenario::shared("node_port_through_every_host", traffic::node_port_through_every_host),
+        Scenario::shared("udp_between_nodes", traffic::udp_between_nodes),
+        Scenario::shared("a_gibibyte_between_nodes", traffic::a_gibibyte_between_nodes),
+        Scenario::shared("worker_stopped_and_started", cut::worker_stopped_and_started),
+        Scenario::shared("control_plane_stopped_and_started", cut::control_plane_stopped_and_started),
+        Scenario::shared("worker_cut_off_for_a_minute", cut::worker_cut_off_for_a_minute),
+        Scenario::shared("worker_leaves_and_joins_again", cut::worker_leaves_and_joins_again),
+    ]
+}
+
+/// One `init`, then two hosts that join at the same time with one token.
+fn raise(rig: &Rig) -> Result<()> {
+    let [first, workers @ ..] = rig.hosts() else { anyhow::bail!("no hosts") };
+    first.init::<&str>(&[]).ok()?;
+    let token = token(first)?;
+    thread::scope(|scope| {
+        let joins: Vec<_> = workers.iter().map(|host| scope.spawn(|| join(host, &[&token]).ok())).collect();
+        joins.into_iter().try_for_each(|join| join.join().ok().context("a join panicked")?.map(drop))
+    })
+}
+
+fn token(host: &Host) -> Result<String> {
+    Ok(host.tool(&["token", "create"]).ok()?.text().to_owned())
+}
+
+/// Prepares `usernetes-rs join` with the bundle under test.
+fn join<'a>(host: &'a Host, arguments: &[&str]) -> Run<'a> {
+    host.tool(&[&["join", "--bundle", "/srv/bundle"], arguments].concat())
+}
+
+/// A pod on every node, each named as `kubectl get` shows it, with its node.
+fn one_on_every_node(space: &Space) -> Result<Vec<(String, String)>> {
+    space.apply(&format!(
+        "apiVersion: apps/v1
+kind: DaemonSet
+metadata: {{name: client}}
+spec:
+  selector: {{matchLabels: {{app: client}}}}
+  template:
+    metadata: {{labels: {{app: client}}}}
+    spec:
+      terminationGracePeriodSeconds: 0
+      containers:
+      - name: main
+        image: {}
+        imagePullPolicy: IfNotPresent
+        command: [sh, -c, 'echo here I am; sleep 36000']
+",
+        usernetes_e2e::IMAGE
+    ))?;
+    space.kubectl(&["rollout", "status", "daemonset/client", "--timeout=180s"])?;
+    let columns = "jsonpath={range .items[*]}{.metadata.name} {.spec.nodeName}{'\\n'}{end}";
+    let pods = space.kubectl(&["get", "pods", "-l", "app=client", "-o", columns])?;
+    let pair = |line: &str| line.split_once(' ').map(|(pod, node)| (pod.to_owned(), node.to_owned()));
+    Ok(pods.text().lines().filter_map(pair).collect())
+}
+
+/// Hosts of one network do not disturb each other, with the same ports and ranges on both.
+fn two_clusters_on_two_hosts(rig: &Rig) -> Result<()> {
+    for host in rig.hosts() {
+        host.init::<&str>(&[]).ok()?;
+    }
+    for host in rig.hosts() {
+        host.kubectl(&["get", "nodes", "-o", "name"])?.says(&[&host.name()])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,80 @@
+//! Nodes and pods on every host.
+
+use anyhow::{Result, ensure};
+use usernetes_e2e::{IMAGE, Rig, Space};
+
+use crate::one_on_every_node;
+
+pub(crate) fn all_nodes_are_ready(rig: &Rig) -> Result<()> {
+    let host = rig.host();
+    host.kubectl(&["wait", "--for=condition=Ready", "nodes", "--all", "--timeout=60s"])?;
+    let nodes = host.kubectl(&["get", "nodes", "-o", "json"])?.json()?;
+    let nodes = nodes["items"].as_array().cloned().unwrap_or_default();
+    ensure!(nodes.len() == rig.hosts().len(), "{} nodes", nodes.len());
+    for host in rig.hosts() {
+        let node = nodes.iter().find(|node| node["metadata"]["name"] == host.name());
+        let addresses = node.map(|node| node["status"]["addresses"].to_string()).unwrap_or_default();
+        ensure!(addresses.contains(&host.address()), "{}: {addresses}", host.name());
+        host.tool(&["status"]).ok()?;
+    }
+    Ok(())
+}
+
+pub(crate) fn logs_and_exec_on_every_node(rig: &Rig) -> Result<()> {
+    let space = Space::new(rig.host(), "logs-and-exec")?;
+    let pods = one_on_every_node(&space)?;
+    ensure!(pods.len() == rig.hosts().len(), "{pods:?}");
+    for (pod, node) in pods {
+        let logs = space.kubectl(&["logs", &pod])?;
+        ensure!(logs.text() == "here I am", "{node}: {logs}");
+        ensure!(space.sh(&pod, "hostname")? == pod, "exec on {node}");
+    }
+    Ok(())
+}
+
+/// Three replicas on three nodes, each resolved and fetched by its own name from a pod on every node.
+pub(crate) fn stateful_set(rig: &Rig) -> Result<()> {
+    let space = Space::new(rig.host(), "stateful-set")?;
+    space.apply(&format!(
+        "apiVersion: v1
+kind: Service
+metadata: {{name: web}}
+spec: {{clusterIP: None, selector: {{app: web}}, ports: [{{port: 8080}}]}}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {{name: web}}
+spec:
+  serviceName: web
+  replicas: 3
+  podManagementPolicy: Parallel
+  selector: {{matchLabels: {{app: web}}}}
+  template:
+    metadata: {{labels: {{app: web}}}}
+    spec:
+      terminationGracePeriodSeconds: 0
+      affinity:
+        podAntiAffinity:
+          requiredDuringSchedulingIgnoredDuringExecution:
+          - {{topologyKey: kubernetes.io/hostname, labelSelector: {{matchLabels: {{app: web}}}}}}
+      containers:
+      - name: web
+        image: {IMAGE}
+        imagePullPolicy: IfNotPresent
+        command: [sh, -c, 'mkdir /www; hostname > /www/index.html; exec httpd -f -p 8080 -h /www']
+        readinessProbe: {{tcpSocket: {{port: 8080}}, periodSeconds: 1}}
+"
+    ))?;
+    let clients = one_on_every_node(&space)?;
+    space.kubectl(&["rollout", "status", "statefulset/web", "--timeout=180s"])?;
+    for (client, node) in clients {
+        for replica in ["web-0", "web-1", "web-2"] {
+            let fetch = format!("wget -q -O - http://{replica}.web.stateful-set.svc.cluster.local:8080/");
+            // The name of a replica may be a few seconds younger than its readiness.
+            rig.host().until(&format!("{replica} answers on {node}"), 30, |_| {
+                Ok(space.prepare(&["exec", &client, "--", "sh", "-c", &fetch]).output()?.text() == replica)
+            })?;
+        }
+    }
+    Ok(())
+}
