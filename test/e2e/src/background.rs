@@ -91,7 +91,12 @@ impl Background {
             if let Some(line) = text.iter().flat_map(|t| t.lines()).find(|l| wanted(l)) {
                 return Ok(line.to_owned());
             }
-            ensure!(state.status.is_none() || state.open > 0, "{} ended without the line:\n{}", self.command, text.concat());
+            ensure!(
+                state.status.is_none() || state.open > 0,
+                "{} ended without the line:\n{}",
+                self.command,
+                text.concat()
+            );
             let left = end.saturating_duration_since(Instant::now());
             ensure!(!left.is_zero(), "{} did not print the line in {limit:?}:\n{}", self.command, text.concat());
             drop(text);

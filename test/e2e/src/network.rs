@@ -24,7 +24,13 @@ impl Switch {
         let stdin = switch.0.stdin.as_mut().context("the switch ends")?;
         writeln!(stdin, "{SERVE}")?;
         let mut answer = [0; 6];
-        switch.0.stdout.as_mut().context("the switch ends")?.read_exact(&mut answer).context("the switch cannot serve")?;
+        switch
+            .0
+            .stdout
+            .as_mut()
+            .context("the switch ends")?
+            .read_exact(&mut answer)
+            .context("the switch cannot serve")?;
         ensure!(&answer == b"ready\n", "the switch answers {answer:?}");
         Ok(switch)
     }

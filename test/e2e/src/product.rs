@@ -27,7 +27,8 @@ pub(crate) fn program() -> Result<PathBuf> {
         return fs::canonicalize(&given).with_context(|| format!("U7S_BIN is {}", given.display()));
     }
     let me = env::current_exe()?;
-    let profile = me.ancestors().find(|d| d.ends_with("deps")).and_then(Path::parent).context("not in a target folder")?;
+    let profile =
+        me.ancestors().find(|d| d.ends_with("deps")).and_then(Path::parent).context("not in a target folder")?;
     let triple = profile.parent().context("not in a target folder")?;
     let candidates = [triple.join("release/usernetes-rs"), triple.join("debug/usernetes-rs")];
     match candidates.iter().find(|path| path.is_file()) {

@@ -18,7 +18,13 @@ impl<'a> Space<'a> {
     pub fn new(host: &'a Host, name: &str) -> Result<Self> {
         host.kubectl(&["create", "namespace", name])?;
         let space = Self { host, name: name.to_owned(), ours: true };
-        space.kubectl(&["wait", "--for=create", "serviceaccount/default", "configmap/kube-root-ca.crt", "--timeout=60s"])?;
+        space.kubectl(&[
+            "wait",
+            "--for=create",
+            "serviceaccount/default",
+            "configmap/kube-root-ca.crt",
+            "--timeout=60s",
+        ])?;
         Ok(space)
     }
 

@@ -26,7 +26,9 @@ fn main() -> ExitCode {
 
 fn user_is_ordinary(rig: &Rig) -> Result<()> {
     let host = rig.host();
-    let id = host.sh("id -un; id -u; pwd; hostname; grep CapEff /proc/self/status; stat -c %a:%U $XDG_RUNTIME_DIR ~").ok()?;
+    let id = host
+        .sh("id -un; id -u; pwd; hostname; grep CapEff /proc/self/status; stat -c %a:%U $XDG_RUNTIME_DIR ~")
+        .ok()?;
     let expected =
         format!("alice\n{}\n/home/alice\nhost1\nCapEff:\t0000000000000000\n700:alice\n700:alice", host.uid());
     ensure!(id.text() == expected, "{id}");

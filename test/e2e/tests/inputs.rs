@@ -12,9 +12,8 @@ const USAGE: i32 = 64;
 
 fn main() -> ExitCode {
     let scenario = |name, play| Scenario::own(name, 1, &[Need::Hosts, Need::Program, Need::Command("init")], play);
-    let bundled = |name, play| {
-        Scenario::own(name, 1, &[Need::Hosts, Need::Program, Need::Bundle, Need::Command("init")], play)
-    };
+    let bundled =
+        |name, play| Scenario::own(name, 1, &[Need::Hosts, Need::Program, Need::Bundle, Need::Command("init")], play);
     let scenarios = vec![
         scenario("usage", usage),
         scenario("unknown_phase", unknown_phase),
@@ -102,7 +101,8 @@ fn root(rig: &Rig) -> Result<()> {
 
 /// A PATH with every program of the host but one.
 fn path_without(host: &Host, program: &str) -> Result<String> {
-    let script = format!("mkdir ~/bin; ln -s /usr/bin/* /usr/sbin/* ~/bin 2>/dev/null || true; rm ~/bin/{program}; echo ~/bin");
+    let script =
+        format!("mkdir ~/bin; ln -s /usr/bin/* /usr/sbin/* ~/bin 2>/dev/null || true; rm ~/bin/{program}; echo ~/bin");
     Ok(host.sh(&script).ok()?.text().to_owned())
 }
 
@@ -135,6 +135,7 @@ fn short_subordinate_ids(rig: &Rig) -> Result<()> {
 fn user_namespaces_off(rig: &Rig) -> Result<()> {
     let host = rig.host();
     let id = host.uid();
+    host.admin("echo root:0:4294967294 | tee -a /etc/subuid >> /etc/subgid")?;
     let all = "--map-users=0,0,4294967294 --map-groups=0,0,4294967294";
     let drop = format!("setpriv --reuid {id} --regid {id} --init-groups --inh-caps=-all --bounding-set=+all");
     let script = format!(
@@ -185,7 +186,8 @@ fn occupant(host: &Host, protocol: &str, port: u16) -> Result<Background> {
 
 fn ports_taken(rig: &Rig) -> Result<()> {
     let host = rig.host();
-    let flags = [("tcp", 6443, "--apiserver-bind-port"), ("tcp", 10250, "--kubelet-port"), ("udp", 8472, "--vxlan-port")];
+    let flags =
+        [("tcp", 6443, "--apiserver-bind-port"), ("tcp", 10250, "--kubelet-port"), ("udp", 8472, "--vxlan-port")];
     for (protocol, port, flag) in flags {
         let process = occupant(host, protocol, port)?;
         let output = host.init::<&str>(&[]).output()?;

@@ -47,7 +47,8 @@ fn works(host: &Host) -> Result<()> {
     space.pod("main", "sleep 3600")?;
     space.ready(&["pod/main"])?;
     host.until("a new pod resolves a Service and reaches the outside", 60, |_| {
-        let script = "nslookup -type=a kubernetes.default.svc.cluster.local. && wget -q -O - http://outside.example:8080/";
+        let script =
+            "nslookup -type=a kubernetes.default.svc.cluster.local. && wget -q -O - http://outside.example:8080/";
         Ok(space.prepare(&["exec", "main", "--", "sh", "-c", script]).output()?.code() == Some(0))
     })
 }

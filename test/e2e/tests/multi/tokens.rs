@@ -40,10 +40,9 @@ pub(crate) fn classic_join(rig: &Rig) -> Result<()> {
     first.init::<&str>(&[]).ok()?;
     let secret = first.tool(&["token", "generate"]).ok()?;
     first.tool(&["token", "create", secret.text()]).ok()?;
-    let pin = first.sh(
-        "openssl x509 -pubkey -noout -in ~/.local/share/usernetes/default/node/etc/kubernetes/pki/ca.crt \
-         | openssl pkey -pubin -outform der | sha256sum | cut -d' ' -f1",
-    );
+    let pin = first
+        .sh("openssl x509 -pubkey -noout -in ~/.local/share/usernetes/default/node/etc/kubernetes/pki/ca.crt \
+         | openssl pkey -pubin -outform der | sha256sum | cut -d' ' -f1");
     let pin = pin.ok()?.text().to_owned();
     let endpoint = format!("{}:6443", first.address());
     let with = |pin: &str| {

@@ -36,7 +36,16 @@ spec: {type: NodePort, selector: {app: web}, ports: [{port: 80, targetPort: 8080
 pub(crate) fn udp_between_nodes(rig: &Rig) -> Result<()> {
     let host = rig.host();
     let space = Space::new(host, "udp")?;
-    let servers = host.kubectl(&["-n", "kube-system", "get", "pods", "-l", "k8s-app=kube-dns", "-o", "jsonpath={.items[*].status.podIP}"])?;
+    let servers = host.kubectl(&[
+        "-n",
+        "kube-system",
+        "get",
+        "pods",
+        "-l",
+        "k8s-app=kube-dns",
+        "-o",
+        "jsonpath={.items[*].status.podIP}",
+    ])?;
     for (pod, node) in one_on_every_node(&space)? {
         for server in servers.text().split_whitespace().chain(["10.96.0.10"]) {
             let answer = space.sh(&pod, &format!("nslookup -type=a kubernetes.default.svc.cluster.local. {server}"))?;

@@ -15,7 +15,8 @@ pub(crate) fn is_ready(rig: &Rig) -> Result<()> {
     let node = host.kubectl(&["get", "nodes", "-o", "json"])?.json()?;
     let node = &node["items"][0];
     ensure!(node["metadata"]["name"] == "host1", "{}", node["metadata"]);
-    let address = |kind: &str| node["status"]["addresses"].as_array()?.iter().find(|a| a["type"] == kind).map(|a| &a["address"]);
+    let address =
+        |kind: &str| node["status"]["addresses"].as_array()?.iter().find(|a| a["type"] == kind).map(|a| &a["address"]);
     ensure!(address("InternalIP").is_some_and(|a| a == "198.51.100.11"), "{}", node["status"]["addresses"]);
     ensure!(node["status"]["nodeInfo"]["kubeletVersion"].as_str().is_some_and(|v| v.starts_with("v1.36")), "{node}");
     ensure!(node["spec"]["taints"].is_null(), "a single node takes workloads: {}", node["spec"]["taints"]);
@@ -133,7 +134,8 @@ fn walk(dir: &Path) -> Result<Vec<std::path::PathBuf>> {
 pub(crate) fn no_secret_in_arguments(rig: &Rig) -> Result<()> {
     let host = rig.host();
     let tokens = host.tool(&["token", "list", "-o", "json"]).ok()?;
-    let secrets = host.kubectl(&["get", "secrets", "-n", "kube-system", "-o", "jsonpath={.items[*].data.token-secret}"])?;
+    let secrets =
+        host.kubectl(&["get", "secrets", "-n", "kube-system", "-o", "jsonpath={.items[*].data.token-secret}"])?;
     ensure!(!secrets.text().is_empty(), "no bootstrap token: {tokens}");
     let decode = format!("for s in {}; do echo $s | base64 -d; echo; done", secrets.text());
     let secrets = host.sh(&decode).ok()?;
@@ -165,7 +167,16 @@ pub(crate) fn addons_run(rig: &Rig) -> Result<()> {
     host.kubectl(&["-n", "kube-system", "rollout", "status", "daemonset/kube-proxy", "--timeout=120s"])?;
     host.kubectl(&["-n", "kube-flannel", "rollout", "status", "daemonset/kube-flannel-ds", "--timeout=120s"])?;
     host.kubectl(&["-n", "kube-system", "rollout", "status", "deployment/coredns", "--timeout=120s"])?;
-    host.kubectl(&["-n", "kube-system", "get", "configmap", "kubeadm-config", "kubelet-config", "kube-proxy", "coredns"])?;
+    host.kubectl(&[
+        "-n",
+        "kube-system",
+        "get",
+        "configmap",
+        "kubeadm-config",
+        "kubelet-config",
+        "kube-proxy",
+        "coredns",
+    ])?;
     host.kubectl(&["-n", "kube-public", "get", "configmap", "cluster-info"]).map(drop)
 }
 

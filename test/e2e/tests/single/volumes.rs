@@ -55,7 +55,8 @@ pub(crate) fn empty_dirs(rig: &Rig) -> Result<()> {
     space.ready(&["pod/main"])?;
     let shared = space.kubectl(&["exec", "main", "-c", "other", "--", "cat", "/disk/file"])?;
     ensure!(shared.text() == "shared", "{shared}");
-    let memory = space.sh("main", "grep ' /memory ' /proc/mounts; head -c 9000000 /dev/zero > /memory/big 2>&1 || echo full")?;
+    let memory =
+        space.sh("main", "grep ' /memory ' /proc/mounts; head -c 9000000 /dev/zero > /memory/big 2>&1 || echo full")?;
     ensure!(memory.starts_with("tmpfs ") && memory.ends_with("full"), "{memory}");
     Ok(())
 }
@@ -129,7 +130,8 @@ pub(crate) fn mounts_propagate(rig: &Rig) -> Result<()> {
     volumeMounts: [{name: tree, mountPath: /tree, mountPropagation: Bidirectional}]
 ";
     let taker = "    volumeMounts: [{name: tree, mountPath: /tree, mountPropagation: HostToContainer}]\n";
-    let script = "mkdir -p /tree/sub; mount -t tmpfs tmpfs /tree/sub; echo seen > /tree/sub/file; touch /done; sleep 3600";
+    let script =
+        "mkdir -p /tree/sub; mount -t tmpfs tmpfs /tree/sub; echo seen > /tree/sub/file; touch /done; sleep 3600";
     space.apply(&(pod("taker", "sleep 3600", more) + taker))?;
     space.ready(&["pod/taker"])?;
     space.apply(&(pod("giver", script, more) + giver))?;
