@@ -2,7 +2,7 @@
 
 use super::stamps::{self, Stamps};
 use super::verify::unexpected;
-use super::{Bundle, BundleError, MANIFEST, Progress, Verified, unpack};
+use super::{Bundle, BundleError, Check, MANIFEST, Progress, Verified, unpack};
 use rustix::fs::FlockOperation;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt as _;
@@ -35,7 +35,12 @@ pub fn import(
     let workshop = Workshop::open(bundles)?;
     let half_made = workshop.folder()?;
     let root = if source.is_dir() {
-        take(&Bundle::open(source)?, half_made.path())?;
+        let bundle = Bundle::open(source)?;
+        // Linking again would change ctime, and with it every stamp.
+        if let Some(imported) = workshop.kept(&bundle, cache, progress)? {
+            return Ok(imported);
+        }
+        take(&bundle, half_made.path())?;
         half_made.path().to_owned()
     } else if source == Path::new(unpack::STDIN) || source.exists() {
         let stream = unpack::open(source).context("read", source)?;
@@ -86,17 +91,32 @@ impl Workshop {
             other => other,
         };
         let bundle = Bundle::open(root)?;
-        let (verified, stamps) = bundle.compare(&Stamps::new(), progress).map_err(blame)?;
-        let place = self.bundles.join(bundle.folder_name());
-        let kept = place.exists() && Bundle::open(&place).and_then(|old| old.compare(&Stamps::new(), &|_| {})).is_ok();
-        if !kept {
-            self.replace(bundle.dir(), &place)?;
-            stamps::save(cache, &place, &stamps);
+        if let Some(imported) = self.kept(&bundle, cache, progress)? {
+            return Ok(imported);
         }
-        // `locate` takes the newest.
-        let touched = File::open(&place).and_then(|dir| dir.set_modified(SystemTime::now()));
-        touched.context("touch", &place)?;
-        Ok(Imported { bundle: Bundle::open(&place)?, verified, kept })
+        let (verified, stamps) = bundle.compare(&Stamps::new(), progress).map_err(blame)?;
+        let place = self.place(&bundle);
+        self.replace(bundle.dir(), &place)?;
+        stamps::save(cache, &place, &stamps);
+        Ok(Imported { bundle: Bundle::open(&place)?, verified, kept: false })
+    }
+
+    /// The same bundle, where it was imported before and is still good; it becomes the newest.
+    fn kept(
+        &self,
+        bundle: &Bundle,
+        cache: &Path,
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<Option<Imported>, BundleError> {
+        let place = self.place(bundle);
+        let Ok(bundle) = Bundle::open(&place) else { return Ok(None) };
+        let Ok(verified) = bundle.verify(cache, Check::Changed, progress) else { return Ok(None) };
+        touch(&place)?;
+        Ok(Some(Imported { bundle, verified, kept: true }))
+    }
+
+    fn place(&self, bundle: &Bundle) -> PathBuf {
+        self.bundles.join(bundle.folder_name())
     }
 
     /// Moves `from` to `place`; a damaged bundle of that name gives way.
@@ -105,8 +125,15 @@ impl Workshop {
         if place.exists() {
             std::fs::rename(place, old.path().join("old")).context("move away", place)?;
         }
-        Ok(std::fs::rename(from, place).context("make", place)?)
+        std::fs::rename(from, place).context("make", place)?;
+        touch(place)
     }
+}
+
+/// Makes a bundle the one that `locate` takes.
+fn touch(place: &Path) -> Result<(), BundleError> {
+    let touched = File::open(place).and_then(|dir| dir.set_modified(SystemTime::now()));
+    Ok(touched.context("touch", place)?)
 }
 
 /// Takes the listed files of a bundle into `to`, and nothing else.

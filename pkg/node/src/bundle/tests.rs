@@ -183,6 +183,8 @@ fn a_folder_is_linked_and_found_again() {
     assert_eq!(place.kept(), [imported.bundle.folder_name()]);
     let again = import_from(&place, &dir).expect("good");
     assert!(again.kept);
+    settle(&place, imported.bundle.dir());
+    assert_eq!(import_from(&place, &dir).expect("good").verified.hashed, 0);
     let found = locate(None, &place.bundles(), "v1.36.3").expect("found");
     assert_eq!(found.dir(), imported.bundle.dir());
 }
@@ -366,6 +368,9 @@ fn measure() {
         let verified = bundle.verify(&place.cache(), check, QUIET).expect("good");
         (start.elapsed(), verified)
     };
+    let start = std::time::Instant::now();
+    let imported = import_from(&place, Path::new(&dir)).expect("good");
+    println!("import {:?} {:?}", start.elapsed(), imported.verified);
     let figures = [timed(Check::Full), timed(Check::Full), timed(Check::Changed)];
     assert_eq!(figures[2].1.hashed, 0, "{figures:?}");
     assert!(figures[2].0 < figures[1].0 / 10, "{figures:?}");
