@@ -10,7 +10,7 @@ pub(crate) use probe::main as probe_main;
 use crate::cgroup::probe_cgroup;
 use std::path::Path;
 use usernetes_api::CgroupMode;
-use usernetes_host::Finding;
+use usernetes_host::{Finding, Level};
 
 /// Runs all checks, as the user. `state_dir` is where data will lie: overlay mounts are tried there.
 pub fn checks(state_dir: &Path) -> Vec<Finding> {
@@ -18,6 +18,11 @@ pub fn checks(state_dir: &Path) -> Vec<Finding> {
     findings.extend(probe::namespaces(state_dir));
     findings.extend([host::tun_device(), host::slirp4netns(), cgroup_delegation(), limits::keyring(), limits::inotify()]);
     findings
+}
+
+/// Whether the kernel's overlay can be mounted below `state_dir` by root of a user namespace.
+pub fn overlay_works(state_dir: &Path) -> bool {
+    probe::namespaces(state_dir).iter().any(|finding| finding.check == probe::OVERLAY && finding.level == Level::Passed)
 }
 
 fn cgroup_delegation() -> Finding {

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use usernetes_host::Finding;
 
 const USERNS: &str = "UserNamespace";
-const OVERLAY: &str = "OverlayInUserns";
+pub(super) const OVERLAY: &str = "OverlayInUserns";
 
 /// `UserNamespace` and `OverlayInUserns`.
 pub(super) fn namespaces(state_dir: &Path) -> Vec<Finding> {

@@ -1,6 +1,7 @@
 //! slirp4netns: started on the child's tap, awaited, watched, started again.
 
 use super::Error;
+use std::collections::VecDeque;
 use std::io;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -15,6 +16,8 @@ const PROGRAM: &str = "slirp4netns";
 /// Pause before the first restart; doubled each time up to [`LONGEST`].
 const SHORTEST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(5);
+/// How much of what it said is kept for an error.
+const LAST_LINES: usize = 4;
 /// After this long without trouble the pause is short again.
 const STEADY: Duration = Duration::from_secs(10);
 
@@ -99,7 +102,8 @@ impl Slirp {
 }
 
 /// The interface is configured by the child, so that it outlives the helper; hence no `--configure`.
-/// Standard input is where readiness is told, standard output is watched for our end.
+/// The namespaces are named by the child's pid: given as paths, version 1.2 forgets the user namespace when it builds
+/// its sandbox, and fails. Standard input is where readiness is told, standard output is watched for our end.
 fn arguments(network: &NetworkOptions, child: i32, seccomp: bool) -> Vec<String> {
     let mut args = vec![
         "--ready-fd=0".to_owned(),
@@ -112,24 +116,22 @@ fn arguments(network: &NetworkOptions, child: i32, seccomp: bool) -> Vec<String>
     if seccomp {
         args.push("--enable-seccomp".to_owned());
     }
-    args.extend([
-        "--netns-type=path".to_owned(),
-        format!("--userns-path=/proc/{child}/ns/user"),
-        format!("/proc/{child}/ns/net"),
-        TAP_INTERFACE.to_owned(),
-    ]);
+    args.extend([child.to_string(), TAP_INTERFACE.to_owned()]);
     args
 }
 
-/// Logs what the helper says; the last line is the reason if it fails.
+/// Logs what the helper says; its last lines are the reason if it fails.
 async fn follow(stderr: ChildStderr) -> String {
     let mut lines = BufReader::new(stderr).lines();
-    let mut last = String::new();
+    let mut last = VecDeque::new();
     while let Ok(Some(line)) = lines.next_line().await {
         tracing::debug!(%line, "slirp4netns");
-        last = line;
+        last.push_back(line);
+        if last.len() > LAST_LINES {
+            last.pop_front();
+        }
     }
-    last
+    Vec::from(last).join("; ")
 }
 
 fn describe(status: io::Result<ExitStatus>) -> String {
@@ -162,9 +164,7 @@ mod tests {
         --disable-host-loopback
         --enable-sandbox
         --enable-seccomp
-        --netns-type=path
-        --userns-path=/proc/42/ns/user
-        /proc/42/ns/net
+        42
         tap0
         ");
     }

@@ -1,0 +1,159 @@
+//! The machine: an ordinary user, and a second host on a wire, made when the tests run as root.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, UdpSocket};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::thread;
+use usernetes_host::{CommandExt as _, Level};
+
+/// First argument of a process that answers on the second host.
+pub(crate) const SERVER: &str = "it-server";
+/// Variable that names the second host's address.
+pub(crate) const PEER: &str = "U7S_IT_PEER";
+/// Address of the second host, which serves; and of the one that the tests run on.
+const PEER_ADDRESS: &str = "198.51.100.1";
+pub(crate) const OWN_ADDRESS: &str = "198.51.100.11";
+/// Port of the echo services of the second host.
+pub(crate) const PEER_PORT: u16 = 7007;
+const USER: &str = "u7s-rootless-it";
+
+/// Why the tests cannot run here, if they cannot.
+pub(crate) fn missing() -> Option<String> {
+    let findings = usernetes_rootless::checks::checks(&std::env::temp_dir());
+    let error = findings.into_iter().find(|finding| finding.level == Level::Error)?;
+    Some(format!("{}: {}", error.check, error.message))
+}
+
+pub(crate) fn refuse(missing: &str) -> ExitCode {
+    eprintln!("U7S_E2E_REQUIRE=1, but {missing}");
+    ExitCode::FAILURE
+}
+
+/// Runs this program again as an ordinary user on a host of its own.
+pub(crate) fn as_ordinary_user(words: &[String]) -> ExitCode {
+    match Wire::make().and_then(|wire| wire.run_tests(words)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("cannot prepare the tests: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+fn run(line: &str) -> Outcome<()> {
+    let mut words = line.split(' ');
+    Command::new(words.next().unwrap_or_default()).args(words).run()?;
+    Ok(())
+}
+
+/// Two network namespaces with a wire between them.
+struct Wire {
+    own: String,
+    peer: String,
+}
+
+impl Wire {
+    fn make() -> Outcome<Self> {
+        let id = std::process::id();
+        let wire = Self { own: format!("u7s-it-own-{id}"), peer: format!("u7s-it-peer-{id}") };
+        let (own, peer) = (&wire.own, &wire.peer);
+        for line in [
+            format!("ip netns add {own}"),
+            format!("ip netns add {peer}"),
+            format!("ip -n {own} link set lo up"),
+            format!("ip -n {peer} link set lo up"),
+            format!("ip -n {own} link add eth0 type veth peer name eth0 netns {peer}"),
+            format!("ip -n {own} address add {OWN_ADDRESS}/24 dev eth0"),
+            format!("ip -n {peer} address add {PEER_ADDRESS}/24 dev eth0"),
+            format!("ip -n {own} link set eth0 up"),
+            format!("ip -n {peer} link set eth0 up"),
+            format!("ip -n {own} route add default via {PEER_ADDRESS}"),
+        ] {
+            run(&line)?;
+        }
+        Ok(wire)
+    }
+
+    fn run_tests(&self, words: &[String]) -> Outcome<bool> {
+        let (uid, gid) = user()?;
+        let program = std::env::current_exe()?;
+        let mut server = self.start_server(&program)?;
+        let status = Command::new("ip")
+            .args(["netns", "exec", &self.own, "setpriv"])
+            .args([format!("--reuid={uid}"), format!("--regid={gid}")])
+            .args(["--init-groups", "--reset-env"])
+            .arg("env")
+            .args(std::env::vars().filter(|(name, _)| name.starts_with("U7S_")).map(|(n, v)| format!("{n}={v}")))
+            .arg(format!("{PEER}={PEER_ADDRESS}"))
+            .arg(program)
+            .args(words)
+            .status();
+        server.kill()?;
+        server.wait()?;
+        Ok(status?.success())
+    }
+
+    fn start_server(&self, program: &std::path::Path) -> Outcome<Child> {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.peer]).arg(program).args([SERVER, PEER_ADDRESS]);
+        let mut server = command.stdout(Stdio::piped()).spawn()?;
+        let mut ready = [0];
+        server.stdout.take().ok_or("no output")?.read_exact(&mut ready)?;
+        Ok(server)
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        for name in [&self.own, &self.peer] {
+            let _ = run(&format!("ip netns delete {name}"));
+        }
+    }
+}
+
+/// Uid and gid of the ordinary user, made if absent; /dev/net/tun gets the mode it has on every distribution.
+fn user() -> Outcome<(u32, u32)> {
+    let passwd = std::fs::read_to_string("/etc/passwd")?;
+    if !passwd.lines().any(|line| line.starts_with(&format!("{USER}:"))) {
+        run(&format!("useradd --create-home --shell /bin/sh {USER}"))?;
+    }
+    for (file, option) in [("/etc/subuid", "--add-subuids"), ("/etc/subgid", "--add-subgids")] {
+        let ids = std::fs::read_to_string(file).unwrap_or_default();
+        if !ids.lines().any(|line| line.starts_with(&format!("{USER}:"))) {
+            run(&format!("usermod {option} 1900000000-1900065535 {USER}"))?;
+        }
+    }
+    run("chmod 0666 /dev/net/tun")?;
+    let id = |option| Command::new("id").args([option, USER]).run();
+    Ok((id("-u")?.trim().parse()?, id("-g")?.trim().parse()?))
+}
+
+/// Echoes TCP and UDP until it is killed; says when it is ready.
+pub(crate) fn server(address: &str) -> ExitCode {
+    let (Ok(tcp), Ok(udp)) = (TcpListener::bind((address, PEER_PORT)), UdpSocket::bind((address, PEER_PORT))) else {
+        return ExitCode::FAILURE;
+    };
+    println!("ready");
+    thread::spawn(move || {
+        let mut buffer = [0; 2048];
+        while let Ok((length, client)) = udp.recv_from(&mut buffer) {
+            let _ = udp.send_to(&buffer[..length], client);
+        }
+    });
+    for stream in tcp.incoming().flatten() {
+        thread::spawn(move || echo(stream));
+    }
+    ExitCode::SUCCESS
+}
+
+fn echo(mut stream: std::net::TcpStream) {
+    let mut buffer = [0; 65536];
+    while let Ok(length @ 1..) = stream.read(&mut buffer) {
+        if stream.write_all(&buffer[..length]).is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! What runs as PID 1 in the tests: servers on request.
+
+use rustix::net::sockopt::set_socket_linger;
+use serde_json::{Value, json};
+use std::net::IpAddr;
+use std::process::{Command, ExitCode};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use usernetes_rootless::{ChildContext, PayloadRequest};
+
+#[derive(Clone, Default)]
+struct Counter(Arc<AtomicU64>);
+
+pub(crate) async fn run(mut context: ChildContext) -> ExitCode {
+    if context.spec.payload["fail"] == true {
+        return ExitCode::from(7);
+    }
+    let counter = Counter::default();
+    context.status.set(json!({ "phase": "up", "sysctls": outcomes(&context) }));
+    context.ready.notify().await;
+    loop {
+        tokio::select! {
+            () = context.shutdown.cancelled() => return ExitCode::SUCCESS,
+            Some(request) = context.requests.recv() => answer(&context, &counter, request).await,
+        }
+    }
+}
+
+fn outcomes(context: &ChildContext) -> Vec<Value> {
+    context.sysctls.iter().map(|s| json!([s.name, s.failure])).collect()
+}
+
+async fn answer(context: &ChildContext, counter: &Counter, request: PayloadRequest) {
+    let value = &request.value;
+    let result = if let Some(status) = value.get("status") {
+        context.status.set(status.clone());
+        Ok(Value::Null)
+    } else if value == "count" {
+        Ok(json!(counter.0.load(Ordering::Relaxed)))
+    } else if let Some(words) = value["spawn"].as_array() {
+        spawn(context, words).await
+    } else if let Some(kind) = value["serve"].as_str() {
+        serve(kind, &value["address"], counter).await.map_err(|e| e.to_string())
+    } else {
+        Err(format!("no such request: {value}"))
+    };
+    let _ = request.reply.send(result);
+}
+
+async fn spawn(context: &ChildContext, words: &[Value]) -> Result<Value, String> {
+    let words: Vec<_> = words.iter().filter_map(Value::as_str).collect();
+    let mut command = Command::new(words[0]);
+    let process = context.reaper.spawn(command.args(&words[1..])).map_err(|e| e.to_string())?;
+    Ok(json!(process.wait().await.to_string()))
+}
+
+async fn serve(kind: &str, address: &Value, counter: &Counter) -> std::io::Result<Value> {
+    let address: IpAddr = serde_json::from_value(address.clone())?;
+    if kind == "udp" {
+        let socket = UdpSocket::bind((address, 0)).await?;
+        let port = socket.local_addr()?.port();
+        tokio::spawn(echo_datagrams(socket, counter.clone()));
+        return Ok(json!(port));
+    }
+    let listener = TcpListener::bind((address, 0)).await?;
+    let port = listener.local_addr()?.port();
+    let reset = kind == "reset";
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            if reset {
+                let _ = set_socket_linger(&stream, Some(Duration::ZERO));
+            } else {
+                tokio::spawn(echo(stream));
+            }
+        }
+    });
+    Ok(json!(port))
+}
+
+/// Echoes, and after the client's end says how much there was: both directions end one after the other.
+async fn echo(mut stream: TcpStream) {
+    let (mut buffer, mut total) = (vec![0; 65536], 0);
+    while let Ok(length @ 1..) = stream.read(&mut buffer).await {
+        total += length;
+        if stream.write_all(&buffer[..length]).await.is_err() {
+            return;
+        }
+    }
+    let _ = stream.write_all(format!("END {total}").as_bytes()).await;
+}
+
+async fn echo_datagrams(socket: UdpSocket, counter: Counter) {
+    let mut buffer = vec![0; 65536];
+    while let Ok((length, client)) = socket.recv_from(&mut buffer).await {
+        counter.0.fetch_add(1, Ordering::Relaxed);
+        let _ = socket.send_to(&buffer[..length], client).await;
+    }
+}
