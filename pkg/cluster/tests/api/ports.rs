@@ -1,0 +1,95 @@
+//! Ports to publish, followed with the kubelet's rights.
+
+use crate::nodes::register;
+use crate::server::{LIMIT, NODE, Server};
+use crate::{Outcome, tokens};
+use k8s_openapi::api::core::v1::{Event, Service};
+use kube::Api;
+use kube::api::{DeleteParams, ListParams, PostParams};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use usernetes_api::Protocol;
+use usernetes_cluster::Cluster;
+use usernetes_cluster::services::{Conflict, Policy, Update, Wanted, follow, follow_hosts};
+
+pub(crate) fn policy() -> Policy {
+    let host_ip = "198.51.100.11".parse().expect("an address");
+    Policy { host_ip, loopback: false, reserved: [(Protocol::Tcp, 6443)].into() }
+}
+
+pub(crate) async fn service(cluster: &Cluster, name: &str, kind: &str, port: &Value) -> Result<Service, kube::Error> {
+    let api: Api<Service> = Api::namespaced(cluster.client(), "default");
+    let service = json!({ "metadata": { "name": name }, "spec": { "type": kind, "ports": [port] } });
+    api.create(&PostParams::default(), &serde_json::from_value(service).expect("a Service")).await
+}
+
+pub(crate) async fn gone(cluster: &Cluster, name: &str) -> Result<(), kube::Error> {
+    let api: Api<Service> = Api::namespaced(cluster.client(), "default");
+    api.delete(name, &DeleteParams::default()).await.map(drop)
+}
+
+/// The next state; a loss is none.
+async fn next(states: &mut mpsc::UnboundedReceiver<Update<Wanted>>) -> Wanted {
+    loop {
+        match timeout(LIMIT, states.recv()).await.expect("something in time") {
+            Some(Update::State(state)) => return state,
+            Some(Update::Lost(error)) => panic!("{error:?}"),
+            None => panic!("it never ends"),
+        }
+    }
+}
+
+fn shown(wanted: &Wanted) -> Vec<String> {
+    wanted.ports.iter().map(|port| port.spec.to_string()).collect()
+}
+
+pub(crate) async fn come_and_go(server: &Server) -> Outcome {
+    register(server).await?;
+    let (cluster, kubelet) = (tokens::ready(server).await?, server.path("kubelet.conf"));
+    let (sender, mut states) = mpsc::unbounded_channel();
+    let kubeconfig = kubelet.clone();
+    let follower = tokio::spawn(async move { follow(&kubeconfig, NODE, &policy(), |update| drop(sender.send(update))).await });
+    assert_eq!(shown(&next(&mut states).await), [""; 0]);
+
+    let start = Instant::now();
+    service(&cluster, "web", "NodePort", &json!({ "port": 80, "nodePort": 30080 })).await?;
+    assert_eq!(shown(&next(&mut states).await), ["198.51.100.11:30080:198.51.100.11:30080/tcp"]);
+    let seen = start.elapsed();
+    gone(&cluster, "web").await?;
+    assert_eq!(shown(&next(&mut states).await), [""; 0]);
+    assert!(seen < Duration::from_secs(1), "seen after {seen:?}");
+    follower.abort();
+
+    let (sender, mut hosts) = mpsc::unbounded_channel();
+    let watcher = tokio::spawn(async move { follow_hosts(&kubelet, |update| drop(sender.send(update))).await });
+    match timeout(LIMIT, hosts.recv()).await? {
+        Some(Update::State(hosts)) => assert_eq!(hosts, ["198.51.100.11".parse()?].into()),
+        other => panic!("{other:?}"),
+    }
+    watcher.abort();
+    Ok(())
+}
+
+pub(crate) async fn conflict_becomes_an_event(server: &Server) -> Outcome {
+    let kubelet = register(server).await?;
+    let cluster = server.admin().await;
+    service(&cluster, "greedy", "LoadBalancer", &json!({ "port": 6443, "nodePort": 30644 })).await?;
+    let (sender, mut states) = mpsc::unbounded_channel();
+    let kubeconfig = server.path("kubelet.conf");
+    let follower = tokio::spawn(async move { follow(&kubeconfig, NODE, &policy(), |update| drop(sender.send(update))).await });
+    let wanted = next(&mut states).await;
+    follower.abort();
+    let [conflict] = &wanted.conflicts[..] else { panic!("{wanted:?}") };
+    for _ in 0..2 {
+        kubelet.event(&conflict.loser.about, NODE, Conflict::REASON, &conflict.message()).await?;
+    }
+    let api: Api<Event> = Api::namespaced(cluster.client(), "default");
+    let events = api.list(&ListParams::default().fields("involvedObject.name=greedy,involvedObject.kind=Service")).await?;
+    let [event] = &events.items[..] else { panic!("{events:?}") };
+    assert_eq!((event.count, event.reason.as_deref()), (Some(2), Some("PortConflict")));
+    assert_eq!(event.involved_object.uid, Some(conflict.loser.about.uid.clone()));
+    gone(&cluster, "greedy").await?;
+    Ok(())
+}
