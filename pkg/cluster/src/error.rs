@@ -76,7 +76,7 @@ pub enum Error {
         what: String,
     },
     /// Something did not come about in time.
-    #[error("{what} did not come about within {} s; last seen: {last_seen}", waited.as_secs())]
+    #[error("{what} did not come about within {waited:?}; last seen: {last_seen}")]
     Timeout {
         /// What was waited for.
         what: String,

@@ -31,10 +31,11 @@ impl Cluster {
         let object = format!("Event {}/{name}", about.namespace);
         match api.create(&PostParams::default(), &event).await {
             Err(kube::Error::Api(status)) if status.is_already_exists() => {
-                let old = api.get(&name).await.map_err(Error::request(Verb::Get, &*object))?;
-                let again = json!({ "count": old.count.unwrap_or(1) + 1, "lastTimestamp": event.last_timestamp });
-                let result = api.patch(&name, &PatchParams::default(), &Patch::Merge(again)).await;
-                result.map(drop).map_err(Error::request(Verb::Apply, object))
+                // A kubelet may patch events, not get them: the answer to the first patch tells the count.
+                let patch = async |fields| api.patch(&name, &PatchParams::default(), &Patch::Merge(fields)).await;
+                let old = patch(json!({ "lastTimestamp": event.last_timestamp })).await;
+                let count = old.map_err(Error::request(Verb::Apply, &*object))?.count.unwrap_or(1) + 1;
+                patch(json!({ "count": count })).await.map(drop).map_err(Error::request(Verb::Apply, object))
             }
             result => result.map(drop).map_err(Error::request(Verb::Create, object)),
         }

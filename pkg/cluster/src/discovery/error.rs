@@ -29,7 +29,7 @@ pub enum DiscoverError {
         endpoint: Endpoint,
     },
     /// Nothing comes back.
-    #[error("{endpoint} did not answer within {} s", waited.as_secs_f32())]
+    #[error("{endpoint} did not answer within {waited:?}")]
     TimedOut {
         /// Whom we asked.
         endpoint: Endpoint,

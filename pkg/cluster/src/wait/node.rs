@@ -2,12 +2,14 @@
 
 use super::explain::conditions;
 use super::retry;
+use crate::client::{describe, get_opt};
 use crate::{Cluster, Error};
-use futures::{StreamExt, stream};
+use futures::StreamExt;
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Node, NodeCondition};
 use kube::runtime::watcher::watch_object;
+use std::cmp::Ordering;
 use std::pin::pin;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -15,14 +17,12 @@ use tokio::time::{Instant, timeout_at};
 /// Namespace of the leases that kubelets renew.
 const LEASES: &str = "kube-node-lease";
 
-enum Seen {
-    Node(Option<Box<Node>>),
-    Lease(Option<Box<Lease>>),
-}
+/// Pause between two looks at a lease: kubelets may get their own, not watch it.
+const LEASE_PAUSE: Duration = Duration::from_millis(100);
 
 #[derive(Default)]
 struct State {
-    node: Option<Box<Node>>,
+    node: Option<Node>,
     renewed: Option<Timestamp>,
 }
 
@@ -44,32 +44,55 @@ impl Cluster {
     }
 
     async fn watch_node(&self, name: &str, state: &mut State, since: Timestamp) -> Result<(), Error> {
-        let nodes = watch_object(self.all::<Node>(), name).map(|node| Ok(Seen::Node(node?.map(Box::new))));
-        let leases = watch_object(self.namespaced::<Lease>(LEASES), name).map(|lease| Ok(Seen::Lease(lease?.map(Box::new))));
-        let mut changes = pin!(stream::select(nodes, leases));
+        let mut changes = pin!(watch_object(self.all::<Node>(), name));
         while !state.is_ready(since) {
-            match changes.next().await {
-                Some(Ok(Seen::Node(node))) => state.node = node,
-                Some(Ok(Seen::Lease(lease))) => state.renewed = lease.and_then(|l| Some(l.spec?.renew_time?.0)),
-                Some(Err(error)) => retry(error, &format!("Node {name} and its Lease")).await?,
-                None => {}
+            let lease_decides = state.freshness(since) == Some(Freshness::SameSecond);
+            tokio::select! {
+                change = changes.next() => match change {
+                    Some(Ok(node)) => state.node = node,
+                    Some(Err(error)) => retry(error, &describe::<Node>(None, name)).await?,
+                    None => {}
+                },
+                renewed = self.lease_renewed(name), if lease_decides => state.renewed = renewed?,
             }
         }
         Ok(())
     }
+
+    async fn lease_renewed(&self, name: &str) -> Result<Option<Timestamp>, Error> {
+        tokio::time::sleep(LEASE_PAUSE).await;
+        let lease = get_opt(&self.namespaced::<Lease>(LEASES), Some(LEASES), name).await?;
+        Ok(lease.and_then(|lease| Some(lease.spec?.renew_time?.0)))
+    }
+}
+
+/// When a status was reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Freshness {
+    LastLife,
+    SameSecond,
+    ThisLife,
 }
 
 impl State {
     fn is_ready(&self, since: Timestamp) -> bool {
-        self.condition().is_some_and(|ready| ready.status == "True" && self.is_of_this_life(ready, since))
+        match self.freshness(since) {
+            Some(Freshness::ThisLife) => true,
+            // Heartbeats are in whole seconds; the lease's time is exact.
+            Some(Freshness::SameSecond) => self.renewed.is_some_and(|renewed| renewed > since),
+            Some(Freshness::LastLife) | None => false,
+        }
     }
 
-    /// Heartbeats are in whole seconds: one of the very second of `since` may be of the last life, and is believed only
-    /// with a lease, whose time is exact, that was renewed since.
-    fn is_of_this_life(&self, ready: &NodeCondition, since: Timestamp) -> bool {
-        let Some(heartbeat) = ready.last_heartbeat_time.as_ref().map(|time| time.0) else { return false };
-        heartbeat > since
-            || (heartbeat.as_second() == since.as_second() && self.renewed.is_some_and(|renewed| renewed > since))
+    /// Of the condition Ready; `None` while it is not true.
+    fn freshness(&self, since: Timestamp) -> Option<Freshness> {
+        let ready = self.condition().filter(|ready| ready.status == "True")?;
+        let heartbeat = ready.last_heartbeat_time.as_ref().map(|time| time.0)?;
+        Some(match heartbeat.as_second().cmp(&since.as_second()) {
+            Ordering::Less => Freshness::LastLife,
+            Ordering::Equal => Freshness::SameSecond,
+            Ordering::Greater => Freshness::ThisLife,
+        })
     }
 
     fn conditions(&self) -> &[NodeCondition] {
@@ -85,7 +108,7 @@ impl State {
             return "no such Node; its kubelet has not registered it".to_owned();
         }
         let Some(ready) = self.condition() else { return "the Node has no conditions yet".to_owned() };
-        if ready.status == "True" && !self.is_of_this_life(ready, since) {
+        if ready.status == "True" {
             return "Ready, but reported before this start: the kubelet has said nothing since".to_owned();
         }
         conditions(self.conditions().iter().map(|c| (&*c.type_, &*c.status, c.reason.as_deref(), c.message.as_deref())))

@@ -15,10 +15,10 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 impl Cluster {
-    /// Waits until a Deployment in its present form is Available.
+    /// Waits until all pods of a Deployment are of its present form and available.
     pub async fn wait_deployment_available(&self, namespace: &str, name: &str, limit: Duration) -> Result<(), Error> {
         let available = until(self.namespaced::<Deployment>(namespace), name, is_available);
-        let what = format!("{} Available", describe::<Deployment>(Some(namespace), name));
+        let what = format!("{} available", describe::<Deployment>(Some(namespace), name));
         self.limited(limit, what, available, async {
             let found = get_opt(&self.namespaced::<Deployment>(namespace), Some(namespace), name).await;
             let selector = found.ok().flatten().and_then(|deployment| deployment.spec).map(|spec| spec.selector);
@@ -85,13 +85,14 @@ pub(super) fn to_selector(selector: LabelSelector) -> Selector {
     selector.try_into().unwrap_or_default()
 }
 
+/// The condition Available will not do: with one replica, one of which may be unavailable, it is true of none.
 fn is_available(deployment: Option<&Deployment>) -> bool {
     let check = |deployment: &Deployment| {
         let status = deployment.status.as_ref()?;
         let wanted = deployment.spec.as_ref()?.replicas.unwrap_or(1);
         let seen = status.observed_generation? >= deployment.metadata.generation?;
-        let available = status.conditions.as_ref()?.iter().any(|c| c.type_ == "Available" && c.status == "True");
-        Some(seen && available && status.updated_replicas.unwrap_or(0) >= wanted)
+        let updated = status.updated_replicas.unwrap_or(0) >= wanted;
+        Some(seen && updated && status.available_replicas.unwrap_or(0) >= wanted)
     };
     deployment.and_then(check).unwrap_or(false)
 }
@@ -107,13 +108,13 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn deployment(generation: i64, observed: i64, updated: i64, available: &str) -> Option<Deployment> {
+    fn deployment(generation: i64, observed: i64, updated: i64, available: i64) -> Option<Deployment> {
         let value = json!({
             "metadata": { "generation": generation },
             "spec": { "replicas": 2, "selector": {}, "template": {} },
             "status": {
-                "observedGeneration": observed, "updatedReplicas": updated,
-                "conditions": [{ "type": "Available", "status": available }],
+                "observedGeneration": observed, "updatedReplicas": updated, "availableReplicas": available,
+                "conditions": [{ "type": "Available", "status": "True" }],
             },
         });
         serde_json::from_value(value).expect("a Deployment")
@@ -121,10 +122,10 @@ mod tests {
 
     #[test]
     fn available_in_its_present_form() {
-        assert!(is_available(deployment(2, 2, 2, "True").as_ref()));
-        assert!(!is_available(deployment(2, 1, 2, "True").as_ref()), "the controller has not seen the change");
-        assert!(!is_available(deployment(2, 2, 1, "True").as_ref()), "old pods");
-        assert!(!is_available(deployment(2, 2, 2, "False").as_ref()));
+        assert!(is_available(deployment(2, 2, 2, 2).as_ref()));
+        assert!(!is_available(deployment(2, 1, 2, 2).as_ref()), "the controller has not seen the change");
+        assert!(!is_available(deployment(2, 2, 1, 2).as_ref()), "old pods");
+        assert!(!is_available(deployment(2, 2, 2, 1).as_ref()), "too few");
         assert!(!is_available(None));
     }
 

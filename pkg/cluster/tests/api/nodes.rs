@@ -60,7 +60,7 @@ pub(crate) async fn timeout_says_what_was_seen(server: &Server) -> Outcome {
     let cluster = server.admin().await;
     let nobody = cluster.wait_node_ready("nobody", Timestamp::now(), Duration::from_millis(300)).await;
     let text = nobody.expect_err("no such node").to_string();
-    assert_eq!(text, "node nobody Ready did not come about within 0.3 s; last seen: no such Node; its kubelet has not registered it");
+    assert_eq!(text, "node nobody Ready did not come about within 300ms; last seen: no such Node; its kubelet has not registered it");
     Ok(())
 }
 

@@ -124,7 +124,7 @@ pub(crate) async fn deployment_that_cannot_start(server: &Server) -> Outcome {
     let limit = Duration::from_secs(1);
     let error = cluster.wait_deployment_available(coredns::NAMESPACE, coredns::DEPLOYMENT, limit).await;
     let text = error.expect_err("no node, no pod").to_string();
-    assert!(text.starts_with("Deployment kube-system/coredns Available did not come about within 1 s; last seen: pod coredns-"), "{text}");
+    assert!(text.starts_with("Deployment kube-system/coredns available did not come about within 1s; last seen: pod coredns-"), "{text}");
     let error = cluster.wait_daemonset_ready_on(flannel::NAMESPACE, flannel::DAEMON_SET, "nowhere", limit).await;
     let text = error.expect_err("no node, no pod").to_string();
     assert!(text.contains("no pod was made"), "{text}");
