@@ -71,9 +71,12 @@ impl SubIds {
     /// Writes both maps of a process that has just made a user namespace.
     pub(crate) fn apply(&self, pid: u32) -> Result<(), IdMapError> {
         let (uid, gid) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
-        map_command("newuidmap", pid, uid, &self.uids).run()?;
-        map_command("newgidmap", pid, gid, &self.gids).run()?;
-        Ok(())
+        std::thread::scope(|scope| {
+            let gids = scope.spawn(|| map_command("newgidmap", pid, gid, &self.gids).run());
+            map_command("newuidmap", pid, uid, &self.uids).run()?;
+            gids.join().expect("running a program does not panic")?;
+            Ok(())
+        })
     }
 }
 

@@ -62,9 +62,7 @@ impl Stage {
         // Through the kernel's link: it is this very program even when its file was replaced or removed.
         let mut command = Command::new("/proc/self/exe");
         command.arg0(ARGV0).arg(self.name());
-        for variable in PRIVATE {
-            command.env_remove(variable);
-        }
+        hide_session(&mut command);
         command
     }
 
@@ -73,5 +71,12 @@ impl Stage {
         let mut command = self.command();
         command.stdin(Stdio::from(socket));
         command
+    }
+}
+
+/// Keeps the host's session from a process to be started.
+pub(crate) fn hide_session(command: &mut Command) {
+    for variable in PRIVATE {
+        command.env_remove(variable);
     }
 }

@@ -45,7 +45,7 @@ pub fn run_parent(spec: &Spec, on_ready: impl FnOnce(&Ready)) -> Result<ExitStat
     let result = hand_over(&socket, child, spec, control.listener())
         .and_then(|()| runtime.block_on(serve::serve(spec, child, socket, on_ready)));
     let end = child.end(result)?;
-    end.failure.map_or(Ok(end.status), |message| Err(Error::Child(message)))
+    end.failure.map_or(Ok(end.status), Err)
 }
 
 fn start_child(ids: &SubIds) -> Result<(Child, Socket), Error> {

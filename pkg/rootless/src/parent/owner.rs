@@ -62,7 +62,9 @@ fn parse_address(hex: &str) -> Option<IpAddr> {
 fn process_with(inode: u64) -> Option<String> {
     let wanted = format!("socket:[{inode}]");
     let holds = |process: &Path| {
-        let Ok(fds) = fs::read_dir(process.join("fd")) else { return false };
+        // Not the links to ourselves, which have no number.
+        let numbered = process.file_name().is_some_and(|name| name.as_encoded_bytes().iter().all(u8::is_ascii_digit));
+        let Some(Ok(fds)) = numbered.then(|| fs::read_dir(process.join("fd"))) else { return false };
         fds.flatten().any(|fd| fs::read_link(fd.path()).is_ok_and(|link| link.as_os_str() == wanted.as_str()))
     };
     let mut processes = fs::read_dir("/proc").ok()?.flatten().map(|entry| entry.path());

@@ -35,16 +35,20 @@ pub(super) async fn serve(
     let (state, states) = watch::channel(slirp::State::default());
     // The child mounts meanwhile and may already ask for ports, so both are served at once.
     let mut served = pin!(Session { child, socket, states, on_ready: Some(on_ready), failure: None }.run(&mut signals));
-    tokio::select! {
-        status = &mut served => status,
-        Err(error) = slirp.supervise(state) => Err(error),
-    }
+    let error = tokio::select! {
+        end = &mut served => return end,
+        Err(error) = slirp.supervise(state) => error,
+    };
+    child.kill();
+    // A child that had failed already is the cause of the helper's trouble, not its consequence.
+    let end = served.await?;
+    Ok(End { failure: end.failure.or(Some(error)), ..end })
 }
 
 /// How the child ended. It is reaped by then: its number may belong to somebody else.
 pub(super) struct End {
     pub(super) status: ExitStatus,
-    pub(super) failure: Option<String>,
+    pub(super) failure: Option<Error>,
 }
 
 struct Signals {
@@ -81,7 +85,7 @@ struct Session<F> {
     socket: AsyncSocket,
     states: watch::Receiver<slirp::State>,
     on_ready: Option<F>,
-    failure: Option<String>,
+    failure: Option<Error>,
 }
 
 impl<F: FnOnce(&Ready)> Session<F> {
@@ -131,7 +135,7 @@ impl<F: FnOnce(&Ready)> Session<F> {
                     on_ready(&Ready { child_pid: self.child.0 });
                 }
             }
-            ToParent::Failed { message } => self.failure = Some(message),
+            ToParent::Failed { message } => self.failure = Some(Error::Child(message)),
             other => return Err(unexpected("a request of the running child", &other).into()),
         }
         Ok(())
@@ -168,7 +172,7 @@ impl<F: FnOnce(&Ready)> Session<F> {
     async fn last_words(mut self, status: ExitStatus) -> End {
         while let Ok((message, _)) = self.socket.recv().await {
             if let ToParent::Failed { message } = message {
-                self.failure = Some(message);
+                self.failure = Some(Error::Child(message));
             }
         }
         End { status, failure: self.failure }

@@ -1,6 +1,7 @@
 //! slirp4netns: started on the child's tap, awaited, watched, started again.
 
 use super::Error;
+use crate::stage::hide_session;
 use std::collections::VecDeque;
 use std::io;
 use std::process::{ExitStatus, Stdio};
@@ -83,6 +84,7 @@ impl Slirp {
         let mut command = Command::new(PROGRAM);
         command.args(&self.args).kill_on_drop(true);
         command.stdin(Stdio::from(ready_end)).stdout(Stdio::from(alive_end)).stderr(Stdio::piped());
+        hide_session(command.as_std_mut());
         let mut process = command.spawn().map_err(|e| cannot_run(&e))?;
         // Our copies of its ends: the end of the helper must be seen as the end of the pipe.
         drop(command);

@@ -183,7 +183,7 @@ fn start(forward: Forward, socket: OwnedFd, stop: &CancellationToken) -> std::io
         }
         (Protocol::Udp, ForwardKind::Session) => {
             let socket = tokio::net::UdpSocket::from_std(socket.into())?;
-            tokio::spawn(async move { stop.run_until_cancelled(udp::serve(socket, node)).await });
+            tokio::spawn(async move { stop.run_until_cancelled(udp::serve(socket, node, udp::LIMITS)).await });
         }
         (Protocol::Udp, ForwardKind::Relay) => {
             let socket = tokio::net::UdpSocket::from_std(socket.into())?;

@@ -11,10 +11,17 @@ use tokio::net::UdpSocket;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-/// A client that is silent for so long is forgotten.
-const IDLE: Duration = Duration::from_secs(90);
-/// Clients of one port; a new one beyond that replaces the one that was silent longest.
-const MOST: usize = 1024;
+/// How many clients are remembered, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// A client that is silent for so long is forgotten.
+    idle: Duration,
+    /// Clients of one port; a new one beyond that replaces the one that was silent longest.
+    most: usize,
+}
+
+pub(super) const LIMITS: Limits = Limits { idle: Duration::from_secs(90), most: 1024 };
+
 /// The largest datagram.
 const DATAGRAM: usize = 64 * 1024;
 
@@ -41,53 +48,65 @@ impl Drop for Entry {
 type Table = Arc<Mutex<HashMap<SocketAddr, Entry>>>;
 
 /// Serves the port until it is dropped.
-pub(super) async fn serve(outside: UdpSocket, node: SocketAddr) {
-    let (outside, table) = (Arc::new(outside), Table::default());
+pub(super) async fn serve(outside: UdpSocket, node: SocketAddr, limits: Limits) {
+    let port = Port { outside: Arc::new(outside), node, limits, table: Table::default() };
     loop {
-        if outside.readable().await.is_err() {
+        if port.outside.readable().await.is_err() {
             return;
         }
         // An error here belongs to an earlier datagram of ours that could not be delivered.
         let _ = BUFFER.with_borrow_mut(|buffer| {
-            let (length, client) = outside.try_recv_from(buffer)?;
-            session(&table, &outside, client, node)?.send(&buffer[..length])
+            let (length, client) = port.outside.try_recv_from(buffer)?;
+            port.session(client)?.send(&buffer[..length])
         });
     }
 }
 
-/// The client's session, made if there is none.
-fn session(table: &Table, outside: &Arc<UdpSocket>, client: SocketAddr, node: SocketAddr) -> io::Result<Arc<Session>> {
-    let mut entries = table.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(entry) = entries.get(&client) {
-        return Ok(Arc::clone(&entry.session));
-    }
-    if entries.len() >= MOST {
-        let oldest = entries.iter().min_by_key(|(_, entry)| entry.session.used()).map(|(client, _)| *client);
-        oldest.map(|oldest| entries.remove(&oldest));
-    }
-    let session = Arc::new(Session { inside: connected(node)?, used: Mutex::new(Instant::now()) });
-    let answers = answers(Arc::clone(&session), Arc::clone(outside), client);
-    let (table, weak) = (Arc::downgrade(table), Arc::downgrade(&session));
-    let task = tokio::spawn(async move {
-        answers.await;
-        // Not the session of a later life of the same client.
-        if let Some(table) = table.upgrade() {
-            let mut entries = table.lock().unwrap_or_else(PoisonError::into_inner);
-            if entries.get(&client).is_some_and(|e| Arc::downgrade(&e.session).ptr_eq(&weak)) {
-                entries.remove(&client);
-            }
+struct Port {
+    outside: Arc<UdpSocket>,
+    node: SocketAddr,
+    limits: Limits,
+    table: Table,
+}
+
+impl Port {
+    /// The client's session, made if there is none.
+    fn session(&self, client: SocketAddr) -> io::Result<Arc<Session>> {
+        let mut entries = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = entries.get(&client) {
+            return Ok(Arc::clone(&entry.session));
         }
-    });
-    entries.insert(client, Entry { session: Arc::clone(&session), task: task.abort_handle() });
-    Ok(session)
+        if entries.len() >= self.limits.most {
+            let oldest = entries.iter().min_by_key(|(_, entry)| entry.session.used()).map(|(client, _)| *client);
+            oldest.map(|oldest| entries.remove(&oldest));
+        }
+        let session = Arc::new(Session { inside: connected(self.node)?, used: Mutex::new(Instant::now()) });
+        let task = self.answer(Arc::clone(&session), client);
+        entries.insert(client, Entry { session: Arc::clone(&session), task });
+        Ok(session)
+    }
+
+    /// Starts passing answers back; forgets the client when it was idle.
+    fn answer(&self, session: Arc<Session>, client: SocketAddr) -> AbortHandle {
+        let (outside, idle) = (Arc::clone(&self.outside), self.limits.idle);
+        let table = Arc::downgrade(&self.table);
+        let task = tokio::spawn(async move {
+            answers(&session, &outside, client, idle).await;
+            // A session that was replaced has been aborted, so the entry is this one.
+            if let Some(table) = table.upgrade() {
+                table.lock().unwrap_or_else(PoisonError::into_inner).remove(&client);
+            }
+        });
+        task.abort_handle()
+    }
 }
 
 /// Passes answers back until the session is idle.
-async fn answers(session: Arc<Session>, outside: Arc<UdpSocket>, client: SocketAddr) {
+async fn answers(session: &Session, outside: &UdpSocket, client: SocketAddr, idle: Duration) {
     loop {
-        let deadline = session.used() + IDLE;
+        let deadline = session.used() + idle;
         match tokio::time::timeout_at(deadline, session.inside.readable()).await {
-            Err(_) if session.used() + IDLE <= Instant::now() => return,
+            Err(_) if session.used() + idle <= Instant::now() => return,
             Err(_) => continue,
             Ok(_) => {}
         }
@@ -96,7 +115,7 @@ async fn answers(session: Arc<Session>, outside: Arc<UdpSocket>, client: SocketA
             let length = session.inside.try_recv(buffer)?;
             session.touch();
             // Not by tokio: a socket that cannot be written to now drops, as a wire would.
-            Ok::<_, io::Error>(sendto(&outside, &buffer[..length], SendFlags::DONTWAIT, &client)?)
+            Ok::<_, io::Error>(sendto(outside, &buffer[..length], SendFlags::DONTWAIT, &client)?)
         });
     }
 }
@@ -125,4 +144,49 @@ pub(super) fn connected(node: SocketAddr) -> io::Result<UdpSocket> {
     socket.connect(node)?;
     socket.set_nonblocking(true)?;
     UdpSocket::from_std(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whom the server inside sees, for datagrams of these clients.
+    async fn seen(outside: SocketAddr, server: &UdpSocket, client: &UdpSocket) -> SocketAddr {
+        client.send_to(b"x", outside).await.expect("send");
+        server.recv_from(&mut [0; 9]).await.expect("receive").1
+    }
+
+    async fn any() -> UdpSocket {
+        UdpSocket::bind("127.0.0.1:0").await.expect("bind")
+    }
+
+    /// A port and the server behind it.
+    async fn port(limits: Limits) -> (SocketAddr, UdpSocket) {
+        let (server, outside) = (any().await, any().await);
+        let (node, port) = (server.local_addr().expect("address"), outside.local_addr().expect("address"));
+        tokio::spawn(serve(outside, node, limits));
+        (port, server)
+    }
+
+    #[tokio::test]
+    async fn the_client_that_was_silent_longest_makes_room() {
+        let (port, server) = port(Limits { most: 2, ..LIMITS }).await;
+        let (a, b, c) = (any().await, any().await, any().await);
+        let (first_a, first_b) = (seen(port, &server, &a).await, seen(port, &server, &b).await);
+        assert_ne!(first_a, first_b);
+        assert_eq!(seen(port, &server, &a).await, first_a);
+        seen(port, &server, &c).await;
+        assert_eq!(seen(port, &server, &a).await, first_a);
+        assert_ne!(seen(port, &server, &b).await, first_b);
+    }
+
+    #[tokio::test]
+    async fn an_idle_client_is_forgotten() {
+        let idle = Duration::from_millis(20);
+        let (port, server) = port(Limits { idle, ..LIMITS }).await;
+        let client = any().await;
+        let first = seen(port, &server, &client).await;
+        tokio::time::sleep(idle * 5).await;
+        assert_ne!(seen(port, &server, &client).await, first);
+    }
 }

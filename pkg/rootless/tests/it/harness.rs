@@ -138,6 +138,7 @@ pub(crate) fn assert_that(holds: bool, what: &str) -> Result<(), Failed> {
     if holds { Ok(()) } else { Err(format!("does not hold: {what}").into()) }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "callers make both values for this")]
 pub(crate) fn assert_same<T: PartialEq + std::fmt::Debug>(got: T, expected: T) -> Result<(), Failed> {
     if got == expected { Ok(()) } else { Err(format!("got {got:?}, expected {expected:?}").into()) }
 }

@@ -1,5 +1,7 @@
 //! Real namespaces, made by an ordinary user. Started as root, the tests make that user, and two hosts on a wire.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "processes of the tests talk by their output")]
+
 mod harness;
 mod host;
 mod lifecycle;

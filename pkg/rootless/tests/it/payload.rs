@@ -2,29 +2,24 @@
 
 use rustix::net::sockopt::set_socket_linger;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::process::{Command, ExitCode};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
-use usernetes_rootless::{ChildContext, PayloadRequest};
-
-#[derive(Clone, Default)]
-struct Counter(Arc<AtomicU64>);
+use usernetes_rootless::{ChildContext, Forward, PayloadRequest};
 
 pub(crate) async fn run(mut context: ChildContext) -> ExitCode {
     if context.spec.payload["fail"] == true {
         return ExitCode::from(7);
     }
-    let counter = Counter::default();
     context.status.set(json!({ "phase": "up", "sysctls": outcomes(&context) }));
     context.ready.notify().await;
     loop {
         tokio::select! {
             () = context.shutdown.cancelled() => return ExitCode::SUCCESS,
-            Some(request) = context.requests.recv() => answer(&context, &counter, request).await,
+            Some(request) = context.requests.recv() => answer(&context, request).await,
         }
     }
 }
@@ -33,17 +28,18 @@ fn outcomes(context: &ChildContext) -> Vec<Value> {
     context.sysctls.iter().map(|s| json!([s.name, s.failure])).collect()
 }
 
-async fn answer(context: &ChildContext, counter: &Counter, request: PayloadRequest) {
+async fn answer(context: &ChildContext, request: PayloadRequest) {
     let value = &request.value;
     let result = if let Some(status) = value.get("status") {
         context.status.set(status.clone());
         Ok(Value::Null)
-    } else if value == "count" {
-        Ok(json!(counter.0.load(Ordering::Relaxed)))
+    } else if let Ok(wanted) = serde_json::from_value::<BTreeSet<Forward>>(value["reconcile"].clone()) {
+        let failures = context.ports.reconcile("test", &wanted).await;
+        Ok(json!(failures.iter().map(ToString::to_string).collect::<Vec<_>>()))
     } else if let Some(words) = value["spawn"].as_array() {
         spawn(context, words).await
     } else if let Some(kind) = value["serve"].as_str() {
-        serve(kind, &value["address"], counter).await.map_err(|e| e.to_string())
+        serve(kind, &value["address"]).await.map_err(|e| e.to_string())
     } else {
         Err(format!("no such request: {value}"))
     };
@@ -57,12 +53,12 @@ async fn spawn(context: &ChildContext, words: &[Value]) -> Result<Value, String>
     Ok(json!(process.wait().await.to_string()))
 }
 
-async fn serve(kind: &str, address: &Value, counter: &Counter) -> std::io::Result<Value> {
+async fn serve(kind: &str, address: &Value) -> std::io::Result<Value> {
     let address: IpAddr = serde_json::from_value(address.clone())?;
     if kind == "udp" {
         let socket = UdpSocket::bind((address, 0)).await?;
         let port = socket.local_addr()?.port();
-        tokio::spawn(echo_datagrams(socket, counter.clone()));
+        tokio::spawn(echo_datagrams(socket));
         return Ok(json!(port));
     }
     let listener = TcpListener::bind((address, 0)).await?;
@@ -92,10 +88,9 @@ async fn echo(mut stream: TcpStream) {
     let _ = stream.write_all(format!("END {total}").as_bytes()).await;
 }
 
-async fn echo_datagrams(socket: UdpSocket, counter: Counter) {
+async fn echo_datagrams(socket: UdpSocket) {
     let mut buffer = vec![0; 65536];
     while let Ok((length, client)) = socket.recv_from(&mut buffer).await {
-        counter.0.fetch_add(1, Ordering::Relaxed);
         let _ = socket.send_to(&buffer[..length], client).await;
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::harness::{Node, alive, assert_same, assert_that, eventually, free_port, published};
 use libtest_mimic::Failed;
+use serde_json::json;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::thread;
@@ -18,6 +19,7 @@ pub(crate) const TESTS: &[(&str, crate::Test)] = &[
     ("ports::udp_sessions", udp_sessions),
     ("ports::udp_relay", udp_relay),
     ("ports::at_run_time", at_run_time),
+    ("ports::a_controller_owns_its_ports", a_controller_owns_its_ports),
     ("ports::busy_port_names_its_owner", busy_port_names_its_owner),
     ("ports::low_port_names_the_sysctl", low_port_names_the_sysctl),
     ("ports::busy_port_at_start", busy_port_at_start),
@@ -77,7 +79,7 @@ fn tcp_nobody_inside() -> Result<(), Failed> {
     let node = Node::start()?;
     let spec = published(Protocol::Tcp, "198.51.100.11:9".parse()?)?;
     node.client()?.add_port(spec)?;
-    let result = connect(spec.host).and_then(|mut stream| Ok(stream.read(&mut [0])));
+    let result = connect(spec.host).map(|mut stream| stream.read(&mut [0]));
     assert_same(result?.err().map(|e| e.kind()), Some(ErrorKind::ConnectionReset))
 }
 
@@ -148,6 +150,27 @@ fn at_run_time() -> Result<(), Failed> {
     assert_same(again.to_string(), format!("{spec} is not published"))?;
     client.add_port(spec)?;
     connect(spec.host).map(drop)
+}
+
+fn a_controller_owns_its_ports() -> Result<(), Failed> {
+    let (node, mine) = with_port("tcp", Protocol::Tcp)?;
+    let busy = TcpListener::bind("127.0.0.1:0")?;
+    let taken = PortSpec { host: busy.local_addr()?, ..mine };
+    let (first, second) = (published(Protocol::Tcp, mine.node)?, published(Protocol::Udp, mine.node)?);
+    let reconcile = |specs: &[PortSpec]| {
+        let wanted: Vec<_> = specs.iter().map(|spec| Forward::session(*spec)).collect();
+        node.ask(json!({ "reconcile": wanted }))
+    };
+    let failures = reconcile(&[first, taken, mine])?;
+    assert_same(failures.as_array().map(Vec::len), Some(2))?;
+    assert_same(&failures.to_string().contains("already published by control"), &true)?;
+    connect(first.host)?;
+    assert_same(reconcile(&[second])?, json!([]))?;
+    let mut left: Vec<_> = node.client()?.ports()?.into_iter().map(|p| (p.owner, p.forward.spec)).collect();
+    left.sort();
+    assert_same(left, vec![("control".to_owned(), mine), ("test".to_owned(), second)])?;
+    let refused = node.client()?.remove_port(second).err().ok_or("removed")?;
+    assert_that(refused.to_string().ends_with("is already published by test"), &refused.to_string())
 }
 
 fn busy_port_names_its_owner() -> Result<(), Failed> {
