@@ -41,12 +41,12 @@ pub(crate) fn of(error: &(dyn StdError + 'static)) -> Cause {
 }
 
 fn of_kind(kind: io::ErrorKind, before: Cause) -> Cause {
+    use io::ErrorKind as Kind;
     match kind {
-        io::ErrorKind::ConnectionRefused => Cause::Refused,
-        io::ErrorKind::TimedOut => Cause::TimedOut,
-        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable | io::ErrorKind::NetworkDown => Cause::Unreachable,
-        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => Cause::Reset,
-        io::ErrorKind::UnexpectedEof => Cause::Reset,
+        Kind::ConnectionRefused => Cause::Refused,
+        Kind::TimedOut => Cause::TimedOut,
+        Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::NetworkDown => Cause::Unreachable,
+        Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe | Kind::UnexpectedEof => Cause::Reset,
         _ => before,
     }
 }

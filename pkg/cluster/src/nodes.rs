@@ -40,7 +40,8 @@ pub struct NodeInfo {
 impl Cluster {
     /// All nodes, by name.
     pub async fn list_nodes(&self) -> Result<Vec<NodeInfo>, Error> {
-        let list = self.all::<Node>().list(&ListParams::default()).await.map_err(Error::request(Verb::List, "Nodes"))?;
+        let list =
+            self.all::<Node>().list(&ListParams::default()).await.map_err(Error::request(Verb::List, "Nodes"))?;
         let mut nodes: Vec<_> = list.iter().map(info).collect();
         nodes.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(nodes)
@@ -123,7 +124,11 @@ fn info(node: &Node) -> NodeInfo {
     NodeInfo {
         name: node.name_any(),
         roles: node.labels().keys().filter_map(|key| Some(key.strip_prefix(ROLE_PREFIX)?.to_owned())).collect(),
-        addresses: addresses.iter().filter(|a| a.type_ == "InternalIP").filter_map(|a| a.address.parse().ok()).collect(),
+        addresses: addresses
+            .iter()
+            .filter(|a| a.type_ == "InternalIP")
+            .filter_map(|a| a.address.parse().ok())
+            .collect(),
         version: status.and_then(|s| Some(s.node_info.as_ref()?.kubelet_version.clone())).unwrap_or_default(),
         ready: conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True"),
         cordoned: node.spec.as_ref().and_then(|spec| spec.unschedulable).unwrap_or(false),

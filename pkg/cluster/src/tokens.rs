@@ -47,7 +47,12 @@ impl TokenInfo {
 
     /// Whether `cluster-info` carries a signature of it.
     pub fn signs(&self) -> bool {
-        self.usages.iter().any(|usage| usage == "signing")
+        !self.is_expired() && self.usages.iter().any(|usage| usage == "signing")
+    }
+
+    /// Whether its time is over; the controller manager deletes it then.
+    pub fn is_expired(&self) -> bool {
+        self.expires.is_some_and(|expires| expires <= Timestamp::now())
     }
 }
 
@@ -148,7 +153,9 @@ fn parse(secret: &Secret) -> Option<TokenInfo> {
         description: text("description").unwrap_or_default().to_owned(),
         expires,
         usages: data.keys().filter_map(used).collect(),
-        groups: text("auth-extra-groups").map(|groups| groups.split(',').map(str::to_owned).collect()).unwrap_or_default(),
+        groups: text("auth-extra-groups")
+            .map(|groups| groups.split(',').map(str::to_owned).collect())
+            .unwrap_or_default(),
     })
 }
 
@@ -167,7 +174,8 @@ mod tests {
     #[test]
     fn secret_in_kubeadms_form() {
         let secret = to_secret(&info());
-        let data: BTreeMap<_, _> = secret.data.iter().flatten().map(|(k, v)| (k, String::from_utf8_lossy(&v.0))).collect();
+        let data: BTreeMap<_, _> =
+            secret.data.iter().flatten().map(|(k, v)| (k, String::from_utf8_lossy(&v.0))).collect();
         insta::assert_debug_snapshot!(data, @r#"
         {
             "auth-extra-groups": "system:bootstrappers:kubeadm:default-node-token",

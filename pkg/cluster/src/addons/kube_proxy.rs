@@ -63,10 +63,11 @@ pub fn objects(params: &Params<'_>) -> Result<Vec<DynamicObject>, Error> {
     let mut manifest = Manifest::parse("kube-proxy", MANIFEST)?;
     let mut kubeconfig: Value = from_yaml(manifest.text("ConfigMap", KUBECONFIG)?)?;
     kubeconfig["clusters"][0]["cluster"]["server"] = params.endpoint.url().into();
-    manifest
-        .set("DaemonSet", IMAGE, params.image)?
-        .set("ConfigMap", KUBECONFIG, to_yaml(&kubeconfig)?)?
-        .set("ConfigMap", CONFIG, to_yaml(&configuration(params)?)?)?;
+    manifest.set("DaemonSet", IMAGE, params.image)?.set("ConfigMap", KUBECONFIG, to_yaml(&kubeconfig)?)?.set(
+        "ConfigMap",
+        CONFIG,
+        to_yaml(&configuration(params)?)?,
+    )?;
     Ok(manifest.into_objects())
 }
 

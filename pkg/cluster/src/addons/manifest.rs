@@ -52,8 +52,8 @@ impl Manifest {
     pub(crate) fn set_env(&mut self, kind: &str, variable: &str, value: &str) -> Result<&mut Self, Error> {
         let list = "/spec/template/spec/containers/0/env";
         let named = |entry: &Value| entry["name"] == variable;
-        let objects = self.objects.iter().filter(|o| o.types.as_ref().is_some_and(|types| types.kind == kind));
-        let position = objects.filter_map(|o| o.data.pointer(list)?.as_array()?.iter().position(named)).next();
+        let mut objects = self.objects.iter().filter(|o| o.types.as_ref().is_some_and(|types| types.kind == kind));
+        let position = objects.find_map(|o| o.data.pointer(list)?.as_array()?.iter().position(named));
         let position = position.ok_or_else(|| wrong(self.name, format!("no variable {variable} in {kind}")))?;
         self.set(kind, &format!("{list}/{position}/value"), value)
     }

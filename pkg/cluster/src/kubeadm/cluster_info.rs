@@ -18,7 +18,8 @@ impl Cluster {
         let mut objects = manifest::parse("rbac-cluster-info", RBAC)?;
         objects.push(manifest::object("cluster-info", config_map(&discovery::render(server, ca_pem)))?);
         self.apply(&objects).await?;
-        let signing: Vec<_> = self.list_tokens().await?.into_iter().filter(tokens::TokenInfo::signs).collect();
+        let mut signing = self.list_tokens().await?;
+        signing.retain(tokens::TokenInfo::signs);
         sign(self, &signing.iter().map(|info| &info.token).collect::<Vec<_>>()).await
     }
 }
@@ -61,8 +62,8 @@ async fn patch(cluster: &Cluster, data: Map<String, Value>) -> Result<(), Error>
     let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
     match api.patch(CLUSTER_INFO, &params, &Patch::Merge(json!({ "data": data }))).await {
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
-        result => result
-            .map(drop)
-            .map_err(Error::request(Verb::Apply, format!("ConfigMap {KUBE_PUBLIC}/{CLUSTER_INFO}"))),
+        result => {
+            result.map(drop).map_err(Error::request(Verb::Apply, format!("ConfigMap {KUBE_PUBLIC}/{CLUSTER_INFO}")))
+        }
     }
 }

@@ -146,7 +146,8 @@ mod tests {
             loopback: false,
             reserved: [(Protocol::Tcp, 6443)].into(),
         };
-        let due: Vec<_> = due(&services, &hosts, &policy).into_iter().map(|d| (d.about.name, d.addresses.len())).collect();
+        let due: Vec<_> =
+            due(&services, &hosts, &policy).into_iter().map(|d| (d.about.name, d.addresses.len())).collect();
         assert_eq!(due, [("a-new".to_owned(), 2), ("c-old-host".to_owned(), 2), ("d-conflict".to_owned(), 0)]);
     }
 }

@@ -120,7 +120,9 @@ mod tests {
     #[test]
     fn a_restart_forgets_what_is_gone() {
         let mut table = Table::default();
-        for change in [Change::Restart, Change::Set("a".into(), Some(1)), Change::Set("b".into(), Some(2)), Change::Complete] {
+        for change in
+            [Change::Restart, Change::Set("a".into(), Some(1)), Change::Set("b".into(), Some(2)), Change::Complete]
+        {
             table.change(change);
         }
         table.change(Change::Set("b".into(), None));

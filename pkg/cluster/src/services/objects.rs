@@ -193,11 +193,13 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    #[expect(clippy::needless_pass_by_value, reason = "every caller makes it in place")]
     fn service(spec: serde_json::Value) -> Option<ServicePorts> {
         let value = json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": "a", "namespace": "b", "uid": "c" }, "spec": spec });
         ServicePorts::of(&serde_json::from_value(value).expect("a Service"))
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "every caller makes it in place")]
     fn pod(spec: serde_json::Value, phase: &str) -> Option<PodPorts> {
         let value = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "a" }, "spec": spec, "status": { "phase": phase } });
         PodPorts::of(&serde_json::from_value(value).expect("a Pod"))
@@ -206,18 +208,25 @@ mod tests {
     #[test]
     fn services() {
         assert_eq!(service(json!({ "type": "ClusterIP", "ports": [{ "port": 80 }] })), None);
-        assert_eq!(service(json!({ "type": "NodePort", "ports": [{ "port": 80, "protocol": "SCTP", "nodePort": 30080 }] })), None);
+        assert_eq!(
+            service(json!({ "type": "NodePort", "ports": [{ "port": 80, "protocol": "SCTP", "nodePort": 30080 }] })),
+            None
+        );
         let balanced = json!({ "type": "LoadBalancer", "externalTrafficPolicy": "Local", "ports": [
             { "port": 80, "protocol": "TCP", "nodePort": 30080 }, { "port": 53, "protocol": "UDP" },
         ]});
         let found = service(balanced).expect("ports");
         assert!(found.local_only && found.balanced);
         let (tcp, udp) = (Protocol::Tcp, Protocol::Udp);
-        assert_eq!(found.ports, [
-            ServicePort { protocol: tcp, port: 80, node_port: Some(30080) },
-            ServicePort { protocol: udp, port: 53, node_port: None },
-        ]);
-        let elsewhere = json!({ "type": "LoadBalancer", "loadBalancerClass": "x/y", "ports": [{ "port": 80, "nodePort": 30080 }] });
+        assert_eq!(
+            found.ports,
+            [
+                ServicePort { protocol: tcp, port: 80, node_port: Some(30080) },
+                ServicePort { protocol: udp, port: 53, node_port: None },
+            ]
+        );
+        let elsewhere =
+            json!({ "type": "LoadBalancer", "loadBalancerClass": "x/y", "ports": [{ "port": 80, "nodePort": 30080 }] });
         assert!(!service(elsewhere).expect("ports").balanced);
     }
 

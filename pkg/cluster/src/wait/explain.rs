@@ -16,7 +16,12 @@ const EVENTS: usize = 3;
 
 impl Cluster {
     /// Pods that match, with what holds each of them.
-    pub(super) async fn explain_pods(&self, namespace: &str, selector: Option<LabelSelector>, node: Option<&str>) -> String {
+    pub(super) async fn explain_pods(
+        &self,
+        namespace: &str,
+        selector: Option<LabelSelector>,
+        node: Option<&str>,
+    ) -> String {
         let Some(selector) = selector else { return "it does not exist".to_owned() };
         let mut params = ListParams::default().labels_from(&to_selector(selector));
         if let Some(node) = node {
@@ -25,7 +30,9 @@ impl Cluster {
         let pods = match timeout(LIMIT, self.namespaced::<Pod>(namespace).list(&params)).await {
             Err(_) => return "the API server does not answer".to_owned(),
             Ok(Err(error)) => return format!("the API server says {error}"),
-            Ok(Ok(pods)) if pods.items.is_empty() => return "no pod was made; is the controller manager running?".to_owned(),
+            Ok(Ok(pods)) if pods.items.is_empty() => {
+                return "no pod was made; is the controller manager running?".to_owned();
+            }
             Ok(Ok(pods)) => pods.items,
         };
         let mut lines = Vec::new();
@@ -66,15 +73,19 @@ fn container(status: &ContainerStatus) -> Option<String> {
     let or = |text: &Option<String>| text.clone().unwrap_or_default();
     let last = status.last_state.as_ref().and_then(|state| state.terminated.as_ref());
     let last = last.map(|t| format!(" (exited with {} before: {})", t.exit_code, or(&t.reason))).unwrap_or_default();
-    Some(match status.state.clone().unwrap_or_default() {
-        ContainerState { waiting: Some(w), .. } => format!("container {name} waits: {}{last} {}", or(&w.reason), or(&w.message)),
-        ContainerState { terminated: Some(t), .. } => {
-            format!("container {name} exited with {}: {} {}", t.exit_code, or(&t.reason), or(&t.message))
+    Some(
+        match status.state.clone().unwrap_or_default() {
+            ContainerState { waiting: Some(w), .. } => {
+                format!("container {name} waits: {}{last} {}", or(&w.reason), or(&w.message))
+            }
+            ContainerState { terminated: Some(t), .. } => {
+                format!("container {name} exited with {}: {} {}", t.exit_code, or(&t.reason), or(&t.message))
+            }
+            _ => format!("container {name} is not ready{last}"),
         }
-        _ => format!("container {name} is not ready{last}"),
-    }
-    .trim_end()
-    .to_owned())
+        .trim_end()
+        .to_owned(),
+    )
 }
 
 fn newest(events: &[Event]) -> impl Iterator<Item = String> {
@@ -83,7 +94,11 @@ fn newest(events: &[Event]) -> impl Iterator<Item = String> {
         std::cmp::Reverse((event.last_timestamp.as_ref().map(|t| t.0), event.event_time.as_ref().map(|t| t.0)))
     });
     let text = |event: &Event| {
-        format!("{}: {}", event.reason.as_deref().unwrap_or_default(), event.message.as_deref().unwrap_or_default().trim())
+        format!(
+            "{}: {}",
+            event.reason.as_deref().unwrap_or_default(),
+            event.message.as_deref().unwrap_or_default().trim()
+        )
     };
     warnings.into_iter().take(EVENTS).map(text).collect::<Vec<_>>().into_iter()
 }

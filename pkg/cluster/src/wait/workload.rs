@@ -55,7 +55,8 @@ impl Cluster {
     }
 
     async fn pod_ready_on(&self, namespace: &str, selector: LabelSelector, node: &str) -> Result<(), Error> {
-        let config = watcher::Config::default().labels_from(&to_selector(selector)).fields(&format!("spec.nodeName={node}"));
+        let config =
+            watcher::Config::default().labels_from(&to_selector(selector)).fields(&format!("spec.nodeName={node}"));
         let mut changes = pin!(watcher::watcher(self.namespaced::<Pod>(namespace), config));
         loop {
             match changes.next().await {
@@ -73,9 +74,9 @@ impl Cluster {
         done: impl Future<Output = Result<(), Error>>,
         last_seen: impl Future<Output = String>,
     ) -> Result<(), Error> {
-        match timeout_at(Instant::now() + limit, done).await {
+        match timeout_at(Instant::now() + limit, Box::pin(done)).await {
             Ok(result) => result,
-            Err(_) => Err(Error::Timeout { what, waited: limit, last_seen: last_seen.await }),
+            Err(_) => Err(Error::Timeout { what, waited: limit, last_seen: Box::pin(last_seen).await }),
         }
     }
 }
@@ -132,7 +133,8 @@ mod tests {
     #[test]
     fn a_pod_that_goes_is_not_ready() {
         let status = json!({ "conditions": [{ "type": "Ready", "status": "True" }] });
-        let pod = |metadata| serde_json::from_value::<Pod>(json!({ "metadata": metadata, "status": status })).expect("a Pod");
+        let pod =
+            |metadata| serde_json::from_value::<Pod>(json!({ "metadata": metadata, "status": status })).expect("a Pod");
         assert!(is_ready(&pod(json!({}))));
         assert!(!is_ready(&pod(json!({ "deletionTimestamp": "2026-11-23T10:00:00Z" }))));
     }

@@ -5,6 +5,7 @@ use crate::server::{Server, free_port};
 use crate::tokens::{in_an_hour, ready};
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
+use std::slice::from_ref;
 use std::time::Duration;
 use usernetes_cluster::discovery::{DiscoverError, Discovered, Limits, TrustError, discover};
 use usernetes_cluster::tokens::TokenInfo;
@@ -15,7 +16,7 @@ fn limits() -> Limits {
 }
 
 async fn token(server: &Server) -> Result<BootstrapToken, usernetes_cluster::Error> {
-    let info = TokenInfo::new(BootstrapToken::generate(), in_an_hour());
+    let info = TokenInfo::new(BootstrapToken::generate(), Some(in_an_hour()));
     ready(server).await?.create_token(&info).await?;
     Ok(info.token)
 }
@@ -23,7 +24,7 @@ async fn token(server: &Server) -> Result<BootstrapToken, usernetes_cluster::Err
 pub(crate) async fn finds_the_cluster(server: &Server) -> Outcome {
     let token = token(server).await?;
     let pin = CaCertHash::of_pem(&server.ca_pem())?;
-    let found = discover(&[server.endpoint.clone()], &token, &[pin], &limits()).await?;
+    let found = discover(from_ref(&server.endpoint), &token, &[pin], &limits()).await?;
     assert_eq!(found.info.server, server.endpoint.url());
     assert_eq!(found.info.ca_pem.trim(), server.ca_pem().trim());
     assert!(found.clock_ahead.is_some_and(|by| by.as_secs().abs() <= 1), "{:?}", found.clock_ahead);
@@ -43,11 +44,17 @@ pub(crate) async fn mistrusts(server: &Server) -> Outcome {
     };
     let wrong_pin = trust(discover(&endpoints, &token, &[CaCertHash([7; 32])], &limits()).await);
     assert!(matches!(wrong_pin, TrustError::Pin { .. }), "{wrong_pin:?}");
-    let unknown = trust(discover(&endpoints, &BootstrapToken::new("zzzzzz", "0123456789abcdef")?, &[pin], &limits()).await);
+    let unknown =
+        trust(discover(&endpoints, &BootstrapToken::new("zzzzzz", "0123456789abcdef")?, &[pin], &limits()).await);
     assert!(matches!(unknown, TrustError::NotSigned { .. }), "{unknown:?}");
     let forged = BootstrapToken::new(token.id(), "0123456789abcdef")?;
     let forged = trust(discover(&endpoints, &forged, &[pin], &limits()).await);
     assert!(matches!(forged, TrustError::Signature { .. }), "{forged:?}");
+
+    let expired = TokenInfo::new(BootstrapToken::generate(), Some("2026-01-01T00:00:00Z".parse()?));
+    server.admin().await.create_token(&expired).await?;
+    let old = trust(discover(&endpoints, &expired.token, &[pin], &limits()).await);
+    assert!(matches!(old, TrustError::NotSigned { .. }), "{old:?}");
 
     server.admin().await.delete_token(token.id()).await?;
     let deleted = trust(discover(&endpoints, &token, &[pin], &limits()).await);
@@ -100,6 +107,6 @@ pub(crate) async fn waits_for_the_signer(server: &Server) -> Outcome {
     let kubeconfig = format!("--kubeconfig={}", server.path("admin.conf").display());
     let create = server.run("kubeadm", &["token", "create", token.to_secret().expose(), &kubeconfig]);
     assert!(create.contains(token.id()), "{create}");
-    discover(&[server.endpoint.clone()], &token, &[CaCertHash::of_pem(&server.ca_pem())?], &limits).await?;
+    discover(from_ref(&server.endpoint), &token, &[CaCertHash::of_pem(&server.ca_pem())?], &limits).await?;
     Ok(())
 }

@@ -39,6 +39,7 @@ const CASES: &[(&str, Case)] = &cases![
     nodes::marks,
     nodes::timeout_says_what_was_seen,
     ports::come_and_go,
+    ports::renewed_credentials_are_read,
     ports::conflict_becomes_an_event,
     addresses::load_balancers_name_the_hosts,
     nodes::drain,

@@ -21,7 +21,8 @@ pub(crate) async fn register(server: &Server) -> Result<Cluster, Error> {
         Err(kube::Error::Api(status)) if status.is_already_exists() => {}
         result => drop(result.expect("a Node")),
     }
-    let addresses = json!([{ "type": "InternalIP", "address": "198.51.100.11" }, { "type": "Hostname", "address": NODE }]);
+    let addresses =
+        json!([{ "type": "InternalIP", "address": "198.51.100.11" }, { "type": "Hostname", "address": NODE }]);
     report(&kubelet, &json!({ "addresses": addresses })).await;
     Ok(kubelet)
 }
@@ -60,7 +61,10 @@ pub(crate) async fn timeout_says_what_was_seen(server: &Server) -> Outcome {
     let cluster = server.admin().await;
     let nobody = cluster.wait_node_ready("nobody", Timestamp::now(), Duration::from_millis(300)).await;
     let text = nobody.expect_err("no such node").to_string();
-    assert_eq!(text, "node nobody Ready did not come about within 300ms; last seen: no such Node; its kubelet has not registered it");
+    assert_eq!(
+        text,
+        "node nobody Ready did not come about within 300ms; last seen: no such Node; its kubelet has not registered it"
+    );
     Ok(())
 }
 
@@ -88,7 +92,9 @@ pub(crate) async fn drain(server: &Server) -> Outcome {
     let cluster = server.admin().await;
     let namespace = "drain";
     let namespaces: Api<Namespace> = Api::all(cluster.client());
-    namespaces.create(&PostParams::default(), &serde_json::from_value(json!({ "metadata": { "name": namespace } }))?).await?;
+    namespaces
+        .create(&PostParams::default(), &serde_json::from_value(json!({ "metadata": { "name": namespace } }))?)
+        .await?;
     let accounts: Api<ServiceAccount> = Api::namespaced(cluster.client(), namespace);
     let account = serde_json::from_value(json!({ "metadata": { "name": "default" } }))?;
     accounts.create(&PostParams::default(), &account).await?;

@@ -45,7 +45,8 @@ pub(crate) async fn applied_twice_changes_nothing(server: &Server) -> Outcome {
 }
 
 async fn everything(server: &Server, cluster: &Cluster) -> Result<(), Error> {
-    let kubelet = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nenforceNodeAllocatable: [none]\n";
+    let kubelet =
+        "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nenforceNodeAllocatable: [none]\n";
     cluster.upload_config(&server.config.cluster, kubelet).await?;
     cluster.apply_bootstrap_rbac().await?;
     cluster.upload_cluster_info(&server.endpoint.url(), &server.ca_pem()).await?;
@@ -124,7 +125,12 @@ pub(crate) async fn deployment_that_cannot_start(server: &Server) -> Outcome {
     let limit = Duration::from_secs(1);
     let error = cluster.wait_deployment_available(coredns::NAMESPACE, coredns::DEPLOYMENT, limit).await;
     let text = error.expect_err("no node, no pod").to_string();
-    assert!(text.starts_with("Deployment kube-system/coredns available did not come about within 1s; last seen: pod coredns-"), "{text}");
+    assert!(
+        text.starts_with(
+            "Deployment kube-system/coredns available did not come about within 1s; last seen: pod coredns-"
+        ),
+        "{text}"
+    );
     let error = cluster.wait_daemonset_ready_on(flannel::NAMESPACE, flannel::DAEMON_SET, "nowhere", limit).await;
     let text = error.expect_err("no node, no pod").to_string();
     assert!(text.contains("no pod was made"), "{text}");

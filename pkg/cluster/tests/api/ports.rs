@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use usernetes_api::Protocol;
 use usernetes_cluster::Cluster;
 use usernetes_cluster::services::{Conflict, Policy, Update, Wanted, follow, follow_hosts};
+use usernetes_pki::Kubeconfig;
 
 pub(crate) fn policy() -> Policy {
     let host_ip = "198.51.100.11".parse().expect("an address");
@@ -30,14 +31,11 @@ pub(crate) async fn gone(cluster: &Cluster, name: &str) -> Result<(), kube::Erro
     api.delete(name, &DeleteParams::default()).await.map(drop)
 }
 
-/// The next state; a loss is none.
+/// The next state; a loss is a failure.
 async fn next(states: &mut mpsc::UnboundedReceiver<Update<Wanted>>) -> Wanted {
-    loop {
-        match timeout(LIMIT, states.recv()).await.expect("something in time") {
-            Some(Update::State(state)) => return state,
-            Some(Update::Lost(error)) => panic!("{error:?}"),
-            None => panic!("it never ends"),
-        }
+    match timeout(LIMIT, states.recv()).await.expect("something in time") {
+        Some(Update::State(state)) => state,
+        other => panic!("{other:?}"),
     }
 }
 
@@ -50,7 +48,8 @@ pub(crate) async fn come_and_go(server: &Server) -> Outcome {
     let (cluster, kubelet) = (tokens::ready(server).await?, server.path("kubelet.conf"));
     let (sender, mut states) = mpsc::unbounded_channel();
     let kubeconfig = kubelet.clone();
-    let follower = tokio::spawn(async move { follow(&kubeconfig, NODE, &policy(), |update| drop(sender.send(update))).await });
+    let follower =
+        tokio::spawn(async move { follow(&kubeconfig, NODE, &policy(), |update| drop(sender.send(update))).await });
     assert_eq!(shown(&next(&mut states).await), [""; 0]);
 
     let start = Instant::now();
@@ -72,13 +71,42 @@ pub(crate) async fn come_and_go(server: &Server) -> Outcome {
     Ok(())
 }
 
+/// The kubelet keeps certificate and key in one file, which its kubeconfig names twice and which it replaces.
+pub(crate) async fn renewed_credentials_are_read(server: &Server) -> Outcome {
+    register(server).await?;
+    let kubeconfig = Kubeconfig::parse(&std::fs::read_to_string(server.path("kubelet.conf"))?)?;
+    let certificate = kubeconfig.user()?.certificate_pem()?.ok_or("a certificate")?;
+    let both = certificate + kubeconfig.user()?.key_pem()?.ok_or("a key")?.expose();
+    let current = server.path("kubelet-client-current.pem");
+    let by_files = server.path("by-files.conf");
+    let mut value: Value = serde_yaml::from_str(&kubeconfig.to_yaml())?;
+    value["users"][0]["user"] = json!({ "client-certificate": current, "client-key": current });
+    std::fs::write(&by_files, serde_yaml::to_string(&value)?)?;
+
+    // Somebody whom the server does not know: the certificate of another CA.
+    let strangers = std::fs::read_to_string(server.path("pki/etcd/server.crt"))?;
+    std::fs::write(&current, strangers + &std::fs::read_to_string(server.path("pki/etcd/server.key"))?)?;
+    let (sender, mut states) = mpsc::unbounded_channel();
+    let follower =
+        tokio::spawn(async move { follow(&by_files, NODE, &policy(), |update| drop(sender.send(update))).await });
+    match timeout(LIMIT, states.recv()).await? {
+        Some(Update::Lost(error)) => assert!(error.is_unauthorized(), "{error:?}"),
+        other => panic!("{other:?}"),
+    }
+    std::fs::write(&current, both)?;
+    next(&mut states).await;
+    follower.abort();
+    Ok(())
+}
+
 pub(crate) async fn conflict_becomes_an_event(server: &Server) -> Outcome {
     let kubelet = register(server).await?;
     let cluster = server.admin().await;
     service(&cluster, "greedy", "LoadBalancer", &json!({ "port": 6443, "nodePort": 30644 })).await?;
     let (sender, mut states) = mpsc::unbounded_channel();
     let kubeconfig = server.path("kubelet.conf");
-    let follower = tokio::spawn(async move { follow(&kubeconfig, NODE, &policy(), |update| drop(sender.send(update))).await });
+    let follower =
+        tokio::spawn(async move { follow(&kubeconfig, NODE, &policy(), |update| drop(sender.send(update))).await });
     let wanted = next(&mut states).await;
     follower.abort();
     let [conflict] = &wanted.conflicts[..] else { panic!("{wanted:?}") };
@@ -86,7 +114,8 @@ pub(crate) async fn conflict_becomes_an_event(server: &Server) -> Outcome {
         kubelet.event(&conflict.loser.about, NODE, Conflict::REASON, &conflict.message()).await?;
     }
     let api: Api<Event> = Api::namespaced(cluster.client(), "default");
-    let events = api.list(&ListParams::default().fields("involvedObject.name=greedy,involvedObject.kind=Service")).await?;
+    let events =
+        api.list(&ListParams::default().fields("involvedObject.name=greedy,involvedObject.kind=Service")).await?;
     let [event] = &events.items[..] else { panic!("{events:?}") };
     assert_eq!((event.count, event.reason.as_deref()), (Some(2), Some("PortConflict")));
     assert_eq!(event.involved_object.uid, Some(conflict.loser.about.uid.clone()));

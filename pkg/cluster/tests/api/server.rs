@@ -14,7 +14,7 @@ use usernetes_pki::{CertParams, Endpoint, kubeconfig, store};
 pub(crate) const NODE: &str = "one";
 const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// Generous: the machine may be loaded.
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_mins(1);
 
 pub(crate) struct Server {
     pub(crate) runtime: tokio::runtime::Runtime,
@@ -95,38 +95,44 @@ impl Server {
     fn etcd(&self) -> String {
         let [client, peer] = [free_port(), free_port()].map(|port| format!("http://127.0.0.1:{port}"));
         let data = self.path("etcd");
-        self.spawn("etcd", &flags(&[
-            ("name", "a"),
-            ("data-dir", text(&data)),
-            ("listen-client-urls", &client),
-            ("advertise-client-urls", &client),
-            ("listen-peer-urls", &peer),
-            ("initial-advertise-peer-urls", &peer),
-            ("initial-cluster", &format!("a={peer}")),
-            ("unsafe-no-fsync", "true"),
-        ]));
+        self.spawn(
+            "etcd",
+            &flags(&[
+                ("name", "a"),
+                ("data-dir", text(&data)),
+                ("listen-client-urls", &client),
+                ("advertise-client-urls", &client),
+                ("listen-peer-urls", &peer),
+                ("initial-advertise-peer-urls", &peer),
+                ("initial-cluster", &format!("a={peer}")),
+                ("unsafe-no-fsync", "true"),
+            ]),
+        );
         client
     }
 
     fn kube_apiserver(&self, etcd: &str) {
         let pki = |name: &str| self.path("pki").join(name).display().to_string();
-        self.spawn("kube-apiserver", &flags(&[
-            ("etcd-servers", etcd),
-            ("bind-address", "127.0.0.1"),
-            ("secure-port", &self.endpoint.port.to_string()),
-            ("endpoint-reconciler-type", "none"),
-            ("allow-privileged", "true"),
-            ("authorization-mode", "Node,RBAC"),
-            ("enable-admission-plugins", "NodeRestriction"),
-            ("enable-bootstrap-token-auth", "true"),
-            ("client-ca-file", &pki("ca.crt")),
-            ("tls-cert-file", &pki("apiserver.crt")),
-            ("tls-private-key-file", &pki("apiserver.key")),
-            ("service-account-key-file", &pki("sa.pub")),
-            ("service-account-signing-key-file", &pki("sa.key")),
-            ("service-account-issuer", "https://kubernetes.default.svc.cluster.local"),
-            ("service-cluster-ip-range", &self.config.cluster.networking.service_subnet),
-        ]));
+        self.spawn(
+            "kube-apiserver",
+            &flags(&[
+                ("etcd-servers", etcd),
+                ("bind-address", "127.0.0.1"),
+                ("secure-port", &self.endpoint.port.to_string()),
+                ("endpoint-reconciler-type", "none"),
+                ("allow-privileged", "true"),
+                ("authorization-mode", "Node,RBAC"),
+                ("enable-admission-plugins", "NodeRestriction"),
+                ("enable-bootstrap-token-auth", "true"),
+                ("client-ca-file", &pki("ca.crt")),
+                ("tls-cert-file", &pki("apiserver.crt")),
+                ("tls-private-key-file", &pki("apiserver.key")),
+                ("service-account-key-file", &pki("sa.pub")),
+                ("service-account-signing-key-file", &pki("sa.key")),
+                ("service-account-issuer", "https://kubernetes.default.svc.cluster.local"),
+                ("service-cluster-ip-range", &self.config.cluster.networking.service_subnet),
+            ]),
+        );
     }
 
     /// Started once, by the first test that calls it.
@@ -135,20 +141,23 @@ impl Server {
         STARTED.call_once(|| {
             let pki = |name: &str| self.path("pki").join(name).display().to_string();
             let kubeconfig = self.path("controller-manager.conf").display().to_string();
-            self.spawn("kube-controller-manager", &flags(&[
-                ("kubeconfig", &kubeconfig),
-                ("bind-address", "127.0.0.1"),
-                ("secure-port", &free_port().to_string()),
-                ("leader-elect", "false"),
-                ("controllers", "*,bootstrapsigner,tokencleaner,-node-lifecycle-controller"),
-                ("use-service-account-credentials", "true"),
-                ("service-account-private-key-file", &pki("sa.key")),
-                ("root-ca-file", &pki("ca.crt")),
-                ("cluster-signing-cert-file", &pki("ca.crt")),
-                ("cluster-signing-key-file", &pki("ca.key")),
-                ("kube-api-qps", "300"),
-                ("kube-api-burst", "600"),
-            ]));
+            self.spawn(
+                "kube-controller-manager",
+                &flags(&[
+                    ("kubeconfig", &kubeconfig),
+                    ("bind-address", "127.0.0.1"),
+                    ("secure-port", &free_port().to_string()),
+                    ("leader-elect", "false"),
+                    ("controllers", "*,bootstrapsigner,tokencleaner,-node-lifecycle-controller"),
+                    ("use-service-account-credentials", "true"),
+                    ("service-account-private-key-file", &pki("sa.key")),
+                    ("root-ca-file", &pki("ca.crt")),
+                    ("cluster-signing-cert-file", &pki("ca.crt")),
+                    ("cluster-signing-key-file", &pki("ca.key")),
+                    ("kube-api-qps", "300"),
+                    ("kube-api-burst", "600"),
+                ]),
+            );
         });
     }
 }

@@ -7,13 +7,13 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use usernetes_cluster::tokens::TokenInfo;
 use usernetes_cluster::{Cluster, Error};
-use usernetes_pki::discovery::{CLUSTER_INFO, signature_is_valid, signature_key};
 use usernetes_pki::BootstrapToken;
+use usernetes_pki::discovery::{CLUSTER_INFO, signature_is_valid, signature_key};
 
-pub(crate) fn in_an_hour() -> Option<Timestamp> {
+pub(crate) fn in_an_hour() -> Timestamp {
     // Secrets keep whole seconds.
     let now = Timestamp::from_second(Timestamp::now().as_second()).expect("now");
-    Some(now + SignedDuration::from_hours(1))
+    now + SignedDuration::from_hours(1)
 }
 
 pub(crate) async fn ready(server: &Server) -> Result<Cluster, Error> {
@@ -33,7 +33,7 @@ async fn signature(cluster: &Cluster, token: &BootstrapToken) -> Option<String> 
 
 pub(crate) async fn life_of_a_token(server: &Server) -> Outcome {
     let cluster = ready(server).await?;
-    let mut info = TokenInfo::new(BootstrapToken::generate(), in_an_hour());
+    let mut info = TokenInfo::new(BootstrapToken::generate(), Some(in_an_hour()));
     cluster.create_token(&info).await?;
     assert!(signature(&cluster, &info.token).await.is_some(), "signed at once, and no controller manager runs");
 
@@ -46,7 +46,8 @@ pub(crate) async fn life_of_a_token(server: &Server) -> Outcome {
     let taken = cluster.create_token(&TokenInfo::new(other, None)).await;
     assert!(matches!(taken, Err(Error::TokenExists { ref id }) if id == info.token.id()), "{taken:?}");
 
-    let quiet = TokenInfo { usages: vec!["authentication".to_owned()], ..TokenInfo::new(BootstrapToken::generate(), None) };
+    let quiet =
+        TokenInfo { usages: vec!["authentication".to_owned()], ..TokenInfo::new(BootstrapToken::generate(), None) };
     cluster.create_token(&quiet).await?;
     assert_eq!(signature(&cluster, &quiet.token).await, None);
 
@@ -61,12 +62,15 @@ pub(crate) async fn life_of_a_token(server: &Server) -> Outcome {
 
 pub(crate) async fn kubeadm_sees_ours(server: &Server) -> Outcome {
     let cluster = ready(server).await?;
-    let info = TokenInfo::new(BootstrapToken::generate(), in_an_hour());
+    let info = TokenInfo::new(BootstrapToken::generate(), Some(in_an_hour()));
     cluster.create_token(&info).await?;
     let kubeconfig = format!("--kubeconfig={}", server.path("admin.conf").display());
     let list = server.run("kubeadm", &["token", "list", &kubeconfig]);
     let line = list.lines().find(|line| line.contains(info.token.id())).ok_or("not in the list of kubeadm")?;
-    assert!(line.contains("authentication,signing") && line.contains("system:bootstrappers:kubeadm:default-node-token"), "{line}");
+    assert!(
+        line.contains("authentication,signing") && line.contains("system:bootstrappers:kubeadm:default-node-token"),
+        "{line}"
+    );
     server.run("kubeadm", &["token", "delete", info.token.id(), &kubeconfig]);
     assert!(!cluster.list_tokens().await?.contains(&info));
     // Its signature goes with the next writing of cluster-info by the controller manager.

@@ -21,11 +21,17 @@ fn owner(kind: &'static str, name: &str, second: i64) -> Owner {
 
 fn service(name: &str, second: i64, balanced: bool, ports: &[(Protocol, u16, u16)]) -> ServicePorts {
     let port = |&(protocol, port, node)| ServicePort { protocol, port, node_port: Some(node).filter(|&n| n != 0) };
-    ServicePorts { owner: owner("Service", name, second), local_only: false, balanced, ports: ports.iter().map(port).collect() }
+    ServicePorts {
+        owner: owner("Service", name, second),
+        local_only: false,
+        balanced,
+        ports: ports.iter().map(port).collect(),
+    }
 }
 
 fn pod(name: &str, second: i64, ports: &[(Protocol, u16, Option<&str>)]) -> PodPorts {
-    let port = |&(protocol, port, only): &(_, _, Option<&str>)| (protocol, port, only.map(|a| a.parse().expect("an address")));
+    let port =
+        |&(protocol, port, only): &(_, _, Option<&str>)| (protocol, port, only.map(|a| a.parse().expect("an address")));
     PodPorts { owner: owner("Pod", name, second), ports: ports.iter().map(port).collect() }
 }
 
@@ -53,7 +59,11 @@ fn node_port_and_load_balancer() {
 
 #[test]
 fn host_ports() {
-    let pods = [pod("a", 1, &[(TCP, 8080, None), (UDP, 8081, Some("127.0.0.1")), (TCP, 8082, Some(HOST)), (TCP, 8083, Some("203.0.113.9"))])];
+    let pods = [pod(
+        "a",
+        1,
+        &[(TCP, 8080, None), (UDP, 8081, Some("127.0.0.1")), (TCP, 8082, Some(HOST)), (TCP, 8083, Some("203.0.113.9"))],
+    )];
     insta::assert_snapshot!(show(&wanted([], &pods, &policy())), @r"
     127.0.0.1:8080:198.51.100.11:8080/tcp a HostPort
     127.0.0.1:8081:127.0.0.1:8081/udp a HostPort
@@ -105,7 +115,9 @@ fn any_services() -> impl Strategy<Value = Vec<ServicePorts>> {
     // Few ports, so that they meet.
     let ports = prop::collection::vec((any_protocol(), 6440..6446u16, 30000..30006u16), 1..4);
     prop::collection::vec((0..5i64, any::<bool>(), ports), 0..8).prop_map(|all| {
-        let one = |(i, (second, balanced, ports)): (usize, (i64, bool, Vec<_>))| service(&format!("s{i}"), second, balanced, &ports);
+        let one = |(i, (second, balanced, ports)): (usize, (i64, bool, Vec<_>))| {
+            service(&format!("s{i}"), second, balanced, &ports)
+        };
         all.into_iter().enumerate().map(one).collect()
     })
 }
