@@ -158,7 +158,10 @@ fn mounts_and_files() -> Result<(), Failed> {
     let written = std::fs::read_to_string(node.folder.path().join("source/new"))?;
     assert_same(written.as_str(), "new\n")?;
     assert_same(node.sh("cat /etc/passwd; stat -c %a /run/u7s-it/secret; cat /etc/ssl/u7s-it.conf")?.as_str(), "root:x:0:0::/root:/bin/sh\n600\ny")?;
-    assert_same(node.sh("cat /etc/resolv.conf; getent hosts node-it | cut -d' ' -f1; ls /run")?.as_str(), "nameserver 10.0.2.3\n198.51.100.11\nlock\nu7s-it")?;
+    assert_same(node.sh("cat /etc/resolv.conf; grep -w node-it /etc/hosts | cut -f1; ls /run")?.as_str(), "nameserver 10.0.2.3\n198.51.100.11\nlock\nu7s-it")?;
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo")?;
+    let kind = if mounts.lines().any(|l| l.split(' ').nth(4).is_some_and(|m| m.starts_with("/etc/"))) { "tmpfs" } else { "overlayfs" };
+    assert_same(node.sh("stat -fc %T /etc")?.as_str(), kind)?;
     // What the host has stays visible, and stays the host's.
     assert_same(node.sh("ls /var/lib/dpkg/status")?.as_str(), "/var/lib/dpkg/status")?;
     assert_that(!std::path::Path::new("/var/lib/u7s-it").exists() && !std::path::Path::new("/etc/new").exists(), "the host is untouched")?;
@@ -187,15 +190,17 @@ fn status_is_streamed() -> Result<(), Failed> {
     assert_that(watch.next().is_none(), "it ends with the child")
 }
 
-/// The goal for the whole product is 25 MiB; this part of it must leave most of that.
+/// The goal for the whole product is 25 MiB of resident memory. What a build without optimization maps of its file
+/// says nothing, so this holds what we allocate ourselves to a small part of that.
 fn memory() -> Result<(), Failed> {
     let node = Node::start()?;
-    let rss = |pid: i32| -> Result<u64, Failed> {
+    let of = |pid: i32, field: &str| -> Result<u64, Failed> {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-        let line = status.lines().find(|l| l.starts_with("VmRSS:")).ok_or("no VmRSS")?;
+        let line = status.lines().find(|l| l.starts_with(field)).ok_or("no such field")?;
         Ok(line.split_whitespace().nth(1).ok_or("no number")?.parse()?)
     };
-    let (parent, child) = (rss(node.parent.id().cast_signed())?, rss(node.child_pid)?);
-    eprintln!("RSS parent {parent} KiB, child {child} KiB");
-    assert_that(parent + child < 16 * 1024, "parent and child together below 16 MiB")
+    let (parent, child) = (node.parent.id().cast_signed(), node.child_pid);
+    eprintln!("RSS parent {} KiB, child {} KiB", of(parent, "VmRSS:")?, of(child, "VmRSS:")?);
+    let own = of(parent, "RssAnon:")? + of(child, "RssAnon:")?;
+    assert_that(own < 4 * 1024, &format!("{own} KiB of both together are below 4 MiB"))
 }
