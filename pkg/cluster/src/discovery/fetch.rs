@@ -202,3 +202,39 @@ fn clock_ahead(headers: &HeaderMap) -> Option<SignedDuration> {
     let server = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(date).ok()?;
     Some(SignedDuration::from_secs(Timestamp::now().as_second() - server.as_second()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustls::Error::InvalidCertificate;
+
+    /// What a failed handshake is called, with a clock so many minutes ahead of the server's.
+    fn called(error: rustls::Error, minutes_ahead: i64) -> String {
+        let endpoint = Endpoint { host: "198.51.100.11".to_owned(), port: 6443 };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let _inside = runtime.enter();
+        let mut door = Door::unverified(&endpoint, Duration::ZERO).expect("a client");
+        door.clock_ahead = Some(SignedDuration::from_mins(minutes_ahead));
+        door.explain_tls(error).to_string()
+    }
+
+    #[test]
+    fn clocks_and_certificates() {
+        let early = InvalidCertificate(CertificateError::NotValidYet);
+        let late = || InvalidCertificate(CertificateError::Expired);
+        insta::assert_snapshot!(called(early, -25 * 60), @"the certificate of 198.51.100.11:6443 is not valid at this host's time (this host's clock is 25h behind the server's)");
+        insta::assert_snapshot!(called(late(), 400 * 24 * 60), @"the certificate of 198.51.100.11:6443 is not valid at this host's time (this host's clock is 9600h ahead of the server's)");
+        insta::assert_snapshot!(called(late(), 1), @"the certificate of 198.51.100.11:6443 has expired");
+        insta::assert_snapshot!(called(InvalidCertificate(CertificateError::UnknownIssuer), 0), @"cannot verify 198.51.100.11:6443 by the CA in cluster-info: another server, or somebody in between");
+    }
+
+    #[test]
+    fn date_header() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(clock_ahead(&headers), None);
+        headers.insert(header::DATE, header::HeaderValue::from_static("Mon, 01 Jan 2024 00:00:00 GMT"));
+        assert!(clock_ahead(&headers).is_some_and(|by| by > SignedDuration::from_hours(24)));
+        headers.insert(header::DATE, header::HeaderValue::from_static("yesterday"));
+        assert_eq!(clock_ahead(&headers), None);
+    }
+}

@@ -37,7 +37,7 @@ pub(crate) async fn life_of_a_token(server: &Server) -> Outcome {
     cluster.create_token(&info).await?;
     assert!(signature(&cluster, &info.token).await.is_some(), "signed at once, and no controller manager runs");
 
-    info.description = "changed".to_owned();
+    "changed".clone_into(&mut info.description);
     info.expires = None;
     cluster.create_token(&info).await?;
     assert!(cluster.list_tokens().await?.contains(&info), "the same token again is brought in line");
