@@ -16,6 +16,7 @@ fn main() -> ExitCode {
         Scenario::own("hosts_reach_each_other_and_the_outside", 2, needs, hosts_reach_each_other_and_the_outside),
         Scenario::own("tun_is_usable_only_when_allowed", 1, needs, tun_is_usable_only_when_allowed),
         Scenario::own("subordinate_ids_map", 1, needs, subordinate_ids_map),
+        Scenario::own("slirp4netns_works", 1, needs, slirp4netns_works),
         Scenario::own("commands_are_timed_and_signalled", 1, needs, commands_are_timed_and_signalled),
         Scenario::own("bundle_is_readable", 1, &[Need::Hosts, Need::Program, Need::Bundle], bundle_is_readable),
         Scenario::own("a_dropped_host_leaves_nothing", 0, needs, a_dropped_host_leaves_nothing),
@@ -92,6 +93,17 @@ fn subordinate_ids_map(rig: &Rig) -> Result<()> {
     let owner: u32 = output.text().lines().last().unwrap_or_default().parse()?;
     ensure!(host.is_subordinate(owner), "{output}");
     host.sh("unshare --user --map-root-user --pid --fork --mount mount -t proc p /proc").ok()?;
+    Ok(())
+}
+
+/// What every node needs, without the product: a tap, with slirp4netns in its sandbox.
+fn slirp4netns_works(rig: &Rig) -> Result<()> {
+    let script = "mkfifo made up
+        unshare --user --map-root-user --map-auto --net --mount sh -c 'echo > made; read _ < up; ip -br addr show tap0' &
+        read _ < made
+        slirp4netns --configure --enable-sandbox --disable-host-loopback --ready-fd=3 $! tap0 3> up 2> log &
+        wait %1 || { cat log; exit 1; }";
+    rig.host().sh(script).limit(20).ok()?.says(&["10.0.2.100"])?;
     Ok(())
 }
 
