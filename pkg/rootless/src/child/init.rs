@@ -7,6 +7,7 @@ use crate::ports::{self, PortError, PortManager};
 use crate::sock::{Socket, WireError};
 use crate::userns::{StageError, What as _, die_with_parent, take_socket};
 use crate::wire::{ToChild, ToParent, same_version, unexpected};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::os::fd::OwnedFd;
@@ -20,6 +21,8 @@ use usernetes_host::Reaper;
 
 /// How long what is left may take after SIGTERM; the end of PID 1 kills the rest.
 const GRACE: Duration = Duration::from_secs(1);
+/// Open files of PID 1.
+const DESCRIPTORS: u64 = 65536;
 /// Payload requests that may wait.
 const REQUESTS: usize = 16;
 
@@ -45,6 +48,7 @@ pub(super) fn main<Fut: Future<Output = ExitCode>>(run: impl FnOnce(ChildContext
     let Ok(socket) = take_socket() else { return ExitCode::FAILURE };
     // Seen by people in `ps`; the kernel's default would be "exe".
     let _ = nix::sys::prctl::set_name(c"usernetes-child");
+    raise_descriptors();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = match (receive_orders(&socket), runtime) {
         (Ok(orders), Ok(runtime)) => return runtime.block_on(start(orders, socket, run)),
@@ -53,6 +57,14 @@ pub(super) fn main<Fut: Future<Output = ExitCode>>(run: impl FnOnce(ChildContext
     };
     let _ = socket.send(&ToParent::Failed { message: runtime }, &[]);
     ExitCode::FAILURE
+}
+
+/// Two for every connection: the usual 1024 would be few. Not all that may be had, since everything that we start
+/// inherits it, and old programs walk through the whole range.
+fn raise_descriptors() {
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, soft.max(DESCRIPTORS.min(hard)), hard);
+    }
 }
 
 /// The parent sends them only when the first stage is gone, so the process that we tie our life to is the parent.

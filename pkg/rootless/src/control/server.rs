@@ -64,7 +64,7 @@ async fn answer(request: Request, node: &Node) -> Response {
         Request::Info => ok(&info(node)),
         Request::Ports => ok(&node.ports.list()),
         Request::AddPort(forward) => port(node.ports.add(ports::CONTROL, forward).await),
-        Request::RemovePort(spec) => port(node.ports.remove(ports::CONTROL, &spec)),
+        Request::RemovePort(spec) => port(node.ports.remove(ports::CONTROL, &spec).await),
         Request::Shutdown => {
             node.shutdown.cancel();
             Response::Ok(Value::Null)

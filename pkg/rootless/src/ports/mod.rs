@@ -13,6 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use usernetes_api::{PortSpec, Protocol};
 
@@ -68,8 +70,22 @@ type Key = (Protocol, SocketAddr);
 
 struct Entry {
     published: Published,
-    /// Ends the port and its connections when dropped. Absent while the parent is being asked.
-    running: Option<DropGuard>,
+    /// Absent while the parent is being asked.
+    running: Option<Running>,
+}
+
+struct Running {
+    /// Ends the port and its connections when dropped.
+    stop: DropGuard,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    /// Returns when the host's socket is closed: the same address can be bound again then.
+    async fn close(self) {
+        drop(self.stop);
+        let _ = self.task.await;
+    }
 }
 
 /// Publishes ports. Cheap to clone.
@@ -99,31 +115,39 @@ impl PortManager {
         let socket = self.0.parent.bind(forward.spec).await;
         let socket = socket.map_err(|failure| PortError::from_bind(forward.spec, failure))?;
         let stop = CancellationToken::new();
-        start(forward, socket, &stop).map_err(|source| PortError::Start { spec: forward.spec, source })?;
+        let task = start(forward, socket, &stop).map_err(|source| PortError::Start { spec: forward.spec, source })?;
         if let Some(entry) = self.lock().get_mut(&reservation.key) {
-            entry.running = Some(stop.drop_guard());
+            entry.running = Some(Running { stop: stop.drop_guard(), task });
         }
         Ok(())
     }
 
     /// Closes a port and its connections.
-    pub fn remove(&self, owner: &str, spec: &PortSpec) -> Result<(), PortError> {
+    pub async fn remove(&self, owner: &str, spec: &PortSpec) -> Result<(), PortError> {
+        if let Some(running) = self.take(owner, spec)? {
+            running.close().await;
+        }
+        Ok(())
+    }
+
+    fn take(&self, owner: &str, spec: &PortSpec) -> Result<Option<Running>, PortError> {
         let mut ports = self.lock();
         let key = (spec.protocol, spec.host);
         let published = ports.get(&key).map(|entry| &entry.published);
         match published.filter(|p| p.forward.spec == *spec) {
             None => Err(PortError::NotPublished { spec: *spec }),
             Some(p) if p.owner != owner => Err(PortError::OtherOwner { spec: *spec, owner: p.owner.clone() }),
-            Some(_) => {
-                ports.remove(&key);
-                Ok(())
-            }
+            Some(_) => Ok(ports.remove(&key).and_then(|entry| entry.running)),
         }
     }
 
     /// Makes the owner's ports exactly the wanted ones. Returns what could not be published; the rest is.
     pub async fn reconcile(&self, owner: &str, wanted: &BTreeSet<Forward>) -> Vec<PortError> {
-        self.lock().retain(|_, e| e.published.owner != owner || wanted.contains(&e.published.forward));
+        let unwanted = |e: &Entry| e.published.owner == owner && !wanted.contains(&e.published.forward);
+        let closing: Vec<_> = self.lock().extract_if(.., |_, entry| unwanted(entry)).collect();
+        for running in closing.into_iter().filter_map(|(_, entry)| entry.running) {
+            running.close().await;
+        }
         let mut failures = Vec::new();
         for forward in wanted {
             failures.extend(self.add(owner, *forward).await.err());
@@ -173,23 +197,27 @@ fn key(forward: &Forward) -> Key {
     (forward.spec.protocol, forward.spec.host)
 }
 
-fn start(forward: Forward, socket: OwnedFd, stop: &CancellationToken) -> std::io::Result<()> {
+fn start(forward: Forward, socket: OwnedFd, stop: &CancellationToken) -> std::io::Result<JoinHandle<()>> {
     let node = forward.spec.node;
-    let stop = stop.clone();
-    match (forward.spec.protocol, forward.kind) {
+    Ok(match (forward.spec.protocol, forward.kind) {
         (Protocol::Tcp, _) => {
-            let listener = tokio::net::TcpListener::from_std(socket.into())?;
-            tokio::spawn(async move { stop.run_until_cancelled(tcp::serve(listener, node, stop.clone())).await });
+            let listener = TcpListener::from_std(socket.into())?;
+            until(stop, tcp::serve(listener, node, stop.clone()))
         }
         (Protocol::Udp, ForwardKind::Session) => {
-            let socket = tokio::net::UdpSocket::from_std(socket.into())?;
-            tokio::spawn(async move { stop.run_until_cancelled(udp::serve(socket, node, udp::LIMITS)).await });
+            let socket = UdpSocket::from_std(socket.into())?;
+            until(stop, udp::serve(socket, node, udp::LIMITS))
         }
         (Protocol::Udp, ForwardKind::Relay) => {
-            let socket = tokio::net::UdpSocket::from_std(socket.into())?;
-            let inside = relay::open(node)?;
-            tokio::spawn(async move { stop.run_until_cancelled(relay::serve(socket, inside)).await });
+            let (socket, inside) = (UdpSocket::from_std(socket.into())?, relay::open(node)?);
+            until(stop, relay::serve(socket, inside))
         }
-    }
-    Ok(())
+    })
+}
+
+fn until(stop: &CancellationToken, serve: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+    let stop = stop.clone();
+    tokio::spawn(async move {
+        stop.run_until_cancelled(serve).await;
+    })
 }

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::net::UdpSocket;
 use tokio::task::AbortHandle;
@@ -88,7 +88,8 @@ impl Port {
 
     /// Starts passing answers back; forgets the client when it was idle.
     fn answer(&self, session: Arc<Session>, client: SocketAddr) -> AbortHandle {
-        let (outside, idle) = (Arc::clone(&self.outside), self.limits.idle);
+        // Weak, so that the port is free as soon as it is no longer served.
+        let (outside, idle) = (Arc::downgrade(&self.outside), self.limits.idle);
         let table = Arc::downgrade(&self.table);
         let task = tokio::spawn(async move {
             answers(&session, &outside, client, idle).await;
@@ -102,7 +103,7 @@ impl Port {
 }
 
 /// Passes answers back until the session is idle.
-async fn answers(session: &Session, outside: &UdpSocket, client: SocketAddr, idle: Duration) {
+async fn answers(session: &Session, outside: &Weak<UdpSocket>, client: SocketAddr, idle: Duration) {
     loop {
         let deadline = session.used() + idle;
         match tokio::time::timeout_at(deadline, session.inside.readable()).await {
@@ -110,12 +111,13 @@ async fn answers(session: &Session, outside: &UdpSocket, client: SocketAddr, idl
             Err(_) => continue,
             Ok(_) => {}
         }
+        let Some(outside) = outside.upgrade() else { return };
         // A datagram that could not be delivered inside is reported here; the next one may be.
         let _ = BUFFER.with_borrow_mut(|buffer| {
             let length = session.inside.try_recv(buffer)?;
             session.touch();
             // Not by tokio: a socket that cannot be written to now drops, as a wire would.
-            Ok::<_, io::Error>(sendto(outside, &buffer[..length], SendFlags::DONTWAIT, &client)?)
+            Ok::<_, io::Error>(sendto(&*outside, &buffer[..length], SendFlags::DONTWAIT, &client)?)
         });
     }
 }

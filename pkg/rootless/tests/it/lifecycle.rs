@@ -1,11 +1,14 @@
 //! Start, stop, ids, mounts, and what is left after a violent end.
 
-use crate::harness::{Node, alive, assert_same, assert_that, eventually, launch, processes_of, spec};
+use crate::harness::{Node, PARENT, alive, assert_same, assert_that, eventually, launch, processes_of, spec};
 use libtest_mimic::Failed;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 use usernetes_rootless::control::{Client, ControlError};
 use usernetes_rootless::{FileEntry, Mount};
@@ -17,6 +20,7 @@ pub(crate) const TESTS: &[(&str, crate::Test)] = &[
     ("lifecycle::orphans_are_reaped", orphans_are_reaped),
     ("lifecycle::reaper_gives_the_status", reaper_gives_the_status),
     ("lifecycle::sigkill_of_the_parent_leaves_nothing", sigkill_of_the_parent_leaves_nothing),
+    ("lifecycle::sigkill_at_any_moment_of_the_start", sigkill_at_any_moment_of_the_start),
     ("lifecycle::sigterm_ends_in_order", sigterm_ends_in_order),
     ("lifecycle::leftovers_are_ended", leftovers_are_ended),
     ("lifecycle::payload_failure_is_the_exit_code", payload_failure_is_the_exit_code),
@@ -95,6 +99,23 @@ fn sigkill_of_the_parent_leaves_nothing() -> Result<(), Failed> {
     parent.kill()?;
     parent.wait()?;
     assert_that(started, "a second life in the same folder")
+}
+
+fn sigkill_at_any_moment_of_the_start() -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("spec.json");
+    std::fs::write(&file, serde_json::to_vec(&spec(folder.path()))?)?;
+    for delay in (0..60).step_by(2) {
+        let mut command = Command::new(std::env::current_exe()?);
+        let mut parent = command.arg(PARENT).arg(&file).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        sleep(Duration::from_millis(delay));
+        parent.kill()?;
+        // Every stage has the parent's output open: its end is theirs.
+        let (ended, end) = mpsc::channel();
+        std::thread::spawn(move || ended.send(parent.wait_with_output()));
+        assert_that(end.recv_timeout(Duration::from_secs(10)).is_ok(), &format!("nothing is left after {delay} ms"))?;
+    }
+    Ok(())
 }
 
 fn sigterm_ends_in_order() -> Result<(), Failed> {
