@@ -18,7 +18,7 @@ use usernetes_api::constants::FLANNEL_SUBNET_FILE;
 pub const PROGRAM_NAME: &str = "usernetes-flannel";
 
 /// Half of the time that the kubelet gives a sandbox.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// The specification's `try again later`.
 const TRY_AGAIN: u32 = 11;
@@ -35,12 +35,12 @@ pub struct CniError {
 /// Handles one call; does not come back unless it failed, since flannel's plugin takes over the process.
 pub fn run() -> Result<std::convert::Infallible, CniError> {
     if env::var_os("CNI_COMMAND").is_some_and(|command| command == "ADD") {
-        wait_for_flannel(Path::new(FLANNEL_SUBNET_FILE), LIMIT).map_err(|e| e.with_version())?;
+        wait_for_flannel(Path::new(FLANNEL_SUBNET_FILE), LIMIT).map_err(CniError::with_version)?;
     }
     let plugin = plugin(env::var_os("CNI_PATH").as_deref());
     // Standard input is still unread, the environment unchanged: all of the call is flannel's.
     let error = Command::new(&plugin).exec();
-    Err(CniError::new(OWN_CODE, format!("cannot execute {}", plugin.display()), error.to_string()).with_version())
+    Err(CniError::new(OWN_CODE, &format!("cannot execute {}", plugin.display()), &error.to_string()).with_version())
 }
 
 fn wait_for_flannel(file: &Path, limit: Duration) -> Result<(), CniError> {
@@ -48,12 +48,10 @@ fn wait_for_flannel(file: &Path, limit: Duration) -> Result<(), CniError> {
         Ok(true) => Ok(()),
         Ok(false) => Err(CniError::new(
             TRY_AGAIN,
-            format!("flanneld has not written {} within {} s", file.display(), limit.as_secs()),
-            "see the pods of namespace kube-flannel and their logs".into(),
+            &format!("flanneld has not written {} within {} s", file.display(), limit.as_secs()),
+            "see the pods of namespace kube-flannel and their logs",
         )),
-        Err(error) => {
-            Err(CniError::new(OWN_CODE, format!("cannot watch for {}", file.display()), error.to_string()))
-        }
+        Err(error) => Err(CniError::new(OWN_CODE, &format!("cannot watch for {}", file.display()), &error.to_string())),
     }
 }
 
@@ -61,11 +59,11 @@ fn wait_for_flannel(file: &Path, limit: Duration) -> Result<(), CniError> {
 fn plugin(path: Option<&OsStr>) -> PathBuf {
     let folders = env::split_paths(path.unwrap_or_default()).collect::<Vec<_>>();
     let plugins = folders.iter().map(|folder| folder.join("flannel"));
-    plugins.clone().find(|plugin| plugin.exists()).or(plugins.last()).unwrap_or("flannel".into())
+    plugins.clone().find(|plugin| plugin.exists()).or(plugins.clone().next_back()).unwrap_or("flannel".into())
 }
 
 impl CniError {
-    fn new(code: u32, msg: String, details: String) -> Self {
+    fn new(code: u32, msg: &str, details: &str) -> Self {
         Self { document: json!({ "cniVersion": "0.3.1", "code": code, "msg": msg, "details": details }) }
     }
 

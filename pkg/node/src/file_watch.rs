@@ -8,15 +8,15 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Waits until one of the files is there.
-pub(crate) async fn any_appears(files: &[PathBuf]) -> io::Result<()> {
+pub async fn any_appears(files: &[PathBuf]) -> io::Result<()> {
     while let Some(inotify) = watch(files)? {
-        inotify.into_event_stream([0; 4096])?.next().await.transpose()?;
+        inotify.into_event_stream(vec![0; 4096])?.next().await.transpose()?;
     }
     Ok(())
 }
 
 /// Waits at most `limit` until the file is there, without a runtime; whether it is.
-pub(crate) fn appears_within(file: &Path, limit: Duration) -> io::Result<bool> {
+pub fn appears_within(file: &Path, limit: Duration) -> io::Result<bool> {
     let end = Instant::now() + limit;
     while let Some(inotify) = watch(&[file.to_owned()])? {
         let left = end.saturating_duration_since(Instant::now());

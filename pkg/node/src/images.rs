@@ -12,8 +12,6 @@ use tokio::task::JoinSet;
 use usernetes_api::constants::{CONTAINERD_DIR, CONTAINERD_SOCKET};
 use usernetes_host::{Reaper, fs, process::Exit};
 
-/// Imports at a time: unpacking takes a core, and at the first start etcd and kube-apiserver want one as well.
-const AT_A_TIME: usize = 2;
 /// containerd may be killed in the middle of an import.
 const ATTEMPTS: u32 = 4;
 
@@ -28,7 +26,7 @@ pub(crate) async fn import(plan: Arc<NodePlan>, reaper: Reaper, status: watch::S
     let (done, missing): (Vec<_>, Vec<_>) = plan.images.iter().cloned().partition(|i| marker(root, i).exists());
     let total = plan.images.len();
     status.send_modify(|s| s.images = ImagesStatus { total, imported: done.len(), errors: vec![] });
-    let places = Arc::new(Semaphore::new(AT_A_TIME));
+    let places = Arc::new(Semaphore::new(at_a_time()));
     let mut imports = JoinSet::new();
     for image in missing {
         let (plan, reaper, status, places) = (plan.clone(), reaper.clone(), status.clone(), places.clone());
@@ -42,6 +40,11 @@ pub(crate) async fn import(plan: Arc<NodePlan>, reaper: Reaper, status: watch::S
         });
     }
     imports.join_all().await;
+}
+
+/// Unpacking keeps a core busy, and at the first start kube-apiserver wants one as well.
+fn at_a_time() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).clamp(1, 4))
 }
 
 async fn import_one(

@@ -253,17 +253,18 @@ fn taints(config: &Config, role: Role, wanted: Option<&[Taint]>) -> Vec<Taint> {
     }
 }
 
+/// The order in which a new cluster needs its images; others follow.
+const IMAGE_ORDER: [&str; 4] = ["pause", "kube-proxy", "flannel", "coredns"];
+
 fn archives(bundle: &Path, manifest: &BundleManifest) -> Vec<ImageArchive> {
     let archive = |image: &usernetes_api::bundle::BundleImage| {
         let path = image.path.as_ref()?;
         let file = manifest.files.iter().find(|file| &file.path == path)?;
-        Some(ImageArchive {
-            reference: image.reference.clone(),
-            path: bundle.join(path),
-            sha256: file.sha256.clone(),
-        })
+        Some(ImageArchive { reference: image.reference.clone(), path: bundle.join(path), sha256: file.sha256.clone() })
     };
-    manifest.images.iter().filter_map(archive).collect()
+    let mut images: Vec<_> = manifest.images.iter().collect();
+    images.sort_by_key(|image| IMAGE_ORDER.iter().position(|name| *name == image.name).unwrap_or(IMAGE_ORDER.len()));
+    images.into_iter().filter_map(archive).collect()
 }
 
 fn extra(config: &Config, kubelet: &[Arg]) -> BTreeMap<crate::ComponentName, Extra> {

@@ -23,16 +23,14 @@ fn bundle() -> Option<PathBuf> {
 
 fn plans(bundle: &Path) -> [NodePlan; 2] {
     let home = Path::new("/home/alice");
-    let xdg =
-        Xdg { config: home.join("c"), data: home.join("d"), cache: home.join("k"), runtime: home.join("r") };
+    let xdg = Xdg { config: home.join("c"), data: home.join("d"), cache: home.join("k"), runtime: home.join("r") };
     let paths = Paths::new(xdg, "default".parse().expect("a name"));
     let mut config = Config::default();
     let host_ip = "198.51.100.11".parse().ok();
     config.set_defaults(&HostFacts { hostname: "node1".into(), host_ip });
     let bundle = Bundle::open(bundle).expect("a bundle");
     let plan = |cgroups, snapshotter| {
-        let decisions =
-            Decisions { cgroups, snapshotter, external_ca: false, open_files: 524_288, proxy_env: vec![] };
+        let decisions = Decisions { cgroups, snapshotter, external_ca: false, open_files: 524_288, proxy_env: vec![] };
         NodePlan::new(&config, &paths, bundle.dir(), bundle.manifest(), decisions).expect("a plan")
     };
     [plan(CgroupMode::None, Snapshotter::Overlayfs), plan(CgroupMode::Delegated, Snapshotter::Native)]

@@ -34,7 +34,8 @@ pub(super) fn file_system(path: &Path, magic: i64) -> Finding {
     let is = |known: FsType| known.0 as i64 == magic;
     let path = path.display();
     let refused = |name: &str| {
-        let message = format!("{path} is on {name}: no files of subordinate users, no overlay, and locks that etcd cannot trust");
+        let message =
+            format!("{path} is on {name}: no files of subordinate users, no overlay, and locks that etcd cannot trust");
         Finding::error("StateFs", message, CURE)
     };
     let doubtful = |what: &str| Finding::warning("StateFs", format!("{path} is on {what}"), CURE);

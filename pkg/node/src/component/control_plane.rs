@@ -44,6 +44,11 @@ pub(super) fn etcd(plan: &NodePlan) -> Component {
         ("snapshot-count", "10000".to_owned()),
         ("feature-gates", "InitialCorruptCheck=true".to_owned()),
         ("watch-progress-notify-interval", "5s".to_owned()),
+        // The only member too waits for its election, here 5 ticks of 30 ms at most instead of 10 of 100 ms. So
+        // kube-apiserver, started at the same time, finds it open at its first try; the second comes 1 s later.
+        // Shorter ticks cost more CPU when idle: 0.45 % of a core for these.
+        ("heartbeat-interval", "30".to_owned()),
+        ("election-timeout", "150".to_owned()),
     ];
     Component {
         name: Etcd,

@@ -1,8 +1,8 @@
 use super::*;
 use crate::NodePlan;
-use usernetes_api::Snapshotter;
 use crate::plan::tests::{control_plane, worker};
 use usernetes_api::CgroupMode;
+use usernetes_api::Snapshotter;
 
 #[test]
 fn kubelet_without_cgroups() {

@@ -67,7 +67,9 @@ impl Iterator for Follow {
 
 impl Follow {
     fn wait(&mut self) -> io::Result<()> {
-        while poll(&mut [PollFd::new(&self.changes, PollFlags::IN)], None).is_err_and(|e| e == rustix::io::Errno::INTR) {}
+        while poll(&mut [PollFd::new(&self.changes, PollFlags::IN)], None).is_err_and(|e| e == rustix::io::Errno::INTR)
+        {
+        }
         self.changes.read_events(&mut [0; 4096]).map(drop)
     }
 }

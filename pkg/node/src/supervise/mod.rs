@@ -10,8 +10,8 @@ mod status;
 #[cfg(test)]
 mod tests;
 
-pub use status::{ComponentStatus, ImagesStatus, NodeStatus, State};
 pub(crate) use status::ready;
+pub use status::{ComponentStatus, ImagesStatus, NodeStatus, State};
 
 use crate::{Component, ComponentName, NodePlan, images, logs};
 use life::Supervised;

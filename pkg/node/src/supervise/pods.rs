@@ -38,7 +38,9 @@ async fn end(processes: &[&Process], signal: Signal) {
     let wait = move || {
         if !ended(&open, Instant::now() + GRACE) {
             tracing::warn!("containers do not end, killed");
-            open.iter().for_each(|fd| send(fd, Signal::SIGKILL));
+            for fd in &open {
+                send(fd, Signal::SIGKILL);
+            }
             ended(&open, Instant::now() + GRACE);
         }
     };
@@ -129,18 +131,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_process_that_ignores_term_is_killed() {
-        let spawn = |script: &str| {
-            std::process::Command::new("sh").args(["-c", script]).spawn().expect("started")
-        };
-        let mut child = spawn("exec sleep 100");
-        let process = |pid: u32, ignores_term| Process {
-            pid: pid.cast_signed(),
-            parent: 0,
-            name: String::new(),
-            ignores_term,
-        };
-        end(&[&process(child.id(), true)], Signal::SIGTERM).await;
-        let status = child.wait().expect("ended");
-        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9));
+        let mut command = std::process::Command::new("sleep");
+        let child = crate::supervise::tests::REAPER.spawn(command.arg("100")).expect("started");
+        let process = Process { pid: child.pid(), parent: 0, name: String::new(), ignores_term: true };
+        end(&[&process], Signal::SIGTERM).await;
+        assert_eq!(child.wait().await, usernetes_host::process::Exit::Signal(9));
     }
 }

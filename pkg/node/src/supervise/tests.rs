@@ -5,6 +5,7 @@ use crate::probe::Probe;
 use ComponentName::{Containerd, Etcd, KubeApiserver, Kubelet};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::LazyLock;
 use tokio::time::timeout;
 
 /// Ready as soon as the script has made the socket's file and we listen on it.
@@ -13,6 +14,9 @@ fn component(name: ComponentName, script: &str, ready: Probe, after: Vec<Conditi
     let env = BTreeMap::from([("PATH".to_owned(), "/usr/bin:/bin".to_owned())]);
     Component { name, argv, env, ready, after }
 }
+
+/// One for all tests of this process: a second would take the first one's statuses.
+pub(super) static REAPER: LazyLock<Reaper> = LazyLock::new(Reaper::start);
 
 struct Node {
     folder: tempfile::TempDir,
@@ -39,14 +43,14 @@ impl Node {
         let list = components.iter().map(|c| ComponentStatus::new(c.name)).collect();
         self.status.send_modify(|s| s.components = list);
         let plan = NodePlan { logs: self.folder.path().join("log"), ..control_plane() };
-        self.running = start(components, &plan, &Reaper::start(), &self.status);
+        self.running = start(components, &plan, &REAPER, &self.status);
     }
 
     async fn until(&self, what: &str, good: impl Fn(&NodeStatus) -> bool) -> NodeStatus {
         let mut status = self.status.subscribe();
         match timeout(Duration::from_secs(20), status.wait_for(good)).await {
             Ok(status) => status.expect("a sender").clone(),
-            Err(_) => panic!("not {what}: {:?}", self.status.borrow()),
+            Err(late) => panic!("{late}, not {what}: {:?}", self.status.borrow()),
         }
     }
 
