@@ -1,1 +1,27 @@
-fn main(){}
+//! `usernetes-rs`: a real Kubernetes cluster as an ordinary user.
+
+mod cli;
+mod daemon;
+mod errors;
+mod interrupt;
+mod journal;
+mod phases;
+mod session;
+mod shim;
+mod ui;
+mod workflow;
+
+use std::process::ExitCode;
+
+/// A process that enters a user namespace must have one thread: roles that do so are taken before clap, tracing
+/// or tokio exist.
+fn main() -> ExitCode {
+    if let Some(code) = shim::run() {
+        return code;
+    }
+    rustls::crypto::aws_lc_rs::default_provider().install_default().expect("the first provider of this process");
+    if let Some(code) = usernetes_rootless::child_main(daemon::payload) {
+        return code;
+    }
+    cli::main()
+}

@@ -1,0 +1,133 @@
+//! `bundle`: the node's software.
+
+use crate::phases::common::find_bundle;
+use crate::phases::runtime;
+use crate::session::Session;
+use crate::ui::Printer;
+use anyhow::Result;
+use clap::Subcommand;
+use indicatif::{MultiProgress, ProgressBar};
+use serde_json::json;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
+use usernetes_api::constants::KUBERNETES_VERSION;
+use usernetes_node::bundle::{self, Bundle, Check, download};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BundleCommand {
+    /// Check every checksum of the bundle in use, or of the one named
+    Verify {
+        /// A bundle's folder
+        path: Option<PathBuf>,
+    },
+    /// List imported bundles and what is in them
+    List,
+    /// Import a folder or an archive (.tar, .tar.gz, .tar.zst); - reads an archive from standard input
+    Import {
+        /// Where it is
+        path: PathBuf,
+    },
+    /// Download upstream's releases into a bundle
+    Download {
+        /// Version of Kubernetes
+        #[arg(long, default_value = KUBERNETES_VERSION, value_name = "VERSION")]
+        kubernetes_version: String,
+        /// Base URL of a mirror laid out as MIRROR/HOST/PATH
+        #[arg(long, value_name = "URL")]
+        mirror: Option<String>,
+    },
+}
+
+pub(crate) fn run(session: &Session, command: BundleCommand) -> Result<ExitCode> {
+    let bundles = session.paths.bundles();
+    match command {
+        BundleCommand::Verify { path } => {
+            let bundle = match path {
+                Some(path) => Bundle::open(&path)?,
+                None => find_bundle(session, &session.kept_config()?.unwrap_or_default())?,
+            };
+            let bar = session.printer.bytes("verify", bundle.manifest().files.iter().map(|f| f.size).sum());
+            let verified = bundle.verify(&bundles, Check::Full, &|p| bar.set_position(p.done))?;
+            bar.finish_and_clear();
+            session.printer.result(&format!("{}: {} files, all as bundle.yaml says", bundle.dir().display(), verified.files));
+            session.printer.object(&json!({ "path": bundle.dir(), "files": verified.files, "verified": true }));
+        }
+        BundleCommand::List => list(session)?,
+        BundleCommand::Import { path } => {
+            let bar = session.printer.bytes("import", 0);
+            let show = |p: bundle::Progress| {
+                bar.set_length(p.total);
+                bar.set_position(p.done);
+            };
+            let imported = bundle::import(&path, &bundles, &bundles, &show)?;
+            let dir = imported.bundle.dir();
+            bar.finish_and_clear();
+            session.printer.result(&dir.display().to_string());
+            session.printer.object(&json!({ "path": dir }));
+        }
+        BundleCommand::Download { kubernetes_version, mirror } => download(session, &kubernetes_version, mirror.as_deref())?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(session: &Session) -> Result<()> {
+    for kept in bundle::list(&session.paths.bundles())? {
+        let bundle = match kept.bundle {
+            Ok(bundle) => bundle,
+            Err(error) => {
+                session.printer.warn(&format!("{}: {error}", kept.dir.display()));
+                continue;
+            }
+        };
+        let manifest = bundle.manifest();
+        session.printer.result(&format!("{}  {}", manifest.name, bundle.dir().display()));
+        for component in &manifest.components {
+            session.printer.result(&format!("  {:<28} {}", component.name, component.version));
+        }
+        session.printer.object(&json!({ "path": bundle.dir(), "manifest": manifest }));
+    }
+    Ok(())
+}
+
+fn download(session: &Session, version: &str, mirror: Option<&str>) -> Result<()> {
+    let bundles = session.paths.bundles();
+    let options = download::Options {
+        kubernetes_version: version.to_owned(),
+        mirror: mirror.map(str::to_owned),
+        lock: session.paths.xdg.config.join("usernetes/bundle.lock.yaml"),
+        cache: bundles.clone(),
+        bundles,
+    };
+    let bars = Bars::default();
+    let show = |p: download::Progress<'_>| bars.show(&session.printer, p);
+    let imported = runtime()?.block_on(download::download(&options, &show))?;
+    let dir = imported.bundle.dir();
+    session.printer.result(&dir.display().to_string());
+    session.printer.object(&json!({ "path": dir }));
+    Ok(())
+}
+
+/// A bar a file.
+#[derive(Default)]
+struct Bars {
+    all: MultiProgress,
+    by_file: Mutex<HashMap<String, ProgressBar>>,
+}
+
+impl Bars {
+    fn show(&self, printer: &Printer, p: download::Progress<'_>) {
+        let mut bars = self.by_file.lock().unwrap_or_else(PoisonError::into_inner);
+        let bar = bars
+            .entry(p.file.to_owned())
+            .or_insert_with(|| printer.bar_among(&self.all, p.file));
+        if let Some(total) = p.total {
+            bar.set_length(total);
+        }
+        bar.set_position(p.done);
+        if p.total == Some(p.done) {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Flags that describe this host, shared by `init`, `join` and `preflight`.
+
+use super::init;
+use crate::phases::checks;
+use crate::session::Session;
+use anyhow::Result;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use usernetes_api::{CgroupSelection, Config, Snapshotter};
+
+/// What describes this host. A flag wins over the configuration file.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct HostArgs {
+    /// Configuration file: InitConfiguration, ClusterConfiguration, JoinConfiguration, RootlessConfiguration,
+    /// KubeletConfiguration and KubeProxyConfiguration documents
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Address under which other hosts reach this one; found from the default route when not given
+    #[arg(long, value_name = "IP")]
+    pub(crate) host_ip: Option<IpAddr>,
+    /// Folder or archive of the bundle; the imported one when not given
+    #[arg(long, value_name = "PATH")]
+    pub(crate) bundle: Option<PathBuf>,
+    /// Name of the node; the host's name when not given
+    #[arg(long, value_name = "NAME")]
+    pub(crate) node_name: Option<String>,
+    /// Port of the kubelet's API on this host [default: 10250]
+    #[arg(long, value_name = "PORT")]
+    pub(crate) kubelet_port: Option<u16>,
+    /// UDP port of flannel's VXLAN, the same on every host [default: 8472]
+    #[arg(long, value_name = "PORT")]
+    pub(crate) vxlan_port: Option<u16>,
+    /// Whether pods get cgroups [default: auto]
+    #[arg(long, value_name = "MODE", value_parser = word::<CgroupSelection>)]
+    pub(crate) cgroups: Option<CgroupSelection>,
+    /// containerd's snapshotter [default: auto]
+    #[arg(long, value_name = "NAME", value_parser = word::<Snapshotter>)]
+    pub(crate) snapshotter: Option<Snapshotter>,
+    /// Checks whose errors become warnings, or "all"
+    #[arg(long, value_delimiter = ',', value_name = "CHECKS")]
+    pub(crate) ignore_preflight_errors: Vec<String>,
+}
+
+/// Reads an enum of a document by the words that the document uses.
+fn word<T: serde::de::DeserializeOwned>(s: &str) -> Result<T, String> {
+    serde_yaml::from_str(s).map_err(|e| e.to_string())
+}
+
+impl HostArgs {
+    /// Lays the flags over the documents.
+    pub(crate) fn apply(&self, config: &mut Config) {
+        let rootless = &mut config.rootless;
+        rootless.host_ip = self.host_ip.or(rootless.host_ip);
+        rootless.bundle = self.bundle.clone().or(rootless.bundle.take());
+        rootless.cgroups = self.cgroups.unwrap_or(rootless.cgroups);
+        rootless.snapshotter = self.snapshotter.unwrap_or(rootless.snapshotter);
+        rootless.ports.kubelet = self.kubelet_port.unwrap_or(rootless.ports.kubelet);
+        rootless.ports.vxlan = self.vxlan_port.unwrap_or(rootless.ports.vxlan);
+        let registration = match &mut config.join {
+            Some(join) => &mut join.node_registration,
+            None => &mut config.init.node_registration,
+        };
+        if let Some(name) = &self.node_name {
+            registration.name.clone_from(name);
+        }
+        registration.ignore_preflight_errors.extend(self.ignore_preflight_errors.iter().cloned());
+    }
+
+    /// Whether any flag would change a configuration that is already in use.
+    pub(crate) fn is_empty(&self) -> bool {
+        let Self { config, host_ip, bundle, node_name, kubelet_port, vxlan_port, cgroups, snapshotter, .. } = self;
+        config.is_none()
+            && host_ip.is_none()
+            && bundle.is_none()
+            && node_name.is_none()
+            && kubelet_port.is_none()
+            && vxlan_port.is_none()
+            && cgroups.is_none()
+            && snapshotter.is_none()
+    }
+}
+
+/// `preflight`: the checks of `init`, alone.
+#[derive(Debug, clap::Args)]
+pub(crate) struct PreflightArgs {
+    #[command(flatten)]
+    init: init::InitArgs,
+}
+
+pub(crate) fn preflight(session: Session, args: PreflightArgs) -> Result<ExitCode> {
+    let config = args.init.resolve(&session)?;
+    let findings = checks::all(&session, &config);
+    if session.printer.json() {
+        session.printer.object(&findings);
+    } else {
+        session.printer.findings(&findings);
+    }
+    let errors = checks::errors(&findings);
+    session.printer.result(&checks::summary(&findings));
+    Ok(ExitCode::from(if errors.is_empty() { 0 } else { 2 }))
+}

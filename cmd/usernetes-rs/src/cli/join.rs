@@ -1,0 +1,129 @@
+//! `join`: one string, or kubeadm's classic flags, or a file; then the run of the workflow.
+
+use super::HostArgs;
+use super::init::PhaseCommand;
+use crate::errors::{Hinted, UsageError};
+use crate::phases::join::{JOIN, JoinData};
+use crate::phases::run_workflow;
+use crate::session::Session;
+use anyhow::Result;
+use clap::Args;
+use std::process::ExitCode;
+use usernetes_api::{BootstrapTokenDiscovery, Config, FileDiscovery, JoinConfiguration};
+use usernetes_pki::JoinToken;
+
+/// Flags of `join`, named as kubeadm's.
+#[derive(Debug, Args)]
+#[command(after_long_help = JOIN.help())]
+pub(crate) struct JoinArgs {
+    /// The token that init printed, or HOST:PORT with --token
+    #[arg(value_name = "TOKEN|HOST:PORT")]
+    target: Option<String>,
+    #[command(flatten)]
+    pub(crate) host: HostArgs,
+    /// Bootstrap token ID.SECRET, for discovery and for the TLS bootstrap
+    #[arg(long, value_name = "TOKEN", env = "USERNETES_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+    /// Pin of the cluster's CA, sha256:HEX; may be given several times
+    #[arg(long, value_delimiter = ',', value_name = "PIN")]
+    discovery_token_ca_cert_hash: Vec<String>,
+    /// Go on without a pin: whoever answers at HOST:PORT is believed
+    #[arg(long)]
+    discovery_token_unsafe_skip_ca_verification: bool,
+    /// A kubeconfig, or its https URL, that names and trusts the cluster
+    #[arg(long, value_name = "FILE", conflicts_with = "target")]
+    discovery_file: Option<String>,
+    /// Token for the TLS bootstrap alone
+    #[arg(long, value_name = "TOKEN")]
+    tls_bootstrap_token: Option<String>,
+    /// Phases to leave out
+    #[arg(long, value_delimiter = ',', value_name = "PHASES", global = true)]
+    skip_phases: Vec<String>,
+    #[command(subcommand)]
+    phase: Option<PhaseCommand>,
+}
+
+impl JoinArgs {
+    /// `join phase` alone.
+    pub(crate) fn wants_phase_list(&self) -> bool {
+        matches!(&self.phase, Some(PhaseCommand::Phase { path }) if path.is_empty())
+    }
+
+    /// The documents with flags and defaults applied, validated, and what only a join token knows.
+    fn resolve(&self, session: &Session) -> Result<(Config, Option<JoinToken>)> {
+        let kept = session.kept_config()?;
+        let names_cluster = self.target.is_some() || self.discovery_file.is_some() || self.host.config.is_some();
+        let mut config = match (&self.host.config, kept) {
+            (Some(path), _) => session.read_config(path)?,
+            (None, Some(kept)) if !names_cluster => kept,
+            _ => Config::default(),
+        };
+        if !names_cluster && config.join.is_none() {
+            return Err(UsageError::Flags(
+                "which cluster? usernetes-rs join TOKEN, with the token that init printed \
+                 (usernetes-rs token create on the control-plane host makes another)"
+                    .into(),
+            )
+            .into());
+        }
+        config.join.get_or_insert_with(JoinConfiguration::default);
+        let token = self.apply_discovery(&mut config)?;
+        self.host.apply(&mut config);
+        config.set_defaults(&session.host_facts(config.rootless.host_ip)?);
+        config.validate()?;
+        Ok((config, token))
+    }
+
+    fn apply_discovery(&self, config: &mut Config) -> Result<Option<JoinToken>> {
+        let join = config.join.as_mut().expect("just made");
+        join.skip_phases.extend(self.skip_phases.iter().cloned());
+        if let Some(token) = &self.tls_bootstrap_token {
+            join.discovery.tls_bootstrap_token.clone_from(token);
+        }
+        if let Some(path) = &self.discovery_file {
+            join.discovery.file = Some(FileDiscovery { kube_config_path: path.clone() });
+        }
+        let Some(target) = &self.target else { return Ok(None) };
+        if target.starts_with("u7s") || (!target.contains(':') && self.token.is_none()) {
+            let token: JoinToken = target.parse().map_err(|error: usernetes_pki::JoinTokenError| {
+                let hint = error.hint();
+                Hinted::new("cannot read the join token", hint).because(error)
+            })?;
+            let endpoint = token.endpoints.first().map(ToString::to_string).unwrap_or_default();
+            join.discovery.bootstrap_token = Some(BootstrapTokenDiscovery {
+                token: token.token.to_secret().expose().to_owned(),
+                api_server_endpoint: endpoint,
+                ca_cert_hashes: vec![token.ca_cert_hash.to_string()],
+                unsafe_skip_ca_verification: false,
+            });
+            config.rootless.ports.vxlan = token.vxlan_port;
+            config.cluster.kubernetes_version.clone_from(&token.bundle.kubernetes_version);
+            return Ok(Some(token));
+        }
+        join.discovery.bootstrap_token = Some(BootstrapTokenDiscovery {
+            token: self.token.clone().unwrap_or_default(),
+            api_server_endpoint: target.clone(),
+            ca_cert_hashes: self.discovery_token_ca_cert_hash.clone(),
+            unsafe_skip_ca_verification: self.discovery_token_unsafe_skip_ca_verification,
+        });
+        Ok(None)
+    }
+}
+
+/// `join phase` without a name.
+pub(crate) fn list_phases() -> Result<ExitCode> {
+    crate::ui::out(JOIN.help().trim_end());
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn run(session: Session, args: JoinArgs) -> Result<ExitCode> {
+    let (config, _token) = args.resolve(&session)?;
+    let skip = config.join.as_ref().map(|join| join.skip_phases.clone()).unwrap_or_default();
+    let selection = match &args.phase {
+        Some(PhaseCommand::Phase { path }) => JOIN.only(path)?,
+        None => JOIN.without(&skip)?,
+    };
+    let whole = args.phase.is_none();
+    let mut data = JoinData::new(session, config)?;
+    run_workflow(&JOIN, selection, &mut data, whole)
+}

@@ -1,0 +1,220 @@
+//! The command line: what the user typed, and which function answers it.
+
+mod bundle;
+mod certs;
+mod config;
+mod host;
+mod init;
+mod inspect;
+mod join;
+mod kubectl;
+mod node;
+mod reset;
+mod status;
+mod token;
+
+pub(crate) use host::HostArgs;
+pub(crate) use init::InitArgs;
+pub(crate) use join::JoinArgs;
+pub(crate) use token::from_config as token_from_config;
+
+use crate::errors::{Hinted, PreflightFailed, exit_code};
+use crate::session::Session;
+use crate::ui::{Output, Printer, err};
+use clap::{CommandFactory as _, Parser, Subcommand};
+use serde_json::json;
+use std::process::ExitCode;
+use usernetes_api::ClusterName;
+
+/// A real Kubernetes cluster as an ordinary user: no root, no container engine.
+#[derive(Debug, Parser)]
+#[command(name = "usernetes-rs", version, propagate_version = true, max_term_width = 110)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Flags of every command.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Global {
+    /// Which cluster on this host
+    #[arg(long, global = true, default_value_t, env = "USERNETES_CLUSTER", value_name = "NAME")]
+    pub(crate) cluster: ClusterName,
+    /// Say what is done, with log lines; RUST_LOG chooses more
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+    /// Say only warnings, errors and results
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Form of the output
+    #[arg(short, long, global = true, value_enum, default_value_t)]
+    pub(crate) output: Output,
+    /// Work as root all the same; everything this tool promises is then void
+    #[arg(long, global = true, hide_short_help = true)]
+    pub(crate) allow_root: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make this host the first node of a new cluster
+    Init(Box<InitArgs>),
+    /// Make this host a node of an existing cluster
+    Join(Box<JoinArgs>),
+    /// Show the node on this host: components, addresses, ports, certificates
+    Status,
+    /// Start the node of this host again
+    Start,
+    /// Stop the node of this host; everything is kept
+    Stop,
+    /// Remove the node of this host and everything that it wrote
+    Reset(reset::ResetArgs),
+    /// Run kubectl with this cluster's kubeconfig; everything after the word is kubectl's
+    #[command(disable_help_flag = true)]
+    Kubectl(kubectl::KubectlArgs),
+    /// Run a shell, or a command, inside the node's namespaces
+    Shell(node::ShellArgs),
+    /// Show the log of a component
+    Logs(inspect::LogsArgs),
+    /// Show and change what is published on the host
+    Ports {
+        #[command(subcommand)]
+        command: inspect::PortsCommand,
+    },
+    /// Check whether this host can be a node
+    Preflight(Box<host::PreflightArgs>),
+    /// Handle bundles: the node's software
+    Bundle {
+        #[command(subcommand)]
+        command: bundle::BundleCommand,
+    },
+    /// Handle bootstrap tokens
+    Token {
+        #[command(subcommand)]
+        command: token::TokenCommand,
+    },
+    /// Handle certificates
+    Certs {
+        #[command(subcommand)]
+        command: certs::CertsCommand,
+    },
+    /// Handle configuration files
+    Config {
+        #[command(subcommand)]
+        command: config::ConfigCommand,
+    },
+    /// Handle the cluster's nodes
+    Nodes {
+        #[command(subcommand)]
+        command: node::NodesCommand,
+    },
+    /// Show versions of this program and of the bundle in use
+    Version,
+    /// Print a completion script
+    Completion {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
+    /// The parent of a node: what the unit, or the detached process, runs
+    #[command(hide = true)]
+    Daemon(node::DaemonArgs),
+}
+
+/// Parses, runs, renders what went wrong and picks the exit code.
+pub(crate) fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 64 } else { 0 });
+        }
+    };
+    log_to_stderr(cli.global.verbose);
+    let printer = Printer::new(cli.global.output, cli.global.quiet, cli.global.verbose);
+    match run(cli, &printer) {
+        Ok(code) => code,
+        Err(error) => {
+            let code = exit_code(&error);
+            render(&error, &printer, code);
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn run(cli: Cli, printer: &Printer) -> anyhow::Result<ExitCode> {
+    // What needs no session: works for root and on any host.
+    match &cli.command {
+        Command::Completion { shell } => {
+            clap_complete::generate(*shell, &mut Cli::command(), "usernetes-rs", &mut std::io::stdout());
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::Init(args) if args.wants_phase_list() => return init::list_phases(),
+        Command::Join(args) if args.wants_phase_list() => return join::list_phases(),
+        _ => {}
+    }
+    let session = Session::open(cli.global, printer.clone())?;
+    match cli.command {
+        Command::Init(args) => init::run(session, *args),
+        Command::Join(args) => join::run(session, *args),
+        Command::Status => status::status(&session),
+        Command::Start => node::start(session),
+        Command::Stop => node::stop(&session),
+        Command::Reset(args) => reset::run(session, &args),
+        Command::Kubectl(args) => kubectl::run(&session, args),
+        Command::Shell(args) => node::shell(&session, args),
+        Command::Logs(args) => inspect::logs(&session, &args),
+        Command::Ports { command } => inspect::ports(&session, command),
+        Command::Preflight(args) => host::preflight(session, *args),
+        Command::Bundle { command } => bundle::run(&session, command),
+        Command::Token { command } => token::run(&session, command),
+        Command::Certs { command } => certs::run(&session, command),
+        Command::Config { command } => config::run(&session, command),
+        Command::Nodes { command } => node::nodes(&session, command),
+        Command::Version => inspect::version(&session),
+        Command::Daemon(args) => crate::daemon::parent::run(&session, args.detached),
+        Command::Completion { .. } => unreachable!("answered above"),
+    }
+}
+
+fn log_to_stderr(verbose: bool) {
+    let default = if verbose { "usernetes=debug,info" } else { "off" };
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| default.into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+}
+
+/// The error and its causes, one a line, then what to do about it.
+fn render(error: &anyhow::Error, printer: &Printer, code: u8) {
+    let mut causes: Vec<String> = Vec::new();
+    for cause in error.chain().map(ToString::to_string) {
+        // Libraries repeat their source in their own message here and there.
+        if !causes.last().is_some_and(|last| last.contains(&cause)) {
+            causes.push(cause);
+        }
+    }
+    let cures: Vec<_> =
+        error.chain().filter_map(|e| e.downcast_ref::<Hinted>()).map(|hinted| hinted.cure.clone()).collect();
+    let findings = error.downcast_ref::<PreflightFailed>().map(|failed| failed.0.as_slice()).unwrap_or_default();
+    if printer.json() {
+        printer.event("error", json!({ "causes": causes, "cures": cures, "findings": findings, "exitCode": code }));
+        return;
+    }
+    printer.findings(findings);
+    for (depth, cause) in causes.iter().enumerate() {
+        err(&format!("{}{cause}", if depth == 0 { "error: " } else { "  caused by: " }));
+    }
+    // The innermost knows best.
+    for (n, cure) in cures.iter().rev().enumerate() {
+        err(&format!("{}: {cure}", if n == 0 { "cure" } else { "then" }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

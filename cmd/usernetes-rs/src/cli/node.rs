@@ -1,0 +1,156 @@
+//! `start`, `stop`, `shell`, `nodes`, and the hidden `daemon`.
+
+use super::certs::columns;
+use crate::daemon;
+use crate::errors::Hinted;
+use crate::phases::{common, runtime};
+use crate::session::Session;
+use anyhow::{Context as _, Result};
+use clap::Subcommand;
+use serde_json::json;
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt as _;
+use std::process::ExitCode;
+use std::time::Duration;
+use usernetes_api::constants::KUBERNETES_DIR;
+use usernetes_cluster::Cluster;
+use usernetes_cluster::nodes::NodeInfo;
+use usernetes_host::lock::Lock;
+
+/// Longest grace that pods get when their node is drained.
+const DRAIN_LIMIT: Duration = Duration::from_secs(120);
+/// Longest that the other requests may take.
+const LEAVE_LIMIT: Duration = Duration::from_secs(15);
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ShellArgs {
+    /// Command and its arguments; a shell when not given
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DaemonArgs {
+    /// Leave the session of whoever started us, and greet on standard input
+    #[arg(long)]
+    pub(super) detached: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum NodesCommand {
+    /// List the cluster's nodes
+    List,
+    /// Cordon and drain a node and delete it from the cluster
+    Remove {
+        /// Its name
+        name: String,
+    },
+}
+
+pub(crate) fn start(session: Session) -> Result<ExitCode> {
+    let config = session.config()?;
+    let _lock = Lock::acquire(session.paths.lock(), "start")?;
+    if daemon::process::is_running(&session.paths) {
+        session.printer.result("already running");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut node = common::NodeData::new(session, config);
+    let how = common::start(&mut node)?;
+    common::wait_started(&node)?;
+    node.session.printer.result(&format!("started: {how}"));
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn stop(session: &Session) -> Result<ExitCode> {
+    session.config()?;
+    let _lock = Lock::acquire(session.paths.lock(), "stop")?;
+    let stopped = daemon::process::stop(session)?;
+    session.printer.result(if stopped { "stopped; usernetes-rs start brings it back with its data" } else { "not running" });
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn shell(session: &Session, args: ShellArgs) -> Result<ExitCode> {
+    let child = daemon::process::connect(session)?.info()?.child_pid;
+    let words = if args.command.is_empty() { vec!["/bin/bash".into()] } else { args.command };
+    let bundle = common::find_bundle(session, &session.config()?)?;
+    let path = format!("{}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", bundle.dir().join("bin").display());
+    let mut command = usernetes_rootless::enter_command(child, words);
+    command.env("PATH", path);
+    let admin = session.paths.node(KUBERNETES_DIR).join("admin.conf");
+    if admin.exists() {
+        command.env("KUBECONFIG", "/etc/kubernetes/admin.conf");
+    }
+    Err(command.exec()).context("cannot enter the node")
+}
+
+pub(crate) fn nodes(session: &Session, command: NodesCommand) -> Result<ExitCode> {
+    session.config()?;
+    let runtime = runtime()?;
+    let cluster = runtime.block_on(Cluster::connect(&session.paths.node(KUBERNETES_DIR).join("admin.conf")))?;
+    match command {
+        NodesCommand::List => show_nodes(session, &runtime.block_on(cluster.list_nodes())?),
+        NodesCommand::Remove { name } => {
+            runtime.block_on(async {
+                cluster.cordon_node(&name, true).await?;
+                cluster.drain_node(&name, DRAIN_LIMIT).await?;
+                cluster.delete_node(&name).await
+            })?;
+            session.printer.result(&format!("node {name} drained and deleted; usernetes-rs reset on its host removes the rest"));
+            session.printer.object(&json!({ "removed": name }));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show_nodes(session: &Session, nodes: &[NodeInfo]) {
+    if session.printer.json() {
+        for n in nodes {
+            session.printer.object(&json!({
+                "name": n.name, "roles": n.roles, "addresses": n.addresses, "version": n.version,
+                "ready": n.ready, "schedulable": !n.cordoned,
+            }));
+        }
+        return;
+    }
+    let row = |n: &NodeInfo| {
+        let status = if n.ready { "Ready" } else { "NotReady" };
+        let status = if n.cordoned { format!("{status},SchedulingDisabled") } else { status.to_owned() };
+        let roles = if n.roles.is_empty() { "<none>".to_owned() } else { n.roles.join(",") };
+        let addresses = n.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+        vec![n.name.clone(), status, roles, addresses, n.version.clone()]
+    };
+    let rows: Vec<_> = nodes.iter().map(row).collect();
+    crate::ui::out(&columns(&["NAME", "STATUS", "ROLES", "ADDRESSES", "VERSION"], &rows));
+}
+
+/// Tells the cluster that this host goes. A control plane takes its cluster with it, so there is nobody to tell; a
+/// worker speaks with the kubelet's credentials, which may cordon its own Node but not delete it.
+pub(crate) fn leave(session: &Session, drain: bool) -> Result<()> {
+    let config = session.config()?;
+    if config.join.is_none() || !daemon::process::is_running(&session.paths) {
+        return Ok(());
+    }
+    let name = config.node_name();
+    let kubeconfig = session.paths.node(KUBERNETES_DIR).join("kubelet.conf");
+    let left = runtime()?.block_on(async {
+        let work = async {
+            let cluster = Cluster::connect(&kubeconfig).await?;
+            cluster.cordon_node(name, true).await?;
+            if drain {
+                cluster.drain_node(name, DRAIN_LIMIT).await?;
+            }
+            cluster.delete_node(name).await
+        };
+        tokio::time::timeout(DRAIN_LIMIT + LEAVE_LIMIT, work).await
+    });
+    let cure = format!("usernetes-rs nodes remove {name} on the control-plane host");
+    match left {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) if error.is_forbidden() => {
+            session.printer.note(&format!("  the Node object stays, for a kubelet may not delete it: {cure}"));
+            Ok(())
+        }
+        Ok(Err(error)) => Err(Hinted::new("the cluster was not told", cure).because(error)),
+        Err(_) => Err(Hinted::new("the cluster does not answer, so it was not told", cure).into()),
+    }
+}

@@ -1,0 +1,73 @@
+//! `reset`: the host as it was before. Best effort: a step that fails is told and the next one runs all the same.
+
+use super::node;
+use crate::daemon;
+use crate::errors::Hinted;
+use crate::journal::Journal;
+use crate::session::Session;
+use anyhow::Result;
+use std::io::{IsTerminal as _, Write as _};
+use std::process::ExitCode;
+use usernetes_host::lock::Lock;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ResetArgs {
+    /// Do not ask
+    #[arg(short, long)]
+    force: bool,
+    /// Evict the pods of this node first
+    #[arg(long)]
+    drain: bool,
+}
+
+pub(crate) fn run(session: Session, args: &ResetArgs) -> Result<ExitCode> {
+    let state = session.paths.state();
+    if !state.exists() && !session.paths.runtime().exists() {
+        session.printer.result("nothing to reset: this host has no node of this cluster");
+        return Ok(ExitCode::SUCCESS);
+    }
+    if !args.force && !confirmed(&session)? {
+        return Err(Hinted::new("not reset", "answer y, or pass --force").into());
+    }
+    usernetes_host::fs::create_dir(&state)?;
+    let lock = Lock::acquire(session.paths.lock(), "reset")?;
+    let mut problems = Vec::new();
+    let mut step = |what: &str, result: Result<()>| match result {
+        Ok(()) => session.printer.note(&format!("[reset] {what}")),
+        Err(error) => {
+            session.printer.warn(&format!("{what}: {error:#}"));
+            problems.push(what.to_owned());
+        }
+    };
+    if Journal::open(&session.paths.journal()).is_ok_and(|j| j.completed.is_some()) {
+        step("left the cluster", node::leave(&session, args.drain));
+    }
+    step("stopped the node", daemon::process::stop(&session).map(drop));
+    step("removed the service unit", daemon::process::remove_unit(&session));
+    step("removed files", remove_files(&session));
+    drop(lock);
+    if problems.is_empty() {
+        session.printer.result("reset: nothing of this cluster is left on this host but imported bundles (usernetes-rs bundle list) and what --merge-kubeconfig wrote");
+        Ok(ExitCode::SUCCESS)
+    } else {
+        Err(Hinted::new(format!("could not finish: {}", problems.join(", ")), "cure what the warnings name and run reset again").into())
+    }
+}
+
+fn confirmed(session: &Session) -> Result<bool> {
+    if !std::io::stdin().is_terminal() {
+        return Ok(false);
+    }
+    crate::ui::err(&format!("This removes the node of cluster {} with all its data from this host.", session.paths.cluster));
+    let _ = write!(std::io::stderr(), "Go on? [y/N] ");
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+/// Files of pods and containers belong to subordinate ids: they are removed as root of a user namespace that maps them.
+fn remove_files(session: &Session) -> Result<()> {
+    let paths = [session.paths.state(), session.paths.runtime()];
+    usernetes_rootless::remove_all(&paths)?;
+    Ok(())
+}

@@ -1,0 +1,186 @@
+//! `status`: the node of this host in one picture; the exit code says whether it is well.
+
+use super::certs::columns;
+use crate::daemon::{self, Request};
+use crate::phases::{common, runtime};
+use crate::session::Session;
+use anyhow::Result;
+use jiff::Timestamp;
+use serde::Serialize;
+use std::net::IpAddr;
+use std::process::ExitCode;
+use usernetes_api::constants::{KUBERNETES_DIR, PKI_DIR};
+use usernetes_api::{CgroupMode, Config, PortSpec};
+use usernetes_cluster::Cluster;
+use usernetes_host::fs;
+use usernetes_node::{NodePlan, NodeStatus, Role};
+use usernetes_pki::expiry;
+use usernetes_rootless::control::{Client, Info};
+
+/// What `-o json` shows.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Status {
+    cluster: String,
+    healthy: bool,
+    running: bool,
+    node: NodeView,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    network: Option<NetworkView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    components: Option<NodeStatus>,
+    ports: Vec<PortSpec>,
+    /// What was wanted on the host and could not be had.
+    port_conflicts: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certificates_expire: Option<Timestamp>,
+    warnings: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct NodeView {
+    name: String,
+    role: Role,
+    host_ip: IpAddr,
+    kubernetes_version: String,
+    cgroups: CgroupMode,
+    /// As the API server says; absent when it cannot be asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ready: Option<bool>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct NetworkView {
+    driver: String,
+    restarts: u32,
+    child_pid: i32,
+    started: Timestamp,
+}
+
+pub(crate) fn status(session: &Session) -> Result<ExitCode> {
+    let config = session.config()?;
+    let status = gather(session, &config)?;
+    session.printer.object(&status);
+    if !session.printer.json() {
+        show(session, &status);
+    }
+    Ok(ExitCode::from(u8::from(!status.healthy)))
+}
+
+fn gather(session: &Session, config: &Config) -> Result<Status> {
+    let plan: Option<NodePlan> =
+        fs::read_if_exists(NodePlan::path(&session.paths))?.and_then(|text| serde_json::from_str(&text).ok());
+    let info = common::running(session);
+    let components = info.as_ref().and_then(common::node_status);
+    let ready = info.as_ref().and_then(|_| ask_ready(session, config));
+    let cgroups = plan.as_ref().map_or(CgroupMode::None, |plan| plan.cgroups);
+    let ports = match &info {
+        Some(_) => Client::connect(&session.paths.runtime())?.ports()?.iter().map(|p| p.forward.spec).collect(),
+        None => Vec::new(),
+    };
+    let role = if config.join.is_some() { Role::Worker } else { Role::ControlPlane };
+    let healthy = components.as_ref().is_some_and(NodeStatus::is_ready) && ready != Some(false);
+    Ok(Status {
+        cluster: session.paths.cluster.to_string(),
+        healthy,
+        running: info.is_some(),
+        node: NodeView {
+            name: config.node_name().to_owned(),
+            role,
+            host_ip: config.host_ip(),
+            kubernetes_version: config.cluster.kubernetes_version.clone(),
+            cgroups,
+            ready,
+        },
+        network: info.as_ref().map(network),
+        components,
+        ports,
+        port_conflicts: if info.is_some() { port_conflicts(session) } else { Vec::new() },
+        certificates_expire: next_expiry(session, role),
+        warnings: warnings(cgroups),
+    })
+}
+
+fn port_conflicts(session: &Session) -> Vec<String> {
+    let answer = daemon::process::ask(session, &Request::Conflicts {}, std::time::Duration::from_secs(5));
+    answer.ok().and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default()
+}
+
+fn network(info: &Info) -> NetworkView {
+    NetworkView {
+        driver: "slirp4netns".into(),
+        restarts: info.network.restarts,
+        child_pid: info.child_pid,
+        started: Timestamp::from_second(info.started.try_into().unwrap_or(0)).unwrap_or(Timestamp::UNIX_EPOCH),
+    }
+}
+
+/// The Node's condition, asked with whatever credentials this host has.
+fn ask_ready(session: &Session, config: &Config) -> Option<bool> {
+    let folder = session.paths.node(KUBERNETES_DIR);
+    let kubeconfig = ["admin.conf", "kubelet.conf"].map(|name| folder.join(name)).into_iter().find(|p| p.exists())?;
+    let patience = std::time::Duration::from_secs(5);
+    runtime().ok()?.block_on(async {
+        let node = async { Cluster::connect(&kubeconfig).await.ok()?.node(config.node_name()).await.ok()? };
+        tokio::time::timeout(patience, node).await.ok()?.map(|node| node.ready)
+    })
+}
+
+fn next_expiry(session: &Session, role: Role) -> Option<Timestamp> {
+    if role == Role::Worker {
+        return None;
+    }
+    let report = expiry::check(&session.paths.node(KUBERNETES_DIR), &session.paths.node(PKI_DIR)).ok()?;
+    report.next()?.expires
+}
+
+fn warnings(cgroups: CgroupMode) -> Vec<String> {
+    match cgroups {
+        CgroupMode::Delegated => Vec::new(),
+        CgroupMode::None => vec![
+            "cgroups are not delegated: limits of pods are not enforced and their usage is not counted (usernetes-rs preflight names the cure)".into(),
+        ],
+    }
+}
+
+fn show(session: &Session, status: &Status) {
+    let say = |text: &str| session.printer.result(text);
+    let node = &status.node;
+    let ready = match node.ready {
+        Some(true) => "Ready",
+        Some(false) => "NotReady",
+        None => "unknown to us",
+    };
+    let role = if node.role == Role::ControlPlane { "control plane" } else { "worker" };
+    say(&format!("cluster  {}  {}", status.cluster, if status.healthy { "healthy" } else if status.running { "not healthy" } else { "not running" }));
+    say(&format!("node     {} ({role})  {ready}  {}", node.name, node.kubernetes_version));
+    say(&format!("host     {}  cgroups {}", node.host_ip, common::mode(node.cgroups)));
+    if let Some(network) = &status.network {
+        say(&format!("network  {}, restarted {} times; PID 1 of the node is {}", network.driver, network.restarts, network.child_pid));
+    }
+    if let Some(expires) = status.certificates_expire {
+        say(&format!("certs    the first expires {}", expires.strftime("%Y-%m-%d")));
+    }
+    if let Some(components) = &status.components {
+        let row = |c: &usernetes_node::ComponentStatus| {
+            let detail = c.waits_for.as_ref().map(|w| format!("waits for {w}")).or_else(|| c.last_exit.clone());
+            let pid = c.pid.map_or("-".into(), |pid| pid.to_string());
+            vec![c.name.to_string(), format!("{:?}", c.state), pid, c.restarts.to_string(), detail.unwrap_or_default()]
+        };
+        say("");
+        say(&columns(&["COMPONENT", "STATE", "PID", "RESTARTS", ""], &components.components.iter().map(row).collect::<Vec<_>>()));
+    }
+    if !status.ports.is_empty() {
+        say("");
+        say(&format!("ports    {}", status.ports.iter().map(|p| format!("{}/{}", p.host, p.protocol)).collect::<Vec<_>>().join("  ")));
+    }
+    for warning in status.warnings.iter().chain(&status.port_conflicts) {
+        session.printer.warn(warning);
+    }
+    if !status.running {
+        let flag = session.cluster_flag();
+        say(&format!("\nusernetes-rs{flag} start brings it up"));
+    }
+}

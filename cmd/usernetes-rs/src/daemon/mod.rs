@@ -1,0 +1,10 @@
+//! The node's two processes: the parent (`usernetes-rs daemon`) and the payload of the child, PID 1 inside.
+
+mod dns;
+pub(crate) mod parent;
+mod payload;
+mod ports;
+pub(crate) mod process;
+mod spec;
+
+pub(crate) use payload::{Request, payload};

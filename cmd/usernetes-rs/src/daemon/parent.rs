@@ -1,0 +1,78 @@
+//! The parent: decides from the documents and from what the host is like, writes the node's files, and lives as
+//! long as the node.
+
+use super::process::{Greeting, greet};
+use super::spec;
+use crate::errors::Hinted;
+use crate::phases::checks::DELEGATION_CURE;
+use crate::phases::common::find_bundle;
+use crate::session::Session;
+use anyhow::{Context as _, Result};
+use std::process::ExitCode;
+use usernetes_api::{CgroupMode, CgroupSelection, Config, EnvVar, Snapshotter};
+use usernetes_host::env;
+use usernetes_node::bundle::Check;
+use usernetes_node::{Decisions, NodePlan};
+
+/// Runs the node to its end; a detached parent says on its standard input how the start went.
+pub(crate) fn run(session: &Session, detached: bool) -> Result<ExitCode> {
+    if detached {
+        // Nobody's terminal may end the node.
+        nix::unistd::setsid().context("cannot leave the session")?;
+    }
+    let result = run_node(session, detached);
+    if let Err(error) = &result
+        && detached
+    {
+        let cure = error.chain().find_map(|e| e.downcast_ref::<Hinted>()).map(|h| h.cure.clone());
+        greet(&Greeting::Failed { message: format!("{error:#}"), cure });
+    }
+    result
+}
+
+fn run_node(session: &Session, detached: bool) -> Result<ExitCode> {
+    let config = session.config()?;
+    let plan = plan(session, &config)?;
+    let program = std::env::current_exe().context("cannot find this program's own file")?;
+    usernetes_node::prepare(&plan, &session.paths, &program)?;
+    let spec = spec::spec(&plan, &session.paths, &config)?;
+    let status = usernetes_rootless::run_parent(&spec, |_| match detached {
+        true => greet(&Greeting::Ready),
+        false => drop(sd_notify::notify(&[sd_notify::NotifyState::Ready])),
+    })?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Made here and not by the command that starts us: a systemd unit has cgroups that the user's shell has not.
+fn plan(session: &Session, config: &Config) -> Result<NodePlan> {
+    let paths = &session.paths;
+    let bundle = find_bundle(session, config)?;
+    bundle.verify(&paths.bundles(), Check::Changed, &|_| {})?;
+    let decisions = Decisions {
+        cgroups: cgroup_mode(config)?,
+        snapshotter: snapshotter(session, config),
+        external_ca: !paths.node(usernetes_api::constants::PKI_DIR).join("ca.key").exists(),
+        open_files: env::open_files_limit(),
+        proxy_env: env::proxy_variables().into_iter().map(|(name, value)| EnvVar { name, value }).collect(),
+    };
+    Ok(NodePlan::new(config, paths, bundle.dir(), bundle.manifest(), decisions)?)
+}
+
+fn cgroup_mode(config: &Config) -> Result<CgroupMode> {
+    let probe = usernetes_rootless::probe_cgroup();
+    match config.rootless.cgroups {
+        CgroupSelection::None => Ok(CgroupMode::None),
+        CgroupSelection::Delegated if probe.mode == CgroupMode::None => {
+            Err(Hinted::new(format!("cgroups cannot be delegated: {}", probe.reason), DELEGATION_CURE).into())
+        }
+        _ => Ok(probe.mode),
+    }
+}
+
+fn snapshotter(session: &Session, config: &Config) -> Snapshotter {
+    match config.rootless.snapshotter {
+        Snapshotter::Auto if usernetes_rootless::checks::overlay_works(&session.paths.state()) => Snapshotter::Overlayfs,
+        Snapshotter::Auto => Snapshotter::Native,
+        chosen => chosen,
+    }
+}

@@ -1,0 +1,77 @@
+//! The child's payload: supervision, published Services, and answers to questions from outside.
+
+use super::{dns, ports};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::PoisonError;
+use tokio::sync::{mpsc, watch};
+use usernetes_node::{NodePlan, NodeStatus};
+use usernetes_rootless::{ChildContext, PayloadRequest, Status};
+
+/// What a command may ask of the running node.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "ask")]
+pub(crate) enum Request {
+    /// Waits until a DNS server answers for a name, asked from the node's own network.
+    Dns {
+        /// The server.
+        server: SocketAddr,
+        /// The name.
+        name: String,
+    },
+    /// Services and pods that go without their port on the host.
+    Conflicts {},
+}
+
+/// Runs the node until it is told to end.
+pub(crate) async fn payload(context: ChildContext) -> ExitCode {
+    let plan: NodePlan = match serde_json::from_value(context.spec.payload.clone()) {
+        Ok(plan) => plan,
+        Err(error) => {
+            tracing::error!(%error, "this program and the plan of the node are of different versions; run start again");
+            return ExitCode::FAILURE;
+        }
+    };
+    let (status, seen) = watch::channel(NodeStatus::default());
+    let ChildContext { reaper, ports, shutdown, status: publish, requests, ready, .. } = context;
+    tokio::spawn(publish_status(seen, publish));
+    let conflicts = ports::Conflicts::default();
+    tokio::spawn(ports::follow_services(plan.clone(), ports, conflicts.clone()));
+    tokio::spawn(answer(requests, conflicts));
+    ready.notify().await;
+    usernetes_node::run(plan, reaper, shutdown, status).await;
+    ExitCode::SUCCESS
+}
+
+/// Every change of the supervisor's status goes to those who watch the control socket.
+async fn publish_status(mut seen: watch::Receiver<NodeStatus>, publish: Status) {
+    loop {
+        let status = serde_json::to_value(&*seen.borrow_and_update());
+        publish.set(status.expect("our types have string keys"));
+        if seen.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn answer(mut requests: mpsc::Receiver<PayloadRequest>, conflicts: ports::Conflicts) {
+    while let Some(PayloadRequest { value, reply }) = requests.recv().await {
+        let conflicts = conflicts.clone();
+        tokio::spawn(async move {
+            // A client that went away takes no answer.
+            let _ = reply.send(answer_one(value, &conflicts).await);
+        });
+    }
+}
+
+async fn answer_one(value: Value, conflicts: &ports::Conflicts) -> Result<Value, String> {
+    match serde_json::from_value(value).map_err(|e| e.to_string())? {
+        Request::Dns { server, name } => {
+            dns::wait(server, &name).await.map_err(|e| e.to_string())?;
+            Ok(json!({}))
+        }
+        Request::Conflicts {} => Ok(json!(*conflicts.lock().unwrap_or_else(PoisonError::into_inner))),
+    }
+}

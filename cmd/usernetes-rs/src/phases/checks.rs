@@ -1,0 +1,118 @@
+//! Every check of the host, from all libraries, and what is ignored of it.
+
+use crate::phases::common;
+use crate::session::Session;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use usernetes_api::{Config, Protocol, constants};
+use usernetes_host::{Finding, Level, checks as host};
+use usernetes_node::Role;
+
+/// What an administrator does so that limits work.
+pub(crate) const DELEGATION_CURE: &str = "as root: mkdir -p /etc/systemd/system/user@.service.d && \
+printf '[Service]\\nDelegate=cpu cpuset io memory pids\\n' > /etc/systemd/system/user@.service.d/delegate.conf && \
+systemctl daemon-reload; then log in again";
+
+/// All checks, with those that the configuration ignores turned into warnings.
+pub(crate) fn all(session: &Session, config: &Config) -> Vec<Finding> {
+    let role = if config.join.is_some() { Role::Worker } else { Role::ControlPlane };
+    let mut findings = usernetes_rootless::checks::checks(&session.paths.state());
+    findings.extend(usernetes_node::checks::run(role, config.node_name(), &session.paths));
+    findings.push(host::state_dir(&session.paths.state()));
+    findings.push(host::linger());
+    findings.push(host::http_proxy(&destinations(config)));
+    findings.push(host::host_subnets(&[
+        ("networking.podSubnet", &config.cluster.networking.pod_subnet),
+        ("networking.serviceSubnet", &config.cluster.networking.service_subnet),
+    ]));
+    // The ports of a running node are its own.
+    if common::running(session).is_none() {
+        findings.extend(ports(config));
+    }
+    findings.push(bundle(session, config));
+    let registration = config.join.as_ref().map_or(&config.init.node_registration, |join| &join.node_registration);
+    ignore(&mut findings, &registration.ignore_preflight_errors);
+    findings
+}
+
+fn ports(config: &Config) -> Vec<Finding> {
+    let Some(host_ip) = config.rootless.host_ip else { return Vec::new() };
+    let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let mut wanted = vec![
+        (Protocol::Tcp, config.rootless.ports.kubelet, "--kubelet-port"),
+        (Protocol::Udp, config.rootless.ports.vxlan, "--vxlan-port"),
+    ];
+    if config.join.is_none() {
+        let port = config.init.local_api_endpoint.bind_port.unwrap_or(constants::API_SERVER_PORT);
+        wanted.push((Protocol::Tcp, port, "--apiserver-bind-port"));
+    }
+    let check = |(protocol, port, flag): (Protocol, u16, &str)| {
+        let addresses = [SocketAddr::new(host_ip, port), SocketAddr::new(loopback, port)];
+        host::port(&addresses, protocol == Protocol::Udp, flag)
+    };
+    wanted.into_iter().map(check).collect()
+}
+
+fn bundle(session: &Session, config: &Config) -> Finding {
+    match common::find_bundle(session, config) {
+        Ok(_) => Finding::passed("Bundle"),
+        Err(error) => {
+            let cure = "usernetes-rs bundle import PATH, or --bundle PATH (hack/bundle builds one), or usernetes-rs bundle download";
+            Finding::error("Bundle", format!("{error:#}"), cure)
+        }
+    }
+}
+
+fn destinations(config: &Config) -> Vec<String> {
+    let networking = &config.cluster.networking;
+    let host = config.rootless.host_ip.map(|ip| ip.to_string());
+    [host, Some(networking.pod_subnet.clone()), Some(networking.service_subnet.clone())].into_iter().flatten().collect()
+}
+
+/// kubeadm's `--ignore-preflight-errors`: names in any case, or `all`.
+fn ignore(findings: &mut [Finding], names: &[String]) {
+    let ignored = |check: &str| names.iter().any(|n| n.eq_ignore_ascii_case("all") || n.eq_ignore_ascii_case(check));
+    for finding in findings.iter_mut().filter(|f| f.level == Level::Error && ignored(&f.check)) {
+        finding.level = Level::Warning;
+    }
+}
+
+/// Those that stop us.
+pub(crate) fn errors(findings: &[Finding]) -> Vec<Finding> {
+    of(findings, Level::Error)
+}
+
+/// Those that do not.
+pub(crate) fn warnings(findings: &[Finding]) -> Vec<Finding> {
+    of(findings, Level::Warning)
+}
+
+fn of(findings: &[Finding], level: Level) -> Vec<Finding> {
+    findings.iter().filter(|f| f.level == level).cloned().collect()
+}
+
+/// `24 checks passed, 1 warning`
+pub(crate) fn summary(findings: &[Finding]) -> String {
+    let count = |level| of(findings, level).len();
+    let plural = |n: usize, word: &str| if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") };
+    let mut text = format!("{} passed", plural(count(Level::Passed), "check"));
+    for (level, word) in [(Level::Warning, "warning"), (Level::Error, "error")] {
+        if count(level) > 0 {
+            text += &format!(", {}", plural(count(level), word));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ignoring_turns_errors_into_warnings() {
+        let mut findings = vec![Finding::error("SubID", "short", "more"), Finding::error("Port-6443", "taken", "free it")];
+        ignore(&mut findings, &["subid".into()]);
+        assert_eq!(summary(&findings), "0 checks passed, 1 warning, 1 error");
+        ignore(&mut findings, &["ALL".into()]);
+        assert!(errors(&findings).is_empty());
+    }
+}

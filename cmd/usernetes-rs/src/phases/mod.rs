@@ -1,0 +1,115 @@
+//! The workflows: tables of phases, and what is around a run of one.
+
+pub(crate) mod checks;
+pub(crate) mod common;
+pub(crate) mod init;
+pub(crate) mod join;
+
+use crate::errors::{Hinted, PreflightFailed};
+use crate::interrupt;
+use crate::journal::Journal;
+use crate::session::Session;
+use crate::workflow::{PhaseFailed, Selection, Workflow};
+use anyhow::Result;
+use std::process::ExitCode;
+use std::time::Instant;
+use tokio::runtime::Runtime;
+use usernetes_api::Config;
+use usernetes_host::lock::Lock;
+use usernetes_host::fs;
+
+/// What the data of `init` and of `join` have in common.
+pub(crate) trait WorkflowData {
+    /// The run.
+    fn session(&self) -> &Session;
+    /// The documents.
+    fn config(&self) -> &Config;
+    /// Whether the node is up and well, so that nothing is to be done.
+    fn healthy(&mut self) -> Option<String>;
+    /// Closing words.
+    fn finish(&mut self, seconds: f64) -> Result<()>;
+}
+
+/// Runs a workflow, or one phase of it, under the cluster's lock, with journal, resumption and interruption.
+pub(crate) fn run_workflow<D: WorkflowData>(
+    workflow: &Workflow<D>,
+    selection: Selection<D>,
+    data: &mut D,
+    whole: bool,
+) -> Result<ExitCode> {
+    let started = Instant::now();
+    let paths = data.session().paths.clone();
+    let printer = data.session().printer.clone();
+    fs::create_dir(paths.state())?;
+    let _lock = Lock::acquire(paths.lock(), workflow.name)?;
+    let mut journal = Journal::open(&paths.journal())?;
+    if whole {
+        if let Some(done) = journal.completed.and_then(|_| data.healthy()) {
+            printer.result(&done);
+            printer.event("healthy", serde_json::json!({ "message": done }));
+            return Ok(ExitCode::SUCCESS);
+        }
+        if let Some(entry) = journal.failed() {
+            printer.note(&format!("going on: the last run stopped in phase {}", entry.phase));
+        }
+    }
+    keep_config(data, &mut journal)?;
+    let guard = interrupt::Guard::new(&paths, printer.clone(), workflow.name);
+    let result = workflow.run(selection, data, &mut journal, &printer);
+    if let Err(error) = result {
+        guard.stop_what_was_started();
+        return Err(explain(data, workflow.name, error));
+    }
+    guard.disarm();
+    if whole {
+        journal.complete()?;
+        data.finish(started.elapsed().as_secs_f64())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Keeps the documents. A finished cluster's are not replaced by others: half of it would follow them and half not.
+fn keep_config<D: WorkflowData>(data: &D, journal: &mut Journal) -> Result<()> {
+    let session = data.session();
+    let yaml = data.config().to_yaml();
+    let path = session.paths.config();
+    let kept = fs::read_if_exists(&path)?;
+    if journal.completed.is_some() && kept.as_ref().is_some_and(|kept| *kept != yaml) {
+        let flag = session.cluster_flag();
+        return Err(Hinted::new(
+            "this host already has a node of this cluster, made with another configuration",
+            format!(
+                "usernetes-rs{flag} init without flags goes on with it; usernetes-rs{flag} reset removes it; \
+                 --cluster NAME makes another one beside it"
+            ),
+        )
+        .into());
+    }
+    if kept.as_ref() != Some(&yaml) {
+        // Tokens may stand in it.
+        fs::write(&path, yaml, fs::Mode::Secret)?;
+    }
+    Ok(())
+}
+
+/// Adds what a person needs to go on: the end of the failing component's log, and the command that resumes.
+fn explain<D: WorkflowData>(data: &D, workflow: &str, error: anyhow::Error) -> anyhow::Error {
+    if error.is::<PreflightFailed>() || error.downcast_ref::<PreflightFailed>().is_some() {
+        return error;
+    }
+    let Some(failed) = error.downcast_ref::<PhaseFailed>() else { return error };
+    let phase = failed.phase;
+    let session = data.session();
+    common::show_logs_of_failing(session);
+    let flag = session.cluster_flag();
+    let cure = format!(
+        "usernetes-rs{flag} {workflow} goes on where it stopped, usernetes-rs{flag} logs shows more, \
+         usernetes-rs{flag} reset removes everything"
+    );
+    Hinted::new(format!("{workflow} stopped in phase {phase}"), cure).because(error)
+}
+
+/// One thread: the CLI waits for one thing at a time, or joins futures.
+pub(crate) fn runtime() -> Result<Runtime> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
+}

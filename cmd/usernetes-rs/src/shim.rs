@@ -1,0 +1,34 @@
+//! Roles in which other programs call this one: as CNI plugin and as OCI runtime. They are called for every
+//! container, so they are taken before anything else is set up.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+use usernetes_node::{cni_front, oci_runtime};
+
+/// Answers a call by another name, or `usernetes-rs oci-runtime …`; `None` when we were called as ourselves.
+pub(crate) fn run() -> Option<ExitCode> {
+    let mut argv: Vec<OsString> = std::env::args_os().collect();
+    let name = argv.first().map(Path::new).and_then(Path::file_name)?.to_owned();
+    if name == cni_front::PROGRAM_NAME {
+        // A CNI plugin says what went wrong on standard output.
+        let Err(error) = cni_front::run();
+        return Some(fail(|| crate::ui::out(&error.to_string())));
+    }
+    if argv.get(1).is_some_and(|word| word == "oci-runtime") {
+        argv.remove(1);
+    } else if name != oci_runtime::PROGRAM_NAME {
+        return None;
+    }
+    Some(oci_runtime::run(&argv).map_or_else(|e| fail(|| crate::ui::err(&chain(&e))), |()| ExitCode::SUCCESS))
+}
+
+fn fail(say: impl FnOnce()) -> ExitCode {
+    say();
+    ExitCode::FAILURE
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |e| e.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
