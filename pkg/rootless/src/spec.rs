@@ -68,6 +68,11 @@ pub enum Mount {
         /// Path inside.
         target: PathBuf,
     },
+    /// A private folder with the host's entries: those stay the host's, new ones go to memory.
+    Private {
+        /// Path inside.
+        target: PathBuf,
+    },
 }
 
 impl Mount {
@@ -79,6 +84,11 @@ impl Mount {
     /// A fresh tmpfs.
     pub fn tmpfs(target: impl Into<PathBuf>) -> Self {
         Self::Tmpfs { target: target.into() }
+    }
+
+    /// A private folder with the host's entries.
+    pub fn private(target: impl Into<PathBuf>) -> Self {
+        Self::Private { target: target.into() }
     }
 }
 

@@ -80,7 +80,7 @@ fn private_folders() -> Result<(), StageError> {
 fn open_sources(mounts: &[Mount]) -> Result<Vec<Option<File>>, StageError> {
     let open = |entry: &Mount| match entry {
         Mount::Bind { source, .. } => open_path(source).what(format!("open {}", source.display())).map(Some),
-        Mount::Tmpfs { .. } => Ok(None),
+        Mount::Tmpfs { .. } | Mount::Private { .. } => Ok(None),
     };
     mounts.iter().map(open).collect()
 }
@@ -91,6 +91,10 @@ fn apply(places: &mut Places, entry: &Mount, source: Option<&File>) -> Result<()
             let is_dir = source.metadata().what(format!("look at {}", path.display()))?.is_dir();
             places.ensure(target, if is_dir { Kind::Folder } else { Kind::File })?;
             bind(&through(source), target).what(format!("bind {} on {}", path.display(), target.display()))
+        }
+        (Mount::Private { target }, _) => {
+            places.ensure(target, Kind::Folder)?;
+            places.cover(target)
         }
         (Mount::Bind { target, .. } | Mount::Tmpfs { target }, _) => {
             places.ensure(target, Kind::Folder)?;

@@ -164,6 +164,7 @@ fn mounts_and_files() -> Result<(), Failed> {
             Mount::bind(&source, "/opt/u7s-it/bin"),
             Mount::bind(source.join("file"), "/var/log/u7s-it.log"),
             Mount::tmpfs("/run/u7s-it"),
+            Mount::private("/usr/local"),
         ];
         spec.files = vec![
             FileEntry::public("/etc/passwd", "root:x:0:0::/root:/bin/sh\n"),
@@ -175,7 +176,7 @@ fn mounts_and_files() -> Result<(), Failed> {
     for file in ["/var/lib/u7s-it/data/file", "/etc/u7s-it/file", "/opt/u7s-it/bin/file", "/var/log/u7s-it.log"] {
         assert_same(node.sh(&format!("cat {file}"))?.as_str(), "from the host")?;
     }
-    node.sh("echo new > /var/lib/u7s-it/data/new; echo a > /etc/new; rm -f /etc/hostname; mkdir -p /etc/cni/net.d /opt/other")?;
+    node.sh("echo new > /var/lib/u7s-it/data/new; echo a > /etc/new; rm -f /etc/hostname; mkdir -p /etc/cni/net.d /opt/other /usr/local/u7s-it; test -d /usr/local/bin")?;
     let written = std::fs::read_to_string(node.folder.path().join("source/new"))?;
     assert_same(written.as_str(), "new\n")?;
     assert_same(node.sh("cat /etc/passwd; stat -c %a /run/u7s-it/secret; cat /etc/ssl/u7s-it.conf")?.as_str(), "root:x:0:0::/root:/bin/sh\n600\ny")?;
@@ -185,7 +186,7 @@ fn mounts_and_files() -> Result<(), Failed> {
     assert_same(node.sh("stat -fc %T /etc")?.as_str(), kind)?;
     // What the host has stays visible, and stays the host's.
     assert_same(node.sh("ls /var/lib/dpkg/status")?.as_str(), "/var/lib/dpkg/status")?;
-    assert_that(!std::path::Path::new("/var/lib/u7s-it").exists() && !std::path::Path::new("/etc/new").exists(), "the host is untouched")?;
+    assert_that(["/var/lib/u7s-it", "/etc/new", "/usr/local/u7s-it"].iter().all(|path| !std::path::Path::new(path).exists()), "the host is untouched")?;
     assert_that(node.sh("grep -c ' / / .*shared:' /proc/self/mountinfo")? != "0", "/ is shared")?;
     assert_same(node.sh("stat -fc %T /sys/fs/cgroup")?.as_str(), "cgroup2fs")?;
     let outcomes = node.client()?.info()?.status["sysctls"].clone();
