@@ -74,7 +74,8 @@ mod tests {
         assert_eq!(wrap(ConfigError::Invalid(Vec::new()).into()), 3);
         assert_eq!(wrap(PreflightFailed(Vec::new()).into()), 2);
         assert_eq!(wrap(anyhow::anyhow!("x")), 1);
-        let hinted = Hinted::new("outer", "cure").because(anyhow::Error::new(PreflightFailed(Vec::new())).context("between"));
+        let hinted =
+            Hinted::new("outer", "cure").because(anyhow::Error::new(PreflightFailed(Vec::new())).context("between"));
         assert_eq!(wrap(hinted), 2);
     }
 }

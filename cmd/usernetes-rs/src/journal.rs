@@ -53,8 +53,7 @@ impl Journal {
     /// Notes the end of a phase.
     pub(crate) fn record(&mut self, workflow: &str, phase: &str, error: Option<String>, seconds: f64) -> Result<()> {
         self.entries.retain(|e| e.phase != phase || e.workflow != workflow);
-        let entry =
-            Entry { workflow: workflow.into(), phase: phase.into(), time: Timestamp::now(), seconds, error };
+        let entry = Entry { workflow: workflow.into(), phase: phase.into(), time: Timestamp::now(), seconds, error };
         self.entries.push(entry);
         self.save()
     }

@@ -142,10 +142,8 @@ impl Running<'_> {
     /// It succeeded.
     pub(crate) fn done(self, detail: &str, seconds: f64) {
         self.bar.finish_and_clear();
-        self.printer.event(
-            "phase",
-            json!({ "name": self.name, "state": "done", "detail": detail, "seconds": round(seconds) }),
-        );
+        self.printer
+            .event("phase", json!({ "name": self.name, "state": "done", "detail": detail, "seconds": round(seconds) }));
         self.printer.note(&phase_line(self.name, detail, seconds));
     }
 

@@ -85,14 +85,9 @@ impl<D> Workflow<D> {
         let all = |phase: &&'static dyn Phase<D>| phase.parts().iter().map(|p| p.name).collect::<Vec<_>>();
         let found = phase.and_then(|phase| match part {
             None => Some((*phase, all(phase))),
-            Some(part) => {
-                all(phase).into_iter().find(|name| *name == part).map(|part| (*phase, vec![part]))
-            }
+            Some(part) => all(phase).into_iter().find(|name| *name == part).map(|part| (*phase, vec![part])),
         });
-        found.ok_or_else(|| UsageError::UnknownPhase {
-            path: path.to_owned(),
-            known: self.paths().join(", "),
-        })
+        found.ok_or_else(|| UsageError::UnknownPhase { path: path.to_owned(), known: self.paths().join(", ") })
     }
 
     /// All paths, in order.

@@ -64,8 +64,7 @@ impl Config {
 
         let host_ip = self.rootless.host_ip.or(self.init.local_api_endpoint.advertise_address).or(facts.host_ip);
         self.rootless.host_ip = host_ip;
-        self.init.local_api_endpoint.advertise_address =
-            self.init.local_api_endpoint.advertise_address.or(host_ip);
+        self.init.local_api_endpoint.advertise_address = self.init.local_api_endpoint.advertise_address.or(host_ip);
         self.init.local_api_endpoint.bind_port.get_or_insert(constants::API_SERVER_PORT);
 
         let name = facts.hostname.to_lowercase();

@@ -73,7 +73,11 @@ impl PortSpec {
     }
 
     fn parse_with(s: &str, default: Option<IpAddr>) -> Result<Self, String> {
-        let wrong = || format!("{s:?} is not a port such as 8080, 8080:80, IP:8080:80 or IP:8080:NODE_IP:80, each with /tcp or /udp behind it");
+        let wrong = || {
+            format!(
+                "{s:?} is not a port such as 8080, 8080:80, IP:8080:80 or IP:8080:NODE_IP:80, each with /tcp or /udp behind it"
+            )
+        };
         let (addresses, protocol) = match s.rsplit_once('/') {
             Some((addresses, protocol)) => (addresses, protocol.parse()?),
             None => (s, Protocol::Tcp),
@@ -156,7 +160,22 @@ mod tests {
         for (short, long) in right {
             assert_eq!(full(short).as_deref(), Ok(long), "{short}");
         }
-        for wrong in ["", "0", "65536", "80:", ":80", "80/sctp", "80/TCP", "+80", "a:80", "1:2:3", "::1:80:80", "[::1:80", "1.2.3.4:80", "1.2.3.4:1:1.2.3.4:2:3"] {
+        for wrong in [
+            "",
+            "0",
+            "65536",
+            "80:",
+            ":80",
+            "80/sctp",
+            "80/TCP",
+            "+80",
+            "a:80",
+            "1:2:3",
+            "::1:80:80",
+            "[::1:80",
+            "1.2.3.4:80",
+            "1.2.3.4:1:1.2.3.4:2:3",
+        ] {
             assert!(full(wrong).is_err(), "{wrong}");
         }
         assert!("8080".parse::<PortSpec>().is_err(), "no address is known");

@@ -72,7 +72,8 @@ struct Source<'a> {
 
 /// Cuts at the lines that begin with `---`; nothing else may begin so, not even a line of a quoted text.
 fn split<'a>(path: &'a Path, text: &str) -> Vec<Source<'a>> {
-    let marker = |line: &str| line.strip_prefix("---").is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']));
+    let marker =
+        |line: &str| line.strip_prefix("---").is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']));
     let lines: Vec<&str> = text.lines().collect();
     let mut starts: Vec<usize> = (0..lines.len()).filter(|&n| n == 0 || marker(lines[n])).collect();
     starts.push(lines.len());
@@ -112,7 +113,10 @@ impl Source<'_> {
         let (path, line) = (self.path.to_owned(), self.line);
         let (api_version, kind) = (header.api_version.clone(), header.kind.clone());
         // kubeadm converts from every version that it still reads; anything older than ours is its business.
-        if matches!(api_version.as_str(), "kubeadm.k8s.io/v1beta1" | "kubeadm.k8s.io/v1beta2" | "kubeadm.k8s.io/v1beta3") {
+        if matches!(
+            api_version.as_str(),
+            "kubeadm.k8s.io/v1beta1" | "kubeadm.k8s.io/v1beta2" | "kubeadm.k8s.io/v1beta3"
+        ) {
             return ConfigError::Outdated { path, line, api_version, kind };
         }
         let known = KNOWN.map(|(api_version, kind)| format!("{api_version} {kind}")).join(", ");
@@ -128,7 +132,12 @@ impl Source<'_> {
                 message.truncate(stem.len());
             }
         }
-        ConfigError::Parse { path: self.path.into(), line, kind: kind.into(), message: suggest(&message).unwrap_or(message) }
+        ConfigError::Parse {
+            path: self.path.into(),
+            line,
+            kind: kind.into(),
+            message: suggest(&message).unwrap_or(message),
+        }
     }
 }
 

@@ -95,7 +95,9 @@ pub fn symlink(target: impl AsRef<Path>, link: impl AsRef<Path>) -> Result<(), F
     let folder = link.parent().unwrap_or(Path::new("."));
     create_dir(folder)?;
     let put = || {
-        let new = tempfile::Builder::new().prefix(".new-").make_in(folder, |path| std::os::unix::fs::symlink(target, path))?;
+        let new = tempfile::Builder::new()
+            .prefix(".new-")
+            .make_in(folder, |path| std::os::unix::fs::symlink(target, path))?;
         new.into_temp_path().persist(link)?;
         Ok(())
     };

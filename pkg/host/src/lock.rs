@@ -47,7 +47,9 @@ impl Lock {
         let mut file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(file) => file,
             Err((file, Errno::EWOULDBLOCK)) => return Err(LockError::Held { path: path.into(), holder: holder(file) }),
-            Err((_, errno)) => return Err(Err::<(), _>(errno.into()).context("lock", path).expect_err("an error").into()),
+            Err((_, errno)) => {
+                return Err(Err::<(), _>(errno.into()).context("lock", path).expect_err("an error").into());
+            }
         };
         let text = format!("{purpose} (pid {})\n", std::process::id());
         let write = |file: &mut File| {
@@ -80,7 +82,11 @@ mod tests {
         std::fs::write(&path, "something much longer (pid 1234567890)\n").expect("writable");
         let first = Lock::acquire(&path, "init").expect("free");
         let error = Lock::acquire(&path, "reset").expect_err("held");
-        let want = format!("another usernetes-rs init (pid {}) is at work on this cluster ({} is locked)", std::process::id(), path.display());
+        let want = format!(
+            "another usernetes-rs init (pid {}) is at work on this cluster ({} is locked)",
+            std::process::id(),
+            path.display()
+        );
         assert_eq!(error.to_string(), want);
         assert!(error.hint().is_some());
         drop(first);

@@ -40,9 +40,7 @@ pub enum DiscoveryError {
         id: String,
     },
     /// A signature that the token did not make.
-    #[error(
-        "the signature of cluster-info was not made with token id {id}: wrong secret, or somebody in between"
-    )]
+    #[error("the signature of cluster-info was not made with token id {id}: wrong secret, or somebody in between")]
     Signature {
         /// The token's id.
         id: String,
@@ -61,9 +59,7 @@ pub enum DiscoveryError {
     #[error("the kubeconfig in cluster-info {0}")]
     Kubeconfig(&'static str),
     /// Two fetches differ.
-    #[error(
-        "cluster-info fetched over verified TLS differs from the one fetched before: somebody in between"
-    )]
+    #[error("cluster-info fetched over verified TLS differs from the one fetched before: somebody in between")]
     Changed,
     /// Not a pin.
     #[error("{0:?} is not a pin such as sha256:<64 hexadecimal digits>")]
@@ -132,14 +128,9 @@ pub fn verify(
     token: &BootstrapToken,
     pins: &[CaCertHash],
 ) -> Result<ClusterInfo, DiscoveryError> {
-    let kubeconfig = data
-        .get(KUBECONFIG_KEY)
-        .filter(|text| !text.is_empty())
-        .ok_or(DiscoveryError::NoKubeconfig)?;
+    let kubeconfig = data.get(KUBECONFIG_KEY).filter(|text| !text.is_empty()).ok_or(DiscoveryError::NoKubeconfig)?;
     let id = || token.id().to_owned();
-    let signature = data
-        .get(&signature_key(token.id()))
-        .ok_or_else(|| DiscoveryError::NotSigned { id: id() })?;
+    let signature = data.get(&signature_key(token.id())).ok_or_else(|| DiscoveryError::NotSigned { id: id() })?;
     if !signature_is_valid(signature, kubeconfig, token) {
         return Err(DiscoveryError::Signature { id: id() });
     }
@@ -152,18 +143,12 @@ impl ClusterInfo {
         let wrong = |what| move |_: KubeconfigError| DiscoveryError::Kubeconfig(what);
         let config = Kubeconfig::parse(kubeconfig).map_err(wrong("is not a kubeconfig"))?;
         let cluster = config.cluster().map_err(wrong("has no cluster"))?;
-        let ca_pem = cluster
-            .ca_pem()
-            .map_err(wrong("has a CA that cannot be decoded"))?;
+        let ca_pem = cluster.ca_pem().map_err(wrong("has a CA that cannot be decoded"))?;
         let ca_pem = ca_pem.ok_or(DiscoveryError::Kubeconfig("has no CA inside"))?;
         if cluster.server.is_empty() {
             return Err(DiscoveryError::Kubeconfig("names no server"));
         }
-        Ok(Self {
-            kubeconfig: kubeconfig.to_owned(),
-            server: cluster.server.clone(),
-            ca_pem,
-        })
+        Ok(Self { kubeconfig: kubeconfig.to_owned(), server: cluster.server.clone(), ca_pem })
     }
 
     /// Keeps the pinned certificates of the CA; there must be one. Without a pin all are believed.
@@ -174,15 +159,8 @@ impl ClusterInfo {
         if pins.is_empty() {
             return Ok(self);
         }
-        let each: Vec<_> = self
-            .ca_pem
-            .split_inclusive(END)
-            .filter(|text| text.contains(END))
-            .collect();
-        let hashes: Vec<_> = each
-            .iter()
-            .map(|text| CaCertHash::of_pem(text))
-            .collect::<Result<_, _>>()?;
+        let each: Vec<_> = self.ca_pem.split_inclusive(END).filter(|text| text.contains(END)).collect();
+        let hashes: Vec<_> = each.iter().map(|text| CaCertHash::of_pem(text)).collect::<Result<_, _>>()?;
         let good: String = each
             .iter()
             .zip(&hashes)
@@ -190,14 +168,8 @@ impl ClusterInfo {
             .map(|(text, _)| text.trim())
             .fold(String::new(), |all, text| all + text + "\n");
         if good.is_empty() {
-            let found = hashes
-                .first()
-                .map(ToString::to_string)
-                .ok_or(DiscoveryError::Certificate)?;
-            return Err(DiscoveryError::Pin {
-                server: self.server,
-                found,
-            });
+            let found = hashes.first().map(ToString::to_string).ok_or(DiscoveryError::Certificate)?;
+            return Err(DiscoveryError::Pin { server: self.server, found });
         }
         self.ca_pem = good;
         Ok(self)
@@ -206,9 +178,5 @@ impl ClusterInfo {
 
 /// Compares with the text fetched over verified TLS.
 pub fn confirm(info: &ClusterInfo, again: &str) -> Result<(), DiscoveryError> {
-    if info.kubeconfig == again {
-        Ok(())
-    } else {
-        Err(DiscoveryError::Changed)
-    }
+    if info.kubeconfig == again { Ok(()) } else { Err(DiscoveryError::Changed) }
 }

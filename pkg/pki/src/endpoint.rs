@@ -16,18 +16,13 @@ pub struct Endpoint {
 
 /// Text that is no endpoint.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error(
-    "{0:?} is not an API endpoint such as 198.51.100.11:6443, [2001:db8::1]:6443 or api.example.org"
-)]
+#[error("{0:?} is not an API endpoint such as 198.51.100.11:6443, [2001:db8::1]:6443 or api.example.org")]
 pub struct EndpointError(pub String);
 
 impl Endpoint {
     /// An address and a port.
     pub fn new(address: IpAddr, port: u16) -> Self {
-        Self {
-            host: address.to_string(),
-            port,
-        }
+        Self { host: address.to_string(), port }
     }
 
     /// Reads one that may leave out its port.
@@ -42,10 +37,7 @@ impl Endpoint {
         match host.parse::<IpAddr>() {
             // One spelling an address: names in certificates are compared as text.
             Ok(address) => Ok(Self::new(address, port)),
-            Err(_) if is_dns_name(host) => Ok(Self {
-                host: host.to_owned(),
-                port,
-            }),
+            Err(_) if is_dns_name(host) => Ok(Self { host: host.to_owned(), port }),
             Err(_) => Err(wrong()),
         }
     }
@@ -84,11 +76,7 @@ fn split(text: &str) -> Option<(&str, Option<&str>)> {
     if let Some(rest) = text.strip_prefix('[') {
         let (host, rest) = rest.split_once(']')?;
         host.parse::<std::net::Ipv6Addr>().ok()?;
-        return if rest.is_empty() {
-            Some((host, None))
-        } else {
-            Some((host, Some(rest.strip_prefix(':')?)))
-        };
+        return if rest.is_empty() { Some((host, None)) } else { Some((host, Some(rest.strip_prefix(':')?))) };
     }
     match text.split_once(':') {
         Some((_, rest)) if rest.contains(':') => Some((text, None)),
@@ -100,8 +88,7 @@ fn split(text: &str) -> Option<(&str, Option<&str>)> {
 /// RFC 1123 subdomain in lower case, Kubernetes' rule for names in certificates.
 pub(crate) fn is_dns_name(name: &str) -> bool {
     let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    let label =
-        |l: &str| !l.is_empty() && l.chars().all(inner) && !l.starts_with('-') && !l.ends_with('-');
+    let label = |l: &str| !l.is_empty() && l.chars().all(inner) && !l.starts_with('-') && !l.ends_with('-');
     name.len() <= 253 && name.split('.').all(label)
 }
 
@@ -114,30 +101,13 @@ mod tests {
     fn forms() {
         let shown = |s: &str| s.parse::<Endpoint>().map(|e| e.to_string());
         assert_eq!(shown("198.51.100.11"), Ok("198.51.100.11:6443".into()));
-        assert_eq!(
-            shown("https://198.51.100.11:7443"),
-            Ok("198.51.100.11:7443".into())
-        );
+        assert_eq!(shown("https://198.51.100.11:7443"), Ok("198.51.100.11:7443".into()));
         assert_eq!(shown("2001:DB8:0::1"), Ok("[2001:db8::1]:6443".into()));
         assert_eq!(shown("[2001:db8::1]:1"), Ok("[2001:db8::1]:1".into()));
-        assert_eq!(
-            shown("api.example.org:8443"),
-            Ok("api.example.org:8443".into())
-        );
-        for wrong in [
-            "",
-            ":6443",
-            "a:",
-            "a:0",
-            "a:65536",
-            "[a]:1",
-            "[::1",
-            "[::1]6443",
-            "a b",
-            "-a",
-            "A.example",
-            "a/b",
-        ] {
+        assert_eq!(shown("api.example.org:8443"), Ok("api.example.org:8443".into()));
+        for wrong in
+            ["", ":6443", "a:", "a:0", "a:65536", "[a]:1", "[::1", "[::1]6443", "a b", "-a", "A.example", "a/b"]
+        {
             assert!(shown(wrong).is_err(), "{wrong:?}");
         }
     }

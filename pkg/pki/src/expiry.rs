@@ -39,33 +39,20 @@ pub struct Expiration {
 impl Report {
     /// The first to expire, CAs included.
     pub fn next(&self) -> Option<&Expiration> {
-        let all = self
-            .certificates
-            .iter()
-            .chain(&self.certificate_authorities);
-        all.filter(|e| e.expires.is_some())
-            .min_by_key(|e| e.expires)
+        let all = self.certificates.iter().chain(&self.certificate_authorities);
+        all.filter(|e| e.expires.is_some()).min_by_key(|e| e.expires)
     }
 }
 
 /// Reads every certificate and kubeconfig; a missing file is no error.
 pub fn check(kubernetes_dir: &Path, pki_dir: &Path) -> Result<Report, PkiError> {
-    let mut report = Report {
-        certificates: Vec::new(),
-        certificate_authorities: Vec::new(),
-    };
+    let mut report = Report { certificates: Vec::new(), certificate_authorities: Vec::new() };
     for spec in &CERTIFICATES {
-        let list = if spec.ca.is_some() {
-            &mut report.certificates
-        } else {
-            &mut report.certificate_authorities
-        };
+        let list = if spec.ca.is_some() { &mut report.certificates } else { &mut report.certificate_authorities };
         list.push(of_certificate(pki_dir, spec)?);
     }
     for spec in renewable() {
-        report
-            .certificates
-            .push(of_kubeconfig(kubernetes_dir, pki_dir, spec)?);
+        report.certificates.push(of_kubeconfig(kubernetes_dir, pki_dir, spec)?);
     }
     report.certificates.sort_by_key(|e| e.name);
     report.certificate_authorities.sort_by_key(|e| e.name);
@@ -74,57 +61,34 @@ pub fn check(kubernetes_dir: &Path, pki_dir: &Path) -> Result<Report, PkiError> 
 
 /// kubeconfigs whose certificates we renew.
 pub(crate) fn renewable() -> impl Iterator<Item = &'static ClientSpec> {
-    kubeconfig::FILES
-        .iter()
-        .filter(|spec| spec.file != "kubelet.conf")
+    kubeconfig::FILES.iter().filter(|spec| spec.file != "kubelet.conf")
 }
 
 fn of_certificate(pki_dir: &Path, spec: &'static CertSpec) -> Result<Expiration, PkiError> {
     let path = pki_dir.join(format!("{}.crt", spec.file));
     let expires = match fs::read_if_exists(&path)? {
         None => None,
-        Some(pem) => Some(
-            Chain::parse(&pem)
-                .ok_or_else(|| unreadable(&path, spec))?
-                .not_after(),
-        ),
+        Some(pem) => Some(Chain::parse(&pem).ok_or_else(|| unreadable(&path, spec))?.not_after()),
     };
     let authority = spec.ca;
     let externally_managed = is_external(pki_dir, authority.unwrap_or(spec.name));
-    Ok(Expiration {
-        name: spec.name,
-        path,
-        authority,
-        expires,
-        externally_managed,
-    })
+    Ok(Expiration { name: spec.name, path, authority, expires, externally_managed })
 }
 
-fn of_kubeconfig(
-    kubernetes_dir: &Path,
-    pki_dir: &Path,
-    spec: &'static ClientSpec,
-) -> Result<Expiration, PkiError> {
+fn of_kubeconfig(kubernetes_dir: &Path, pki_dir: &Path, spec: &'static ClientSpec) -> Result<Expiration, PkiError> {
     let path = kubeconfig::path_of(kubernetes_dir, spec);
     let expires = match fs::read_if_exists(&path)? {
         None => None,
         Some(text) => Some(client_chain(&text, &path, spec)?.not_after()),
     };
     let externally_managed = is_external(pki_dir, "ca");
-    Ok(Expiration {
-        name: spec.file,
-        path,
-        authority: Some("ca"),
-        expires,
-        externally_managed,
-    })
+    Ok(Expiration { name: spec.file, path, authority: Some("ca"), expires, externally_managed })
 }
 
 /// The client certificate inside a kubeconfig.
 pub(crate) fn client_chain(text: &str, path: &Path, spec: &ClientSpec) -> Result<Chain, PkiError> {
-    let pem = |text: &str| -> Result<Option<String>, KubeconfigError> {
-        Kubeconfig::parse(text)?.user()?.certificate_pem()
-    };
+    let pem =
+        |text: &str| -> Result<Option<String>, KubeconfigError> { Kubeconfig::parse(text)?.user()?.certificate_pem() };
     let chain = pem(text).ok().flatten().and_then(|pem| Chain::parse(&pem));
     let problem = Problem::Unreadable("a kubeconfig with a client certificate inside");
     chain.ok_or_else(|| kubeconfig::invalid(path, spec, problem))
@@ -139,10 +103,5 @@ fn is_external(pki_dir: &Path, ca: &str) -> bool {
 fn unreadable(path: &Path, spec: &CertSpec) -> PkiError {
     let key = path.with_extension("key");
     let problem = Problem::Unreadable("a certificate in PEM form");
-    PkiError::invalid(
-        path,
-        problem,
-        &[path, &key],
-        &format!("certs {}", spec.name),
-    )
+    PkiError::invalid(path, problem, &[path, &key], &format!("certs {}", spec.name))
 }

@@ -4,8 +4,8 @@ use crate::load::Chain;
 use crate::spec::{Sans, Usage};
 use crate::store::Problem;
 use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType, SerialNumber,
+    BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose, SanType, SerialNumber,
 };
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -23,22 +23,13 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
-    pub(crate) fn new(
-        common_name: &str,
-        organization: Option<&str>,
-        usages: &[Usage],
-        sans: Sans,
-    ) -> Self {
+    pub(crate) fn new(common_name: &str, organization: Option<&str>, usages: &[Usage], sans: Sans) -> Self {
         let mut name = DistinguishedName::new();
         if let Some(organization) = organization {
             name.push(DnType::OrganizationName, organization);
         }
         name.push(DnType::CommonName, common_name);
-        Self {
-            name,
-            usages: usages.to_vec(),
-            sans,
-        }
+        Self { name, usages: usages.to_vec(), sans }
     }
 
     /// The one of an existing certificate.
@@ -46,40 +37,22 @@ impl Subject {
         let certificate = chain.first();
         let mut name = DistinguishedName::new();
         for attribute in certificate.subject().iter_attributes() {
-            let oid: Vec<u64> = attribute
-                .attr_type()
-                .iter()
-                .map(Iterator::collect)
-                .unwrap_or_default();
-            let (kind, value) = (
-                DnType::from_oid(&oid),
-                attribute.as_str().map_err(|_| Problem::Subject)?,
-            );
+            let oid: Vec<u64> = attribute.attr_type().iter().map(Iterator::collect).unwrap_or_default();
+            let (kind, value) = (DnType::from_oid(&oid), attribute.as_str().map_err(|_| Problem::Subject)?);
             // The library holds an attribute once; losing a group silently would take rights away.
             if name.get(&kind).is_some() {
                 return Err(Problem::Subject);
             }
             name.push(kind, value);
         }
-        Ok(Self {
-            name,
-            usages: chain.usages(),
-            sans: chain.sans(),
-        })
+        Ok(Self { name, usages: chain.usages(), sans: chain.sans() })
     }
 }
 
 /// A new CA.
-pub(crate) fn authority(
-    common_name: &str,
-    key: &KeyPair,
-    validity: Duration,
-) -> Result<Certificate, rcgen::Error> {
+pub(crate) fn authority(common_name: &str, key: &KeyPair, validity: Duration) -> Result<Certificate, rcgen::Error> {
     let now = now();
-    let sans = Sans {
-        names: [common_name.to_owned()].into(),
-        ..Sans::default()
-    };
+    let sans = Sans { names: [common_name.to_owned()].into(), ..Sans::default() };
     let mut params = params(Subject::new(common_name, None, &[], sans))?;
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages.push(KeyUsagePurpose::KeyCertSign);
@@ -108,19 +81,12 @@ fn params(subject: Subject) -> Result<CertificateParams, rcgen::Error> {
     let mut params = CertificateParams::default();
     params.distinguished_name = subject.name;
     params.serial_number = Some(serial());
-    params.key_usages = vec![
-        KeyUsagePurpose::DigitalSignature,
-        KeyUsagePurpose::KeyEncipherment,
-    ];
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
     params.extended_key_usages = subject.usages.iter().map(|usage| purpose(*usage)).collect();
     for name in subject.sans.names {
-        params
-            .subject_alt_names
-            .push(SanType::DnsName(name.try_into()?));
+        params.subject_alt_names.push(SanType::DnsName(name.try_into()?));
     }
-    params
-        .subject_alt_names
-        .extend(subject.sans.addresses.into_iter().map(SanType::IpAddress));
+    params.subject_alt_names.extend(subject.sans.addresses.into_iter().map(SanType::IpAddress));
     Ok(params)
 }
 

@@ -1,9 +1,6 @@
 //! Private keys: made in parallel, read in every form that kubeadm and OpenSSL write.
 
-use rcgen::{
-    KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_RSA_SHA256, PublicKeyData as _,
-    RsaKeySize,
-};
+use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_RSA_SHA256, PublicKeyData as _, RsaKeySize};
 use std::num::NonZero;
 use usernetes_api::EncryptionAlgorithm;
 use x509_parser::pem::Pem;
@@ -21,35 +18,15 @@ pub(crate) fn generate(algorithm: EncryptionAlgorithm) -> Result<KeyPair, rcgen:
 }
 
 /// New keys, on every processor: an RSA key takes a tenth of a second and more, and a cluster has sixteen.
-pub(crate) fn generate_many(
-    algorithm: EncryptionAlgorithm,
-    count: usize,
-) -> Result<Vec<KeyPair>, rcgen::Error> {
-    let rsa = !matches!(
-        algorithm,
-        EncryptionAlgorithm::EcdsaP256 | EncryptionAlgorithm::EcdsaP384
-    );
-    let threads = if rsa {
-        std::thread::available_parallelism()
-            .map_or(1, NonZero::get)
-            .min(count)
-    } else {
-        1
-    };
-    let share = |thread: usize| {
-        (thread..count)
-            .step_by(threads)
-            .map(|_| generate(algorithm))
-            .collect()
-    };
+pub(crate) fn generate_many(algorithm: EncryptionAlgorithm, count: usize) -> Result<Vec<KeyPair>, rcgen::Error> {
+    let rsa = !matches!(algorithm, EncryptionAlgorithm::EcdsaP256 | EncryptionAlgorithm::EcdsaP384);
+    let threads = if rsa { std::thread::available_parallelism().map_or(1, NonZero::get).min(count) } else { 1 };
+    let share = |thread: usize| (thread..count).step_by(threads).map(|_| generate(algorithm)).collect();
     std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads)
-            .map(|n| scope.spawn(move || share(n)))
-            .collect();
+        let others: Vec<_> = (1..threads).map(|n| scope.spawn(move || share(n))).collect();
         let mut keys: Vec<KeyPair> = if threads == 0 { Vec::new() } else { share(0)? };
         for other in others {
-            let more: Result<Vec<KeyPair>, rcgen::Error> =
-                other.join().expect("making keys does not panic");
+            let more: Result<Vec<KeyPair>, rcgen::Error> = other.join().expect("making keys does not panic");
             keys.extend(more?);
         }
         Ok(keys)
@@ -58,19 +35,14 @@ pub(crate) fn generate_many(
 
 /// The first private key of a PEM text: PKCS#8, PKCS#1 or SEC1, also behind OpenSSL's `EC PARAMETERS`.
 pub(crate) fn parse_private(text: &str) -> Option<KeyPair> {
-    let block = Pem::iter_from_buffer(text.as_bytes())
-        .flatten()
-        .find(|b| b.label.ends_with("PRIVATE KEY"))?;
+    let block = Pem::iter_from_buffer(text.as_bytes()).flatten().find(|b| b.label.ends_with("PRIVATE KEY"))?;
     KeyPair::try_from(block.contents).ok()
 }
 
 /// Every public key of a PEM text, as SubjectPublicKeyInfo.
 pub(crate) fn parse_public(text: &str) -> Vec<Vec<u8>> {
     let blocks = Pem::iter_from_buffer(text.as_bytes()).flatten();
-    blocks
-        .filter(|b| b.label == "PUBLIC KEY")
-        .map(|b| b.contents)
-        .collect()
+    blocks.filter(|b| b.label == "PUBLIC KEY").map(|b| b.contents).collect()
 }
 
 /// SubjectPublicKeyInfo of a key.

@@ -18,16 +18,9 @@ pub(crate) struct Chain(Vec<Vec<u8>>);
 impl Chain {
     /// `None` unless it holds at least one certificate and nothing but whole ones.
     pub(crate) fn parse(pem: &str) -> Option<Self> {
-        let blocks: Vec<Pem> = Pem::iter_from_buffer(pem.as_bytes())
-            .collect::<Result<_, _>>()
-            .ok()?;
-        let ders: Vec<_> = blocks
-            .into_iter()
-            .filter(|b| b.label == "CERTIFICATE")
-            .map(|b| b.contents)
-            .collect();
-        let whole =
-            |der: &Vec<u8>| X509Certificate::from_der(der).is_ok_and(|(rest, _)| rest.is_empty());
+        let blocks: Vec<Pem> = Pem::iter_from_buffer(pem.as_bytes()).collect::<Result<_, _>>().ok()?;
+        let ders: Vec<_> = blocks.into_iter().filter(|b| b.label == "CERTIFICATE").map(|b| b.contents).collect();
+        let whole = |der: &Vec<u8>| X509Certificate::from_der(der).is_ok_and(|(rest, _)| rest.is_empty());
         (!ders.is_empty() && ders.iter().all(whole)).then_some(Self(ders))
     }
 
@@ -51,11 +44,7 @@ impl Chain {
         if now < from {
             return Err(Problem::NotYet(from));
         }
-        if now > to {
-            Err(Problem::Expired(to))
-        } else {
-            Ok(())
-        }
+        if now > to { Err(Problem::Expired(to)) } else { Ok(()) }
     }
 
     pub(crate) fn not_before(&self) -> Timestamp {
@@ -68,11 +57,7 @@ impl Chain {
 
     /// Whether `key` is the certificate's; `path` is the key's, for the message.
     pub(crate) fn check_key(&self, key: &KeyPair, path: &Path) -> Result<(), Problem> {
-        if self.spki() == crate::keys::spki(key) {
-            Ok(())
-        } else {
-            Err(Problem::Key(path.to_owned()))
-        }
+        if self.spki() == crate::keys::spki(key) { Ok(()) } else { Err(Problem::Key(path.to_owned())) }
     }
 
     /// SubjectPublicKeyInfo.
@@ -88,10 +73,7 @@ impl Chain {
             if ca.all().any(|ca| signed(&current, &ca)) {
                 return Ok(());
             }
-            let Some(next) = between
-                .iter()
-                .position(|c| c.is_ca() && signed(&current, c))
-            else {
+            let Some(next) = between.iter().position(|c| c.is_ca() && signed(&current, c)) else {
                 return Err(Problem::Signer(path.to_owned()));
             };
             current = between.swap_remove(next);
@@ -101,21 +83,10 @@ impl Chain {
     /// Whether it is good for every wanted name and address.
     pub(crate) fn check_sans(&self, wanted: &Sans) -> Result<(), Problem> {
         let have = self.sans();
-        let names = wanted
-            .names
-            .iter()
-            .filter(|name| !covers(&have, name))
-            .cloned();
-        let addresses = wanted
-            .addresses
-            .difference(&have.addresses)
-            .map(ToString::to_string);
+        let names = wanted.names.iter().filter(|name| !covers(&have, name)).cloned();
+        let addresses = wanted.addresses.difference(&have.addresses).map(ToString::to_string);
         let missing: Vec<String> = names.chain(addresses).collect();
-        if missing.is_empty() {
-            Ok(())
-        } else {
-            Err(Problem::Sans(missing.join(", ")))
-        }
+        if missing.is_empty() { Ok(()) } else { Err(Problem::Sans(missing.join(", "))) }
     }
 
     /// Its DNS names and addresses.
@@ -141,15 +112,8 @@ impl Chain {
         let Ok(Some(extension)) = first.extended_key_usage() else {
             return Vec::new();
         };
-        let known = [
-            (Usage::Server, extension.value.server_auth),
-            (Usage::Client, extension.value.client_auth),
-        ];
-        known
-            .into_iter()
-            .filter(|(_, set)| *set)
-            .map(|(usage, _)| usage)
-            .collect()
+        let known = [(Usage::Server, extension.value.server_auth), (Usage::Client, extension.value.client_auth)];
+        known.into_iter().filter(|(_, set)| *set).map(|(usage, _)| usage).collect()
     }
 
     /// Whether one of its certificates stands in `other`.
@@ -159,9 +123,7 @@ impl Chain {
 }
 
 fn parsed(der: &[u8]) -> X509Certificate<'_> {
-    X509Certificate::from_der(der)
-        .expect("parsed when it was loaded")
-        .1
+    X509Certificate::from_der(der).expect("parsed when it was loaded").1
 }
 
 fn signed(certificate: &X509Certificate<'_>, by: &X509Certificate<'_>) -> bool {
@@ -215,14 +177,8 @@ mod tests {
         let now = Timestamp::now();
         assert_eq!(chain.check_period(now), Ok(()));
         assert_eq!(chain.check_period(now - 4.minutes()), Ok(()));
-        assert_eq!(
-            chain.check_period(now - 6.minutes()),
-            Err(Problem::NotYet(chain.not_before()))
-        );
-        assert_eq!(
-            chain.check_period(now + 61.minutes()),
-            Err(Problem::Expired(chain.not_after()))
-        );
+        assert_eq!(chain.check_period(now - 6.minutes()), Err(Problem::NotYet(chain.not_before())));
+        assert_eq!(chain.check_period(now + 61.minutes()), Err(Problem::Expired(chain.not_after())));
     }
 
     /// An external CA often signs through another one, whose certificate stands behind the leaf's.
@@ -232,34 +188,23 @@ mod tests {
         let between_key = keys::generate(EcdsaP256).unwrap();
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let between = params
-            .signed_by(&between_key, &issuer(&root, root_key))
-            .unwrap()
-            .pem();
+        let between = params.signed_by(&between_key, &issuer(&root, root_key)).unwrap().pem();
         let chain = Chain::parse(&between).unwrap();
         let subject = Subject::new("leaf", None, &[Usage::Client], Sans::default());
         let key = keys::generate(EcdsaP256).unwrap();
-        let leaf = issue::leaf(subject, &key, &chain, &issuer(&chain, between_key), HOUR)
-            .unwrap()
-            .pem();
+        let leaf = issue::leaf(subject, &key, &chain, &issuer(&chain, between_key), HOUR).unwrap().pem();
         let path = Path::new("ca.crt");
         let check = |pem: &str| Chain::parse(pem).unwrap().check_signer(&root, path);
         assert_eq!(check(&format!("{leaf}{between}")), Ok(()));
         assert_eq!(check(&leaf), Err(Problem::Signer(path.into())));
         let (other, _) = self::root();
-        let verdict = Chain::parse(&format!("{leaf}{between}"))
-            .unwrap()
-            .check_signer(&other, path);
+        let verdict = Chain::parse(&format!("{leaf}{between}")).unwrap().check_signer(&other, path);
         assert_eq!(verdict, Err(Problem::Signer(path.into())));
     }
 
     #[test]
     fn nonsense_is_no_chain() {
-        for text in [
-            "",
-            "text",
-            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
-        ] {
+        for text in ["", "text", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
             assert!(Chain::parse(text).is_none(), "{text}");
         }
         let key = keys::generate(EcdsaP256).unwrap();
@@ -268,9 +213,6 @@ mod tests {
             "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n{}",
             key.serialize_pem()
         );
-        assert_eq!(
-            keys::parse_private(&openssl).map(|k| keys::spki(&k)),
-            Some(keys::spki(&key))
-        );
+        assert_eq!(keys::parse_private(&openssl).map(|k| keys::spki(&k)), Some(keys::spki(&key)));
     }
 }

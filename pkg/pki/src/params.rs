@@ -92,9 +92,7 @@ impl CertParams {
 
     /// The endpoint that other nodes and users are told.
     pub fn shared_endpoint(&self) -> Endpoint {
-        self.control_plane_endpoint
-            .clone()
-            .unwrap_or_else(|| self.local_endpoint())
+        self.control_plane_endpoint.clone().unwrap_or_else(|| self.local_endpoint())
     }
 }
 
@@ -104,16 +102,8 @@ impl Policy {
         let hours = |n| usernetes_api::Duration::hours(n);
         Self {
             algorithm: config.cluster.encryption_algorithm.unwrap_or_default(),
-            validity: config
-                .cluster
-                .certificate_validity_period
-                .unwrap_or(hours(8760))
-                .0,
-            ca_validity: config
-                .cluster
-                .ca_certificate_validity_period
-                .unwrap_or(hours(87600))
-                .0,
+            validity: config.cluster.certificate_validity_period.unwrap_or(hours(8760)).0,
+            ca_validity: config.cluster.ca_certificate_validity_period.unwrap_or(hours(87600)).0,
         }
     }
 }
@@ -134,24 +124,15 @@ fn control_plane(text: &str, port: u16) -> Result<Option<Endpoint>, ParamsError>
 /// The first range where there are two: the `kubernetes` Service has one address.
 fn service_network(text: &str) -> Result<IpNet, ParamsError> {
     let first = text.split(',').next().unwrap_or_default().trim();
-    let wrong = |_| ParamsError::Value {
-        field: "networking.serviceSubnet",
-        value: text.to_owned(),
-        wanted: "a CIDR",
-    };
+    let wrong = |_| ParamsError::Value { field: "networking.serviceSubnet", value: text.to_owned(), wanted: "a CIDR" };
     first.parse().map_err(wrong)
 }
 
 fn sans(field: &'static str, names: &[String]) -> Result<Vec<String>, ParamsError> {
-    let good =
-        |n: &str| n.parse::<IpAddr>().is_ok() || is_dns_name(n.strip_prefix("*.").unwrap_or(n));
+    let good = |n: &str| n.parse::<IpAddr>().is_ok() || is_dns_name(n.strip_prefix("*.").unwrap_or(n));
     match names.iter().find(|name| !good(name)) {
         None => Ok(names.to_vec()),
-        Some(bad) => Err(ParamsError::Value {
-            field,
-            value: bad.clone(),
-            wanted: "an IP address or a DNS name",
-        }),
+        Some(bad) => Err(ParamsError::Value { field, value: bad.clone(), wanted: "an IP address or a DNS name" }),
     }
 }
 
@@ -163,20 +144,14 @@ mod tests {
     fn config() -> Config {
         let mut config = Config::default();
         let host_ip = Some("198.51.100.11".parse().unwrap());
-        config.set_defaults(&HostFacts {
-            hostname: "Alice".into(),
-            host_ip,
-        });
+        config.set_defaults(&HostFacts { hostname: "Alice".into(), host_ip });
         config
     }
 
     #[test]
     fn defaults_are_kubeadms() {
         let params = CertParams::from_config(&config()).unwrap();
-        assert_eq!(
-            params,
-            crate::testing::params(EncryptionAlgorithm::EcdsaP256)
-        );
+        assert_eq!(params, crate::testing::params(EncryptionAlgorithm::EcdsaP256));
         assert_eq!(params.shared_endpoint().url(), "https://198.51.100.11:6443");
     }
 
@@ -187,10 +162,7 @@ mod tests {
         config.cluster.control_plane_endpoint = "api.example.org".into();
         config.cluster.networking.service_subnet = "10.0.0.0/16,2001:db8::/108".into();
         let params = CertParams::from_config(&config).unwrap();
-        assert_eq!(
-            params.shared_endpoint().url(),
-            "https://api.example.org:7443"
-        );
+        assert_eq!(params.shared_endpoint().url(), "https://api.example.org:7443");
         assert_eq!(params.local_endpoint().url(), "https://198.51.100.11:7443");
         assert_eq!(params.service_network.to_string(), "10.0.0.0/16");
     }

@@ -24,86 +24,48 @@ pub enum Renewal {
 
 /// Names that [`renew`] takes, in the order of [`all`]: no CA, not the service-account key, not `kubelet.conf`.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    leaves()
-        .map(|spec| spec.name)
-        .chain(expiry::renewable().map(|spec| spec.file))
+    leaves().map(|spec| spec.name).chain(expiry::renewable().map(|spec| spec.file))
 }
 
 /// Renews one certificate or kubeconfig, an expired one too.
-pub fn renew(
-    kubernetes_dir: &Path,
-    pki_dir: &Path,
-    name: &str,
-    policy: &Policy,
-) -> Result<Renewal, PkiError> {
+pub fn renew(kubernetes_dir: &Path, pki_dir: &Path, name: &str, policy: &Policy) -> Result<Renewal, PkiError> {
     if let Some(spec) = leaves().find(|spec| spec.name == name) {
         return certificate(pki_dir, spec, policy);
     }
     if let Some(spec) = expiry::renewable().find(|spec| spec.file == name) {
-        return kubeconfig(
-            &kubeconfig::path_of(kubernetes_dir, spec),
-            pki_dir,
-            spec,
-            policy,
-        );
+        return kubeconfig(&kubeconfig::path_of(kubernetes_dir, spec), pki_dir, spec, policy);
     }
     let known: Vec<_> = names().collect();
-    Err(PkiError::Unknown {
-        name: name.to_owned(),
-        known: known.join(", "),
-    })
+    Err(PkiError::Unknown { name: name.to_owned(), known: known.join(", ") })
 }
 
 /// Renews everything that [`names`] lists.
-pub fn all(
-    kubernetes_dir: &Path,
-    pki_dir: &Path,
-    policy: &Policy,
-) -> Result<Vec<(&'static str, Renewal)>, PkiError> {
-    names()
-        .map(|name| Ok((name, renew(kubernetes_dir, pki_dir, name, policy)?)))
-        .collect()
+pub fn all(kubernetes_dir: &Path, pki_dir: &Path, policy: &Policy) -> Result<Vec<(&'static str, Renewal)>, PkiError> {
+    names().map(|name| Ok((name, renew(kubernetes_dir, pki_dir, name, policy)?))).collect()
 }
 
 fn leaves() -> impl Iterator<Item = &'static CertSpec> {
     CERTIFICATES.iter().filter(|spec| spec.ca.is_some())
 }
 
-fn certificate(
-    pki_dir: &Path,
-    spec: &'static CertSpec,
-    policy: &Policy,
-) -> Result<Renewal, PkiError> {
+fn certificate(pki_dir: &Path, spec: &'static CertSpec, policy: &Policy) -> Result<Renewal, PkiError> {
     let file = |ending: &str| pki_dir.join(format!("{}.{ending}", spec.file));
     let (crt, key_path) = (file("crt"), file("key"));
     let Some(pem) = fs::read_if_exists(&crt)? else {
         return Ok(Renewal::Missing);
     };
-    let invalid =
-        |p| PkiError::invalid(&crt, p, &[&crt, &key_path], &format!("certs {}", spec.name));
-    let old = Chain::parse(&pem)
-        .ok_or(Problem::Unreadable("a certificate in PEM form"))
-        .map_err(invalid)?;
+    let invalid = |p| PkiError::invalid(&crt, p, &[&crt, &key_path], &format!("certs {}", spec.name));
+    let old = Chain::parse(&pem).ok_or(Problem::Unreadable("a certificate in PEM form")).map_err(invalid)?;
     let subject = Subject::of(&old).map_err(invalid)?;
     let ca = Authority::load(pki_dir, by_name(spec.ca.unwrap_or("ca")))?;
     let Some((pem, key)) = issue(spec.name, subject, &ca, policy)? else {
         return Ok(Renewal::External);
     };
-    NewPair {
-        key: Some((key_path, key.serialize_pem())),
-        crt,
-        pem,
-    }
-    .write()?;
+    NewPair { key: Some((key_path, key.serialize_pem())), crt, pem }.write()?;
     Ok(Renewal::Renewed)
 }
 
-fn kubeconfig(
-    path: &Path,
-    pki_dir: &Path,
-    spec: &'static ClientSpec,
-    policy: &Policy,
-) -> Result<Renewal, PkiError> {
+fn kubeconfig(path: &Path, pki_dir: &Path, spec: &'static ClientSpec, policy: &Policy) -> Result<Renewal, PkiError> {
     let Some(text) = fs::read_if_exists(path)? else {
         return Ok(Renewal::Missing);
     };
@@ -115,10 +77,7 @@ fn kubeconfig(
     };
     let unreadable = || kubeconfig::invalid(path, spec, Problem::Unreadable("a kubeconfig"));
     let mut config = Kubeconfig::parse(&text).map_err(|_| unreadable())?;
-    config
-        .user_mut()
-        .ok_or_else(unreadable)?
-        .set_certificate(&pem, &key.serialize_pem());
+    config.user_mut().ok_or_else(unreadable)?.set_certificate(&pem, &key.serialize_pem());
     fs::write(path, config.to_yaml(), Mode::Secret)?;
     Ok(Renewal::Renewed)
 }
@@ -135,7 +94,6 @@ fn issue(
     };
     let make = |source| PkiError::Make { name, source };
     let key = keys::generate(policy.algorithm).map_err(make)?;
-    let certificate =
-        issue::leaf(subject, &key, &ca.chain, issuer, policy.validity).map_err(make)?;
+    let certificate = issue::leaf(subject, &key, &ca.chain, issuer, policy.validity).map_err(make)?;
     Ok(Some((certificate.pem(), key)))
 }

@@ -63,22 +63,9 @@ pub struct CertSpec {
 /// Name of the service-account key pair, which has no certificate.
 pub const SERVICE_ACCOUNT: &str = "sa";
 
-const fn ca(
-    name: &'static str,
-    file: &'static str,
-    cn: &'static str,
-    description: &'static str,
-) -> CertSpec {
+const fn ca(name: &'static str, file: &'static str, cn: &'static str, description: &'static str) -> CertSpec {
     let common_name = CommonName::Fixed(cn);
-    CertSpec {
-        name,
-        file,
-        ca: None,
-        common_name,
-        usages: &[],
-        sans: SanRule::CommonName,
-        description,
-    }
+    CertSpec { name, file, ca: None, common_name, usages: &[], sans: SanRule::CommonName, description }
 }
 
 const fn client(
@@ -89,23 +76,10 @@ const fn client(
     description: &'static str,
 ) -> CertSpec {
     let common_name = CommonName::Fixed(cn);
-    CertSpec {
-        name,
-        file,
-        ca: Some(ca),
-        common_name,
-        usages: &[Usage::Client],
-        sans: SanRule::Nothing,
-        description,
-    }
+    CertSpec { name, file, ca: Some(ca), common_name, usages: &[Usage::Client], sans: SanRule::Nothing, description }
 }
 
-const fn etcd(
-    name: &'static str,
-    file: &'static str,
-    sans: SanRule,
-    description: &'static str,
-) -> CertSpec {
+const fn etcd(name: &'static str, file: &'static str, sans: SanRule, description: &'static str) -> CertSpec {
     let common_name = CommonName::NodeName;
     // etcd's own gateway is a client of its server, so the server's certificate has to do for both.
     CertSpec {
@@ -138,12 +112,7 @@ pub const CERTIFICATES: [CertSpec; 10] = [
         "kube-apiserver-kubelet-client",
         "kube-apiserver to kubelets",
     ),
-    ca(
-        "front-proxy-ca",
-        "front-proxy-ca",
-        "front-proxy-ca",
-        "CA of the aggregation layer",
-    ),
+    ca("front-proxy-ca", "front-proxy-ca", "front-proxy-ca", "CA of the aggregation layer"),
     client(
         "front-proxy-client",
         "front-proxy-client",
@@ -152,18 +121,8 @@ pub const CERTIFICATES: [CertSpec; 10] = [
         "kube-apiserver to aggregated API servers",
     ),
     ca("etcd-ca", "etcd/ca", "etcd-ca", "CA of etcd"),
-    etcd(
-        "etcd-server",
-        "etcd/server",
-        SanRule::EtcdServer,
-        "etcd to its clients",
-    ),
-    etcd(
-        "etcd-peer",
-        "etcd/peer",
-        SanRule::EtcdPeer,
-        "etcd members to each other",
-    ),
+    etcd("etcd-server", "etcd/server", SanRule::EtcdServer, "etcd to its clients"),
+    etcd("etcd-peer", "etcd/peer", SanRule::EtcdPeer, "etcd members to each other"),
     client(
         "etcd-healthcheck-client",
         "etcd/healthcheck-client",
@@ -236,31 +195,14 @@ impl CertSpec {
 
 fn api_server(params: &CertParams) -> Sans {
     let domain = format!("kubernetes.default.svc.{}", params.dns_domain);
-    let endpoint = params
-        .control_plane_endpoint
-        .as_ref()
-        .map_or("", |e| &e.host);
-    let names = [
-        &params.node_name,
-        "kubernetes",
-        "kubernetes.default",
-        "kubernetes.default.svc",
-        &domain,
-        endpoint,
-    ];
-    let addresses = [
-        ServiceNetwork(params.service_network).api_server(),
-        params.advertise_address,
-    ];
+    let endpoint = params.control_plane_endpoint.as_ref().map_or("", |e| &e.host);
+    let names = [&params.node_name, "kubernetes", "kubernetes.default", "kubernetes.default.svc", &domain, endpoint];
+    let addresses = [ServiceNetwork(params.service_network).api_server(), params.advertise_address];
     Sans::of(&names, &addresses, &params.api_server_sans)
 }
 
 fn etcd_sans(params: &CertParams, extra: &[String]) -> Sans {
-    let loopback = [
-        Ipv4Addr::LOCALHOST.into(),
-        Ipv6Addr::LOCALHOST.into(),
-        params.advertise_address,
-    ];
+    let loopback = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into(), params.advertise_address];
     Sans::of(&[&params.node_name, "localhost"], &loopback, extra)
 }
 
@@ -276,12 +218,8 @@ mod tests {
         for spec in &CERTIFICATES {
             let Sans { names, addresses } = spec.sans(params);
             let (cn, ca) = (spec.common_name(params), spec.ca.unwrap_or("self"));
-            writeln!(
-                table,
-                "{} {} by={ca} CN={cn} {:?} {names:?} {addresses:?}",
-                spec.name, spec.file, spec.usages
-            )
-            .unwrap();
+            writeln!(table, "{} {} by={ca} CN={cn} {:?} {names:?} {addresses:?}", spec.name, spec.file, spec.usages)
+                .unwrap();
         }
         table
     }
@@ -306,11 +244,7 @@ apiserver-etcd-client apiserver-etcd-client by=etcd-ca CN=kube-apiserver-etcd-cl
     fn with_everything_set() {
         let mut params = params(EncryptionAlgorithm::EcdsaP256);
         params.control_plane_endpoint = Some("api.example.org:443".parse().unwrap());
-        params.api_server_sans = vec![
-            "*.example.org".into(),
-            "198.51.100.11".into(),
-            "2001:db8::1".into(),
-        ];
+        params.api_server_sans = vec!["*.example.org".into(), "198.51.100.11".into(), "2001:db8::1".into()];
         params.etcd_server_sans = vec!["etcd.example.org".into()];
         params.etcd_peer_sans = vec!["198.51.100.12".into()];
         let text = table(&params);
@@ -325,12 +259,7 @@ etcd-peer etcd/peer by=etcd-ca CN=alice [Server, Client] {"alice", "localhost"} 
     #[test]
     fn a_ca_stands_before_its_leaves() {
         for (i, spec) in CERTIFICATES.iter().enumerate() {
-            assert!(
-                spec.ca
-                    .is_none_or(|ca| CERTIFICATES[..i].iter().any(|c| c.name == ca)),
-                "{}",
-                spec.name
-            );
+            assert!(spec.ca.is_none_or(|ca| CERTIFICATES[..i].iter().any(|c| c.name == ca)), "{}", spec.name);
         }
     }
 }

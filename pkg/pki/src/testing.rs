@@ -18,10 +18,6 @@ pub(crate) fn params(algorithm: EncryptionAlgorithm) -> CertParams {
         api_server_sans: vec![],
         etcd_server_sans: vec![],
         etcd_peer_sans: vec![],
-        policy: Policy {
-            algorithm,
-            validity: year,
-            ca_validity: year * 10,
-        },
+        policy: Policy { algorithm, validity: year, ca_validity: year * 10 },
     }
 }

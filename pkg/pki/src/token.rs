@@ -27,10 +27,7 @@ pub struct TokenError;
 impl BootstrapToken {
     /// A new one, from the system's randomness.
     pub fn generate() -> Self {
-        Self {
-            id: draw(ID_LENGTH),
-            secret: Secret::new(draw(SECRET_LENGTH)),
-        }
+        Self { id: draw(ID_LENGTH), secret: Secret::new(draw(SECRET_LENGTH)) }
     }
 
     /// From its parts.
@@ -38,10 +35,7 @@ impl BootstrapToken {
         if !is_id(id) || !is_secret(secret) {
             return Err(TokenError);
         }
-        Ok(Self {
-            id: id.to_owned(),
-            secret: Secret::new(secret),
-        })
+        Ok(Self { id: id.to_owned(), secret: Secret::new(secret) })
     }
 
     /// The public part.
@@ -72,17 +66,13 @@ pub fn is_id(text: &str) -> bool {
 
 fn is_secret(text: &str) -> bool {
     // Looks at every character, whatever the first ones are.
-    let good = text.bytes().fold(true, |good, b| {
-        good & (b.is_ascii_digit() | b.is_ascii_lowercase())
-    });
+    let good = text.bytes().fold(true, |good, b| good & (b.is_ascii_digit() | b.is_ascii_lowercase()));
     text.len() == SECRET_LENGTH && good
 }
 
 fn draw(length: usize) -> String {
     let mut rng = rand::rng();
-    (0..length)
-        .map(|_| char::from(ALPHABET[rng.random_range(0..ALPHABET.len())]))
-        .collect()
+    (0..length).map(|_| char::from(ALPHABET[rng.random_range(0..ALPHABET.len())])).collect()
 }
 
 impl FromStr for BootstrapToken {
@@ -116,28 +106,17 @@ mod tests {
     #[test]
     fn debug_hides_the_secret() {
         let token: BootstrapToken = "abcdef.0123456789abcdef".parse().unwrap();
-        assert_eq!(
-            format!("{token:?} {:?}", token.secret()),
-            "BootstrapToken(abcdef.…) Secret(..)"
-        );
+        assert_eq!(format!("{token:?} {:?}", token.secret()), "BootstrapToken(abcdef.…) Secret(..)");
     }
 
     #[test]
     fn wrong_ones() {
-        for wrong in [
-            "",
-            "abcdef",
-            "abcdef.",
-            "abcdef.0123456789abcde",
-            "abcdef.0123456789abcdef0",
-            "Abcdef.0123456789abcdef",
-        ] {
+        for wrong in
+            ["", "abcdef", "abcdef.", "abcdef.0123456789abcde", "abcdef.0123456789abcdef0", "Abcdef.0123456789abcdef"]
+        {
             assert_eq!(wrong.parse::<BootstrapToken>(), Err(TokenError), "{wrong}");
         }
-        assert_eq!(
-            "abcdef.0123456789abcde\u{e9}".parse::<BootstrapToken>(),
-            Err(TokenError)
-        );
+        assert_eq!("abcdef.0123456789abcde\u{e9}".parse::<BootstrapToken>(), Err(TokenError));
     }
 
     proptest! {

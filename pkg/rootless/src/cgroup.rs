@@ -81,7 +81,9 @@ fn move_processes(from: &Path, to: &Path) -> Result<(), FsError> {
         }
         for pid in pids {
             match std::fs::write(&target, pid) {
-                Err(e) if e.raw_os_error() != Some(nix::libc::ESRCH) => return Err(e).context("move a process to", target),
+                Err(e) if e.raw_os_error() != Some(nix::libc::ESRCH) => {
+                    return Err(e).context("move a process to", target);
+                }
                 _ => {}
             }
         }
@@ -118,7 +120,8 @@ mod tests {
         let folder = "/sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/app.slice/u.service";
         assert_eq!(locate(unit, unified), Some(PathBuf::from(folder)));
         let hybrid = "9:pids:/\n0::/\n";
-        let mounts = "41 1 0:3 / /x rw - cgroup cgroup rw,pids\n42 32 0:37 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw";
+        let mounts =
+            "41 1 0:3 / /x rw - cgroup cgroup rw,pids\n42 32 0:37 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw";
         assert_eq!(locate(hybrid, mounts), Some(PathBuf::from("/sys/fs/cgroup/unified/")));
         assert_eq!(locate("9:pids:/\n", mounts), None);
         assert_eq!(locate(unit, "30 23 0:26 /docker/1 /sys/fs/cgroup rw - cgroup2 cgroup2 rw"), None);

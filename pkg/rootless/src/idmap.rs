@@ -168,7 +168,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const SUBUID: &str = "alice:100000:65536\nbob:200000:10\n1000:300000:5\nalice:100000:65536\nalice:150000:9\nbad:1\n";
+    const SUBUID: &str =
+        "alice:100000:65536\nbob:200000:10\n1000:300000:5\nalice:100000:65536\nalice:150000:9\nbad:1\n";
 
     #[test]
     fn ranges_by_name_and_uid_without_overlaps() {

@@ -41,8 +41,7 @@ pub fn remove_all(paths: &[PathBuf]) -> Result<(), RemoveError> {
     }
     let failed = |e: &dyn std::fmt::Display| RemoveError::Namespace { message: e.to_string() };
     let ids = SubIds::current()?;
-    let (mut stage, socket) =
-        userns::start(Stage::Remove, &ids, &present).map_err(|e| failed(&e))?;
+    let (mut stage, socket) = userns::start(Stage::Remove, &ids, &present).map_err(|e| failed(&e))?;
     let report = socket.recv();
     stage.wait().map_err(|e| failed(&e))?;
     let outcomes = match report.map_err(|e| failed(&e))?.0 {

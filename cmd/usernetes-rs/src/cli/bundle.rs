@@ -51,7 +51,11 @@ pub(crate) fn run(session: &Session, command: BundleCommand) -> Result<ExitCode>
             let bar = session.printer.bytes("verify", bundle.manifest().files.iter().map(|f| f.size).sum());
             let verified = bundle.verify(&bundles, Check::Full, &|p| bar.set_position(p.done))?;
             bar.finish_and_clear();
-            session.printer.result(&format!("{}: {} files, all as bundle.yaml says", bundle.dir().display(), verified.files));
+            session.printer.result(&format!(
+                "{}: {} files, all as bundle.yaml says",
+                bundle.dir().display(),
+                verified.files
+            ));
             session.printer.object(&json!({ "path": bundle.dir(), "files": verified.files, "verified": true }));
         }
         BundleCommand::List => list(session)?,
@@ -67,7 +71,9 @@ pub(crate) fn run(session: &Session, command: BundleCommand) -> Result<ExitCode>
             session.printer.result(&dir.display().to_string());
             session.printer.object(&json!({ "path": dir }));
         }
-        BundleCommand::Download { kubernetes_version, mirror } => download(session, &kubernetes_version, mirror.as_deref())?,
+        BundleCommand::Download { kubernetes_version, mirror } => {
+            download(session, &kubernetes_version, mirror.as_deref())?
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -119,9 +125,7 @@ struct Bars {
 impl Bars {
     fn show(&self, printer: &Printer, p: download::Progress<'_>) {
         let mut bars = self.by_file.lock().unwrap_or_else(PoisonError::into_inner);
-        let bar = bars
-            .entry(p.file.to_owned())
-            .or_insert_with(|| printer.bar_among(&self.all, p.file));
+        let bar = bars.entry(p.file.to_owned()).or_insert_with(|| printer.bar_among(&self.all, p.file));
         if let Some(total) = p.total {
             bar.set_length(total);
         }

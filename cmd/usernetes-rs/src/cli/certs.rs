@@ -31,9 +31,15 @@ pub(crate) fn run(session: &Session, command: CertsCommand) -> Result<ExitCode> 
             let report = expiry::check(&folder, &pki)?;
             session.printer.object(&report);
             if !session.printer.json() {
-                out(&table(&["CERTIFICATE", "EXPIRES", "RESIDUAL TIME", "CERTIFICATE AUTHORITY", "EXTERNALLY MANAGED"], &report.certificates));
+                out(&table(
+                    &["CERTIFICATE", "EXPIRES", "RESIDUAL TIME", "CERTIFICATE AUTHORITY", "EXTERNALLY MANAGED"],
+                    &report.certificates,
+                ));
                 out("");
-                out(&table(&["CERTIFICATE AUTHORITY", "EXPIRES", "RESIDUAL TIME", "", "EXTERNALLY MANAGED"], &report.certificate_authorities));
+                out(&table(
+                    &["CERTIFICATE AUTHORITY", "EXPIRES", "RESIDUAL TIME", "", "EXTERNALLY MANAGED"],
+                    &report.certificate_authorities,
+                ));
             }
         }
         CertsCommand::Renew { name } => {
@@ -51,10 +57,13 @@ pub(crate) fn run(session: &Session, command: CertsCommand) -> Result<ExitCode> 
             for (name, renewal) in &renewals {
                 session.printer.result(&format!("{name}: {}", words(renewal)));
             }
-            let names: Vec<_> = renewals.iter().map(|(name, renewal)| json!({ "name": name, "result": words(renewal) })).collect();
+            let names: Vec<_> =
+                renewals.iter().map(|(name, renewal)| json!({ "name": name, "result": words(renewal) })).collect();
             session.printer.object(&names);
             let flag = session.cluster_flag();
-            session.printer.note(&format!("components read their certificates at start: usernetes-rs{flag} stop && usernetes-rs{flag} start"));
+            session.printer.note(&format!(
+                "components read their certificates at start: usernetes-rs{flag} stop && usernetes-rs{flag} start"
+            ));
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -70,7 +79,9 @@ fn words(renewal: &Renewal) -> &'static str {
 
 fn table(head: &[&str], rows: &[Expiration]) -> String {
     let cell = |e: &Expiration| {
-        let expires = e.expires.map_or("<missing>".into(), |t| t.to_zoned(TimeZone::UTC).strftime("%b %d, %Y %H:%M UTC").to_string());
+        let expires = e
+            .expires
+            .map_or("<missing>".into(), |t| t.to_zoned(TimeZone::UTC).strftime("%b %d, %Y %H:%M UTC").to_string());
         let residual = e.expires.map_or("<invalid>".into(), residual);
         let managed = if e.externally_managed { "yes" } else { "no" };
         [e.name.to_owned(), expires, residual, e.authority.unwrap_or_default().to_owned(), managed.to_owned()]

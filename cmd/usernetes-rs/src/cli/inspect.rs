@@ -66,12 +66,19 @@ pub(crate) fn ports(session: &Session, command: PortsCommand) -> Result<ExitCode
         PortsCommand::List => {
             let ports = client.ports()?;
             let row = |p: &usernetes_rootless::Published| {
-                vec![p.forward.spec.protocol.to_string(), p.forward.spec.host.to_string(), p.forward.spec.node.to_string(), p.owner.clone()]
+                vec![
+                    p.forward.spec.protocol.to_string(),
+                    p.forward.spec.host.to_string(),
+                    p.forward.spec.node.to_string(),
+                    p.owner.clone(),
+                ]
             };
             for port in &ports {
                 session.printer.object(port);
             }
-            session.printer.result(&columns(&["PROTOCOL", "HOST", "NODE", "OWNER"], &ports.iter().map(row).collect::<Vec<_>>()));
+            session
+                .printer
+                .result(&columns(&["PROTOCOL", "HOST", "NODE", "OWNER"], &ports.iter().map(row).collect::<Vec<_>>()));
         }
         PortsCommand::Add { port } => {
             let spec = port_spec(&port, &config)?;

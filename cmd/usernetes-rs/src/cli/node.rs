@@ -65,7 +65,11 @@ pub(crate) fn stop(session: &Session) -> Result<ExitCode> {
     session.config()?;
     let _lock = Lock::acquire(session.paths.lock(), "stop")?;
     let stopped = daemon::process::stop(session)?;
-    session.printer.result(if stopped { "stopped; usernetes-rs start brings it back with its data" } else { "not running" });
+    session.printer.result(if stopped {
+        "stopped; usernetes-rs start brings it back with its data"
+    } else {
+        "not running"
+    });
     Ok(ExitCode::SUCCESS)
 }
 
@@ -73,7 +77,8 @@ pub(crate) fn shell(session: &Session, args: ShellArgs) -> Result<ExitCode> {
     let child = daemon::process::connect(session)?.info()?.child_pid;
     let words = if args.command.is_empty() { vec!["/bin/bash".into()] } else { args.command };
     let bundle = common::find_bundle(session, &session.config()?)?;
-    let path = format!("{}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", bundle.dir().join("bin").display());
+    let path =
+        format!("{}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", bundle.dir().join("bin").display());
     let mut command = usernetes_rootless::enter_command(child, words);
     command.env("PATH", path);
     let admin = session.paths.node(KUBERNETES_DIR).join("admin.conf");
@@ -95,7 +100,9 @@ pub(crate) fn nodes(session: &Session, command: NodesCommand) -> Result<ExitCode
                 cluster.drain_node(&name, DRAIN_LIMIT).await?;
                 cluster.delete_node(&name).await
             })?;
-            session.printer.result(&format!("node {name} drained and deleted; usernetes-rs reset on its host removes the rest"));
+            session
+                .printer
+                .result(&format!("node {name} drained and deleted; usernetes-rs reset on its host removes the rest"));
             session.printer.object(&json!({ "removed": name }));
         }
     }

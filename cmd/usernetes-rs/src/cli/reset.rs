@@ -50,7 +50,11 @@ pub(crate) fn run(session: Session, args: &ResetArgs) -> Result<ExitCode> {
         session.printer.result("reset: nothing of this cluster is left on this host but imported bundles (usernetes-rs bundle list) and what --merge-kubeconfig wrote");
         Ok(ExitCode::SUCCESS)
     } else {
-        Err(Hinted::new(format!("could not finish: {}", problems.join(", ")), "cure what the warnings name and run reset again").into())
+        Err(Hinted::new(
+            format!("could not finish: {}", problems.join(", ")),
+            "cure what the warnings name and run reset again",
+        )
+        .into())
     }
 }
 
@@ -58,7 +62,10 @@ fn confirmed(session: &Session) -> Result<bool> {
     if !std::io::stdin().is_terminal() {
         return Ok(false);
     }
-    crate::ui::err(&format!("This removes the node of cluster {} with all its data from this host.", session.paths.cluster));
+    crate::ui::err(&format!(
+        "This removes the node of cluster {} with all its data from this host.",
+        session.paths.cluster
+    ));
     let _ = write!(std::io::stderr(), "Go on? [y/N] ");
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;

@@ -154,11 +154,24 @@ fn show(session: &Session, status: &Status) {
         None => "unknown to us",
     };
     let role = if node.role == Role::ControlPlane { "control plane" } else { "worker" };
-    say(&format!("cluster  {}  {}", status.cluster, if status.healthy { "healthy" } else if status.running { "not healthy" } else { "not running" }));
+    say(&format!(
+        "cluster  {}  {}",
+        status.cluster,
+        if status.healthy {
+            "healthy"
+        } else if status.running {
+            "not healthy"
+        } else {
+            "not running"
+        }
+    ));
     say(&format!("node     {} ({role})  {ready}  {}", node.name, node.kubernetes_version));
     say(&format!("host     {}  cgroups {}", node.host_ip, common::mode(node.cgroups)));
     if let Some(network) = &status.network {
-        say(&format!("network  {}, restarted {} times; PID 1 of the node is {}", network.driver, network.restarts, network.child_pid));
+        say(&format!(
+            "network  {}, restarted {} times; PID 1 of the node is {}",
+            network.driver, network.restarts, network.child_pid
+        ));
     }
     if let Some(expires) = status.certificates_expire {
         say(&format!("certs    the first expires {}", expires.strftime("%Y-%m-%d")));
@@ -170,11 +183,17 @@ fn show(session: &Session, status: &Status) {
             vec![c.name.to_string(), format!("{:?}", c.state), pid, c.restarts.to_string(), detail.unwrap_or_default()]
         };
         say("");
-        say(&columns(&["COMPONENT", "STATE", "PID", "RESTARTS", ""], &components.components.iter().map(row).collect::<Vec<_>>()));
+        say(&columns(
+            &["COMPONENT", "STATE", "PID", "RESTARTS", ""],
+            &components.components.iter().map(row).collect::<Vec<_>>(),
+        ));
     }
     if !status.ports.is_empty() {
         say("");
-        say(&format!("ports    {}", status.ports.iter().map(|p| format!("{}/{}", p.host, p.protocol)).collect::<Vec<_>>().join("  ")));
+        say(&format!(
+            "ports    {}",
+            status.ports.iter().map(|p| format!("{}/{}", p.host, p.protocol)).collect::<Vec<_>>().join("  ")
+        ));
     }
     for warning in status.warnings.iter().chain(&status.port_conflicts) {
         session.printer.warn(warning);

@@ -108,7 +108,9 @@ fn show_created(session: &Session, args: &CreateArgs, token: &BootstrapToken) ->
     }
     let join = common::join_token(session, &session.config()?, token)?.encode()?;
     let command = format!("usernetes-rs join {}", join.expose());
-    session.printer.object(&json!({ "token": token.to_secret().expose(), "joinToken": join.expose(), "joinCommand": command }));
+    session
+        .printer
+        .object(&json!({ "token": token.to_secret().expose(), "joinToken": join.expose(), "joinCommand": command }));
     session.printer.result(if args.print_join_command { &command } else { join.expose() });
     Ok(())
 }
@@ -129,7 +131,14 @@ fn show(session: &Session, tokens: &[TokenInfo]) {
             None => ("<forever>".into(), "<never>".into()),
             Some(at) => (ttl(at), at.to_string()),
         };
-        vec![t.token.to_secret().expose().to_owned(), ttl, expires, none(&t.usages.join(",")), none(&t.description), none(&t.groups.join(","))]
+        vec![
+            t.token.to_secret().expose().to_owned(),
+            ttl,
+            expires,
+            none(&t.usages.join(",")),
+            none(&t.description),
+            none(&t.groups.join(",")),
+        ]
     };
     let rows: Vec<_> = tokens.iter().map(row).collect();
     out(&columns(&["TOKEN", "TTL", "EXPIRES", "USAGES", "DESCRIPTION", "EXTRA GROUPS"], &rows));

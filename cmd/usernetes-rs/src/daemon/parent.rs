@@ -71,7 +71,9 @@ fn cgroup_mode(config: &Config) -> Result<CgroupMode> {
 
 fn snapshotter(session: &Session, config: &Config) -> Snapshotter {
     match config.rootless.snapshotter {
-        Snapshotter::Auto if usernetes_rootless::checks::overlay_works(&session.paths.state()) => Snapshotter::Overlayfs,
+        Snapshotter::Auto if usernetes_rootless::checks::overlay_works(&session.paths.state()) => {
+            Snapshotter::Overlayfs
+        }
         Snapshotter::Auto => Snapshotter::Native,
         chosen => chosen,
     }

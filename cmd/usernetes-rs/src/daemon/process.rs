@@ -178,7 +178,8 @@ pub(crate) fn wait_for_components(session: &Session, names: &[ComponentName], li
     let words = late.iter().map(|c| describe(c)).collect::<Vec<_>>().join("; ");
     let name = late.first().map_or("COMPONENT".into(), |c| c.name.to_string());
     let flag = session.cluster_flag();
-    let message = if Instant::now() < deadline { "the node ended".into() } else { format!("not ready after {limit:?}: {words}") };
+    let message =
+        if Instant::now() < deadline { "the node ended".into() } else { format!("not ready after {limit:?}: {words}") };
     Err(Hinted::new(message, format!("usernetes-rs{flag} logs {name} shows why")).into())
 }
 

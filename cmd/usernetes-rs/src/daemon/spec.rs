@@ -28,7 +28,9 @@ pub(super) fn spec(plan: &NodePlan, paths: &Paths, config: &Config) -> Result<Sp
 /// This host's share of flannel's configuration. The MTU is that of the host's route to its peers, never the tap's.
 fn flannel_network(plan: &NodePlan, nftables: bool) -> Result<String> {
     const ETHERNET: u32 = 1500;
-    let IpNet::V4(pods) = plan.pod_subnet else { bail!("flannel's VXLAN carries IPv4 pods only, not {}", plan.pod_subnet) };
+    let IpNet::V4(pods) = plan.pod_subnet else {
+        bail!("flannel's VXLAN carries IPv4 pods only, not {}", plan.pod_subnet)
+    };
     let underlay_mtu = env::mtu_to_outside(plan.host_ip)?.unwrap_or(ETHERNET);
     Ok(flannel::net_conf(&flannel::Network { pods, port: plan.vxlan_port, underlay_mtu, nftables }))
 }

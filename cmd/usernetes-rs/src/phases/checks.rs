@@ -109,7 +109,8 @@ mod tests {
 
     #[test]
     fn ignoring_turns_errors_into_warnings() {
-        let mut findings = vec![Finding::error("SubID", "short", "more"), Finding::error("Port-6443", "taken", "free it")];
+        let mut findings =
+            vec![Finding::error("SubID", "short", "more"), Finding::error("Port-6443", "taken", "free it")];
         ignore(&mut findings, &["subid".into()]);
         assert_eq!(summary(&findings), "0 checks passed, 1 warning, 1 error");
         ignore(&mut findings, &["ALL".into()]);

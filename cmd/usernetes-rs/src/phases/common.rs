@@ -139,8 +139,11 @@ pub(crate) fn start(node: &mut NodeData) -> Result<String> {
 /// After `start`: until every component of the node is ready.
 pub(crate) fn wait_started(node: &NodeData) -> Result<()> {
     let limit = node.config.timeouts().control_plane_component_health_check.0;
-    let all: &[ComponentName] =
-        if node.config.join.is_some() { &[ComponentName::Containerd, ComponentName::Kubelet] } else { &ComponentName::ALL };
+    let all: &[ComponentName] = if node.config.join.is_some() {
+        &[ComponentName::Containerd, ComponentName::Kubelet]
+    } else {
+        &ComponentName::ALL
+    };
     daemon::process::wait_for_components(&node.session, all, limit)
 }
 

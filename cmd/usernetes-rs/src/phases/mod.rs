@@ -15,8 +15,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 use tokio::runtime::Runtime;
 use usernetes_api::Config;
-use usernetes_host::lock::Lock;
 use usernetes_host::fs;
+use usernetes_host::lock::Lock;
 
 /// What the data of `init` and of `join` have in common.
 pub(crate) trait WorkflowData {

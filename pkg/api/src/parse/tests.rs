@@ -45,7 +45,10 @@ fn a_misspelt_field_names_its_line_and_the_right_one() {
     let text = TWO.replace("hostIP", "hostIp");
     assert_snapshot!(message(&text), @"c.yaml:13: RootlessConfiguration: unknown field `hostIp`; did you mean `hostIP`?");
     let text = TWO.replace("networking", "dryRun");
-    assert!(message(&text).starts_with("c.yaml:5: ClusterConfiguration: unknown field `dryRun`; known are etcd, networking, "));
+    assert!(
+        message(&text)
+            .starts_with("c.yaml:5: ClusterConfiguration: unknown field `dryRun`; known are etcd, networking, ")
+    );
 }
 
 #[test]
@@ -88,7 +91,15 @@ fn what_kubeadm_prints_as_defaults_is_understood_where_we_know_it() {
 }
 
 fn text() -> impl Strategy<Value = String> {
-    prop_oneof!["[a-z]{0,8}", "[ -~]{0,12}", Just("null".into()), Just("1e3".into()), Just("---".into()), Just("a\n--- b\n".into()), ".{0,6}"]
+    prop_oneof![
+        "[a-z]{0,8}",
+        "[ -~]{0,12}",
+        Just("null".into()),
+        Just("1e3".into()),
+        Just("---".into()),
+        Just("a\n--- b\n".into()),
+        ".{0,6}"
+    ]
 }
 
 fn args() -> impl Strategy<Value = Vec<Arg>> {

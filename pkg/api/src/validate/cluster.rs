@@ -23,19 +23,25 @@ fn bootstrap_token(errors: &mut Errors, field: &str, spec: &BootstrapTokenSpec) 
     if !spec.token.is_empty() {
         token(errors, &format!("{field}.token"), &spec.token);
     }
-    errors.require(spec.ttl.is_none() || spec.expires.is_none(), format!("{field}.expires"), || "excludes ttl; give one of the two".into());
+    errors.require(spec.ttl.is_none() || spec.expires.is_none(), format!("{field}.expires"), || {
+        "excludes ttl; give one of the two".into()
+    });
     for usage in &spec.usages {
         errors.require(matches!(usage.as_str(), "signing" | "authentication"), format!("{field}.usages"), || {
             format!("{usage:?} is not signing or authentication")
         });
     }
     let authenticates = spec.usages.is_empty() || spec.usages.iter().any(|u| u == "authentication");
-    errors.require(spec.groups.is_empty() || authenticates, format!("{field}.groups"), || "need the usage authentication".into());
+    errors.require(spec.groups.is_empty() || authenticates, format!("{field}.groups"), || {
+        "need the usage authentication".into()
+    });
     for group in &spec.groups {
         let name = group.strip_prefix("system:bootstrappers:").unwrap_or_default();
         let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b':' || c == b'-';
         let right = !name.is_empty() && name.len() <= 256 && name.bytes().all(inner) && !name.ends_with([':', '-']);
-        errors.require(right, format!("{field}.groups"), || format!("{group:?} does not have the form system:bootstrappers:NAME"));
+        errors.require(right, format!("{field}.groups"), || {
+            format!("{group:?} does not have the form system:bootstrappers:NAME")
+        });
     }
 }
 
@@ -56,11 +62,17 @@ fn version(errors: &mut Errors, given: &str) {
     let own: semver::Version = constants::KUBERNETES_VERSION.trim_start_matches('v').parse().expect("a constant");
     let parsed = given.strip_prefix('v').and_then(|v| semver::Version::parse(v).ok());
     let Some(version) = parsed else {
-        return errors.add("kubernetesVersion", format!("{given:?} is not a version such as {}", constants::KUBERNETES_VERSION));
+        return errors
+            .add("kubernetesVersion", format!("{given:?} is not a version such as {}", constants::KUBERNETES_VERSION));
     };
     let supported = version.major == own.major && (own.minor - 1..=own.minor).contains(&version.minor);
     errors.require(supported, "kubernetesVersion", || {
-        format!("{given} is not supported; this version of the tool runs v{0}.{1} and v{0}.{2}", own.major, own.minor - 1, own.minor)
+        format!(
+            "{given} is not supported; this version of the tool runs v{0}.{1} and v{0}.{2}",
+            own.major,
+            own.minor - 1,
+            own.minor
+        )
     });
 }
 
@@ -83,7 +95,10 @@ fn networking(errors: &mut Errors, config: &Config) {
         let mask = node_mask(config, net);
         let right = net.prefix_len() <= mask && mask - net.prefix_len() <= NODES_BITS;
         errors.require(right, "networking.podSubnet", || {
-            format!("{net} has a mask outside /{} to /{mask}, from which each node gets a /{mask}", mask.saturating_sub(NODES_BITS))
+            format!(
+                "{net} has a mask outside /{} to /{mask}, from which each node gets a /{mask}",
+                mask.saturating_sub(NODES_BITS)
+            )
         });
     }
     separate(errors, config, services, pods);
@@ -99,13 +114,16 @@ fn range(errors: &mut Errors, field: &str, text: &str) -> Option<IpNet> {
         errors.add(field, format!("{text:?} is not a range such as 10.244.0.0/16"));
         return None;
     };
-    errors.require(net.network() == net.addr(), field, || format!("{text} is an address inside {}; write the range", net.trunc()));
+    errors.require(net.network() == net.addr(), field, || {
+        format!("{text} is an address inside {}; write the range", net.trunc())
+    });
     Some(net.trunc())
 }
 
 /// What every node gets of the pod range, as kube-controller-manager's flags say.
 fn node_mask(config: &Config, pods: IpNet) -> u8 {
-    let (family, default) = if pods.addr().is_ipv4() { ("node-cidr-mask-size-ipv4", 24) } else { ("node-cidr-mask-size-ipv6", 64) };
+    let (family, default) =
+        if pods.addr().is_ipv4() { ("node-cidr-mask-size-ipv4", 24) } else { ("node-cidr-mask-size-ipv6", 64) };
     let args = &config.cluster.controller_manager.extra_args;
     let given = args.iter().rev().find(|arg| arg.name == family || arg.name == "node-cidr-mask-size");
     given.and_then(|arg| arg.value.parse().ok()).unwrap_or(default)
@@ -116,14 +134,20 @@ fn separate(errors: &mut Errors, config: &Config, services: Option<IpNet>, pods:
     let tap = IpNet::V4(config.rootless.network.cidr).trunc();
     let overlap = |a: IpNet, b: IpNet| a.contains(&b) || b.contains(&a);
     if let (Some(services), Some(pods)) = (services, pods) {
-        errors.require(!overlap(services, pods), "networking.podSubnet", || format!("{pods} overlaps networking.serviceSubnet {services}"));
+        errors.require(!overlap(services, pods), "networking.podSubnet", || {
+            format!("{pods} overlaps networking.serviceSubnet {services}")
+        });
     }
     for (field, net) in [("networking.serviceSubnet", services), ("networking.podSubnet", pods)] {
         let Some(net) = net else { continue };
         errors.require(!overlap(net, tap), field, || format!("{net} overlaps network.cidr {tap}, the node's tap"));
         let Some(ip) = config.rootless.host_ip else { continue };
-        errors.require(!net.contains(&ip), field, || format!("{net} holds this host's address {ip}; pods could not reach it"));
-        errors.require(net.addr().is_ipv4() == ip.is_ipv4(), field, || format!("{net} is not of the address family of hostIP {ip}"));
+        errors.require(!net.contains(&ip), field, || {
+            format!("{net} holds this host's address {ip}; pods could not reach it")
+        });
+        errors.require(net.addr().is_ipv4() == ip.is_ipv4(), field, || {
+            format!("{net} is not of the address family of hostIP {ip}")
+        });
     }
 }
 
@@ -150,6 +174,8 @@ fn validity(errors: &mut Errors, cluster: &ClusterConfiguration) {
         errors.require(period.is_none_or(|p| p > Duration::default()), field, || "must be longer than 0s".into());
     }
     if let (Some(leaf), Some(ca)) = (leaf, ca) {
-        errors.require(leaf <= ca, "certificateValidityPeriod", || format!("{leaf} outlives caCertificateValidityPeriod {ca}"));
+        errors.require(leaf <= ca, "certificateValidityPeriod", || {
+            format!("{leaf} outlives caCertificateValidityPeriod {ca}")
+        });
     }
 }

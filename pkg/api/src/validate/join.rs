@@ -17,9 +17,11 @@ fn discovery(errors: &mut Errors, discovery: &Discovery) {
         (None, Some(file)) => {
             let path = &file.kube_config_path;
             let scheme = path.split_once("://").map(|(scheme, _)| scheme);
-            errors.require(!path.is_empty() && scheme.is_none_or(|s| s == "https"), "discovery.file.kubeConfigPath", || {
-                format!("{path:?} is neither a path nor an https URL")
-            });
+            errors.require(
+                !path.is_empty() && scheme.is_none_or(|s| s == "https"),
+                "discovery.file.kubeConfigPath",
+                || format!("{path:?} is neither a path nor an https URL"),
+            );
         }
     }
     if !discovery.tls_bootstrap_token.is_empty() {
@@ -36,7 +38,8 @@ fn bootstrap_token(errors: &mut Errors, by_token: &BootstrapTokenDiscovery) {
     let field = "discovery.bootstrapToken.caCertHashes";
     let pins = &by_token.ca_cert_hashes;
     errors.require(!pins.is_empty() || by_token.unsafe_skip_ca_verification, field, || {
-        "a pin of the cluster's CA is needed, else anyone could answer; unsafeSkipCAVerification: true goes without".into()
+        "a pin of the cluster's CA is needed, else anyone could answer; unsafeSkipCAVerification: true goes without"
+            .into()
     });
     for pin in pins {
         let hex = pin.strip_prefix("sha256:").unwrap_or_default();

@@ -49,7 +49,9 @@ fn node_registration(errors: &mut Errors, node: &NodeRegistrationOptions) {
     });
     for (n, taint) in node.taints.iter().flatten().enumerate() {
         let field = format!("nodeRegistration.taints[{n}]");
-        errors.require(is_qualified(&taint.key), format!("{field}.key"), || format!("{:?} is not a label key such as example.com/name", taint.key));
+        errors.require(is_qualified(&taint.key), format!("{field}.key"), || {
+            format!("{:?} is not a label key such as example.com/name", taint.key)
+        });
         errors.require(taint.value.is_empty() || is_label_value(&taint.value), format!("{field}.value"), || {
             format!("{:?} is not a label value", taint.value)
         });
@@ -63,7 +65,9 @@ fn node_registration(errors: &mut Errors, node: &NodeRegistrationOptions) {
 fn arguments(errors: &mut Errors, field: &str, args: &[crate::Arg]) {
     for (n, arg) in args.iter().enumerate() {
         let right = !arg.name.is_empty() && !arg.name.starts_with('-') && !arg.name.contains(['=', ' ']);
-        errors.require(right, format!("{field}[{n}].name"), || format!("{:?} is not the name of a flag without its dashes", arg.name));
+        errors.require(right, format!("{field}[{n}].name"), || {
+            format!("{:?} is not the name of a flag without its dashes", arg.name)
+        });
     }
 }
 
@@ -97,7 +101,10 @@ fn is_qualified(key: &str) -> bool {
 
 fn is_label_value(s: &str) -> bool {
     let end = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
-    s.len() <= 63 && end(s.chars().next()) && end(s.chars().next_back()) && s.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+    s.len() <= 63
+        && end(s.chars().next())
+        && end(s.chars().next_back())
+        && s.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
 }
 
 #[cfg(test)]

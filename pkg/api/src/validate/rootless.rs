@@ -35,22 +35,31 @@ pub(super) fn rootless(errors: &mut Errors, config: &Config) {
 
 fn host_ip(errors: &mut Errors, config: &Config) {
     let Some(ip) = config.rootless.host_ip else {
-        return errors.add("hostIP", "no address of this host was found; --host-ip ADDRESS names the one under which other hosts reach it");
+        return errors.add(
+            "hostIP",
+            "no address of this host was found; --host-ip ADDRESS names the one under which other hosts reach it",
+        );
     };
     let reachable = !ip.is_unspecified() && !ip.is_loopback() && !ip.is_multicast() && ip != IpAddr::from([255; 4]);
-    errors.require(reachable, "hostIP", || format!("{ip} is not an address under which other hosts reach this one; --host-ip sets it"));
+    errors.require(reachable, "hostIP", || {
+        format!("{ip} is not an address under which other hosts reach this one; --host-ip sets it")
+    });
     let tap = config.rootless.network.cidr;
     let inside = matches!(ip, IpAddr::V4(ip) if tap.contains(&ip));
     errors.require(!inside, "network.cidr", || format!("{tap} holds this host's address {ip}"));
     if let Some(advertised) = config.init.local_api_endpoint.advertise_address {
-        errors.require(advertised == ip, "localAPIEndpoint.advertiseAddress", || format!("{advertised} is not hostIP {ip}; give one of the two"));
+        errors.require(advertised == ip, "localAPIEndpoint.advertiseAddress", || {
+            format!("{advertised} is not hostIP {ip}; give one of the two")
+        });
     }
 }
 
 fn ports(errors: &mut Errors, config: &Config) {
     let api = config.init.local_api_endpoint.bind_port.unwrap_or(constants::API_SERVER_PORT);
     let ports = &config.rootless.ports;
-    for (field, port) in [("localAPIEndpoint.bindPort", api), ("ports.kubelet", ports.kubelet), ("ports.vxlan", ports.vxlan)] {
+    for (field, port) in
+        [("localAPIEndpoint.bindPort", api), ("ports.kubelet", ports.kubelet), ("ports.vxlan", ports.vxlan)]
+    {
         errors.require(port != 0, field, || "0 is not a port; choose one of 1 to 65535".into());
     }
     errors.require(api != ports.kubelet, "ports.kubelet", || format!("{api} is localAPIEndpoint.bindPort already"));

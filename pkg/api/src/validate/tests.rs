@@ -4,7 +4,10 @@ use std::path::Path;
 
 fn config(text: &str) -> Config {
     let mut config = Config::parse(Path::new("c.yaml"), text).expect("well-formed");
-    config.set_defaults(&HostFacts { hostname: "Host-A".into(), host_ip: Some("198.51.100.11".parse().expect("an address")) });
+    config.set_defaults(&HostFacts {
+        hostname: "Host-A".into(),
+        host_ip: Some("198.51.100.11".parse().expect("an address")),
+    });
     config
 }
 
@@ -43,8 +46,17 @@ fn defaults_are_right_and_their_getters_work() {
 
 #[test]
 fn endpoints_may_leave_the_port_out() {
-    let text = |e: &str| format!("apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\nkubernetesVersion: 1.35.2\ncontrolPlaneEndpoint: '{e}'\n");
-    for (given, url) in [("api.example", "https://api.example:6443"), ("10.0.0.1:443", "https://10.0.0.1:443"), ("[fd00::1]:443", "https://[fd00::1]:443"), ("fd00::1", "https://[fd00::1]:6443")] {
+    let text = |e: &str| {
+        format!(
+            "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\nkubernetesVersion: 1.35.2\ncontrolPlaneEndpoint: '{e}'\n"
+        )
+    };
+    for (given, url) in [
+        ("api.example", "https://api.example:6443"),
+        ("10.0.0.1:443", "https://10.0.0.1:443"),
+        ("[fd00::1]:443", "https://[fd00::1]:443"),
+        ("fd00::1", "https://[fd00::1]:6443"),
+    ] {
         let config = config(&text(given));
         config.validate().expect("right");
         assert_eq!(config.control_plane_url(), url);

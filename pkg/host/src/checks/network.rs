@@ -36,27 +36,36 @@ fn overlaps(ranges: &[(&str, &str)], routes: &[Route]) -> Finding {
 /// Whether the proxy variables would catch the cluster's own traffic; `destinations` are addresses and ranges.
 pub fn http_proxy(destinations: &[String]) -> Finding {
     let variables = env::proxy_variables();
-    let value = |names: [&str; 2]| names.iter().find_map(|name| variables.iter().find(|(n, _)| n == name)).map(|(_, v)| v.as_str());
+    let value = |names: [&str; 2]| {
+        names.iter().find_map(|name| variables.iter().find(|(n, _)| n == name)).map(|(_, v)| v.as_str())
+    };
     proxied(value(["HTTPS_PROXY", "https_proxy"]), value(["NO_PROXY", "no_proxy"]).unwrap_or_default(), destinations)
 }
 
 fn proxied(proxy: Option<&str>, no_proxy: &str, destinations: &[String]) -> Finding {
     let Some(proxy) = proxy else { return Finding::passed("HTTPProxy") };
     let excepted: Vec<&str> = no_proxy.split(',').map(str::trim).filter(|e| !e.is_empty()).collect();
-    let missing: Vec<&str> = destinations.iter().map(String::as_str).filter(|d| !excepted.iter().any(|e| covers(e, d))).collect();
+    let missing: Vec<&str> =
+        destinations.iter().map(String::as_str).filter(|d| !excepted.iter().any(|e| covers(e, d))).collect();
     if missing.is_empty() {
         return Finding::passed("HTTPProxy");
     }
     let all = excepted.iter().chain(&missing).copied().collect::<Vec<_>>().join(",");
     // A proxy's URL may hold a password.
     let proxy = proxy.rsplit_once('@').map_or(proxy, |(_, host)| host);
-    Finding::warning("HTTPProxy", format!("the proxy {proxy} would be asked for {}", missing.join(", ")), format!("export NO_PROXY={all}"))
+    Finding::warning(
+        "HTTPProxy",
+        format!("the proxy {proxy} would be asked for {}", missing.join(", ")),
+        format!("export NO_PROXY={all}"),
+    )
 }
 
 /// Whether an entry of `NO_PROXY` (address, range, `*`) covers an address or a range.
 fn covers(entry: &str, destination: &str) -> bool {
     let net = |s: &str| s.parse::<IpNet>().ok().or_else(|| s.parse::<IpAddr>().ok().map(IpNet::from));
-    entry == "*" || entry == destination || matches!((net(entry), net(destination)), (Some(e), Some(d)) if e.contains(&d))
+    entry == "*"
+        || entry == destination
+        || matches!((net(entry), net(destination)), (Some(e), Some(d)) if e.contains(&d))
 }
 
 /// Whether an ordinary user may bind these ports.
@@ -68,7 +77,9 @@ pub fn unprivileged_ports(ports: &[u16]) -> Finding {
 
 fn low_ports(ports: &[u16], start: u16) -> Finding {
     let low: Vec<String> = ports.iter().filter(|&&port| port < start).map(ToString::to_string).collect();
-    let Some(lowest) = ports.iter().min().filter(|_| !low.is_empty()) else { return Finding::passed("UnprivilegedPorts") };
+    let Some(lowest) = ports.iter().min().filter(|_| !low.is_empty()) else {
+        return Finding::passed("UnprivilegedPorts");
+    };
     let message = format!("ports below {start} are root's: {}", low.join(", "));
     let cure = format!("choose others, or as root: sysctl -w net.ipv4.ip_unprivileged_port_start={lowest}");
     Finding::error("UnprivilegedPorts", message, cure)
@@ -81,7 +92,13 @@ mod tests {
     use insta::assert_snapshot;
 
     fn show(finding: &Finding) -> String {
-        format!("{:?} {}: {} -> {}", finding.level, finding.check, finding.message, finding.cure.as_deref().unwrap_or_default())
+        format!(
+            "{:?} {}: {} -> {}",
+            finding.level,
+            finding.check,
+            finding.message,
+            finding.cure.as_deref().unwrap_or_default()
+        )
     }
 
     fn route(net: &str) -> Route {
@@ -90,7 +107,11 @@ mod tests {
 
     #[test]
     fn ranges_and_routes() {
-        let ranges = [("networking.podSubnet", "10.244.0.0/16"), ("networking.serviceSubnet", "10.96.0.0/12"), ("x", "nonsense")];
+        let ranges = [
+            ("networking.podSubnet", "10.244.0.0/16"),
+            ("networking.serviceSubnet", "10.96.0.0/12"),
+            ("x", "nonsense"),
+        ];
         assert_eq!(overlaps(&ranges, &[route("0.0.0.0/0"), route("192.0.2.0/24"), route("::/0")]).level, Level::Passed);
         assert_snapshot!(show(&overlaps(&ranges, &[route("10.244.7.0/24")])), @"Error HostSubnets: networking.podSubnet 10.244.0.0/16 overlaps the host's route to 10.244.7.0/24 (eth0) -> choose another range for networking.podSubnet");
         assert_snapshot!(show(&overlaps(&ranges, &[route("10.0.0.0/8")])), @"Error HostSubnets: networking.podSubnet 10.244.0.0/16 overlaps the host's route to 10.0.0.0/8 (eth0); networking.serviceSubnet 10.96.0.0/12 overlaps the host's route to 10.0.0.0/8 (eth0) -> choose another range for networking.podSubnet and networking.serviceSubnet");

@@ -23,7 +23,9 @@ pub fn port(addresses: &[SocketAddr], udp: bool, flag: &str) -> Finding {
             Finding::error(name, message, "--host-ip ADDRESS, one that ip address lists")
         }
         ErrorKind::PermissionDenied => {
-            let cure = format!("{flag} PORT with one of 1024 or more, or as root: sysctl -w net.ipv4.ip_unprivileged_port_start={number}");
+            let cure = format!(
+                "{flag} PORT with one of 1024 or more, or as root: sysctl -w net.ipv4.ip_unprivileged_port_start={number}"
+            );
             Finding::error(name, format!("port {number}/{protocol} may only be bound by root"), cure)
         }
         _ => Finding::error(name, format!("cannot bind {address}/{protocol}: {error}"), another(addresses, udp, flag)),
@@ -40,7 +42,10 @@ fn another(addresses: &[SocketAddr], udp: bool, flag: &str) -> String {
     let taken = addresses.first().map_or(0, SocketAddr::port);
     // A few tries are enough; whoever has a hundred neighbours taken chooses for himself.
     let free = (taken.saturating_add(1)..=taken.saturating_add(100)).find(all_free);
-    free.map_or_else(|| format!("{flag} PORT, or end the other program"), |port| format!("{flag} {port}, which is free, or end the other program"))
+    free.map_or_else(
+        || format!("{flag} PORT, or end the other program"),
+        |port| format!("{flag} {port}, which is free, or end the other program"),
+    )
 }
 
 /// `kubelet (pid 7)`, or `user alice` where the process is not ours to look into.
@@ -94,7 +99,9 @@ fn process(inode: u64) -> Option<String> {
     let wanted = format!("socket:[{inode}]");
     let has = |folder: &std::path::Path| {
         let files = std::fs::read_dir(folder.join("fd")).into_iter().flatten().flatten();
-        files.filter_map(|file| std::fs::read_link(file.path()).ok()).any(|target| target.as_os_str().as_bytes() == wanted.as_bytes())
+        files
+            .filter_map(|file| std::fs::read_link(file.path()).ok())
+            .any(|target| target.as_os_str().as_bytes() == wanted.as_bytes())
     };
     let processes = std::fs::read_dir("/proc").ok()?.flatten().filter(|e| e.file_name().as_bytes()[0].is_ascii_digit());
     let found = processes.map(|entry| entry.path()).find(|path| has(path))?;
@@ -127,7 +134,11 @@ mod tests {
         let address = taken.local_addr().expect("bound");
         let finding = port(&[address], false, "--some-port");
         assert_eq!((finding.level, finding.check), (Level::Error, format!("Port-{}", address.port())));
-        assert!(finding.message.starts_with(&format!("port {}/tcp is taken by ", address.port())), "{}", finding.message);
+        assert!(
+            finding.message.starts_with(&format!("port {}/tcp is taken by ", address.port())),
+            "{}",
+            finding.message
+        );
         assert!(finding.message.ends_with(&format!("(pid {})", std::process::id())), "{}", finding.message);
         assert!(finding.cure.expect("one").starts_with("--some-port "));
 

@@ -13,7 +13,11 @@ fn not_root_as(root: bool, allowed: bool) -> Finding {
     const NAME: &str = "IsPrivilegedUser";
     match (root, allowed) {
         (false, _) => Finding::passed(NAME),
-        (true, true) => Finding::warning(NAME, "running as root: an escape from a pod leads to root's own files", "run as an ordinary user"),
+        (true, true) => Finding::warning(
+            NAME,
+            "running as root: an escape from a pod leads to root's own files",
+            "run as an ordinary user",
+        ),
         (true, false) => Finding::error(NAME, "running as root", "run as an ordinary user, or pass --allow-root"),
     }
 }
@@ -37,7 +41,11 @@ fn linger_of(user: &str, systemd: bool, lingers: bool) -> Finding {
 pub fn state_dir(path: &Path) -> Finding {
     const NAME: &str = "StateDirWritable";
     let Some(folder) = path.ancestors().find(|folder| folder.exists()) else {
-        return Finding::error(NAME, format!("no part of {} exists", path.display()), "set XDG_DATA_HOME to an absolute path");
+        return Finding::error(
+            NAME,
+            format!("no part of {} exists", path.display()),
+            "set XDG_DATA_HOME to an absolute path",
+        );
     };
     let probe = || {
         let mut file = tempfile::Builder::new().prefix(".probe-").tempfile_in(folder)?;
@@ -46,7 +54,9 @@ pub fn state_dir(path: &Path) -> Finding {
     };
     match probe() {
         Ok(()) => Finding::passed(NAME),
-        Err(error) => Finding::error(NAME, format!("cannot write to {}: {error}", folder.display()), cure(&error, folder)),
+        Err(error) => {
+            Finding::error(NAME, format!("cannot write to {}: {error}", folder.display()), cure(&error, folder))
+        }
     }
 }
 
@@ -54,7 +64,9 @@ fn cure(error: &std::io::Error, folder: &Path) -> String {
     use std::io::ErrorKind as K;
     let folder = folder.display();
     match error.kind() {
-        K::StorageFull | K::QuotaExceeded => format!("free space (df -h {folder}), or set XDG_DATA_HOME to a folder on another disk"),
+        K::StorageFull | K::QuotaExceeded => {
+            format!("free space (df -h {folder}), or set XDG_DATA_HOME to a folder on another disk")
+        }
         K::ReadOnlyFilesystem => "set XDG_DATA_HOME to a folder on a disk that is mounted writable".into(),
         _ => format!("chown $USER {folder}, or set XDG_DATA_HOME to a folder of yours"),
     }
@@ -67,7 +79,11 @@ pub fn hostname(name: &str) -> Finding {
     if name.len() <= 63 && name.to_lowercase().split('.').all(part) {
         return Finding::passed("Hostname");
     }
-    Finding::error("Hostname", format!("the host's name {name:?} cannot be a node's name"), "--node-name NAME, of a-z, 0-9, '-' and '.'")
+    Finding::error(
+        "Hostname",
+        format!("the host's name {name:?} cannot be a node's name"),
+        "--node-name NAME, of a-z, 0-9, '-' and '.'",
+    )
 }
 
 #[cfg(test)]

@@ -83,7 +83,11 @@ pub fn open_files_limit() -> u64 {
 /// The proxy variables that are set, in both spellings.
 pub fn proxy_variables() -> Vec<(String, String)> {
     let names = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"];
-    names.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).filter(|(_, v)| !v.is_empty()).collect()
+    names
+        .iter()
+        .filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)))
+        .filter(|(_, v)| !v.is_empty())
+        .collect()
 }
 
 /// How many processors we may use: affinity and cgroup quota respected.

@@ -32,7 +32,8 @@ pub struct Candidate {
 
 /// All routes that are up, of both families.
 pub fn routes() -> Result<Vec<Route>, FsError> {
-    let mut routes: Vec<Route> = fs::read_if_exists("/proc/net/route")?.unwrap_or_default().lines().filter_map(route4).collect();
+    let mut routes: Vec<Route> =
+        fs::read_if_exists("/proc/net/route")?.unwrap_or_default().lines().filter_map(route4).collect();
     // Absent on a kernel without IPv6.
     routes.extend(fs::read_if_exists("/proc/net/ipv6_route")?.unwrap_or_default().lines().filter_map(route6));
     Ok(routes)
@@ -48,7 +49,11 @@ fn route4(line: &str) -> Option<Route> {
     let address = |hex| u32::from_str_radix(hex, 16).ok().map(|n| Ipv4Addr::from(n.to_ne_bytes()));
     let flags = u32::from_str_radix(flags, 16).ok()?;
     let net = IpNet::V4(Ipv4Net::with_netmask(address(destination)?, address(mask)?).ok()?);
-    (flags & UP != 0 && flags & REJECT == 0).then_some(Route { net, interface: interface.into(), metric: metric.parse().ok()? })
+    (flags & UP != 0 && flags & REJECT == 0).then_some(Route {
+        net,
+        interface: interface.into(),
+        metric: metric.parse().ok()?,
+    })
 }
 
 /// `destination prefix source prefix next-hop metric refcount use flags interface`, all numbers hexadecimal.
@@ -110,7 +115,8 @@ pub fn default_host_ip() -> Result<Option<IpAddr>, EnvError> {
 fn choose(candidates: Vec<Candidate>) -> Result<Option<IpAddr>, EnvError> {
     let Some(first) = candidates.first() else { return Ok(None) };
     let v4 = first.address.is_ipv4();
-    let mut rivals = candidates.iter().filter(|c| c.on_default_route == first.on_default_route && c.address.is_ipv4() == v4);
+    let mut rivals =
+        candidates.iter().filter(|c| c.on_default_route == first.on_default_route && c.address.is_ipv4() == v4);
     // Second addresses of one interface are for special purposes; the kernel lists, and uses, the primary one first.
     if rivals.any(|c| c.interface != first.interface) {
         return Err(EnvError::AmbiguousHostIp { candidates });
@@ -120,7 +126,8 @@ fn choose(candidates: Vec<Candidate>) -> Result<Option<IpAddr>, EnvError> {
 
 /// MTU of an interface.
 pub fn mtu(interface: &str) -> Result<Option<u32>, FsError> {
-    Ok(fs::read_if_exists(Path::new("/sys/class/net").join(interface).join("mtu"))?.and_then(|text| text.trim().parse().ok()))
+    Ok(fs::read_if_exists(Path::new("/sys/class/net").join(interface).join("mtu"))?
+        .and_then(|text| text.trim().parse().ok()))
 }
 
 /// MTU of the interface that has this address; `None` when none has it.

@@ -27,12 +27,21 @@ fn lines_of_proc_net_ipv6_route() {
 
 fn chosen(addresses: &[(&str, &str)], routes: &[Route]) -> Result<Option<String>, String> {
     let addresses = addresses.iter().map(|(name, ip)| ((*name).to_owned(), ip.parse().expect("an address")));
-    choose(candidates(addresses, routes)).map(|ip| ip.map(|ip| ip.to_string())).map_err(|e| format!("{e}; {}", e.hint().unwrap_or_default()))
+    choose(candidates(addresses, routes))
+        .map(|ip| ip.map(|ip| ip.to_string()))
+        .map_err(|e| format!("{e}; {}", e.hint().unwrap_or_default()))
 }
 
 #[test]
 fn the_default_routes_interface_wins() {
-    let addresses = [("docker0", "172.17.0.1"), ("eth0", "fe80::1"), ("eth0", "fd00::2"), ("eth0", "192.0.2.2"), ("eth0", "192.0.2.3"), ("wlan0", "198.51.100.2")];
+    let addresses = [
+        ("docker0", "172.17.0.1"),
+        ("eth0", "fe80::1"),
+        ("eth0", "fd00::2"),
+        ("eth0", "192.0.2.2"),
+        ("eth0", "192.0.2.3"),
+        ("wlan0", "198.51.100.2"),
+    ];
     let routes = [route("0.0.0.0/0", "wlan0", 600), route("0.0.0.0/0", "eth0", 100), route("::/0", "eth0", 1024)];
     assert_eq!(chosen(&addresses, &routes), Ok(Some("192.0.2.2".into())));
 }

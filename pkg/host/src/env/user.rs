@@ -54,6 +54,9 @@ mod tests {
 
     #[test]
     fn a_uid_of_nobody_is_named() {
-        assert_eq!(by_uid(4_000_000_001).expect_err("nobody").to_string(), "no user has the uid 4000000001, neither in /etc/passwd nor for getent");
+        assert_eq!(
+            by_uid(4_000_000_001).expect_err("nobody").to_string(),
+            "no user has the uid 4000000001, neither in /etc/passwd nor for getent"
+        );
     }
 }

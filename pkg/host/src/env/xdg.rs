@@ -24,12 +24,18 @@ pub fn xdg() -> Result<BaseFolders, EnvError> {
     Ok(resolve(&home()?, |name| std::env::var_os(name), |path| is_private(path, uid), uid))
 }
 
-fn resolve(home: &Path, var: impl Fn(&str) -> Option<OsString>, private: impl Fn(&Path) -> bool, uid: u32) -> BaseFolders {
+fn resolve(
+    home: &Path,
+    var: impl Fn(&str) -> Option<OsString>,
+    private: impl Fn(&Path) -> bool,
+    uid: u32,
+) -> BaseFolders {
     let given = |name| var(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let or = |name, default| given(name).unwrap_or_else(|| home.join(default));
     let data = or("XDG_DATA_HOME", ".local/share");
     // After su, XDG_RUNTIME_DIR is often still the other user's.
-    let runtime = given("XDG_RUNTIME_DIR").into_iter().chain([format!("/run/user/{uid}").into()]).find(|path| private(path));
+    let runtime =
+        given("XDG_RUNTIME_DIR").into_iter().chain([format!("/run/user/{uid}").into()]).find(|path| private(path));
     let runtime = runtime.unwrap_or_else(|| data.join("usernetes/run"));
     BaseFolders { config: or("XDG_CONFIG_HOME", ".config"), cache: or("XDG_CACHE_HOME", ".cache"), data, runtime }
 }

@@ -73,7 +73,10 @@ fn what_systemctl_is_asked() {
     let manager = manager(folder.path(), "running");
     let unit = unit();
     manager.install(&unit).expect("installed");
-    assert_eq!(fs::read(folder.path().join("config/systemd/user/usernetes-default.service")).expect("there"), unit.to_string());
+    assert_eq!(
+        fs::read(folder.path().join("config/systemd/user/usernetes-default.service")).expect("there"),
+        unit.to_string()
+    );
     manager.enable(&unit.name).expect("enabled");
     manager.start(&unit.name).expect("started");
     assert!(!manager.is_active(&unit.name));
@@ -101,7 +104,12 @@ fn systemd_itself_accepts_the_unit() {
     let file = folder.path().join("usernetes-default.service");
     let unit = Unit { program: "/bin/true".into(), ..unit() };
     fs::write(&file, unit.to_string(), Mode::Public).expect("writable");
-    match Command::new("systemd-analyze").args(["verify", "--user"]).arg(&file).env("XDG_RUNTIME_DIR", folder.path()).output() {
+    match Command::new("systemd-analyze")
+        .args(["verify", "--user"])
+        .arg(&file)
+        .env("XDG_RUNTIME_DIR", folder.path())
+        .output()
+    {
         Ok(output) => {
             let text = String::from_utf8_lossy(&output.stderr);
             assert!(!text.contains("usernetes-default.service:"), "{text}");

@@ -45,7 +45,12 @@ impl fmt::Display for Unit {
         }
         // mixed: the parent alone gets SIGTERM and stops components in order; SIGKILL reaches all that is left.
         writeln!(f, "Delegate=yes\nKillMode=mixed\nRestart=on-failure\nRestartSec=2")?;
-        writeln!(f, "TimeoutStartSec={}\nTimeoutStopSec={}", self.start_timeout.as_secs(), self.stop_timeout.as_secs())?;
+        writeln!(
+            f,
+            "TimeoutStartSec={}\nTimeoutStopSec={}",
+            self.start_timeout.as_secs(),
+            self.stop_timeout.as_secs()
+        )?;
         if let Some(watchdog) = self.watchdog {
             writeln!(f, "WatchdogSec={}", watchdog.as_secs())?;
         }

@@ -30,9 +30,7 @@ fn settle(place: &Place, dir: &Path) -> Verified {
 /// What is wrong, without the folder.
 fn faults(outcome: Result<Verified, BundleError>) -> String {
     match outcome {
-        Err(BundleError::Damaged { files, .. }) => {
-            files.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
-        }
+        Err(BundleError::Damaged { files, .. }) => files.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
         other => panic!("not damaged: {other:?}"),
     }
 }

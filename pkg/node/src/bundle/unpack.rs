@@ -40,11 +40,8 @@ pub(crate) fn unpack(name: &Path, stream: impl Read, to: &Path) -> Result<PathBu
     for entry in archive.entries().map_err(broken)? {
         let mut entry = entry.map_err(broken)?;
         let path = entry.path().map_err(broken)?.into_owned();
-        let refuse = |why| BundleError::Entry {
-            archive: name.to_owned(),
-            entry: path.to_string_lossy().into_owned(),
-            why,
-        };
+        let refuse =
+            |why| BundleError::Entry { archive: name.to_owned(), entry: path.to_string_lossy().into_owned(), why };
         let inside = manifest::inside(&path).map_err(refuse)?;
         let target = to.join(&inside);
         match entry.header().entry_type() {

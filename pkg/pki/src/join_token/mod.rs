@@ -105,34 +105,24 @@ impl JoinTokenError {
 impl JoinToken {
     /// The string; as secret as the bootstrap token in it.
     pub fn encode(&self) -> Result<Secret, JoinTokenError> {
-        let count = u8::try_from(self.endpoints.len())
-            .ok()
-            .filter(|n| (1..=16).contains(n));
+        let count = u8::try_from(self.endpoints.len()).ok().filter(|n| (1..=16).contains(n));
         if self.bundle.kubernetes_version.len() > 255 {
             return Err(JoinTokenError::Content("Kubernetes version"));
         }
         let mut writer = Writer(vec![0; LENGTH_BYTES]);
         writer.token(&self.token).bytes(&self.ca_cert_hash.0);
-        writer
-            .text(&self.bundle.kubernetes_version)
-            .bytes(&self.bundle.sha256);
-        writer
-            .text(&self.cluster.to_string())
-            .bytes(&self.vxlan_port.to_be_bytes());
+        writer.text(&self.bundle.kubernetes_version).bytes(&self.bundle.sha256);
+        writer.text(&self.cluster.to_string()).bytes(&self.vxlan_port.to_be_bytes());
         writer.bytes(&[count.ok_or(JoinTokenError::Content("number of endpoints"))?]);
         for endpoint in &self.endpoints {
             writer.endpoint(endpoint)?;
         }
 
         let mut bytes = writer.0;
-        let length = u16::try_from(bytes.len() + CHECKSUM_BYTES)
-            .expect("16 endpoints of at most 258 bytes fit");
+        let length = u16::try_from(bytes.len() + CHECKSUM_BYTES).expect("16 endpoints of at most 258 bytes fit");
         bytes[..LENGTH_BYTES].copy_from_slice(&length.to_be_bytes());
         bytes.extend(checksum(&bytes).to_be_bytes());
-        Ok(Secret::new(format!(
-            "{PREFIX}{}",
-            URL_SAFE_NO_PAD.encode(bytes)
-        )))
+        Ok(Secret::new(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes))))
     }
 }
 
@@ -145,30 +135,15 @@ impl FromStr for JoinToken {
         let token = reader.token()?;
         let ca_cert_hash = CaCertHash(reader.array("CA pin")?);
         let kubernetes_version = reader.text("Kubernetes version")?.to_owned();
-        let bundle = BundleIdentity {
-            kubernetes_version,
-            sha256: reader.array("bundle checksum")?,
-        };
-        let cluster = reader
-            .text("cluster name")?
-            .parse()
-            .map_err(|_| JoinTokenError::Content("cluster name"))?;
+        let bundle = BundleIdentity { kubernetes_version, sha256: reader.array("bundle checksum")? };
+        let cluster = reader.text("cluster name")?.parse().map_err(|_| JoinTokenError::Content("cluster name"))?;
         let vxlan_port = reader.u16("VXLAN port")?;
         let count = reader.u8("number of endpoints")?;
-        let endpoints: Vec<_> = (0..count)
-            .map(|_| reader.endpoint())
-            .collect::<Result<_, _>>()?;
+        let endpoints: Vec<_> = (0..count).map(|_| reader.endpoint()).collect::<Result<_, _>>()?;
         if !(1..=16).contains(&count) || !reader.0.is_empty() {
             return Err(JoinTokenError::Content("number of endpoints"));
         }
-        Ok(Self {
-            endpoints,
-            ca_cert_hash,
-            token,
-            cluster,
-            vxlan_port,
-            bundle,
-        })
+        Ok(Self { endpoints, ca_cert_hash, token, cluster, vxlan_port, bundle })
     }
 }
 
@@ -177,32 +152,20 @@ fn unwrap(text: &str) -> Result<Vec<u8>, JoinTokenError> {
     let payload = payload(text)?;
     let strict = URL_SAFE_NO_PAD.decode(payload);
     // One character more than a multiple of four holds no whole byte.
-    let usable = if payload.len() % 4 == 1 {
-        payload.len() - 1
-    } else {
-        payload.len()
-    };
+    let usable = if payload.len() % 4 == 1 { payload.len() - 1 } else { payload.len() };
     let seen = match &strict {
         Ok(bytes) => bytes.clone(),
-        Err(_) => LENIENT
-            .decode(&payload.as_bytes()[..usable])
-            .map_err(|_| JoinTokenError::Checksum)?,
+        Err(_) => LENIENT.decode(&payload.as_bytes()[..usable]).map_err(|_| JoinTokenError::Checksum)?,
     };
     let wanted = match seen.first_chunk() {
         Some(length) => characters(u16::from_be_bytes(*length).into()),
         None => characters(LENGTH_BYTES + CHECKSUM_BYTES),
     };
     if text.len() < wanted {
-        return Err(JoinTokenError::Truncated {
-            found: text.len(),
-            wanted,
-        });
+        return Err(JoinTokenError::Truncated { found: text.len(), wanted });
     }
     let mut bytes = strict.map_err(|_| JoinTokenError::Checksum)?;
-    let end = bytes
-        .len()
-        .checked_sub(CHECKSUM_BYTES)
-        .ok_or(JoinTokenError::Checksum)?;
+    let end = bytes.len().checked_sub(CHECKSUM_BYTES).ok_or(JoinTokenError::Checksum)?;
     let expected = bytes.split_off(end);
     if text.len() != wanted || expected != checksum(&bytes).to_be_bytes() {
         return Err(JoinTokenError::Checksum);
@@ -215,10 +178,7 @@ fn payload(text: &str) -> Result<&str, JoinTokenError> {
     if let Some(payload) = text.strip_prefix(PREFIX) {
         return Ok(payload);
     }
-    let version = text
-        .strip_prefix(FAMILY)
-        .and_then(|rest| rest.split_once('.'))
-        .and_then(|(v, _)| v.parse().ok());
+    let version = text.strip_prefix(FAMILY).and_then(|rest| rest.split_once('.')).and_then(|(v, _)| v.parse().ok());
     Err(version.map_or(JoinTokenError::NotAToken, JoinTokenError::UnknownVersion))
 }
 

@@ -11,18 +11,14 @@ fn sample() -> JoinToken {
         token: "abcdef.0123456789abcdef".parse().unwrap(),
         cluster: ClusterName::default(),
         vxlan_port: 8472,
-        bundle: BundleIdentity {
-            kubernetes_version: "v1.36.3".into(),
-            sha256: [7; 32],
-        },
+        bundle: BundleIdentity { kubernetes_version: "v1.36.3".into(), sha256: [7; 32] },
     }
 }
 
 fn endpoint() -> impl Strategy<Value = Endpoint> {
     let host = prop_oneof![
         any::<IpAddr>().prop_map(|a| a.to_string()),
-        "[a-z][a-z0-9]{0,20}(\\.[a-z0-9]{1,20}){0,3}"
-            .prop_filter("no address", |h| h.parse::<IpAddr>().is_err()),
+        "[a-z][a-z0-9]{0,20}(\\.[a-z0-9]{1,20}){0,3}".prop_filter("no address", |h| h.parse::<IpAddr>().is_err()),
     ];
     (host, 1..=u16::MAX).prop_map(|(host, port)| Endpoint { host, port })
 }
@@ -30,31 +26,16 @@ fn endpoint() -> impl Strategy<Value = Endpoint> {
 fn join_token() -> impl Strategy<Value = JoinToken> {
     let name = "[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?".prop_map(|s| s.parse::<ClusterName>().unwrap());
     let token = "[a-z0-9]{6}\\.[a-z0-9]{16}".prop_map(|s| s.parse::<BootstrapToken>().unwrap());
-    let bundle = (
-        "v1\\.[0-9]{1,2}\\.[0-9]{1,2}(-rc\\.[0-9])?",
-        any::<[u8; 32]>(),
-    );
-    let fields = (
-        proptest::collection::vec(endpoint(), 1..=16),
-        any::<[u8; 32]>(),
+    let bundle = ("v1\\.[0-9]{1,2}\\.[0-9]{1,2}(-rc\\.[0-9])?", any::<[u8; 32]>());
+    let fields = (proptest::collection::vec(endpoint(), 1..=16), any::<[u8; 32]>(), token, name, any::<u16>(), bundle);
+    fields.prop_map(|(endpoints, hash, token, cluster, vxlan_port, (kubernetes_version, sha256))| JoinToken {
+        endpoints,
+        ca_cert_hash: CaCertHash(hash),
         token,
-        name,
-        any::<u16>(),
-        bundle,
-    );
-    fields.prop_map(
-        |(endpoints, hash, token, cluster, vxlan_port, (kubernetes_version, sha256))| JoinToken {
-            endpoints,
-            ca_cert_hash: CaCertHash(hash),
-            token,
-            cluster,
-            vxlan_port,
-            bundle: BundleIdentity {
-                kubernetes_version,
-                sha256,
-            },
-        },
-    )
+        cluster,
+        vxlan_port,
+        bundle: BundleIdentity { kubernetes_version, sha256 },
+    })
 }
 
 fn text(token: &JoinToken) -> String {
@@ -81,17 +62,10 @@ fn every_truncation_is_called_one() {
     let whole = text(&sample());
     for end in PREFIX.len()..whole.len() {
         let error = parse(&whole[..end]).unwrap_err();
-        assert!(
-            matches!(error, JoinTokenError::Truncated { found, .. } if found == end),
-            "{end}: {error}"
-        );
+        assert!(matches!(error, JoinTokenError::Truncated { found, .. } if found == end), "{end}: {error}");
     }
     for end in 0..PREFIX.len() {
-        assert_eq!(
-            parse(&whole[..end]),
-            Err(JoinTokenError::NotAToken),
-            "{end}"
-        );
+        assert_eq!(parse(&whole[..end]), Err(JoinTokenError::NotAToken), "{end}");
     }
 }
 
@@ -99,10 +73,7 @@ fn every_truncation_is_called_one() {
 fn every_changed_lost_or_doubled_character_is_seen() {
     let whole = text(&sample());
     for at in 0..whole.len() {
-        for c in (b' '..=b'~')
-            .map(char::from)
-            .filter(|c| !whole[at..].starts_with(*c))
-        {
+        for c in (b' '..=b'~').map(char::from).filter(|c| !whole[at..].starts_with(*c)) {
             let changed = format!("{}{c}{}", &whole[..at], &whole[at + 1..]);
             // A blank at either end is white space around a truncated string.
             assert!(parse(&changed).is_err(), "{changed}");
@@ -117,40 +88,19 @@ fn every_changed_lost_or_doubled_character_is_seen() {
 #[test]
 fn errors_are_told_apart() {
     let whole = text(&sample());
-    assert_eq!(
-        parse("abcdef.0123456789abcdef"),
-        Err(JoinTokenError::NotAToken)
-    );
-    assert_eq!(
-        parse(&whole.replacen("u7s1", "u7s2", 1)),
-        Err(JoinTokenError::UnknownVersion(2))
-    );
+    assert_eq!(parse("abcdef.0123456789abcdef"), Err(JoinTokenError::NotAToken));
+    assert_eq!(parse(&whole.replacen("u7s1", "u7s2", 1)), Err(JoinTokenError::UnknownVersion(2)));
     let mut changed = whole.clone();
     changed.replace_range(40..41, if &whole[40..41] == "A" { "B" } else { "A" });
     assert_eq!(parse(&changed), Err(JoinTokenError::Checksum));
-    assert_eq!(
-        parse(&format!("{whole}AAAA")),
-        Err(JoinTokenError::Checksum)
-    );
+    assert_eq!(parse(&format!("{whole}AAAA")), Err(JoinTokenError::Checksum));
 }
 
 #[test]
 fn only_what_reads_back_is_written() {
-    let none = JoinToken {
-        endpoints: vec![],
-        ..sample()
-    };
-    assert_eq!(
-        none.encode(),
-        Err(JoinTokenError::Content("number of endpoints"))
-    );
-    let long = JoinToken {
-        endpoints: vec![Endpoint {
-            host: "a".repeat(300),
-            port: 1,
-        }],
-        ..sample()
-    };
+    let none = JoinToken { endpoints: vec![], ..sample() };
+    assert_eq!(none.encode(), Err(JoinTokenError::Content("number of endpoints")));
+    let long = JoinToken { endpoints: vec![Endpoint { host: "a".repeat(300), port: 1 }], ..sample() };
     assert_eq!(long.encode(), Err(JoinTokenError::Content("endpoint")));
 }
 

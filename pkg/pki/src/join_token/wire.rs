@@ -46,27 +46,14 @@ impl Writer {
 pub(super) struct Reader<'a>(pub(super) &'a [u8]);
 
 impl<'a> Reader<'a> {
-    pub(super) fn take(
-        &mut self,
-        count: usize,
-        field: &'static str,
-    ) -> Result<&'a [u8], JoinTokenError> {
-        let (taken, rest) = self
-            .0
-            .split_at_checked(count)
-            .ok_or(JoinTokenError::Content(field))?;
+    pub(super) fn take(&mut self, count: usize, field: &'static str) -> Result<&'a [u8], JoinTokenError> {
+        let (taken, rest) = self.0.split_at_checked(count).ok_or(JoinTokenError::Content(field))?;
         self.0 = rest;
         Ok(taken)
     }
 
-    pub(super) fn array<const N: usize>(
-        &mut self,
-        field: &'static str,
-    ) -> Result<[u8; N], JoinTokenError> {
-        Ok(self
-            .take(N, field)?
-            .try_into()
-            .expect("taken with that length"))
+    pub(super) fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], JoinTokenError> {
+        Ok(self.take(N, field)?.try_into().expect("taken with that length"))
     }
 
     pub(super) fn u8(&mut self, field: &'static str) -> Result<u8, JoinTokenError> {
@@ -79,8 +66,7 @@ impl<'a> Reader<'a> {
 
     pub(super) fn text(&mut self, field: &'static str) -> Result<&'a str, JoinTokenError> {
         let length = self.u8(field)?;
-        std::str::from_utf8(self.take(length.into(), field)?)
-            .map_err(|_| JoinTokenError::Content(field))
+        std::str::from_utf8(self.take(length.into(), field)?).map_err(|_| JoinTokenError::Content(field))
     }
 
     pub(super) fn token(&mut self) -> Result<BootstrapToken, JoinTokenError> {
@@ -95,10 +81,7 @@ impl<'a> Reader<'a> {
             number /= 36;
         }
         let (id, secret) = text.split_at(ID_LENGTH);
-        BootstrapToken::new(id, secret)
-            .ok()
-            .filter(|_| number == 0)
-            .ok_or(JoinTokenError::Content(FIELD))
+        BootstrapToken::new(id, secret).ok().filter(|_| number == 0).ok_or(JoinTokenError::Content(FIELD))
     }
 
     pub(super) fn endpoint(&mut self) -> Result<Endpoint, JoinTokenError> {
@@ -108,30 +91,16 @@ impl<'a> Reader<'a> {
             0 => self.text(ENDPOINT)?.to_owned(),
             _ => return Err(JoinTokenError::Content(ENDPOINT)),
         };
-        let endpoint = Endpoint {
-            host,
-            port: self.u16(ENDPOINT)?,
-        };
-        if reads_back(&endpoint) {
-            Ok(endpoint)
-        } else {
-            Err(JoinTokenError::Content(ENDPOINT))
-        }
+        let endpoint = Endpoint { host, port: self.u16(ENDPOINT)? };
+        if reads_back(&endpoint) { Ok(endpoint) } else { Err(JoinTokenError::Content(ENDPOINT)) }
     }
 }
 
 /// What does not read back as itself is no endpoint; what does has at most 253 characters.
 fn reads_back(endpoint: &Endpoint) -> bool {
-    endpoint
-        .to_string()
-        .parse()
-        .is_ok_and(|e: Endpoint| e == *endpoint)
+    endpoint.to_string().parse().is_ok_and(|e: Endpoint| e == *endpoint)
 }
 
 fn value(byte: u8) -> u8 {
-    if byte.is_ascii_digit() {
-        byte - b'0'
-    } else {
-        byte - b'a' + 10
-    }
+    if byte.is_ascii_digit() { byte - b'0' } else { byte - b'a' + 10 }
 }

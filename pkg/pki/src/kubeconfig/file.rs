@@ -123,29 +123,13 @@ pub enum KubeconfigError {
 
 impl Kubeconfig {
     /// One cluster, one user, one context `USER@CLUSTER`, as kubeadm names them.
-    pub fn new(
-        cluster_name: &str,
-        server: &str,
-        ca_pem: &str,
-        user: &str,
-        credentials: User,
-    ) -> Self {
-        let context = Context {
-            cluster: cluster_name.to_owned(),
-            namespace: None,
-            user: user.to_owned(),
-        };
+    pub fn new(cluster_name: &str, server: &str, ca_pem: &str, user: &str, credentials: User) -> Self {
+        let context = Context { cluster: cluster_name.to_owned(), namespace: None, user: user.to_owned() };
         let current = format!("{user}@{cluster_name}");
         Self {
-            contexts: Some(vec![NamedContext {
-                context,
-                name: current.clone(),
-            }]),
+            contexts: Some(vec![NamedContext { context, name: current.clone() }]),
             current_context: current,
-            users: Some(vec![NamedUser {
-                name: user.to_owned(),
-                user: credentials,
-            }]),
+            users: Some(vec![NamedUser { name: user.to_owned(), user: credentials }]),
             ..Self::anonymous(cluster_name, server, ca_pem)
         }
     }
@@ -159,10 +143,7 @@ impl Kubeconfig {
         };
         Self {
             api_version: "v1".to_owned(),
-            clusters: Some(vec![NamedCluster {
-                cluster,
-                name: cluster_name.to_owned(),
-            }]),
+            clusters: Some(vec![NamedCluster { cluster, name: cluster_name.to_owned() }]),
             contexts: None,
             current_context: String::new(),
             kind: "Config".to_owned(),
@@ -201,11 +182,7 @@ impl Kubeconfig {
     }
 
     fn context(&self) -> Option<&Context> {
-        let named = self
-            .contexts
-            .iter()
-            .flatten()
-            .find(|c| c.name == self.current_context);
+        let named = self.contexts.iter().flatten().find(|c| c.name == self.current_context);
         named.map(|c| &c.context)
     }
 
@@ -213,38 +190,27 @@ impl Kubeconfig {
     pub fn cluster(&self) -> Result<&Cluster, KubeconfigError> {
         let find = |name: &str| self.clusters.iter().flatten().find(|c| c.name == name);
         let found = find("").or_else(|| find(&self.context()?.cluster));
-        found
-            .map(|c| &c.cluster)
-            .ok_or(KubeconfigError::Missing("cluster in its current context"))
+        found.map(|c| &c.cluster).ok_or(KubeconfigError::Missing("cluster in its current context"))
     }
 
     /// The user in use.
     pub fn user(&self) -> Result<&User, KubeconfigError> {
         let find = |name: &str| self.users.iter().flatten().find(|u| u.name == name);
         let found = self.context().and_then(|context| find(&context.user));
-        found
-            .map(|u| &u.user)
-            .ok_or(KubeconfigError::Missing("user in its current context"))
+        found.map(|u| &u.user).ok_or(KubeconfigError::Missing("user in its current context"))
     }
 
     /// The user in use, to change it.
     pub(crate) fn user_mut(&mut self) -> Option<&mut User> {
         let name = self.context()?.user.clone();
-        self.users
-            .iter_mut()
-            .flatten()
-            .find(|u| u.name == name)
-            .map(|u| &mut u.user)
+        self.users.iter_mut().flatten().find(|u| u.name == name).map(|u| &mut u.user)
     }
 }
 
 impl Cluster {
     /// PEM of the CA, if it stands inside.
     pub fn ca_pem(&self) -> Result<Option<String>, KubeconfigError> {
-        self.certificate_authority_data
-            .as_deref()
-            .map(|d| decode(d, "certificate-authority-data"))
-            .transpose()
+        self.certificate_authority_data.as_deref().map(|d| decode(d, "certificate-authority-data")).transpose()
     }
 }
 
@@ -257,17 +223,13 @@ impl User {
 
     /// PEM of the client certificate, if it stands inside.
     pub fn certificate_pem(&self) -> Result<Option<String>, KubeconfigError> {
-        self.client_certificate_data
-            .as_deref()
-            .map(|d| decode(d, "client-certificate-data"))
-            .transpose()
+        self.client_certificate_data.as_deref().map(|d| decode(d, "client-certificate-data")).transpose()
     }
 
     /// PEM of the client's key, if it stands inside.
     pub fn key_pem(&self) -> Result<Option<Secret>, KubeconfigError> {
         let data = self.client_key_data.as_ref();
-        data.map(|d| decode(d.expose(), "client-key-data").map(Secret::new))
-            .transpose()
+        data.map(|d| decode(d.expose(), "client-key-data").map(Secret::new)).transpose()
     }
 }
 
@@ -278,8 +240,6 @@ fn encode(pem: &str) -> String {
 fn decode(data: &str, field: &'static str) -> Result<String, KubeconfigError> {
     // YAML folds long lines at white space when people wrap them.
     let data: String = data.chars().filter(|c| !c.is_ascii_whitespace()).collect();
-    let bytes = STANDARD
-        .decode(data)
-        .map_err(|_| KubeconfigError::Data(field))?;
+    let bytes = STANDARD.decode(data).map_err(|_| KubeconfigError::Data(field))?;
     String::from_utf8(bytes).map_err(|_| KubeconfigError::Data(field))
 }

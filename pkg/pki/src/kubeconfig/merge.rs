@@ -13,24 +13,12 @@ pub fn merge(theirs: &str, ours: &Kubeconfig) -> Result<String, KubeconfigError>
         other => serde_yaml::from_value(other).map_err(KubeconfigError::Parse)?,
     };
     for (key, value) in [("apiVersion", &ours.api_version), ("kind", &ours.kind)] {
-        root.entry(key.into())
-            .or_insert_with(|| value.as_str().into());
+        root.entry(key.into()).or_insert_with(|| value.as_str().into());
     }
-    lay_over(
-        &mut root,
-        ("clusters", "list of clusters"),
-        ours.clusters.as_ref(),
-    )?;
-    lay_over(
-        &mut root,
-        ("contexts", "list of contexts"),
-        ours.contexts.as_ref(),
-    )?;
+    lay_over(&mut root, ("clusters", "list of clusters"), ours.clusters.as_ref())?;
+    lay_over(&mut root, ("contexts", "list of contexts"), ours.contexts.as_ref())?;
     lay_over(&mut root, ("users", "list of users"), ours.users.as_ref())?;
-    root.insert(
-        "current-context".into(),
-        ours.current_context.as_str().into(),
-    );
+    root.insert("current-context".into(), ours.current_context.as_str().into());
     serde_yaml::to_string(&root).map_err(KubeconfigError::Parse)
 }
 
@@ -48,10 +36,7 @@ fn lay_over<T: Serialize>(
     };
     for entry in ours.into_iter().flatten() {
         let entry = serde_yaml::to_value(entry).map_err(KubeconfigError::Parse)?;
-        match list
-            .iter_mut()
-            .find(|old| old.get("name") == entry.get("name"))
-        {
+        match list.iter_mut().find(|old| old.get("name") == entry.get("name")) {
             Some(old) => *old = entry,
             None => list.push(entry),
         }

@@ -4,9 +4,7 @@ mod file;
 mod merge;
 mod store;
 
-pub use file::{
-    Cluster, Context, Kubeconfig, KubeconfigError, NamedCluster, NamedContext, NamedUser, User,
-};
+pub use file::{Cluster, Context, Kubeconfig, KubeconfigError, NamedCluster, NamedContext, NamedUser, User};
 pub use merge::merge;
 pub use store::{ClientSpec, FILES, ensure, ensure_all};
 pub(crate) use store::{invalid, path as path_of};
@@ -17,16 +15,8 @@ use crate::BootstrapToken;
 const BOOTSTRAP_USER: &str = "tls-bootstrap-token-user";
 
 /// `bootstrap-kubelet.conf`: what the kubelet of a joining node asks for its certificate with.
-pub fn bootstrap(
-    cluster_name: &str,
-    server: &str,
-    ca_pem: &str,
-    token: &BootstrapToken,
-) -> Kubeconfig {
-    let user = User {
-        token: Some(token.to_secret()),
-        ..User::default()
-    };
+pub fn bootstrap(cluster_name: &str, server: &str, ca_pem: &str, token: &BootstrapToken) -> Kubeconfig {
+    let user = User { token: Some(token.to_secret()), ..User::default() };
     Kubeconfig::new(cluster_name, server, ca_pem, BOOTSTRAP_USER, user)
 }
 

@@ -31,53 +31,30 @@ pub struct ClientSpec {
 
 /// The five, in the order of `init phase kubeconfig all`.
 pub const FILES: [ClientSpec; 5] = [
-    ClientSpec {
-        file: "admin.conf",
-        user: "kubernetes-admin",
-        organization: Some(CLUSTER_ADMINS_GROUP),
-        local: false,
-    },
+    ClientSpec { file: "admin.conf", user: "kubernetes-admin", organization: Some(CLUSTER_ADMINS_GROUP), local: false },
     ClientSpec {
         file: "super-admin.conf",
         user: "kubernetes-super-admin",
         organization: Some("system:masters"),
         local: false,
     },
-    ClientSpec {
-        file: "kubelet.conf",
-        user: "system:node:",
-        organization: Some("system:nodes"),
-        local: true,
-    },
+    ClientSpec { file: "kubelet.conf", user: "system:node:", organization: Some("system:nodes"), local: true },
     ClientSpec {
         file: "controller-manager.conf",
         user: "system:kube-controller-manager",
         organization: None,
         local: true,
     },
-    ClientSpec {
-        file: "scheduler.conf",
-        user: "system:kube-scheduler",
-        organization: None,
-        local: true,
-    },
+    ClientSpec { file: "scheduler.conf", user: "system:kube-scheduler", organization: None, local: true },
 ];
 
 impl ClientSpec {
     fn user(&self, params: &CertParams) -> String {
-        if self.user.ends_with(':') {
-            format!("{}{}", self.user, params.node_name)
-        } else {
-            self.user.to_owned()
-        }
+        if self.user.ends_with(':') { format!("{}{}", self.user, params.node_name) } else { self.user.to_owned() }
     }
 
     fn server(&self, params: &CertParams) -> Endpoint {
-        if self.local {
-            params.local_endpoint()
-        } else {
-            params.shared_endpoint()
-        }
+        if self.local { params.local_endpoint() } else { params.shared_endpoint() }
     }
 }
 
@@ -87,27 +64,15 @@ pub(crate) fn path(kubernetes_dir: &Path, spec: &ClientSpec) -> PathBuf {
 }
 
 /// Brings all five in line: `admin.conf`, `super-admin.conf`, `kubelet.conf`, `controller-manager.conf`, `scheduler.conf`.
-pub fn ensure_all(
-    kubernetes_dir: &Path,
-    pki_dir: &Path,
-    params: &CertParams,
-) -> Result<Vec<Outcome>, PkiError> {
+pub fn ensure_all(kubernetes_dir: &Path, pki_dir: &Path, params: &CertParams) -> Result<Vec<Outcome>, PkiError> {
     bring_in_line(kubernetes_dir, pki_dir, &FILES, params)
 }
 
 /// Brings one in line; `name` is its file's name.
-pub fn ensure(
-    kubernetes_dir: &Path,
-    pki_dir: &Path,
-    name: &str,
-    params: &CertParams,
-) -> Result<Outcome, PkiError> {
+pub fn ensure(kubernetes_dir: &Path, pki_dir: &Path, name: &str, params: &CertParams) -> Result<Outcome, PkiError> {
     let Some(spec) = FILES.iter().find(|s| s.file == name) else {
         let known = FILES.map(|s| s.file).join(", ");
-        return Err(PkiError::Unknown {
-            name: name.to_owned(),
-            known,
-        });
+        return Err(PkiError::Unknown { name: name.to_owned(), known });
     };
     let mut outcomes = bring_in_line(kubernetes_dir, pki_dir, std::slice::from_ref(spec), params)?;
     Ok(outcomes.remove(0))
@@ -121,37 +86,23 @@ fn bring_in_line(
 ) -> Result<Vec<Outcome>, PkiError> {
     let ca = Authority::load(pki_dir, by_name("ca"))?;
     let ca_pem = fs::read(&ca.crt)?;
-    let there: Vec<_> = specs
-        .iter()
-        .map(|s| check(&path(kubernetes_dir, s), s, &ca, params))
-        .collect::<Result<_, _>>()?;
+    let there: Vec<_> =
+        specs.iter().map(|s| check(&path(kubernetes_dir, s), s, &ca, params)).collect::<Result<_, _>>()?;
     let missing = there.iter().filter(|there| !**there).count();
     let made = keys::generate_many(params.policy.algorithm, missing);
-    let mut keys = made
-        .map_err(|source| PkiError::Make {
-            name: specs[0].file,
-            source,
-        })?
-        .into_iter();
+    let mut keys = made.map_err(|source| PkiError::Make { name: specs[0].file, source })?.into_iter();
 
     let mut outcomes = Vec::new();
     for (spec, there) in specs.iter().zip(there) {
         let action = if there {
-            if ca.issuer.is_none() {
-                Action::KeptExternal
-            } else {
-                Action::Kept
-            }
+            if ca.issuer.is_none() { Action::KeptExternal } else { Action::Kept }
         } else {
             let key = keys.next().expect("one for each that is missing");
             let config = make(spec, &ca, &ca_pem, &key, params)?;
             fs::write(path(kubernetes_dir, spec), config.to_yaml(), Mode::Secret)?;
             Action::Made
         };
-        outcomes.push(Outcome {
-            name: spec.file,
-            action,
-        });
+        outcomes.push(Outcome { name: spec.file, action });
     }
     Ok(outcomes)
 }
@@ -164,48 +115,24 @@ fn make(
     params: &CertParams,
 ) -> Result<Kubeconfig, PkiError> {
     let user = spec.user(params);
-    let issuer = ca
-        .issuer
-        .as_ref()
-        .expect("checked: a missing file is an error without the CA's key");
+    let issuer = ca.issuer.as_ref().expect("checked: a missing file is an error without the CA's key");
     let subject = Subject::new(&user, spec.organization, &[Usage::Client], Sans::default());
     let certificate = issue::leaf(subject, key, &ca.chain, issuer, params.policy.validity);
-    let certificate = certificate
-        .map_err(|source| PkiError::Make {
-            name: spec.file,
-            source,
-        })?
-        .pem();
+    let certificate = certificate.map_err(|source| PkiError::Make { name: spec.file, source })?.pem();
     let server = spec.server(params).url();
-    Ok(with_certificate(
-        &params.cluster_name,
-        &server,
-        ca_pem,
-        &user,
-        (&certificate, &key.serialize_pem()),
-    ))
+    Ok(with_certificate(&params.cluster_name, &server, ca_pem, &user, (&certificate, &key.serialize_pem())))
 }
 
 /// Whether it is there; one that is there must be good.
-fn check(
-    path: &Path,
-    spec: &ClientSpec,
-    ca: &Authority,
-    params: &CertParams,
-) -> Result<bool, PkiError> {
+fn check(path: &Path, spec: &ClientSpec, ca: &Authority, params: &CertParams) -> Result<bool, PkiError> {
     let Some(text) = fs::read_if_exists(path)? else {
         if ca.issuer.is_none() {
-            return Err(PkiError::External {
-                path: path.to_owned(),
-                key: ca.key.clone(),
-            });
+            return Err(PkiError::External { path: path.to_owned(), key: ca.key.clone() });
         }
         return Ok(false);
     };
     let wanted = spec.server(params).url();
-    verdict(&text, path, &wanted, ca)
-        .map(|()| true)
-        .map_err(|problem| invalid(path, spec, problem))
+    verdict(&text, path, &wanted, ca).map(|()| true).map_err(|problem| invalid(path, spec, problem))
 }
 
 pub(crate) fn invalid(path: &Path, spec: &ClientSpec, problem: Problem) -> PkiError {
@@ -214,11 +141,7 @@ pub(crate) fn invalid(path: &Path, spec: &ClientSpec, problem: Problem) -> PkiEr
     match PkiError::invalid(path, problem, &[path], &phase) {
         PkiError::Invalid { path, problem, .. } if expired => {
             let cure = format!("usernetes-rs certs renew {}", spec.file);
-            PkiError::Invalid {
-                path,
-                problem,
-                cure,
-            }
+            PkiError::Invalid { path, problem, cure }
         }
         other => other,
     }
@@ -229,19 +152,10 @@ fn verdict(text: &str, path: &Path, wanted: &str, ca: &Authority) -> Result<(), 
     let config = Kubeconfig::parse(text).map_err(unreadable)?;
     let cluster = config.cluster().map_err(unreadable)?;
     if cluster.server != wanted {
-        return Err(Problem::Server {
-            found: cluster.server.clone(),
-            wanted: wanted.to_owned(),
-        });
+        return Err(Problem::Server { found: cluster.server.clone(), wanted: wanted.to_owned() });
     }
-    let trusted = cluster
-        .ca_pem()
-        .map_err(unreadable)?
-        .and_then(|pem| Chain::parse(&pem));
-    if !trusted
-        .ok_or(Problem::Unreadable("a kubeconfig with its CA inside"))?
-        .shares(&ca.chain)
-    {
+    let trusted = cluster.ca_pem().map_err(unreadable)?.and_then(|pem| Chain::parse(&pem));
+    if !trusted.ok_or(Problem::Unreadable("a kubeconfig with its CA inside"))?.shares(&ca.chain) {
         return Err(Problem::OtherCa(ca.crt.clone()));
     }
     // The kubelet replaces its certificate by paths; what it keeps there is its own affair.
@@ -249,16 +163,9 @@ fn verdict(text: &str, path: &Path, wanted: &str, ca: &Authority) -> Result<(), 
     let Some(pem) = user.certificate_pem().map_err(unreadable)? else {
         return Ok(());
     };
-    let certificate =
-        Chain::parse(&pem).ok_or(Problem::Unreadable("a kubeconfig with a certificate"))?;
+    let certificate = Chain::parse(&pem).ok_or(Problem::Unreadable("a kubeconfig with a certificate"))?;
     certificate.check_period(Timestamp::now())?;
     certificate.check_signer(&ca.chain, &ca.crt)?;
-    let key = user
-        .key_pem()
-        .map_err(unreadable)?
-        .and_then(|pem| keys::parse_private(pem.expose()));
-    certificate.check_key(
-        &key.ok_or(Problem::Unreadable("a kubeconfig with a key"))?,
-        path,
-    )
+    let key = user.key_pem().map_err(unreadable)?.and_then(|pem| keys::parse_private(pem.expose()));
+    certificate.check_key(&key.ok_or(Problem::Unreadable("a kubeconfig with a key"))?, path)
 }

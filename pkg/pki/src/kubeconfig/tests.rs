@@ -34,10 +34,7 @@ users:
 fn reads_back() {
     let config = Kubeconfig::parse(&token_config().to_yaml()).unwrap();
     assert_eq!(config, token_config());
-    assert_eq!(
-        config.cluster().unwrap().ca_pem().unwrap().as_deref(),
-        Some("PEM\n")
-    );
+    assert_eq!(config.cluster().unwrap().ca_pem().unwrap().as_deref(), Some("PEM\n"));
     assert!(!format!("{config:?}").contains("0123456789abcdef"));
 }
 
@@ -91,28 +88,16 @@ users:
   user:
     token: abcdef.0123456789abcdef
 "#);
-    assert_eq!(
-        merge(&merged, &token_config().renamed("usernetes-default")).unwrap(),
-        merged
-    );
+    assert_eq!(merge(&merged, &token_config().renamed("usernetes-default")).unwrap(), merged);
 }
 
 #[test]
 fn merging_into_nothing() {
     let merged = merge("", &token_config()).unwrap();
     assert_eq!(Kubeconfig::parse(&merged).unwrap(), token_config());
-    assert!(matches!(
-        merge("a: [", &token_config()),
-        Err(KubeconfigError::Parse(_))
-    ));
-    assert!(matches!(
-        merge("text", &token_config()),
-        Err(KubeconfigError::Parse(_))
-    ));
-    assert!(matches!(
-        merge("clusters: {}", &token_config()),
-        Err(KubeconfigError::Missing("list of clusters"))
-    ));
+    assert!(matches!(merge("a: [", &token_config()), Err(KubeconfigError::Parse(_))));
+    assert!(matches!(merge("text", &token_config()), Err(KubeconfigError::Parse(_))));
+    assert!(matches!(merge("clusters: {}", &token_config()), Err(KubeconfigError::Missing("list of clusters"))));
 }
 
 proptest::proptest! {

@@ -117,8 +117,7 @@ impl PkiError {
     pub(crate) fn invalid(path: &Path, problem: Problem, files: &[&Path], phase: &str) -> Self {
         let name = phase.rsplit(' ').next().unwrap_or(phase);
         // Everything in the cluster hangs on these, so they are not thrown away lightly.
-        let root =
-            name == SERVICE_ACCOUNT || spec::find(name).is_some_and(|spec| spec.ca.is_none());
+        let root = name == SERVICE_ACCOUNT || spec::find(name).is_some_and(|spec| spec.ca.is_none());
         let anew = format!("rm {}; usernetes-rs init phase {phase}", list(files));
         let cure = match &problem {
             Problem::Expired(_) if !root => format!("usernetes-rs certs renew {name}"),
@@ -126,16 +125,10 @@ impl PkiError {
             Problem::Half(other) => {
                 format!("put {} back; or make both anew: {anew}", other.display())
             }
-            _ if root => format!(
-                "put a good one back; or make a new one and everything that it signed: {anew}"
-            ),
+            _ if root => format!("put a good one back; or make a new one and everything that it signed: {anew}"),
             _ => anew,
         };
-        Self::Invalid {
-            path: path.to_owned(),
-            problem,
-            cure,
-        }
+        Self::Invalid { path: path.to_owned(), problem, cure }
     }
 }
 

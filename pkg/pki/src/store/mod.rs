@@ -38,16 +38,10 @@ pub struct Outcome {
 
 /// Brings the whole tree in line, service-account key included: certificates in the table's order, then `sa`.
 pub fn ensure_all(pki_dir: &Path, params: &CertParams) -> Result<Vec<Outcome>, PkiError> {
-    let pairs: Vec<_> = CERTIFICATES
-        .iter()
-        .map(|spec| Pair::read(pki_dir, spec))
-        .collect::<Result<_, _>>()?;
+    let pairs: Vec<_> = CERTIFICATES.iter().map(|spec| Pair::read(pki_dir, spec)).collect::<Result<_, _>>()?;
     let account = ServiceAccount::read(pki_dir)?;
     let mut keys = spare_keys(&pairs, &account, params)?;
-    let mut spare = || {
-        keys.pop()
-            .expect("one was made for every pair that needs it")
-    };
+    let mut spare = || keys.pop().expect("one was made for every pair that needs it");
 
     let mut authorities: Vec<Authority> = Vec::new();
     let mut done = Vec::new();
@@ -62,10 +56,7 @@ pub fn ensure_all(pki_dir: &Path, params: &CertParams) -> Result<Vec<Outcome>, P
         };
         done.push(step);
     }
-    let mut outcomes: Vec<_> = done
-        .into_iter()
-        .map(Step::commit)
-        .collect::<Result<_, _>>()?;
+    let mut outcomes: Vec<_> = done.into_iter().map(Step::commit).collect::<Result<_, _>>()?;
     outcomes.push(account.write(spare)?);
     Ok(outcomes)
 }
@@ -80,20 +71,11 @@ pub fn ensure(pki_dir: &Path, name: &str, params: &CertParams) -> Result<Outcome
     let spec = spec::find(name).ok_or_else(|| unknown(name))?;
     let pair = Pair::read(pki_dir, spec)?;
     let spare = || keys::generate(params.policy.algorithm);
-    let mut key = if pair.needs_key() {
-        Some(spare().map_err(|e| make(spec, e))?)
-    } else {
-        None
-    };
+    let mut key = if pair.needs_key() { Some(spare().map_err(|e| make(spec, e))?) } else { None };
     let mut spare = || key.take().expect("made if needed");
     let step = match spec.ca {
         None => authority(pair, params, &mut spare)?.1,
-        Some(ca) => leaf(
-            pair,
-            &Authority::load(pki_dir, by_name(ca))?,
-            params,
-            &mut spare,
-        )?,
+        Some(ca) => leaf(pair, &Authority::load(pki_dir, by_name(ca))?, params, &mut spare)?,
     };
     step.commit()
 }
@@ -107,47 +89,24 @@ struct Step {
 
 impl Step {
     fn made(spec: &CertSpec, new: NewPair) -> Self {
-        Self {
-            name: spec.name,
-            action: Action::Made,
-            new: Some(new),
-        }
+        Self { name: spec.name, action: Action::Made, new: Some(new) }
     }
 
     fn kept(spec: &CertSpec, external: bool) -> Self {
-        Self {
-            name: spec.name,
-            action: if external {
-                Action::KeptExternal
-            } else {
-                Action::Kept
-            },
-            new: None,
-        }
+        Self { name: spec.name, action: if external { Action::KeptExternal } else { Action::Kept }, new: None }
     }
 
     fn commit(self) -> Result<Outcome, PkiError> {
         self.new.map_or(Ok(()), NewPair::write)?;
-        Ok(Outcome {
-            name: self.name,
-            action: self.action,
-        })
+        Ok(Outcome { name: self.name, action: self.action })
     }
 }
 
 /// Keys for all that lack one, made together. A leaf whose CA's key is elsewhere fails before it would take one.
-fn spare_keys(
-    pairs: &[Pair],
-    account: &ServiceAccount,
-    params: &CertParams,
-) -> Result<Vec<KeyPair>, PkiError> {
+fn spare_keys(pairs: &[Pair], account: &ServiceAccount, params: &CertParams) -> Result<Vec<KeyPair>, PkiError> {
     let count = pairs.iter().filter(|p| p.needs_key()).count() + usize::from(account.needs_key());
-    let name = pairs
-        .iter()
-        .find(|p| p.needs_key())
-        .map_or(SERVICE_ACCOUNT, |p| p.spec.name);
-    keys::generate_many(params.policy.algorithm, count)
-        .map_err(|source| PkiError::Make { name, source })
+    let name = pairs.iter().find(|p| p.needs_key()).map_or(SERVICE_ACCOUNT, |p| p.spec.name);
+    keys::generate_many(params.policy.algorithm, count).map_err(|source| PkiError::Make { name, source })
 }
 
 fn authority(
@@ -169,14 +128,7 @@ fn authority(
     let pem = pem.map_err(|e| make(spec, e))?.pem();
     let chain = Chain::parse(&pem).expect("just made");
     let secret = new.then(|| (pair.key.clone(), key.serialize_pem()));
-    let step = Step::made(
-        spec,
-        NewPair {
-            key: secret,
-            crt: pair.crt.clone(),
-            pem,
-        },
-    );
+    let step = Step::made(spec, NewPair { key: secret, crt: pair.crt.clone(), pem });
     pair.private = Some(key);
     Ok((Authority::from_pair(pair, chain, true)?, step))
 }
@@ -193,60 +145,28 @@ fn leaf(
         return Ok(Step::kept(spec, ca.issuer.is_none()));
     }
     let Some(issuer) = &ca.issuer else {
-        return Err(PkiError::External {
-            path: pair.crt,
-            key: ca.key.clone(),
-        });
+        return Err(PkiError::External { path: pair.crt, key: ca.key.clone() });
     };
-    let subject = Subject::new(
-        spec.common_name(params),
-        None,
-        spec.usages,
-        spec.sans(params),
-    );
-    let (key, new) = pair
-        .private
-        .take()
-        .map_or_else(|| (spare(), true), |key| (key, false));
-    let pem = issue::leaf(subject, &key, &ca.chain, issuer, params.policy.validity)
-        .map_err(|e| make(spec, e))?
-        .pem();
+    let subject = Subject::new(spec.common_name(params), None, spec.usages, spec.sans(params));
+    let (key, new) = pair.private.take().map_or_else(|| (spare(), true), |key| (key, false));
+    let pem = issue::leaf(subject, &key, &ca.chain, issuer, params.policy.validity).map_err(|e| make(spec, e))?.pem();
     let secret = new.then(|| (pair.key, key.serialize_pem()));
-    Ok(Step::made(
-        spec,
-        NewPair {
-            key: secret,
-            crt: pair.crt,
-            pem,
-        },
-    ))
+    Ok(Step::made(spec, NewPair { key: secret, crt: pair.crt, pem }))
 }
 
-fn check_leaf(
-    pair: &Pair,
-    chain: &Chain,
-    ca: &Authority,
-    params: &CertParams,
-) -> Result<(), PkiError> {
+fn check_leaf(pair: &Pair, chain: &Chain, ca: &Authority, params: &CertParams) -> Result<(), PkiError> {
     if pair.private.is_none() {
         return Err(pair.invalid(&pair.crt, Problem::Half(pair.key.clone())));
     }
     pair.check_alone(chain)?;
     let signer = chain.check_signer(&ca.chain, &ca.crt);
-    let verdict = if ca.new {
-        signer.map_err(|_| Problem::Half(ca.crt.clone()))
-    } else {
-        signer
-    };
+    let verdict = if ca.new { signer.map_err(|_| Problem::Half(ca.crt.clone())) } else { signer };
     let verdict = verdict.and_then(|()| chain.check_sans(&pair.spec.sans(params)));
     verdict.map_err(|problem| pair.invalid(&pair.crt, problem))
 }
 
 fn named<'a>(authorities: &'a [Authority], name: &str) -> &'a Authority {
-    authorities
-        .iter()
-        .find(|a| a.name == name)
-        .expect("a CA stands before what it signs")
+    authorities.iter().find(|a| a.name == name).expect("a CA stands before what it signs")
 }
 
 pub(crate) fn by_name(name: &str) -> &'static CertSpec {
@@ -254,20 +174,10 @@ pub(crate) fn by_name(name: &str) -> &'static CertSpec {
 }
 
 fn make(spec: &CertSpec, source: rcgen::Error) -> PkiError {
-    PkiError::Make {
-        name: spec.name,
-        source,
-    }
+    PkiError::Make { name: spec.name, source }
 }
 
 fn unknown(name: &str) -> PkiError {
-    let known: Vec<_> = CERTIFICATES
-        .iter()
-        .map(|s| s.name)
-        .chain([SERVICE_ACCOUNT])
-        .collect();
-    PkiError::Unknown {
-        name: name.to_owned(),
-        known: known.join(", "),
-    }
+    let known: Vec<_> = CERTIFICATES.iter().map(|s| s.name).chain([SERVICE_ACCOUNT]).collect();
+    PkiError::Unknown { name: name.to_owned(), known: known.join(", ") }
 }

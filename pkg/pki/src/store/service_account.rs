@@ -19,13 +19,11 @@ impl ServiceAccount {
     /// Reads and checks both files.
     pub(super) fn read(pki_dir: &Path) -> Result<Self, PkiError> {
         let (key, public) = (pki_dir.join("sa.key"), pki_dir.join("sa.pub"));
-        let invalid =
-            |path: &Path, problem| PkiError::invalid(path, problem, &[&key, &public], "certs sa");
+        let invalid = |path: &Path, problem| PkiError::invalid(path, problem, &[&key, &public], "certs sa");
         let private = match fs::read_if_exists(&key)? {
             None => None,
             Some(pem) => {
-                let parsed = keys::parse_private(&pem)
-                    .ok_or(Problem::Unreadable("a private key in PEM form"));
+                let parsed = keys::parse_private(&pem).ok_or(Problem::Unreadable("a private key in PEM form"));
                 Some(parsed.map_err(|p| invalid(&key, p))?)
             }
         };
@@ -37,12 +35,7 @@ impl ServiceAccount {
             }
             _ => {}
         }
-        Ok(Self {
-            key,
-            public,
-            private,
-            has_public: publics.is_some(),
-        })
+        Ok(Self { key, public, private, has_public: publics.is_some() })
     }
 
     /// Whether a key has to be made.
@@ -52,12 +45,7 @@ impl ServiceAccount {
 
     /// Writes what is missing.
     pub(super) fn write(self, spare: impl FnOnce() -> KeyPair) -> Result<Outcome, PkiError> {
-        let made = |action| {
-            Ok(Outcome {
-                name: SERVICE_ACCOUNT,
-                action,
-            })
-        };
+        let made = |action| Ok(Outcome { name: SERVICE_ACCOUNT, action });
         if self.has_public {
             return made(Action::Kept);
         }

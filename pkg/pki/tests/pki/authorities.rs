@@ -13,19 +13,10 @@ fn a_ca_without_its_key_signs_nothing() {
     let mut wanted = [Action::KeptExternal; 11];
     wanted[10] = Action::Kept;
     assert_eq!(actions(&tree.certs().unwrap()), wanted);
-    assert_eq!(
-        actions(&tree.kubeconfigs().unwrap()),
-        [Action::KeptExternal; 5]
-    );
+    assert_eq!(actions(&tree.kubeconfigs().unwrap()), [Action::KeptExternal; 5]);
     assert_eq!(tree.files(), before);
     let report = expiry::check(tree.dir(), &tree.pki()).unwrap();
-    assert!(
-        report
-            .certificates
-            .iter()
-            .chain(&report.certificate_authorities)
-            .all(|e| e.externally_managed)
-    );
+    assert!(report.certificates.iter().chain(&report.certificate_authorities).all(|e| e.externally_managed));
 }
 
 #[test]
@@ -36,10 +27,7 @@ fn one_external_ca_leaves_the_others_alone() {
     tree.remove("pki/apiserver.key");
     let outcomes = tree.certs().unwrap();
     let of = |name: &str| outcomes.iter().find(|o| o.name == name).unwrap().action;
-    assert_eq!(
-        (of("etcd-peer"), of("apiserver"), of("ca")),
-        (Action::KeptExternal, Action::Made, Action::Kept)
-    );
+    assert_eq!((of("etcd-peer"), of("apiserver"), of("ca")), (Action::KeptExternal, Action::Made, Action::Kept));
 }
 
 #[test]

@@ -14,11 +14,7 @@ struct Cluster {
 fn signed(ca: String, token: BootstrapToken) -> Cluster {
     let text = discovery::render("https://198.51.100.11:6443", &ca);
     let signature = discovery::sign(&text, &token);
-    let data = [
-        (KUBECONFIG_KEY.to_owned(), text),
-        (signature_key(token.id()), signature),
-    ]
-    .into();
+    let data = [(KUBECONFIG_KEY.to_owned(), text), (signature_key(token.id()), signature)].into();
     Cluster { ca, token, data }
 }
 
@@ -34,67 +30,37 @@ fn cluster() -> Cluster {
 fn a_true_one_is_believed() {
     let Cluster { ca, token, data } = cluster();
     let info = discovery::verify(&data, &token, &[CaCertHash::of_pem(&ca).unwrap()]).unwrap();
-    assert_eq!(
-        (info.server.as_str(), &info.ca_pem),
-        ("https://198.51.100.11:6443", &ca)
-    );
+    assert_eq!((info.server.as_str(), &info.ca_pem), ("https://198.51.100.11:6443", &ca));
     assert_eq!(discovery::confirm(&info, &data[KUBECONFIG_KEY]), Ok(()));
-    assert_eq!(
-        discovery::confirm(&info, "else"),
-        Err(DiscoveryError::Changed)
-    );
+    assert_eq!(discovery::confirm(&info, "else"), Err(DiscoveryError::Changed));
     assert!(discovery::verify(&data, &token, &[]).is_ok());
 }
 
 #[test]
 fn a_false_one_is_not() {
-    let Cluster {
-        ca: true_ca,
-        token,
-        data,
-    } = cluster();
+    let Cluster { ca: true_ca, token, data } = cluster();
     let pin = [CaCertHash::of_pem(&true_ca).unwrap()];
     let other: BootstrapToken = "ghijkl.0123456789abcdef".parse().unwrap();
-    assert!(matches!(
-        discovery::verify(&data, &other, &pin),
-        Err(DiscoveryError::NotSigned { .. })
-    ));
+    assert!(matches!(discovery::verify(&data, &other, &pin), Err(DiscoveryError::NotSigned { .. })));
     let other: BootstrapToken = "abcdef.0000000000000000".parse().unwrap();
-    assert!(matches!(
-        discovery::verify(&data, &other, &pin),
-        Err(DiscoveryError::Signature { .. })
-    ));
-    assert_eq!(
-        discovery::verify(&BTreeMap::new(), &token, &pin),
-        Err(DiscoveryError::NoKubeconfig)
-    );
+    assert!(matches!(discovery::verify(&data, &other, &pin), Err(DiscoveryError::Signature { .. })));
+    assert_eq!(discovery::verify(&BTreeMap::new(), &token, &pin), Err(DiscoveryError::NoKubeconfig));
     // Somebody in between who knows the token: the signature is right, the CA is not.
     let false_one = signed(ca(), token.clone());
-    assert!(matches!(
-        discovery::verify(&false_one.data, &token, &pin),
-        Err(DiscoveryError::Pin { .. })
-    ));
+    assert!(matches!(discovery::verify(&false_one.data, &token, &pin), Err(DiscoveryError::Pin { .. })));
     // The same with the true CA beside his own: his own is not believed.
     let both = signed(false_one.ca + &true_ca, token.clone());
-    assert_eq!(
-        discovery::verify(&both.data, &token, &pin).unwrap().ca_pem,
-        true_ca
-    );
+    assert_eq!(discovery::verify(&both.data, &token, &pin).unwrap().ca_pem, true_ca);
 }
 
 #[test]
 fn the_pin_is_openssls() {
     let tree = Tree::p256();
     let path = tree.at("pki/ca.crt").display().to_string();
-    let command = format!(
-        "openssl x509 -pubkey -noout -in {path} | openssl pkey -pubin -outform der | sha256sum"
-    );
+    let command = format!("openssl x509 -pubkey -noout -in {path} | openssl pkey -pubin -outform der | sha256sum");
     let sum = run("sh", &["-c", &command]);
     let hash = CaCertHash::of_pem(&std::fs::read_to_string(&path).unwrap()).unwrap();
-    assert_eq!(
-        hash.to_string(),
-        format!("sha256:{}", sum.split(' ').next().unwrap())
-    );
+    assert_eq!(hash.to_string(), format!("sha256:{}", sum.split(' ').next().unwrap()));
     assert_eq!(hash.to_string().parse(), Ok(hash));
     for wrong in [
         "",
@@ -106,11 +72,7 @@ fn the_pin_is_openssls() {
     ] {
         assert!(wrong.parse::<CaCertHash>().is_err(), "{wrong}");
     }
-    assert!(
-        format!("sha256:{}", "AB".repeat(32))
-            .parse::<CaCertHash>()
-            .is_ok()
-    );
+    assert!(format!("sha256:{}", "AB".repeat(32)).parse::<CaCertHash>().is_ok());
 }
 
 #[test]

@@ -10,22 +10,13 @@ use usernetes_pki::{Action, expiry, renew};
 
 /// The bundle's kubeadm. Without one the tests pass and say so, unless `U7S_E2E_REQUIRE=1`.
 fn kubeadm() -> Option<PathBuf> {
-    let home = || {
-        std::env::var_os("HOME")
-            .map(|home| Path::new(&home).join(".cache/usernetes-dev/bundle/current"))
-    };
-    let bundle = std::env::var_os("U7S_BUNDLE")
-        .map(PathBuf::from)
-        .or_else(home)?;
+    let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache/usernetes-dev/bundle/current"));
+    let bundle = std::env::var_os("U7S_BUNDLE").map(PathBuf::from).or_else(home)?;
     let path = bundle.join("bin/kubeadm");
     if path.exists() {
         return Some(path);
     }
-    assert!(
-        std::env::var_os("U7S_E2E_REQUIRE").is_none_or(|v| v != "1"),
-        "{} is missing",
-        path.display()
-    );
+    assert!(std::env::var_os("U7S_E2E_REQUIRE").is_none_or(|v| v != "1"), "{} is missing", path.display());
     eprintln!("SKIPPED: no kubeadm at {}", path.display());
     None
 }
@@ -53,46 +44,19 @@ encryptionAlgorithm: {algorithm}
 fn make(kubeadm: &Path, tree: &Tree, config: &NamedTempFile) -> String {
     let dir = tree.dir().display().to_string();
     let config = config.path().to_str().unwrap();
-    let certs = run(
-        kubeadm,
-        &["init", "phase", "certs", "all", "--config", config],
-    );
-    certs
-        + &run(
-            kubeadm,
-            &[
-                "init",
-                "phase",
-                "kubeconfig",
-                "all",
-                "--config",
-                config,
-                "--kubeconfig-dir",
-                &dir,
-            ],
-        )
+    let certs = run(kubeadm, &["init", "phase", "certs", "all", "--config", config]);
+    certs + &run(kubeadm, &["init", "phase", "kubeconfig", "all", "--config", config, "--kubeconfig-dir", &dir])
 }
 
 /// kubeadm looks for kubeconfigs in /etc/kubernetes alone, so it gets one of its own.
 fn check_expiration(kubeadm: &Path, tree: &Tree, config: &NamedTempFile) -> String {
-    let script = "mount -t tmpfs none /etc && mkdir /etc/kubernetes && mount --bind \"$0\" /etc/kubernetes && exec \"$@\"";
+    let script =
+        "mount -t tmpfs none /etc && mkdir /etc/kubernetes && mount --bind \"$0\" /etc/kubernetes && exec \"$@\"";
     let dir = tree.dir().display().to_string();
     let kubeadm = kubeadm.display().to_string();
     let config = config.path().to_str().unwrap();
-    let arguments = [
-        "-Urm",
-        "sh",
-        "-c",
-        script,
-        &dir,
-        &kubeadm,
-        "certs",
-        "check-expiration",
-        "--config",
-        config,
-        "-o",
-        "json",
-    ];
+    let arguments =
+        ["-Urm", "sh", "-c", script, &dir, &kubeadm, "certs", "check-expiration", "--config", config, "-o", "json"];
     run("unshare", &arguments)
 }
 
@@ -102,38 +66,21 @@ fn finds_nothing_to_redo(algorithm: EncryptionAlgorithm, name: &str) {
     let before = tree.files();
     let config = config(&tree, name);
     let said = make(&kubeadm, &tree, &config);
-    assert!(
-        !said.contains("Generating") && !said.contains("Writing"),
-        "{said}"
-    );
+    assert!(!said.contains("Generating") && !said.contains("Writing"), "{said}");
     assert_eq!(said.matches("[certs] Using ").count(), 1 + 11, "{said}");
-    assert_eq!(
-        said.matches("Using existing kubeconfig file").count(),
-        5,
-        "{said}"
-    );
+    assert_eq!(said.matches("Using existing kubeconfig file").count(), 5, "{said}");
     assert_eq!(tree.files(), before);
     agrees_on_expiry(&kubeadm, &tree, &config);
 }
 
 fn agrees_on_expiry(kubeadm: &Path, tree: &Tree, config: &NamedTempFile) {
-    let theirs: serde_json::Value =
-        serde_json::from_str(&check_expiration(kubeadm, tree, config)).unwrap();
+    let theirs: serde_json::Value = serde_json::from_str(&check_expiration(kubeadm, tree, config)).unwrap();
     let ours = expiry::check(tree.dir(), &tree.pki()).unwrap();
-    for (key, ours) in [
-        ("certificates", &ours.certificates),
-        ("certificateAuthorities", &ours.certificate_authorities),
-    ] {
-        let theirs: Vec<_> = theirs[key]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|c| (text(c, "name"), text(c, "expirationDate")))
-            .collect();
-        let ours: Vec<_> = ours
-            .iter()
-            .map(|e| (e.name.to_owned(), e.expires.unwrap().to_string()))
-            .collect();
+    for (key, ours) in [("certificates", &ours.certificates), ("certificateAuthorities", &ours.certificate_authorities)]
+    {
+        let theirs: Vec<_> =
+            theirs[key].as_array().unwrap().iter().map(|c| (text(c, "name"), text(c, "expirationDate"))).collect();
+        let ours: Vec<_> = ours.iter().map(|e| (e.name.to_owned(), e.expires.unwrap().to_string())).collect();
         assert_eq!(theirs, ours, "{key}");
     }
 }
@@ -164,21 +111,14 @@ fn keeps_what_we_renewed() {
     renew::all(tree.dir(), &tree.pki(), &tree.params.policy).unwrap();
     let config = config(&tree, "ECDSA-P256");
     let said = make(&kubeadm, &tree, &config);
-    assert!(
-        !said.contains("Generating") && !said.contains("Writing"),
-        "{said}"
-    );
+    assert!(!said.contains("Generating") && !said.contains("Writing"), "{said}");
 }
 
 /// kubeadm's keys are SEC1 and PKCS#1, ours PKCS#8; both sides read all.
 #[test]
 fn its_trees_are_kept_and_renewed() {
     let Some(kubeadm) = kubeadm() else { return };
-    for (algorithm, name) in [
-        (EcdsaP256, "ECDSA-P256"),
-        (EcdsaP384, "ECDSA-P384"),
-        (Rsa2048, "RSA-2048"),
-    ] {
+    for (algorithm, name) in [(EcdsaP256, "ECDSA-P256"), (EcdsaP384, "ECDSA-P384"), (Rsa2048, "RSA-2048")] {
         let tree = Tree::empty(algorithm);
         let config = config(&tree, name);
         make(&kubeadm, &tree, &config);
@@ -199,24 +139,11 @@ fn ours_look_like_its() {
     let Some(kubeadm) = kubeadm() else { return };
     let (ours, theirs) = (Tree::p256(), Tree::empty(EcdsaP256));
     make(&kubeadm, &theirs, &config(&theirs, "ECDSA-P256"));
-    let names = |tree: &Tree| {
-        tree.files()
-            .into_iter()
-            .map(|(name, (mode, _))| (name, mode))
-            .collect::<Vec<_>>()
-    };
+    let names = |tree: &Tree| tree.files().into_iter().map(|(name, (mode, _))| (name, mode)).collect::<Vec<_>>();
     assert_eq!(names(&ours), names(&theirs));
     // kubeadm 1.36 still gives this one a group; the form without is that of 1.37.
-    for spec in CERTIFICATES
-        .iter()
-        .filter(|s| s.name != "apiserver-kubelet-client")
-    {
-        assert_eq!(
-            shown(&ours, spec.file),
-            shown(&theirs, spec.file),
-            "{}",
-            spec.name
-        );
+    for spec in CERTIFICATES.iter().filter(|s| s.name != "apiserver-kubelet-client") {
+        assert_eq!(shown(&ours, spec.file), shown(&theirs, spec.file), "{}", spec.name);
     }
     for spec in &usernetes_pki::kubeconfig::FILES {
         let blank = |tree: &Tree| blank(&std::fs::read_to_string(tree.at(spec.file)).unwrap());
@@ -229,25 +156,17 @@ fn shown(tree: &Tree, file: &str) -> Vec<String> {
     let path = tree.pki().join(format!("{file}.crt"));
     let extensions = "keyUsage,extendedKeyUsage,basicConstraints,subjectAltName";
     let output = Command::new("openssl")
-        .args([
-            "x509", "-noout", "-subject", "-issuer", "-ext", extensions, "-in",
-        ])
+        .args(["x509", "-noout", "-subject", "-issuer", "-ext", extensions, "-in"])
         .arg(path)
         .output()
         .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    let mut words: Vec<_> = text
-        .split(['\n', ','])
-        .map(|word| word.trim().to_owned())
-        .collect();
+    let mut words: Vec<_> = text.split(['\n', ',']).map(|word| word.trim().to_owned()).collect();
     words.sort();
     words
 }
 
 fn blank(text: &str) -> String {
-    let line = |line: &str| {
-        line.split_once("-data: ")
-            .map_or(line.to_owned(), |(key, _)| key.to_owned())
-    };
+    let line = |line: &str| line.split_once("-data: ").map_or(line.to_owned(), |(key, _)| key.to_owned());
     text.lines().map(line).collect::<Vec<_>>().join("\n")
 }

@@ -19,18 +19,7 @@ fn names_groups_and_servers() {
         std::fs::write(tree.at("client.crt"), pem).unwrap();
         let crt = tree.at("client.crt").display().to_string();
         let ca = tree.at("pki/ca.crt").display().to_string();
-        run(
-            "openssl",
-            &[
-                "verify",
-                "-x509_strict",
-                "-purpose",
-                "sslclient",
-                "-CAfile",
-                &ca,
-                &crt,
-            ],
-        );
+        run("openssl", &["verify", "-x509_strict", "-purpose", "sslclient", "-CAfile", &ca, &crt]);
         let subject = run("openssl", &["x509", "-noout", "-subject", "-in", &crt]);
         let server = &config.cluster().unwrap().server;
         let line = [spec.file, server, &config.current_context, &subject];
@@ -88,10 +77,7 @@ fn one_alone_and_an_expired_one() {
     let ensure = |name: &str| kubeconfig::ensure(tree.dir(), &tree.pki(), name, &tree.params);
     assert_eq!(ensure("admin.conf").unwrap().action, Action::Made);
     let error = told(&tree, &ensure("admin.conf").unwrap_err());
-    assert!(
-        error.starts_with("admin.conf expired at ") && error.ends_with("certs renew admin.conf"),
-        "{error}"
-    );
+    assert!(error.starts_with("admin.conf expired at ") && error.ends_with("certs renew admin.conf"), "{error}");
     insta::assert_snapshot!(told(&tree, &ensure("other.conf").unwrap_err()), @"there is no certificate other.conf; known are: admin.conf, super-admin.conf, kubelet.conf, controller-manager.conf, scheduler.conf");
 }
 
@@ -107,10 +93,5 @@ fn a_kubelet_conf_with_paths_is_kept() {
     user.client_certificate = Some("/var/lib/kubelet/pki/kubelet-client-current.pem".into());
     user.client_key = user.client_certificate.clone();
     std::fs::write(tree.at("kubelet.conf"), config.to_yaml()).unwrap();
-    assert!(
-        tree.kubeconfigs()
-            .unwrap()
-            .iter()
-            .all(|o| o.action == Action::Kept)
-    );
+    assert!(tree.kubeconfigs().unwrap().iter().all(|o| o.action == Action::Kept));
 }

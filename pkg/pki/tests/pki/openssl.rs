@@ -10,24 +10,9 @@ fn verify(tree: &Tree) {
         let ca = usernetes_pki::spec::find(spec.ca.unwrap()).unwrap();
         let file = |name: &str| tree.pki().join(format!("{name}.crt")).display().to_string();
         for usage in spec.usages {
-            let purpose = if *usage == Usage::Server {
-                "sslserver"
-            } else {
-                "sslclient"
-            };
+            let purpose = if *usage == Usage::Server { "sslserver" } else { "sslclient" };
             let (ca, leaf) = (file(ca.file), file(spec.file));
-            run(
-                "openssl",
-                &[
-                    "verify",
-                    "-x509_strict",
-                    "-purpose",
-                    purpose,
-                    "-CAfile",
-                    &ca,
-                    &leaf,
-                ],
-            );
+            run("openssl", &["verify", "-x509_strict", "-purpose", purpose, "-CAfile", &ca, &leaf]);
         }
     }
 }
@@ -37,25 +22,11 @@ fn accepts(algorithm: EncryptionAlgorithm, key_type: &str) {
     verify(&tree);
     for name in ["ca", "apiserver", "etcd/peer", "sa"] {
         let key = tree.at(&format!("pki/{name}.key")).display().to_string();
-        let text = run(
-            "openssl",
-            &["pkey", "-in", &key, "-noout", "-text", "-check"],
-        );
+        let text = run("openssl", &["pkey", "-in", &key, "-noout", "-text", "-check"]);
         assert!(text.contains(key_type), "{name}: {text}");
     }
-    let of_key = run(
-        "openssl",
-        &[
-            "pkey",
-            "-in",
-            &tree.at("pki/sa.key").display().to_string(),
-            "-pubout",
-        ],
-    );
-    assert_eq!(
-        of_key,
-        std::fs::read_to_string(tree.at("pki/sa.pub")).unwrap()
-    );
+    let of_key = run("openssl", &["pkey", "-in", &tree.at("pki/sa.key").display().to_string(), "-pubout"]);
+    assert_eq!(of_key, std::fs::read_to_string(tree.at("pki/sa.pub")).unwrap());
 }
 
 #[test]
@@ -81,13 +52,7 @@ fn larger_rsa() {
         store::ensure(&tree.pki(), "front-proxy-ca", &tree.params).unwrap();
         let text = run(
             "openssl",
-            &[
-                "x509",
-                "-noout",
-                "-text",
-                "-in",
-                &tree.at("pki/front-proxy-ca.crt").display().to_string(),
-            ],
+            &["x509", "-noout", "-text", "-in", &tree.at("pki/front-proxy-ca.crt").display().to_string()],
         );
         assert!(text.contains(size), "{text}");
     }
@@ -163,11 +128,7 @@ fn serials_are_positive_63_bit_and_differ() {
     let tree = Tree::p256();
     let mut serials: Vec<u64> = Vec::new();
     for spec in &CERTIFICATES {
-        let path = tree
-            .pki()
-            .join(format!("{}.crt", spec.file))
-            .display()
-            .to_string();
+        let path = tree.pki().join(format!("{}.crt", spec.file)).display().to_string();
         let line = run("openssl", &["x509", "-noout", "-serial", "-in", &path]);
         let serial = u64::from_str_radix(line.trim().trim_start_matches("serial="), 16).unwrap();
         assert!(serial > 0 && i64::try_from(serial).is_ok(), "{line}");

@@ -8,18 +8,7 @@ use usernetes_pki::{Action, expiry};
 
 fn subject_and_names(tree: &Tree, file: &str) -> String {
     let path = tree.at(file).display().to_string();
-    run(
-        "openssl",
-        &[
-            "x509",
-            "-noout",
-            "-subject",
-            "-ext",
-            "subjectAltName,extendedKeyUsage",
-            "-in",
-            &path,
-        ],
-    )
+    run("openssl", &["x509", "-noout", "-subject", "-ext", "subjectAltName,extendedKeyUsage", "-in", &path])
 }
 
 #[test]
@@ -36,19 +25,13 @@ fn expired_ones_come_back_as_they_were() {
     tree.params.policy.validity = crate::support::YEAR;
     tree.params.policy.algorithm = EcdsaP384;
     let renewed = renew::all(tree.dir(), &tree.pki(), &tree.params.policy).unwrap();
-    let missing: Vec<_> = renewed
-        .iter()
-        .filter(|(_, r)| *r != Renewal::Renewed)
-        .collect();
+    let missing: Vec<_> = renewed.iter().filter(|(_, r)| *r != Renewal::Renewed).collect();
     assert_eq!(missing, [&("super-admin.conf", Renewal::Missing)]);
 
     assert_eq!(subject_and_names(&tree, "pki/apiserver.crt"), names);
     assert_eq!(actions(&tree.certs().unwrap()), [Action::Kept; 11]);
     let after = tree.files();
-    let same: Vec<_> = after
-        .keys()
-        .filter(|name| after[*name] == before[*name])
-        .collect();
+    let same: Vec<_> = after.keys().filter(|name| after[*name] == before[*name]).collect();
     insta::assert_debug_snapshot!(same, @r#"
 [
     "kubelet.conf",
@@ -73,17 +56,11 @@ fn without_the_cas_key_nothing_is_renewed() {
     tree.remove("pki/ca.key");
     let before = tree.files();
     for name in ["apiserver", "admin.conf"] {
-        assert_eq!(
-            renew::renew(tree.dir(), &tree.pki(), name, &tree.params.policy).unwrap(),
-            Renewal::External
-        );
+        assert_eq!(renew::renew(tree.dir(), &tree.pki(), name, &tree.params.policy).unwrap(), Renewal::External);
     }
     assert_eq!(tree.files(), before);
     for name in ["ca", "sa", "kubelet.conf"] {
-        assert!(
-            renew::renew(tree.dir(), &tree.pki(), name, &tree.params.policy).is_err(),
-            "{name}"
-        );
+        assert!(renew::renew(tree.dir(), &tree.pki(), name, &tree.params.policy).is_err(), "{name}");
     }
 }
 
@@ -92,14 +69,8 @@ fn the_report_lists_all() {
     let tree = Tree::p256();
     tree.remove("super-admin.conf");
     let report = expiry::check(tree.dir(), &tree.pki()).unwrap();
-    let line =
-        |e: &expiry::Expiration| format!("{} {:?} {}", e.name, e.authority, e.expires.is_some());
-    let lines: Vec<_> = report
-        .certificates
-        .iter()
-        .chain(&report.certificate_authorities)
-        .map(line)
-        .collect();
+    let line = |e: &expiry::Expiration| format!("{} {:?} {}", e.name, e.authority, e.expires.is_some());
+    let lines: Vec<_> = report.certificates.iter().chain(&report.certificate_authorities).map(line).collect();
     insta::assert_snapshot!(lines.join("\n"), @r#"
 admin.conf Some("ca") true
 apiserver Some("ca") true

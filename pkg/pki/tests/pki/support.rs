@@ -23,11 +23,7 @@ pub(crate) fn params(algorithm: EncryptionAlgorithm) -> CertParams {
         api_server_sans: vec![],
         etcd_server_sans: vec![],
         etcd_peer_sans: vec![],
-        policy: Policy {
-            algorithm,
-            validity: YEAR,
-            ca_validity: YEAR * 10,
-        },
+        policy: Policy { algorithm, validity: YEAR, ca_validity: YEAR * 10 },
     }
 }
 
@@ -39,10 +35,7 @@ pub(crate) struct Tree {
 
 impl Tree {
     pub(crate) fn empty(algorithm: EncryptionAlgorithm) -> Self {
-        Self {
-            folder: tempfile::tempdir().unwrap(),
-            params: params(algorithm),
-        }
+        Self { folder: tempfile::tempdir().unwrap(), params: params(algorithm) }
     }
 
     /// With everything made.
@@ -91,12 +84,7 @@ impl Tree {
                     folders.push(entry.path());
                     continue;
                 }
-                let name = entry
-                    .path()
-                    .strip_prefix(self.dir())
-                    .unwrap()
-                    .display()
-                    .to_string();
+                let name = entry.path().strip_prefix(self.dir()).unwrap().display().to_string();
                 let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
                 files.insert(name, (mode, std::fs::read(entry.path()).unwrap()));
             }
@@ -117,15 +105,8 @@ pub(crate) fn told(tree: &Tree, error: &PkiError) -> String {
 
 /// Standard output of a program that has to succeed.
 pub(crate) fn run(program: impl AsRef<Path>, arguments: &[&str]) -> String {
-    let output = Command::new(program.as_ref())
-        .args(arguments)
-        .output()
-        .unwrap();
+    let output = Command::new(program.as_ref()).args(arguments).output().unwrap();
     let error = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success(),
-        "{} {arguments:?}: {error}",
-        program.as_ref().display()
-    );
+    assert!(output.status.success(), "{} {arguments:?}: {error}", program.as_ref().display());
     String::from_utf8(output.stdout).unwrap()
 }

@@ -22,15 +22,7 @@ fn a_second_run_changes_nothing() {
 #[test]
 fn modes() {
     for (name, (mode, _)) in Tree::p256().files() {
-        assert_eq!(
-            mode,
-            if name.rsplit('.').next() == Some("crt") {
-                0o644
-            } else {
-                0o600
-            },
-            "{name}"
-        );
+        assert_eq!(mode, if name.rsplit('.').next() == Some("crt") { 0o644 } else { 0o600 }, "{name}");
     }
 }
 
@@ -69,16 +61,9 @@ fn a_key_alone_is_taken_up() {
     tree.remove("pki/apiserver.crt");
     tree.remove("pki/sa.pub");
     let outcomes = tree.certs().unwrap();
-    let made: Vec<_> = outcomes
-        .iter()
-        .filter(|o| o.action == Action::Made)
-        .map(|o| o.name)
-        .collect();
+    let made: Vec<_> = outcomes.iter().filter(|o| o.action == Action::Made).map(|o| o.name).collect();
     assert_eq!(made, ["apiserver", "sa"]);
-    assert_eq!(
-        tree.files()["pki/apiserver.key"],
-        before["pki/apiserver.key"]
-    );
+    assert_eq!(tree.files()["pki/apiserver.key"], before["pki/apiserver.key"]);
     assert_eq!(tree.files()["pki/sa.pub"], before["pki/sa.pub"]);
     assert_eq!(actions(&tree.certs().unwrap()), [Action::Kept; 11]);
 }
@@ -204,12 +189,7 @@ fn a_wildcard_covers_one_label() {
     tree.params.api_server_sans = vec!["api.example.org".into()];
     assert_eq!(actions(&tree.certs().unwrap()), [Action::Kept; 11]);
     tree.params.api_server_sans = vec!["a.b.example.org".into()];
-    assert!(
-        tree.certs()
-            .unwrap_err()
-            .to_string()
-            .ends_with("does not hold a.b.example.org")
-    );
+    assert!(tree.certs().unwrap_err().to_string().ends_with("does not hold a.b.example.org"));
 }
 
 /// The goal is 0.1 s in a release build.
@@ -223,12 +203,6 @@ fn takes_little_time() {
         })
         .collect();
     times.sort();
-    eprintln!(
-        "certificates and kubeconfigs, ECDSA P-256: median {:?} of {times:?}",
-        times[4]
-    );
-    assert!(
-        cfg!(debug_assertions) || times[4] < Duration::from_millis(100),
-        "{times:?}"
-    );
+    eprintln!("certificates and kubeconfigs, ECDSA P-256: median {:?} of {times:?}", times[4]);
+    assert!(cfg!(debug_assertions) || times[4] < Duration::from_millis(100), "{times:?}");
 }

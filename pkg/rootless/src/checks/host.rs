@@ -52,14 +52,17 @@ pub(super) fn sub_id() -> Finding {
     };
     let (uids, gids) = ids.totals();
     if uids < ENOUGH_IDS || gids < ENOUGH_IDS {
-        let message = format!("{} has {uids} subordinate uids and {gids} gids; {ENOUGH_IDS} of each are needed", ids.user);
+        let message =
+            format!("{} has {uids} subordinate uids and {gids} gids; {ENOUGH_IDS} of each are needed", ids.user);
         return Finding::error(CHECK, message, add_ids(&ids.user));
     }
     Finding::passed(CHECK)
 }
 
 fn add_ids(user: &str) -> String {
-    format!("sudo usermod --add-subuids 524288-589823 --add-subgids 524288-589823 {user} (a range that nobody else has)")
+    format!(
+        "sudo usermod --add-subuids 524288-589823 --add-subgids 524288-589823 {user} (a range that nobody else has)"
+    )
 }
 
 /// The kernel lets ordinary users make user namespaces.

@@ -27,13 +27,17 @@ fn at_least(check: &str, settings: &[(&str, u64)], consequence: &str) -> Finding
 
 /// A setting that cannot be read, or is no number, is not complained about.
 fn judge(check: &str, settings: &[(&str, String, u64)], consequence: &str) -> Finding {
-    let low: Vec<_> = settings.iter().filter(|(_, is, wanted)| is.trim().parse().is_ok_and(|is: u64| is < *wanted)).collect();
+    let low: Vec<_> =
+        settings.iter().filter(|(_, is, wanted)| is.trim().parse().is_ok_and(|is: u64| is < *wanted)).collect();
     if low.is_empty() {
         return Finding::passed(check);
     }
     let is = low.iter().map(|(name, is, _)| format!("{name} is {}", is.trim())).collect::<Vec<_>>().join(", ");
     let lines = low.iter().map(|(name, _, wanted)| format!("{name}={wanted}")).collect::<Vec<_>>().join("\\n");
-    let cure = format!("printf '{lines}\\n' | sudo tee /etc/sysctl.d/99-{}.conf && sudo sysctl --system", check.to_lowercase());
+    let cure = format!(
+        "printf '{lines}\\n' | sudo tee /etc/sysctl.d/99-{}.conf && sudo sysctl --system",
+        check.to_lowercase()
+    );
     Finding::warning(check, format!("{is}: {consequence}"), cure)
 }
 
@@ -45,7 +49,8 @@ mod tests {
 
     #[test]
     fn only_what_is_too_low_is_named() {
-        let settings = [("fs.a", "128\n".to_owned(), 512), ("fs.b", "1000".to_owned(), 512), ("fs.c", String::new(), 1)];
+        let settings =
+            [("fs.a", "128\n".to_owned(), 512), ("fs.b", "1000".to_owned(), 512), ("fs.c", String::new(), 1)];
         let finding = judge("Inotify", &settings, "it may fail");
         insta::assert_snapshot!(finding.message, @"fs.a is 128: it may fail");
         insta::assert_snapshot!(

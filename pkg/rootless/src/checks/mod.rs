@@ -16,7 +16,13 @@ use usernetes_host::{Finding, Level};
 pub fn checks(state_dir: &Path) -> Vec<Finding> {
     let mut findings = vec![host::newuidmap(), host::sub_id(), host::userns_sysctl(), apparmor::userns()];
     findings.extend(probe::namespaces(state_dir));
-    findings.extend([host::tun_device(), host::slirp4netns(), cgroup_delegation(), limits::keyring(), limits::inotify()]);
+    findings.extend([
+        host::tun_device(),
+        host::slirp4netns(),
+        cgroup_delegation(),
+        limits::keyring(),
+        limits::inotify(),
+    ]);
     findings
 }
 

@@ -41,8 +41,7 @@ fn overlay_warning(folder: &Path, reason: &str) -> Finding {
 fn try_out(folder: &Path) -> Result<Option<String>, String> {
     let text = |e: &dyn std::fmt::Display| e.to_string();
     let ids = SubIds::current().map_err(|e| text(&e))?;
-    let (mut stage, socket) =
-        userns::start(Stage::Probe, &ids, &[folder]).map_err(|e| text(&e))?;
+    let (mut stage, socket) = userns::start(Stage::Probe, &ids, &[folder]).map_err(|e| text(&e))?;
     let report = socket.recv();
     stage.wait().map_err(|e| text(&e))?;
     match report.map_err(|e| text(&e))?.0 {
@@ -86,7 +85,8 @@ fn try_overlay(scratch: &Path) -> Result<(), StageError> {
     fs::create_dir(lower.join("folder")).what("make a folder")?;
     let (lower, upper, work) = (lower.display(), upper.display(), work.display());
     let options = format!("lowerdir={lower},upperdir={upper},workdir={work},userxattr");
-    mount(Some("overlay"), &merged, Some("overlay"), MsFlags::empty(), Some(options.as_str())).what("mount an overlay")?;
+    mount(Some("overlay"), &merged, Some("overlay"), MsFlags::empty(), Some(options.as_str()))
+        .what("mount an overlay")?;
     let replaced = fs::remove_dir(merged.join("folder")).and_then(|()| fs::create_dir(merged.join("folder")));
     let unmounted = umount2(&merged, MntFlags::MNT_DETACH);
     replaced.what("replace a folder in an overlay")?;

@@ -1,8 +1,8 @@
 //! What the payload is given.
 
+use crate::Spec;
 use crate::child::ParentLink;
 use crate::ports::PortManager;
-use crate::Spec;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::SystemTime;

@@ -10,8 +10,8 @@ mod net;
 mod places;
 mod unshare;
 
-pub use context::{ChildContext, PayloadRequest, ReadyNotifier, Status, SysctlOutcome};
 pub(crate) use context::Node;
+pub use context::{ChildContext, PayloadRequest, ReadyNotifier, Status, SysctlOutcome};
 pub(crate) use link::ParentLink;
 pub(crate) use net::address as tap_address;
 

@@ -19,10 +19,7 @@ pub(crate) enum NetError {
     Open(io::Error),
     /// A netlink request.
     #[error("cannot {what}: {source}")]
-    Netlink {
-        what: String,
-        source: rtnetlink::Error,
-    },
+    Netlink { what: String, source: rtnetlink::Error },
 }
 
 trait What<T> {

@@ -57,7 +57,8 @@ impl Places {
         }
         let old = open_path(folder).what(format!("open {}", folder.display()))?;
         // A folder that we cannot list has nothing for us.
-        let entries: Vec<DirEntry> = fs::read_dir(folder).map(|entries| entries.flatten().collect()).unwrap_or_default();
+        let entries: Vec<DirEntry> =
+            fs::read_dir(folder).map(|entries| entries.flatten().collect()).unwrap_or_default();
         mount_tmpfs(folder)?;
         for entry in entries {
             let source = through(&old).join(entry.file_name());

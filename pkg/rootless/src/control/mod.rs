@@ -5,8 +5,8 @@ mod endpoint;
 mod server;
 
 pub use client::{Client, ControlError, Watch};
-pub use endpoint::EndpointError;
 pub(crate) use endpoint::Endpoint;
+pub use endpoint::EndpointError;
 pub(crate) use server::serve;
 
 use crate::ports::Forward;

@@ -29,7 +29,9 @@ fn tables(protocol: Protocol) -> Vec<Row> {
 fn conflicts(row: &Row, spec: &PortSpec) -> bool {
     let (ours, theirs) = (spec.host.ip(), row.local.ip());
     let holds = spec.protocol == Protocol::Udp || row.listening;
-    holds && row.local.port() == spec.host.port() && (ours == theirs || ours.is_unspecified() || theirs.is_unspecified())
+    holds
+        && row.local.port() == spec.host.port()
+        && (ours == theirs || ours.is_unspecified() || theirs.is_unspecified())
 }
 
 /// Addresses are hexadecimal words in the machine's byte order, the port is a plain number.
@@ -84,7 +86,10 @@ mod tests {
     fn rows_of_both_families() {
         let v4 = "   0: 0100007F:192B 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 4242 1 0";
         let row = parse_row(v4).expect("a row");
-        assert_eq!(row, Row { local: "127.0.0.1:6443".parse().expect("address"), listening: true, uid: 1000, inode: 4242 });
+        assert_eq!(
+            row,
+            Row { local: "127.0.0.1:6443".parse().expect("address"), listening: true, uid: 1000, inode: 4242 }
+        );
         let v6 = "   1: 00000000000000000000000001000000:0050 0:0 0A 0:0 0:0 0  33  0 7 1";
         assert_eq!(parse_row(v6).expect("a row").local, "[::1]:80".parse().expect("address"));
         assert_eq!(parse_row("  sl  local_address rem_address   st tx_queue"), None);

@@ -97,7 +97,8 @@ impl Wire {
         if words.is_empty() {
             // Once more where nothing is mounted below /etc, which then is an overlay.
             let namespace = format!("--net=/run/netns/{}", self.own);
-            passed &= on_own(&["nsenter", &namespace]).args(["--exact", "lifecycle::mounts_and_files"]).status()?.success();
+            passed &=
+                on_own(&["nsenter", &namespace]).args(["--exact", "lifecycle::mounts_and_files"]).status()?.success();
         }
         server.kill()?;
         server.wait()?;

@@ -57,16 +57,26 @@ fn ids_and_namespaces() -> Result<(), Failed> {
     let node = Node::start()?;
     assert_same(node.sh("id -u; id -g; hostname; cat /proc/1/comm")?.as_str(), "0\n0\nnode-it\nusernetes-child")?;
     let map = node.sh("cat /proc/self/uid_map")?;
-    let rows: Vec<Vec<u32>> = map.lines().map(|l| l.split_whitespace().filter_map(|n| n.parse().ok()).collect()).collect();
+    let rows: Vec<Vec<u32>> =
+        map.lines().map(|l| l.split_whitespace().filter_map(|n| n.parse().ok()).collect()).collect();
     assert_same(&rows[0], &vec![0, nix::unistd::getuid().as_raw(), 1])?;
     assert_that(rows[1][0] == 1 && rows[1][2] >= 65536, "the subordinate range follows")?;
-    assert_same(node.sh("touch /tmp/u7s-it-$$ && chown 1000:1000 /tmp/u7s-it-$$ && stat -c %u /tmp/u7s-it-$$; rm /tmp/u7s-it-$$")?.as_str(), "1000")?;
+    assert_same(
+        node.sh(
+            "touch /tmp/u7s-it-$$ && chown 1000:1000 /tmp/u7s-it-$$ && stat -c %u /tmp/u7s-it-$$; rm /tmp/u7s-it-$$",
+        )?
+        .as_str(),
+        "1000",
+    )?;
     for namespace in ["user", "mnt", "net", "pid", "uts", "ipc", "cgroup"] {
         let of = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/{namespace}"));
         assert_that(of("self")? != of(&node.child_pid.to_string())?, namespace)?;
     }
     let environment = node.sh("tr '\\0' '\\n' < /proc/1/environ")?;
-    assert_that(!environment.contains("NOTIFY_SOCKET") && !environment.contains("XDG_RUNTIME_DIR"), "a clean environment")
+    assert_that(
+        !environment.contains("NOTIFY_SOCKET") && !environment.contains("XDG_RUNTIME_DIR"),
+        "a clean environment",
+    )
 }
 
 fn orphans_are_reaped() -> Result<(), Failed> {
@@ -179,14 +189,27 @@ fn mounts_and_files() -> Result<(), Failed> {
     node.sh("echo new > /var/lib/u7s-it/data/new; echo a > /etc/new; rm -f /etc/hostname; mkdir -p /etc/cni/net.d /opt/other /usr/local/u7s-it; test -d /usr/local/bin")?;
     let written = std::fs::read_to_string(node.folder.path().join("source/new"))?;
     assert_same(written.as_str(), "new\n")?;
-    assert_same(node.sh("cat /etc/passwd; stat -c %a /run/u7s-it/secret; cat /etc/ssl/u7s-it.conf")?.as_str(), "root:x:0:0::/root:/bin/sh\n600\ny")?;
-    assert_same(node.sh("cat /etc/resolv.conf; grep -w node-it /etc/hosts | cut -f1; ls /run")?.as_str(), "nameserver 10.0.2.3\n198.51.100.11\nlock\nu7s-it")?;
+    assert_same(
+        node.sh("cat /etc/passwd; stat -c %a /run/u7s-it/secret; cat /etc/ssl/u7s-it.conf")?.as_str(),
+        "root:x:0:0::/root:/bin/sh\n600\ny",
+    )?;
+    assert_same(
+        node.sh("cat /etc/resolv.conf; grep -w node-it /etc/hosts | cut -f1; ls /run")?.as_str(),
+        "nameserver 10.0.2.3\n198.51.100.11\nlock\nu7s-it",
+    )?;
     let mounts = std::fs::read_to_string("/proc/self/mountinfo")?;
-    let kind = if mounts.lines().any(|l| l.split(' ').nth(4).is_some_and(|m| m.starts_with("/etc/"))) { "tmpfs" } else { "overlayfs" };
+    let kind = if mounts.lines().any(|l| l.split(' ').nth(4).is_some_and(|m| m.starts_with("/etc/"))) {
+        "tmpfs"
+    } else {
+        "overlayfs"
+    };
     assert_same(node.sh("stat -fc %T /etc")?.as_str(), kind)?;
     // What the host has stays visible, and stays the host's.
     assert_same(node.sh("ls /var/lib/dpkg/status")?.as_str(), "/var/lib/dpkg/status")?;
-    assert_that(["/var/lib/u7s-it", "/etc/new", "/usr/local/u7s-it"].iter().all(|path| !std::path::Path::new(path).exists()), "the host is untouched")?;
+    assert_that(
+        ["/var/lib/u7s-it", "/etc/new", "/usr/local/u7s-it"].iter().all(|path| !std::path::Path::new(path).exists()),
+        "the host is untouched",
+    )?;
     assert_that(node.sh("grep -c ' / / .*shared:' /proc/self/mountinfo")? != "0", "/ is shared")?;
     assert_same(node.sh("stat -fc %T /sys/fs/cgroup")?.as_str(), "cgroup2fs")?;
     let outcomes = node.client()?.info()?.status["sysctls"].clone();
@@ -204,7 +227,8 @@ fn missing_source_is_named() -> Result<(), Failed> {
 fn status_is_streamed() -> Result<(), Failed> {
     let node = Node::start()?;
     let mut watch = node.client()?.watch()?;
-    let next = |watch: &mut usernetes_rootless::control::Watch| -> Result<Value, Failed> { Ok(watch.next().ok_or("ended")??) };
+    let next =
+        |watch: &mut usernetes_rootless::control::Watch| -> Result<Value, Failed> { Ok(watch.next().ok_or("ended")??) };
     assert_same(&next(&mut watch)?["phase"], &json!("up"))?;
     node.ask(json!({ "status": "busy" }))?;
     assert_same(next(&mut watch)?, json!("busy"))?;

@@ -6,14 +6,14 @@ use libtest_mimic::Failed;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-pub(crate) const TESTS: &[(&str, crate::Test)] = &[
-    ("network::interfaces", interfaces),
-    ("network::tap_survives_its_helper", tap_survives_its_helper),
-];
+pub(crate) const TESTS: &[(&str, crate::Test)] =
+    &[("network::interfaces", interfaces), ("network::tap_survives_its_helper", tap_survives_its_helper)];
 
 /// These need a second host.
-pub(crate) const WITH_PEER: &[(&str, crate::Test)] =
-    &[("network::outside_is_reached", outside_is_reached), ("network::outside_is_reached_again", outside_is_reached_again)];
+pub(crate) const WITH_PEER: &[(&str, crate::Test)] = &[
+    ("network::outside_is_reached", outside_is_reached),
+    ("network::outside_is_reached_again", outside_is_reached_again),
+];
 
 fn interfaces() -> Result<(), Failed> {
     let node = Node::start()?;
@@ -39,7 +39,8 @@ fn tap_survives_its_helper() -> Result<(), Failed> {
 fn kill_helper(node: &Node) -> Result<(), Failed> {
     let before = node.client()?.info()?.network;
     kill(Pid::from_raw(before.pid.cast_signed()), Signal::SIGKILL)?;
-    let restarted = || node.client().is_ok_and(|mut c| c.info().is_ok_and(|i| i.network.restarts == 1 && i.network.pid != 0));
+    let restarted =
+        || node.client().is_ok_and(|mut c| c.info().is_ok_and(|i| i.network.restarts == 1 && i.network.pid != 0));
     eventually("it is started again", restarted)?;
     assert_that(!alive(before.pid.cast_signed()), "the old one is gone")?;
     eventually("the tap has a carrier", || node.sh("cat /sys/class/net/tap0/carrier").is_ok_and(|c| c == "1"))

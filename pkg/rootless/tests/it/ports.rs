@@ -115,7 +115,8 @@ fn udp_relay() -> Result<(), Failed> {
     let spec = PortSpec { protocol: Protocol::Udp, host, node: inside };
     let node = Node::start_with(|s, _| s.ports = vec![Forward::relay(spec)])?;
     // Several senders arrive by one socket: the receiver sees one source.
-    let mut receiver = usernetes_rootless::enter_command(node.child_pid, RECEIVER).stdout(std::process::Stdio::piped()).spawn()?;
+    let mut receiver =
+        usernetes_rootless::enter_command(node.child_pid, RECEIVER).stdout(std::process::Stdio::piped()).spawn()?;
     let mut output = std::io::BufReader::new(receiver.stdout.take().ok_or("no output")?);
     let mut line = String::new();
     std::io::BufRead::read_line(&mut output, &mut line)?;
@@ -196,7 +197,8 @@ fn low_port_names_the_sysctl() -> Result<(), Failed> {
     }
     let node = Node::start()?;
     let host = "127.0.0.1:80".parse()?;
-    let error = node.client()?.add_port(PortSpec { protocol: Protocol::Tcp, host, node: host }).err().ok_or("published")?;
+    let error =
+        node.client()?.add_port(PortSpec { protocol: Protocol::Tcp, host, node: host }).err().ok_or("published")?;
     let ControlError::Refused { message, hint } = error else { return Err(error.into()) };
     assert_that(message.contains("net.ipv4.ip_unprivileged_port_start"), &message)?;
     assert_same(hint.as_deref(), Some("sudo sysctl -w net.ipv4.ip_unprivileged_port_start=80"))

@@ -13,11 +13,16 @@ pub(crate) const TESTS: &[(&str, crate::Test)] = &[
 
 fn enter_gives_the_exit_code() -> Result<(), Failed> {
     let node = Node::start()?;
-    let code = |words: &[&str]| -> Result<Option<i32>, Failed> { Ok(enter_command(node.child_pid, words).output()?.status.code()) };
+    let code = |words: &[&str]| -> Result<Option<i32>, Failed> {
+        Ok(enter_command(node.child_pid, words).output()?.status.code())
+    };
     assert_same(code(&["sh", "-c", "exit 5"])?, Some(5))?;
     assert_same(code(&["sh", "-c", "kill -15 $$"])?, Some(143))?;
     assert_same(code(&["/no/such/program"])?, Some(126))?;
-    assert_same(node.sh("pwd; echo $PATH; test -n \"$(ls /proc/1/root)\" && echo root")?.as_str(), "/\n/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nroot")
+    assert_same(
+        node.sh("pwd; echo $PATH; test -n \"$(ls /proc/1/root)\" && echo root")?.as_str(),
+        "/\n/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nroot",
+    )
 }
 
 fn files_of_subordinate_ids_are_deleted() -> Result<(), Failed> {

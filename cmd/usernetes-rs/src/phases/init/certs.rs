@@ -5,8 +5,8 @@ use crate::errors::Hinted;
 use crate::workflow::{Part, Phase};
 use anyhow::Result;
 use usernetes_api::constants::PKI_DIR;
-use usernetes_pki::store::{self, Action, Outcome, PkiError};
 use usernetes_pki::CertParams;
+use usernetes_pki::store::{self, Action, Outcome, PkiError};
 
 /// Makes what is missing; valid pairs stay.
 pub(super) struct Certs;

@@ -47,12 +47,21 @@ pub(super) fn closing_words(data: &mut InitData, seconds: f64) -> Result<()> {
     );
     printer.result(&format!("Ready in {seconds:.1} s. Next:"));
     match &merged {
-        Some(path) => printer.result(&format!("  kubectl get nodes                  ({} has the cluster now)", path.display())),
+        Some(path) => {
+            printer.result(&format!("  kubectl get nodes                  ({} has the cluster now)", path.display()))
+        }
         None => printer.result(&format!("  export KUBECONFIG={}", kubeconfig.display())),
     }
     printer.result(&format!("  usernetes-rs{flag} kubectl get nodes"));
     if let Some(token) = join {
-        let life = data.node.config.init.bootstrap_tokens.first().and_then(|t| t.ttl).map_or("24h0m0s".into(), |t| t.to_string());
+        let life = data
+            .node
+            .config
+            .init
+            .bootstrap_tokens
+            .first()
+            .and_then(|t| t.ttl)
+            .map_or("24h0m0s".into(), |t| t.to_string());
         printer.result(&format!("Join another host (valid for {life}):"));
         printer.result(&format!("  usernetes-rs join {}", token.expose()));
     }
@@ -64,7 +73,8 @@ fn merge(data: &InitData) -> Result<std::path::PathBuf> {
     let path = usernetes_host::env::home()?.join(".kube/config");
     let theirs = fs::read_if_exists(&path)?.unwrap_or_default();
     let ours = Kubeconfig::parse(&fs::read(data.node.session.paths.admin_conf())?)?;
-    let merged = usernetes_pki::kubeconfig::merge(&theirs, &ours).with_context(|| format!("cannot merge into {}", path.display()))?;
+    let merged = usernetes_pki::kubeconfig::merge(&theirs, &ours)
+        .with_context(|| format!("cannot merge into {}", path.display()))?;
     fs::write(&path, merged, Mode::Secret)?;
     Ok(path)
 }

@@ -8,8 +8,8 @@ use anyhow::{Context as _, Result};
 use std::path::Path;
 use usernetes_api::constants::{KUBERNETES_DIR, PKI_DIR};
 use usernetes_api::{BootstrapTokenDiscovery, Config};
-use usernetes_cluster::discovery::{self, DiscoverError, Limits};
 use usernetes_cluster::Cluster;
+use usernetes_cluster::discovery::{self, DiscoverError, Limits};
 use usernetes_host::fs::{self, Mode};
 use usernetes_pki::{BootstrapToken, CaCertHash, Endpoint, kubeconfig};
 
@@ -31,9 +31,10 @@ impl Phase<JoinData> for Discovery {
             return Ok("this node has its credentials already".into());
         }
         let join = data.node.config.join.clone().context("the configuration has no JoinConfiguration")?;
-        let by_token = join.discovery.bootstrap_token.ok_or_else(|| {
-            UsageError::Flags("discovery by file is not there yet; join with a token".into())
-        })?;
+        let by_token = join
+            .discovery
+            .bootstrap_token
+            .ok_or_else(|| UsageError::Flags("discovery by file is not there yet; join with a token".into()))?;
         let token: BootstrapToken = by_token.token.parse()?;
         let found = data.block_on(discover(&by_token, &token, join.timeouts.discovery.0))?;
         fs::write(data.node.session.paths.node(PKI_DIR).join("ca.crt"), &found.ca_pem, Mode::Public)?;
@@ -70,7 +71,9 @@ async fn cluster_configuration(bootstrap: &Path, name: &str) -> Result<String> {
     if cluster.node(name).await?.is_some_and(|node| node.ready) {
         return Err(Hinted::new(
             format!("the cluster has a Ready node {name:?} already"),
-            format!("--node-name OTHER here, or usernetes-rs nodes remove {name} on the control-plane host if it is gone"),
+            format!(
+                "--node-name OTHER here, or usernetes-rs nodes remove {name} on the control-plane host if it is gone"
+            ),
         )
         .into());
     }

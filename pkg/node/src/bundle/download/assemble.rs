@@ -10,8 +10,8 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use tar::Archive;
 use usernetes_api::bundle::{BundleComponent, BundleFile, BundleImage, BundleManifest};
-use usernetes_host::fs::{self, Context as _, create_dir};
 use usernetes_host::Mode;
+use usernetes_host::fs::{self, Context as _, create_dir};
 
 /// An artifact that was downloaded and checked.
 pub(crate) struct Fetched {
@@ -87,12 +87,7 @@ fn file(dir: &Path, path: &str, executable: bool) -> Result<BundleFile, Download
 }
 
 /// Takes the wanted members out of an archive, and nothing else.
-fn extract(
-    one: &Fetched,
-    members: &[(&str, &str)],
-    release: &Release<'_>,
-    to: &Path,
-) -> Result<(), DownloadError> {
+fn extract(one: &Fetched, members: &[(&str, &str)], release: &Release<'_>, to: &Path) -> Result<(), DownloadError> {
     let broken = |source| DownloadError::Archive { url: one.url.clone(), source };
     let mut wanted: HashMap<PathBuf, &str> =
         members.iter().map(|(member, path)| (one.artifact.fill(member, release).into(), *path)).collect();

@@ -105,14 +105,15 @@ impl DownloadError {
                  `usernetes-rs bundle import PATH`"
                     .into()
             }
-            Self::Status { .. } => "see whether the mirror has the file, or whether upstream removed the release".into(),
+            Self::Status { .. } => {
+                "see whether the mirror has the file, or whether upstream removed the release".into()
+            }
             Self::Checksum { .. } | Self::NoChecksum { .. } | Self::Archive { .. } | Self::Member { .. } => {
                 "do not use the file; try again, or from another mirror".into()
             }
-            Self::Locked { lock, .. } => format!(
-                "find out why the release changed; if that is right, remove its line from {}",
-                lock.display()
-            ),
+            Self::Locked { lock, .. } => {
+                format!("find out why the release changed; if that is right, remove its line from {}", lock.display())
+            }
             Self::LockFile { path, .. } => format!("restore {} or remove it", path.display()),
         })
     }

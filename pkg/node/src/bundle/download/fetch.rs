@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::fs::{File, OpenOptions};
 use tokio::io::AsyncWriteExt as _;
-use usernetes_host::{FsError, Mode};
 use usernetes_host::fs::{self, Context as _};
+use usernetes_host::{FsError, Mode};
 
 /// Failures in a row without a new byte, after which we give up.
 const ATTEMPTS: u32 = 5;

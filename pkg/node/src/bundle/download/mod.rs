@@ -161,12 +161,7 @@ async fn hash(path: &Path) -> Result<String, DownloadError> {
     .await
 }
 
-fn finish(
-    workshop: &Workshop,
-    fetched: &[Fetched],
-    options: &Options,
-    work: &Path,
-) -> Result<Imported, DownloadError> {
+fn finish(workshop: &Workshop, fetched: &[Fetched], options: &Options, work: &Path) -> Result<Imported, DownloadError> {
     let half_made = workshop.folder()?;
     assemble::assemble(fetched, &release(options), half_made.path())?;
     let imported = workshop.keep(half_made.path(), half_made.path(), &options.cache, &|_| {})?;

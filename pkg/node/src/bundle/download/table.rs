@@ -47,10 +47,7 @@ const fn kubernetes(url: &'static str, to: &'static str) -> Artifact {
 pub(crate) static ARTIFACTS: [Artifact; 12] = [
     kubernetes("https://dl.k8s.io/release/{v}/bin/linux/{a}/kubelet", "bin/kubelet"),
     kubernetes("https://dl.k8s.io/release/{v}/bin/linux/{a}/kube-apiserver", "bin/kube-apiserver"),
-    kubernetes(
-        "https://dl.k8s.io/release/{v}/bin/linux/{a}/kube-controller-manager",
-        "bin/kube-controller-manager",
-    ),
+    kubernetes("https://dl.k8s.io/release/{v}/bin/linux/{a}/kube-controller-manager", "bin/kube-controller-manager"),
     kubernetes("https://dl.k8s.io/release/{v}/bin/linux/{a}/kube-scheduler", "bin/kube-scheduler"),
     kubernetes("https://dl.k8s.io/release/{v}/bin/linux/{a}/kubectl", "bin/kubectl"),
     Artifact {
@@ -174,7 +171,9 @@ mod tests {
         let release = Release { kubernetes: "v1.36.3", architecture: "amd64" };
         let urls: Vec<String> = ARTIFACTS
             .iter()
-            .map(|artifact| format!("{}\n  {}", artifact.url(&release), artifact.checksum_url(&release).unwrap_or_default()))
+            .map(|artifact| {
+                format!("{}\n  {}", artifact.url(&release), artifact.checksum_url(&release).unwrap_or_default())
+            })
             .collect();
         insta::assert_snapshot!(urls.join("\n"), @r#"
     https://dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet

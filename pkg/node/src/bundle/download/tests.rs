@@ -228,11 +228,7 @@ fn a_missing_file_is_named_by_its_url() {
         shelf.files.remove(&at(KUBELET));
     });
     let error = case.download().expect_err("missing");
-    let expected = format!(
-        "cannot download {}{}: the server says 404 Not Found",
-        case.server.url,
-        at(KUBELET)
-    );
+    let expected = format!("cannot download {}{}: the server says 404 Not Found", case.server.url, at(KUBELET));
     assert_eq!(error.to_string(), expected);
     assert_eq!(case.asked(KUBELET).len(), 1);
 }
