@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # What the scripts of this folder share. Sourced.
 
 say() { printf '\n=== %s (%d s)\n' "$*" "$SECONDS" >&2; }

@@ -1,0 +1,84 @@
+//! The shape of the workspace: who may depend on whom, which lints hold, which libraries must not creep in.
+
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Each crate and all that it may use of ours. `cmd` is the only one that may use all.
+const ALLOWED: [(&str, &[&str]); 8] = [
+    ("usernetes-api", &[]),
+    ("usernetes-host", &[]),
+    ("usernetes-rootless", &["usernetes-api", "usernetes-host"]),
+    ("usernetes-pki", &["usernetes-api", "usernetes-host"]),
+    ("usernetes-node", &["usernetes-api", "usernetes-host", "usernetes-pki"]),
+    ("usernetes-cluster", &["usernetes-api", "usernetes-pki"]),
+    (
+        "usernetes-rs",
+        &["usernetes-api", "usernetes-cluster", "usernetes-host", "usernetes-node", "usernetes-pki", "usernetes-rootless"],
+    ),
+    // Sees the product from outside, as a user does.
+    ("usernetes-e2e", &[]),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_owned()
+}
+
+#[test]
+fn crates_depend_on_each_other_as_the_design_says() {
+    let args = ["metadata", "--no-deps", "--offline", "--format-version", "1"];
+    let output = Command::new(env!("CARGO")).args(args).current_dir(root()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let uses = |package: &Value| -> BTreeSet<String> {
+        let dependencies = package["dependencies"].as_array().unwrap().iter();
+        let shipped = dependencies.filter(|d| d["kind"].is_null()).filter_map(|d| d["name"].as_str());
+        shipped.filter(|name| name.starts_with("usernetes-")).map(str::to_owned).collect()
+    };
+    let found: BTreeMap<_, _> =
+        metadata["packages"].as_array().unwrap().iter().map(|p| (p["name"].as_str().unwrap(), uses(p))).collect();
+    let wanted: BTreeMap<_, BTreeSet<String>> =
+        ALLOWED.iter().map(|(name, uses)| (*name, uses.iter().map(|s| (*s).to_owned()).collect())).collect();
+    assert_eq!(found, wanted);
+}
+
+#[test]
+fn every_crate_has_the_workspaces_lints() {
+    for folder in ["cmd/usernetes-rs", "pkg/api", "pkg/host", "pkg/rootless", "pkg/pki", "pkg/node", "pkg/cluster", "test/e2e"] {
+        let manifest = std::fs::read_to_string(root().join(folder).join("Cargo.toml")).unwrap();
+        assert!(manifest.contains("[lints]\nworkspace = true"), "{folder}");
+    }
+}
+
+#[test]
+fn one_tls_provider_and_no_c_library_of_the_host() {
+    let lock = std::fs::read_to_string(root().join("Cargo.lock")).unwrap();
+    for banned in ["ring", "openssl-sys", "native-tls", "serde_yaml"] {
+        assert!(!lock.contains(&format!("name = \"{banned}\"\n")), "{banned} is in Cargo.lock");
+    }
+}
+
+#[test]
+fn libraries_do_not_print() {
+    let printing = ["println!(", "eprintln!(", "print!(", "eprint!(", "dbg!("];
+    for crate_ in ["api", "host", "rootless", "pki", "node", "cluster"] {
+        for file in rust_files(&root().join("pkg").join(crate_).join("src")) {
+            let text = std::fs::read_to_string(&file).unwrap();
+            let shipped = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+            let lines = shipped.lines().filter(|line| !line.trim_start().starts_with("//"));
+            for line in lines.filter(|line| printing.iter().any(|word| line.contains(word))) {
+                let in_test = file.components().any(|c| c.as_os_str() == "tests" || c.as_os_str() == "tests.rs");
+                assert!(in_test, "{}: {line}", file.display());
+            }
+        }
+    }
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| if path.is_dir() { rust_files(&path) } else { vec![path] })
+        .filter(|path| path.extension().is_some_and(|e| e == "rs"))
+        .collect()
+}
