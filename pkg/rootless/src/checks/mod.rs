@@ -5,7 +5,6 @@ mod host;
 mod limits;
 mod probe;
 
-pub use probe::overlay_works;
 pub(crate) use probe::main as probe_main;
 
 use crate::cgroup::probe_cgroup;

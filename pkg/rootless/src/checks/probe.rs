@@ -17,7 +17,7 @@ pub(super) const OVERLAY: &str = "OverlayInUserns";
 
 /// `UserNamespace` and `OverlayInUserns`.
 pub(super) fn namespaces(state_dir: &Path) -> Vec<Finding> {
-    let folder = existing(state_dir);
+    let folder = state_dir.ancestors().find(|p| p.is_dir()).unwrap_or(Path::new("/"));
     match try_out(folder) {
         Ok(None) => vec![Finding::passed(USERNS), Finding::passed(OVERLAY)],
         Ok(Some(reason)) => vec![Finding::passed(USERNS), overlay_warning(folder, &reason)],
@@ -27,16 +27,6 @@ pub(super) fn namespaces(state_dir: &Path) -> Vec<Finding> {
             "see the findings Newuidmap, SubID, UsernsSysctl and AppArmorUserns; in a container: allow nested user namespaces",
         )],
     }
-}
-
-/// Whether overlay mounts work inside, with their folders at or below `state_dir`.
-pub fn overlay_works(state_dir: &Path) -> bool {
-    matches!(try_out(existing(state_dir)), Ok(None))
-}
-
-/// The folder itself or its nearest parent that is there.
-fn existing(folder: &Path) -> &Path {
-    folder.ancestors().find(|p| p.is_dir()).unwrap_or(Path::new("/"))
 }
 
 fn overlay_warning(folder: &Path, reason: &str) -> Finding {
