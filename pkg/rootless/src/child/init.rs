@@ -19,6 +19,8 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use usernetes_host::Reaper;
 
+/// How long the payload may take to end. Below the parent's own limit, which is for a child that hangs.
+const STOP_LIMIT: Duration = Duration::from_secs(50);
 /// How long what is left may take after SIGTERM; the end of PID 1 kills the rest.
 const GRACE: Duration = Duration::from_secs(1);
 /// Open files of PID 1.
@@ -97,10 +99,20 @@ async fn start<Fut: Future<Output = ExitCode>>(
             return ExitCode::FAILURE;
         }
     };
-    let context = assemble(orders, &parent, shutdown, ports, sysctls);
-    let code = run(context).await;
+    let context = assemble(orders, &parent, shutdown.clone(), ports, sysctls);
+    let code = tokio::select! {
+        code = run(context) => code,
+        () = overdue(&shutdown) => ExitCode::FAILURE,
+    };
     end_everything().await;
     code
+}
+
+/// Returns when the payload should have ended long ago, whoever asked it to.
+async fn overdue(shutdown: &CancellationToken) {
+    shutdown.cancelled().await;
+    tokio::time::sleep(STOP_LIMIT).await;
+    tracing::warn!(limit = ?STOP_LIMIT, "the payload did not end in time");
 }
 
 /// Namespaces, network and ports. The helper starts while we mount.
