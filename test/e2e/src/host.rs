@@ -222,7 +222,7 @@ impl Host {
     /// Asks the name server at an address for an IPv4 address, once, over UDP.
     pub fn look_up(&self, server: &str, name: &str) -> Result<String> {
         let at: SocketAddr = server.parse()?;
-        enter(self.pid(), Inside::Network, move || lan::look_up(at, name))
+        enter(self.pid(), Inside::Network, move || lan::look_up(at, name, Duration::from_secs(2)))
     }
 
     /// Whether something accepts TCP connections at the address, asked from inside the host.

@@ -48,12 +48,12 @@ fn answer(query: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Asks a name server for the address of a name, once.
-pub(crate) fn look_up(server: SocketAddr, name: &str) -> Result<String> {
+pub(crate) fn look_up(server: SocketAddr, name: &str, patience: Duration) -> Result<String> {
     let mut query = Packet::new_query(4711);
     query.set_flags(PacketFlag::RECURSION_DESIRED);
     query.questions.push(Question::new(Name::new(name)?, TYPE::A.into(), CLASS::IN.into(), false));
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
-    socket.set_read_timeout(Some(Duration::from_secs(2)))?;
+    socket.set_read_timeout(Some(patience))?;
     socket.send_to(&query.build_bytes_vec()?, server)?;
     let mut reply = [0; 1500];
     let length = socket.recv(&mut reply)?;

@@ -4,6 +4,7 @@
 //! changed at will, nothing of the machine is touched, and ending its first process ends everything that runs on it.
 
 mod background;
+pub mod bench;
 mod capability;
 mod evidence;
 mod first_process;

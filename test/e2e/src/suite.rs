@@ -125,7 +125,7 @@ pub fn main(suite: &'static str, scenarios: Vec<Scenario>, plan: Option<Shared>)
 }
 
 /// Signals are taken by a thread that removes everything and then ends the process.
-fn clean_up_at_signals() -> Result<()> {
+pub(crate) fn clean_up_at_signals() -> Result<()> {
     let mut signals = SigSet::empty();
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         signals.add(signal);

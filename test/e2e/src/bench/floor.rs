@@ -1,0 +1,64 @@
+//! The floor: the same programs with the same flags, started by two short scripts and nothing else.
+
+use anyhow::{Context, Result, ensure};
+use std::fs;
+use std::path::PathBuf;
+
+use crate::background::Background;
+use crate::host::Host;
+
+/// The components, by the names of their programs.
+const COMPONENTS: [&str; 6] =
+    ["etcd", "kube-apiserver", "containerd", "kubelet", "kube-controller-manager", "kube-scheduler"];
+/// What the user starts, and what that runs inside.
+const SCRIPTS: [(&str, &str); 2] = [
+    ("floor.sh", include_str!("../../../../hack/bench.d/floor.sh")),
+    ("floor-node.sh", include_str!("../../../../hack/bench.d/floor-node.sh")),
+];
+/// Certificates and files of configuration that the product made, without data.
+const KEEP: &str = "cp -a --parents etc/kubernetes etc/cni opt var/lib/kubelet/config.yaml \
+                    var/lib/containerd/config.toml \"$HOME/floor/template\"";
+
+/// A folder on the host with all that the scripts need.
+pub(super) struct Floor {
+    folder: String,
+    /// `super-admin.conf`, as this process sees it.
+    pub(super) kubeconfig: PathBuf,
+}
+
+impl Floor {
+    /// From a node of the product that runs on the host: its command lines, environments and files.
+    pub(super) fn of_running(host: &Host) -> Result<Self> {
+        let folder = format!("{}/floor", host.home());
+        host.sh("mkdir -p \"$HOME/floor/template\" \"$HOME/floor/argv\" \"$HOME/floor/env\"").ok()?;
+        host.admin(&format!("cd {}/.local/share/usernetes/default/node; HOME={}; {KEEP}", host.home(), host.home()))?;
+        let outside = host.in_home("floor");
+        let processes = host.processes()?;
+        for name in COMPONENTS {
+            let process = processes.iter().find(|process| process.program() == name);
+            let pid = process.with_context(|| format!("{name} does not run"))?.pid;
+            for (file, kind) in [("cmdline", "argv"), ("environ", "env")] {
+                let bytes = fs::read(format!("/proc/{pid}/{file}"))?;
+                ensure!(file == "environ" || !bytes.is_empty(), "{name} has no command line");
+                fs::write(outside.join(kind).join(name), bytes)?;
+            }
+        }
+        for (name, text) in SCRIPTS {
+            fs::write(outside.join(name), text)?;
+        }
+        let kubeconfig = outside.join("template/etc/kubernetes/super-admin.conf");
+        Ok(Self { folder, kubeconfig })
+    }
+
+    /// Empty data folders; not measured.
+    pub(super) fn prepare(&self, host: &Host) -> Result<()> {
+        // Left by overlay with modes that only root passes.
+        host.admin(&format!("rm -rf {}/run", self.folder))?;
+        host.sh("cd \"$HOME/floor\"; mkdir run; cp -a template run/node; mkfifo -m 600 run/pid").ok().map(drop)
+    }
+
+    /// Starts it.
+    pub(super) fn start(&self, host: &Host) -> Result<Background> {
+        host.run(&["bash", &format!("{}/floor.sh", self.folder), &self.folder, &host.address()]).spawn()
+    }
+}
