@@ -3,6 +3,7 @@
 use crate::client::{MANAGER, describe, get_opt};
 use crate::{Cluster, Error, Verb};
 use futures::{StreamExt, TryStreamExt, stream};
+use ipnet::IpNet;
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::ResourceExt;
 use kube::api::{DeleteParams, EvictParams, ListParams, Patch, PatchParams};
@@ -29,6 +30,8 @@ pub struct NodeInfo {
     pub roles: Vec<String>,
     /// HOST_IP.
     pub addresses: Vec<IpAddr>,
+    /// Addresses of its pods, once it has some.
+    pub pods: Option<IpNet>,
     /// Version of its kubelet.
     pub version: String,
     /// Whether the last report said Ready.
@@ -129,6 +132,7 @@ fn info(node: &Node) -> NodeInfo {
             .filter(|a| a.type_ == "InternalIP")
             .filter_map(|a| a.address.parse().ok())
             .collect(),
+        pods: node.spec.as_ref().and_then(|spec| spec.pod_cidr.as_ref()?.parse().ok()),
         version: status.and_then(|s| Some(s.node_info.as_ref()?.kubelet_version.clone())).unwrap_or_default(),
         ready: conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True"),
         cordoned: node.spec.as_ref().and_then(|spec| spec.unschedulable).unwrap_or(false),
@@ -143,7 +147,7 @@ mod tests {
     fn in_short() {
         let node: Node = serde_json::from_value(json!({
             "metadata": { "name": "one", "labels": { "node-role.kubernetes.io/control-plane": "", "a": "b" } },
-            "spec": { "unschedulable": true },
+            "spec": { "unschedulable": true, "podCIDR": "10.244.0.0/24" },
             "status": {
                 "addresses": [{ "type": "InternalIP", "address": "198.51.100.11" }, { "type": "Hostname", "address": "one" }],
                 "conditions": [{ "type": "Ready", "status": "Unknown" }],
@@ -158,6 +162,7 @@ mod tests {
                 name: "one".to_owned(),
                 roles: vec!["control-plane".to_owned()],
                 addresses: vec!["198.51.100.11".parse().expect("an address")],
+                pods: Some("10.244.0.0/24".parse().expect("a network")),
                 version: "v1.36.3".to_owned(),
                 ready: false,
                 cordoned: true,

@@ -25,14 +25,17 @@ pub(super) async fn wait(server: SocketAddr, name: &str) -> io::Result<()> {
 /// Whether `server` answers one address question for `name` with at least one address.
 async fn answers(server: SocketAddr, name: &str) -> io::Result<bool> {
     let socket = UdpSocket::bind(if server.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" }).await?;
-    socket.connect(server).await?;
-    socket.send(&question(name)?).await?;
+    let question = question(name)?;
     let mut buffer = [0; 1500];
-    match timeout(PATIENCE, socket.recv(&mut buffer)).await {
-        Ok(Ok(size)) => Ok(is_answer(&buffer[..size])),
-        // Nothing yet, or an ICMP refusal.
-        Ok(Err(_)) | Err(_) => Ok(false),
-    }
+    let exchange = async {
+        socket.connect(server).await?;
+        socket.send(&question).await?;
+        socket.recv(&mut buffer).await
+    };
+    // No answer in time, an ICMP refusal, or a packet that kube-proxy's rules do not let out while the Service has no
+    // endpoint (EPERM): all of them pass when CoreDNS is ready.
+    let Ok(Ok(size)) = timeout(PATIENCE, exchange).await else { return Ok(false) };
+    Ok(is_answer(&buffer[..size]))
 }
 
 fn question(name: &str) -> io::Result<Vec<u8>> {
@@ -49,6 +52,15 @@ fn is_answer(bytes: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #[tokio::test]
+    async fn a_refusal_is_no_answer_yet() {
+        let refusing = "127.0.0.1:1".parse().unwrap();
+        assert!(!super::answers(refusing, "kubernetes.default.svc.cluster.local").await.unwrap());
+        // The kernel lets nothing out to this address without SO_BROADCAST.
+        let forbidden = "255.255.255.255:53".parse().unwrap();
+        assert!(!super::answers(forbidden, "kubernetes.default.svc.cluster.local").await.unwrap());
+    }
+
     #[test]
     fn a_question_is_no_answer() {
         let bytes = super::question("kubernetes.default.svc.cluster.local").unwrap();

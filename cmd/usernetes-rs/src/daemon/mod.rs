@@ -1,8 +1,10 @@
 //! The node's two processes: the parent (`usernetes-rs daemon`) and the payload of the child, PID 1 inside.
 
 mod dns;
+mod overlay;
 pub(crate) mod parent;
 mod payload;
+mod peers;
 mod ports;
 pub(crate) mod process;
 mod spec;

@@ -1,9 +1,9 @@
 //! The child's payload: supervision, published Services, and answers to questions from outside.
 
-use super::{dns, ports};
+use super::{dns, overlay, peers, ports};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::PoisonError;
 use tokio::sync::{mpsc, watch};
@@ -21,6 +21,11 @@ pub(crate) enum Request {
         /// The name.
         name: String,
     },
+    /// Waits until another node's end of the pod network's tunnel answers through the tunnel.
+    Overlay {
+        /// Its address there.
+        peer: IpAddr,
+    },
     /// Services and pods that go without their port on the host.
     Conflicts {},
 }
@@ -34,10 +39,14 @@ pub(crate) async fn payload(context: ChildContext) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    for sysctl in context.sysctls.iter().filter(|sysctl| sysctl.failure.is_some()) {
+        tracing::warn!(name = sysctl.name, value = sysctl.value, why = sysctl.failure, "sysctl not set");
+    }
     let (status, seen) = watch::channel(NodeStatus::default());
     let ChildContext { reaper, ports, shutdown, status: publish, requests, ready, .. } = context;
     tokio::spawn(publish_status(seen, publish));
     let conflicts = ports::Conflicts::default();
+    tokio::spawn(peers::follow_hosts(plan.clone(), ports.clone()));
     tokio::spawn(ports::follow_services(plan.clone(), ports, conflicts.clone()));
     tokio::spawn(answer(requests, conflicts));
     ready.notify().await;
@@ -70,6 +79,10 @@ async fn answer_one(value: Value, conflicts: &ports::Conflicts) -> Result<Value,
     match serde_json::from_value(value).map_err(|e| e.to_string())? {
         Request::Dns { server, name } => {
             dns::wait(server, &name).await.map_err(|e| e.to_string())?;
+            Ok(json!({}))
+        }
+        Request::Overlay { peer } => {
+            overlay::wait(peer).await.map_err(|e| e.to_string())?;
             Ok(json!({}))
         }
         Request::Conflicts {} => Ok(json!(*conflicts.lock().unwrap_or_else(PoisonError::into_inner))),

@@ -10,7 +10,7 @@ pub use error::PortError;
 use crate::child::ParentLink;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::net::{TcpListener, UdpSocket};
@@ -29,7 +29,7 @@ pub const CONTROL: &str = "control";
 pub enum ForwardKind {
     /// Connections, or for UDP the exchanges of each client, have their way back.
     Session,
-    /// UDP in one direction, whoever sends it: for tunnels that answer by a way of their own.
+    /// UDP in one direction, from the addresses of [`PortManager::admit`]: for tunnels that answer by a way of their own.
     Relay,
 }
 
@@ -95,11 +95,12 @@ pub struct PortManager(Arc<Shared>);
 struct Shared {
     parent: Arc<ParentLink>,
     ports: Mutex<BTreeMap<Key, Entry>>,
+    senders: relay::Senders,
 }
 
 impl PortManager {
     pub(crate) fn new(parent: Arc<ParentLink>) -> Self {
-        Self(Arc::new(Shared { parent, ports: Mutex::default() }))
+        Self(Arc::new(Shared { parent, ports: Mutex::default(), senders: relay::Senders::default() }))
     }
 
     /// Publishes a port. The same port of the same owner again is no error.
@@ -115,7 +116,8 @@ impl PortManager {
         let socket = self.0.parent.bind(forward.spec).await;
         let socket = socket.map_err(|failure| PortError::from_bind(forward.spec, failure))?;
         let stop = CancellationToken::new();
-        let task = start(forward, socket, &stop).map_err(|source| PortError::Start { spec: forward.spec, source })?;
+        let task = start(forward, socket, &stop, &self.0.senders);
+        let task = task.map_err(|source| PortError::Start { spec: forward.spec, source })?;
         if let Some(entry) = self.lock().get_mut(&reservation.key) {
             entry.running = Some(Running { stop: stop.drop_guard(), task });
         }
@@ -153,6 +155,11 @@ impl PortManager {
             failures.extend(self.add(owner, *forward).await.err());
         }
         failures
+    }
+
+    /// Sets whose datagrams relays take, of all relays there are and will be. Until this is said, nobody's.
+    pub fn admit(&self, senders: BTreeSet<IpAddr>) {
+        self.0.senders.set(senders);
     }
 
     /// All that are published, by protocol and address.
@@ -197,7 +204,12 @@ fn key(forward: &Forward) -> Key {
     (forward.spec.protocol, forward.spec.host)
 }
 
-fn start(forward: Forward, socket: OwnedFd, stop: &CancellationToken) -> std::io::Result<JoinHandle<()>> {
+fn start(
+    forward: Forward,
+    socket: OwnedFd,
+    stop: &CancellationToken,
+    senders: &relay::Senders,
+) -> std::io::Result<JoinHandle<()>> {
     let node = forward.spec.node;
     Ok(match (forward.spec.protocol, forward.kind) {
         (Protocol::Tcp, _) => {
@@ -210,7 +222,7 @@ fn start(forward: Forward, socket: OwnedFd, stop: &CancellationToken) -> std::io
         }
         (Protocol::Udp, ForwardKind::Relay) => {
             let (socket, inside) = (UdpSocket::from_std(socket.into())?, relay::open(node)?);
-            until(stop, relay::serve(socket, inside))
+            until(stop, relay::serve(socket, inside, senders.clone()))
         }
     })
 }

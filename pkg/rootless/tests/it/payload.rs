@@ -36,6 +36,9 @@ async fn answer(context: &ChildContext, request: PayloadRequest) {
     } else if let Ok(wanted) = serde_json::from_value::<BTreeSet<Forward>>(value["reconcile"].clone()) {
         let failures = context.ports.reconcile("test", &wanted).await;
         Ok(json!(failures.iter().map(ToString::to_string).collect::<Vec<_>>()))
+    } else if let Ok(senders) = serde_json::from_value(value["admit"].clone()) {
+        context.ports.admit(senders);
+        Ok(Value::Null)
     } else if let Some(words) = value["spawn"].as_array() {
         spawn(context, words).await
     } else if let Some(kind) = value["serve"].as_str() {

@@ -120,7 +120,10 @@ fn udp_relay() -> Result<(), Failed> {
     let mut output = std::io::BufReader::new(receiver.stdout.take().ok_or("no output")?);
     let mut line = String::new();
     std::io::BufRead::read_line(&mut output, &mut line)?;
+    node.client()?.request(json!({ "admit": ["127.0.0.1"] }))?;
+    let stranger = UdpSocket::bind("127.0.0.2:0")?;
     for i in 0..50 {
+        stranger.send_to(b"stranger", host)?;
         client(host)?.send(format!("{i}").as_bytes())?;
     }
     line.clear();
@@ -133,7 +136,7 @@ const RECEIVER: [&str; 3] = [
     "perl",
     "-e",
     "use IO::Socket::INET; $|=1; my $s=IO::Socket::INET->new(LocalAddr=>'198.51.100.11',LocalPort=>8472,Proto=>'udp') or die; \
-     print \"up\\n\"; my %from; for (1..50) { my $d; $from{$s->recv($d,100)}=1 } printf \"50 datagrams from %d source\\n\", scalar keys %from;",
+     print \"up\\n\"; my %from; for (1..50) { my $d; $from{$s->recv($d,100)}=1; die if $d eq 'stranger' } printf \"50 datagrams from %d source\\n\", scalar keys %from;",
 ];
 
 fn at_run_time() -> Result<(), Failed> {

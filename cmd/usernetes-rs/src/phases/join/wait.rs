@@ -6,11 +6,16 @@ use crate::daemon::{self, Request};
 use crate::errors::Hinted;
 use crate::workflow::Phase;
 use anyhow::Result;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 use usernetes_api::constants::KUBERNETES_DIR;
 use usernetes_cluster::Cluster;
+use usernetes_cluster::nodes::NodeInfo;
 use usernetes_host::fs;
 use usernetes_node::ComponentName;
+
+/// From Ready to the first packet: flannel's pod starts in between, on a loaded machine in a while.
+const OVERLAY_LIMIT: Duration = Duration::from_secs(90);
 
 /// The TLS bootstrap.
 pub(super) struct KubeletWaitBootstrap;
@@ -56,22 +61,44 @@ impl Phase<JoinData> for WaitNode {
         let limit = config.timeouts().kubelet_health_check.0;
         let kubeconfig = data.node.session.paths.node(KUBERNETES_DIR).join("kubelet.conf");
         let name = config.node_name().to_owned();
-        data.block_on(async {
+        let peer = data.block_on(async {
             let cluster = Cluster::connect(&kubeconfig).await?;
-            cluster.wait_node_ready(&name, data.node.started(), limit).await
+            cluster.wait_node_ready(&name, data.node.started(), limit).await?;
+            anyhow::Ok(cluster.list_nodes().await.ok().and_then(|nodes| other_end(&nodes, &name)))
         })?;
-        if config.cluster.dns.disabled {
-            return Ok("node Ready".into());
+        let mut proof = Vec::new();
+        if let Some(peer) = peer {
+            crosses(data, Request::Overlay { peer }, "the control plane's node does not answer")?;
+            proof.push("packets cross to the control plane");
         }
-        let request = Request::Dns {
-            server: SocketAddr::new(config.service_network().dns(), 53),
-            name: format!("kubernetes.default.svc.{}", config.cluster.networking.dns_domain),
-        };
-        daemon::process::ask(&data.node.session, &request, limit).map_err(|error| {
-            let port = config.rootless.ports.vxlan;
-            let cure = format!("let UDP port {port} pass between the hosts, both ways: the API's port is open, or the node were not Ready");
-            Hinted::new("no packet comes back from the pod network: CoreDNS does not answer", cure).because(error)
-        })?;
-        Ok("node Ready, cluster DNS answers over the pod network".into())
+        if !config.cluster.dns.disabled {
+            let server = SocketAddr::new(config.service_network().dns(), 53);
+            let name = format!("kubernetes.default.svc.{}", config.cluster.networking.dns_domain);
+            crosses(data, Request::Dns { server, name }, "CoreDNS does not answer")?;
+            proof.push("cluster DNS answers");
+        }
+        Ok(format!("node Ready{}", proof.iter().map(|p| format!(", {p}")).collect::<String>()))
     }
+}
+
+/// The control plane's end of the tunnel: flannel gives it the first address of the node's pods. CoreDNS alone would
+/// not do as a proof, since it may run on this very node.
+fn other_end(nodes: &[NodeInfo], own: &str) -> Option<IpAddr> {
+    let control_plane = |node: &&NodeInfo| node.name != own && node.roles.iter().any(|role| role == "control-plane");
+    Some(nodes.iter().find(control_plane)?.pods?.network())
+}
+
+fn crosses(data: &JoinData, request: Request, silence: &str) -> Result<()> {
+    let config = &data.node.config;
+    let limit = config.timeouts().kubelet_health_check.0.min(OVERLAY_LIMIT);
+    daemon::process::ask(&data.node.session, &request, limit).map(drop).map_err(|error| {
+        let port = config.rootless.ports.vxlan;
+        let (server, _) = config.control_plane_endpoint();
+        let cure = format!(
+            "let UDP port {port} pass between this host and {server} in both directions (the API's TCP port is open, \
+             for the node is Ready), then run join again"
+        );
+        Hinted::new(format!("no packet comes back over the pod network, VXLAN on {port}/udp: {silence}"), cure)
+            .because(error)
+    })
 }

@@ -1,0 +1,26 @@
+//! Whom the VXLAN relay listens to: the other hosts of the cluster, as they come and go.
+
+use std::path::PathBuf;
+use usernetes_api::constants::KUBERNETES_DIR;
+use usernetes_cluster::services::{self, Update};
+use usernetes_node::NodePlan;
+use usernetes_rootless::PortManager;
+
+/// Keeps the relay's list in line with the cluster's Nodes. Never ends; drop it to stop.
+///
+/// This host itself is not on it: nothing in the node sends there, but other users of the host could.
+pub(super) async fn follow_hosts(plan: NodePlan, ports: PortManager) {
+    let kubeconfig = PathBuf::from(KUBERNETES_DIR).join("kubelet.conf");
+    if usernetes_node::any_appears(std::slice::from_ref(&kubeconfig)).await.is_err() {
+        return;
+    }
+    services::follow_hosts(&kubeconfig, |update| match update {
+        Update::State(mut hosts) => {
+            hosts.remove(&plan.host_ip);
+            tracing::debug!(?hosts, "VXLAN comes from these hosts alone");
+            ports.admit(hosts);
+        }
+        Update::Lost(error) => tracing::debug!(%error, "Nodes cannot be watched"),
+    })
+    .await;
+}
