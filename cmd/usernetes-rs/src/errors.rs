@@ -1,7 +1,15 @@
 //! Errors that decide the exit code, and advice that travels beside an error.
 
+use std::error::Error;
 use usernetes_api::ConfigError;
-use usernetes_host::Finding;
+use usernetes_cluster::discovery::DiscoverError;
+use usernetes_host::{EnvError, Finding, FsError, LockError};
+use usernetes_node::PrepareError;
+use usernetes_node::bundle::BundleError;
+use usernetes_node::bundle::download::DownloadError;
+use usernetes_pki::{JoinTokenError, PkiError};
+use usernetes_rootless::PortError;
+use usernetes_rootless::control::ControlError;
 
 /// The command line does not say something that we can do. Exit code 64.
 #[derive(Debug, thiserror::Error)]
@@ -48,14 +56,54 @@ impl Hinted {
     }
 }
 
+/// What to do about an error, the innermost advice first: it knows best. Every library is asked for its own.
+pub(crate) fn cures(error: &anyhow::Error) -> Vec<String> {
+    let mut cures: Vec<String> = Vec::new();
+    for cure in error.chain().filter_map(cure) {
+        // An error inside another may have given it the same advice.
+        if !cures.contains(&cure) {
+            cures.push(cure);
+        }
+    }
+    cures.reverse();
+    cures
+}
+
+fn cure(error: &(dyn Error + 'static)) -> Option<String> {
+    macro_rules! ask {
+        ($($kind:ty => $hint:expr),* $(,)?) => {
+            None$(.or_else(|| error.downcast_ref::<$kind>().and_then($hint)))*
+        };
+    }
+    ask! {
+        Hinted => |e| Some(e.cure.clone()),
+        FsError => FsError::hint,
+        EnvError => EnvError::hint,
+        LockError => LockError::hint,
+        BundleError => BundleError::hint,
+        DownloadError => DownloadError::hint,
+        PrepareError => |e| match e {
+            PrepareError::Fs(e) => e.hint(),
+            PrepareError::NoPlugins { .. } => Some("take a complete bundle: usernetes-rs bundle verify PATH".into()),
+        },
+        PkiError => PkiError::hint,
+        JoinTokenError => |e| Some(e.hint().to_owned()),
+        PortError => PortError::hint,
+        ControlError => ControlError::hint,
+        usernetes_rootless::Error => usernetes_rootless::Error::hint,
+        DiscoverError => |e| Some(e.hint()),
+        usernetes_cluster::Error => usernetes_cluster::Error::hint,
+    }
+}
+
 /// 1 failure, 2 preflight, 3 validation, 64 usage.
 pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
     let is = |probe: fn(&(dyn std::error::Error + 'static)) -> bool| error.chain().any(probe);
-    if error.downcast_ref::<UsageError>().is_some() || is(|e| e.is::<UsageError>()) {
+    if is(|e| e.is::<UsageError>()) {
         64
-    } else if error.downcast_ref::<ConfigError>().is_some() || is(|e| e.is::<ConfigError>()) {
+    } else if is(|e| e.is::<ConfigError>() || matches!(e.downcast_ref(), Some(EnvError::AmbiguousHostIp { .. }))) {
         3
-    } else if error.downcast_ref::<PreflightFailed>().is_some() || is(|e| e.is::<PreflightFailed>()) {
+    } else if is(|e| e.is::<PreflightFailed>()) {
         2
     } else {
         1
@@ -66,6 +114,29 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
 mod tests {
     use super::*;
     use anyhow::Context as _;
+
+    #[test]
+    fn every_library_is_asked_for_its_cure() {
+        let of = |error: anyhow::Error| cures(&Err::<(), _>(error).context("outer").unwrap_err());
+        let full = || FsError { action: "write", path: "/proc/x".into(), source: std::io::ErrorKind::StorageFull.into() };
+        let free = "free space (df -h /proc), or set XDG_DATA_HOME to a folder on another disk";
+        assert_eq!(of(full().into()), [free]);
+        assert_eq!(of(BundleError::Fs(full()).into()), [free]);
+        assert_eq!(of(DownloadError::Bundle(BundleError::Fs(full())).into()), [free]);
+        assert_eq!(of(EnvError::File(full()).into()), [free]);
+        assert_eq!(of(PrepareError::Fs(full()).into()), [free]);
+        assert_eq!(of(usernetes_rootless::Error::File(full()).into()), [free]);
+        assert_eq!(of(Hinted::new("outer", "last").because(full())), [free, "last"]);
+        let ambiguous = || EnvError::AmbiguousHostIp {
+            candidates: vec![usernetes_host::env::Candidate {
+                address: [192, 0, 2, 1].into(),
+                interface: "eth0".into(),
+                on_default_route: true,
+            }],
+        };
+        assert_eq!(of(ambiguous().into()), ["choose one, such as --host-ip 192.0.2.1"]);
+        assert_eq!(exit_code(&ambiguous().into()), 3);
+    }
 
     #[test]
     fn the_code_survives_context() {

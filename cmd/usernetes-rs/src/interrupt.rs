@@ -2,26 +2,35 @@
 
 use crate::daemon;
 use crate::ui::{Printer, err};
+use anyhow::Result;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::signal::unix::{SignalKind, signal};
+use std::time::Duration;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use usernetes_api::Paths;
+
+/// A signal that has been sent already is seen at the first turn of the runtime.
+const ONE_TURN: Duration = Duration::from_millis(10);
 
 /// Watches for signals while it lives.
 pub(crate) struct Guard {
     paths: Paths,
     was_running: bool,
     armed: Arc<Mutex<bool>>,
+    signals: Signals,
 }
 
 impl Guard {
     /// Begins to watch. A node that runs already is not ours to stop.
-    pub(crate) fn new(paths: &Paths, printer: Printer, workflow: &'static str) -> Self {
+    pub(crate) fn new(paths: &Paths, printer: Printer, workflow: &'static str) -> Result<Self> {
         let was_running = daemon::process::is_running(paths);
         let armed = Arc::new(Mutex::new(true));
-        let guard = Self { paths: paths.clone(), was_running, armed: Arc::clone(&armed) };
+        let guard =
+            Self { paths: paths.clone(), was_running, armed: Arc::clone(&armed), signals: Signals::watch()? };
         let (paths, keep) = (paths.clone(), was_running);
+        let mut signals = Signals::watch()?;
         std::thread::spawn(move || {
-            let code = wait_for_signal();
+            let code = signals.wait();
             // Held until the end: the workflow cannot finish while we stop its node.
             let armed = armed.lock().unwrap_or_else(PoisonError::into_inner);
             if *armed && !keep {
@@ -35,11 +44,15 @@ impl Guard {
             #[expect(clippy::exit, reason = "a signal ends the process, whatever the main thread waits for")]
             std::process::exit(code)
         });
-        guard
+        Ok(guard)
     }
 
     /// The workflow failed.
-    pub(crate) fn stop_what_was_started(&self) {
+    pub(crate) fn stop_what_was_started(&mut self) {
+        // A terminal's Ctrl-C also ends the programs that we wait for: that is no failure of theirs.
+        while self.signals.have_come() {
+            std::thread::park();
+        }
         let _armed = self.armed.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.was_running {
             daemon::process::stop_quietly(&self.paths);
@@ -52,15 +65,43 @@ impl Guard {
     }
 }
 
-/// 128 + the signal's number, as shells say it.
-fn wait_for_signal() -> i32 {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().expect("an epoll fd can be had");
-    runtime.block_on(async {
-        let mut interrupt = signal(SignalKind::interrupt()).expect("SIGINT can be caught");
-        let mut terminate = signal(SignalKind::terminate()).expect("SIGTERM can be caught");
-        tokio::select! {
-            _ = interrupt.recv() => 130,
-            _ = terminate.recv() => 143,
-        }
-    })
+/// Both signals, caught from the moment of [`Signals::watch`].
+struct Signals {
+    runtime: Runtime,
+    interrupt: Signal,
+    terminate: Signal,
+    come: bool,
+}
+
+impl Signals {
+    fn watch() -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let entered = runtime.enter();
+        let (interrupt, terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        drop(entered);
+        Ok(Self { runtime, interrupt, terminate, come: false })
+    }
+
+    /// 128 + the signal's number, as shells say it.
+    fn wait(&mut self) -> i32 {
+        let Self { runtime, interrupt, terminate, .. } = self;
+        runtime.block_on(async {
+            tokio::select! {
+                _ = interrupt.recv() => 130,
+                _ = terminate.recv() => 143,
+            }
+        })
+    }
+
+    fn have_come(&mut self) -> bool {
+        let Self { runtime, interrupt, terminate, come } = self;
+        *come |= runtime.block_on(async {
+            tokio::select! {
+                _ = interrupt.recv() => true,
+                _ = terminate.recv() => true,
+                () = tokio::time::sleep(ONE_TURN) => false,
+            }
+        });
+        *come
+    }
 }

@@ -5,6 +5,7 @@ mod daemon;
 mod errors;
 mod interrupt;
 mod journal;
+mod log;
 mod phases;
 mod session;
 mod shim;
@@ -20,7 +21,11 @@ fn main() -> ExitCode {
         return code;
     }
     rustls::crypto::aws_lc_rs::default_provider().install_default().expect("the first provider of this process");
-    if let Some(code) = usernetes_rootless::child_main(daemon::payload) {
+    let node = |context| {
+        log::to_stderr(log::NODE);
+        daemon::payload(context)
+    };
+    if let Some(code) = usernetes_rootless::child_main(node) {
         return code;
     }
     cli::main()

@@ -16,6 +16,30 @@ pub struct FsError {
     pub source: io::Error,
 }
 
+impl FsError {
+    /// What the user does about it, where the reason tells.
+    pub fn hint(&self) -> Option<String> {
+        use io::ErrorKind as K;
+        let path = self.path.display();
+        match self.source.kind() {
+            K::StorageFull | K::QuotaExceeded => {
+                Some(format!("free space (df -h {}), or set XDG_DATA_HOME to a folder on another disk", self.folder()))
+            }
+            K::ReadOnlyFilesystem => Some(format!(
+                "mount the file system of {} writable, or set XDG_DATA_HOME to a folder on one that is",
+                self.folder()
+            )),
+            K::PermissionDenied => Some(format!("see whose it is: ls -ld {path}")),
+            _ => None,
+        }
+    }
+
+    /// The nearest folder that is there: `df` knows no others.
+    fn folder(&self) -> std::path::Display<'_> {
+        self.path.ancestors().find(|folder| folder.is_dir()).unwrap_or(&self.path).display()
+    }
+}
+
 /// Names the path and the action in an I/O error.
 pub trait Context<T> {
     /// `cannot <action> <path>: …`
@@ -174,6 +198,17 @@ mod tests {
         let error = write(&folder, "x", Mode::Public).expect_err("a folder is in the way");
         assert_eq!(error.to_string(), format!("cannot write {}", folder.display()));
         assert_eq!(std::fs::read_dir(top.path()).expect("there").count(), 1);
+    }
+
+    #[test]
+    fn reasons_that_can_be_cured() {
+        let hint = |errno: nix::errno::Errno| {
+            FsError { action: "write", path: "/proc/none".into(), source: errno.into() }.hint()
+        };
+        assert!(hint(nix::errno::Errno::ENOSPC).expect("one").starts_with("free space (df -h /proc)"));
+        assert!(hint(nix::errno::Errno::EROFS).expect("one").contains("file system of /proc writable"));
+        assert_eq!(hint(nix::errno::Errno::EACCES).as_deref(), Some("see whose it is: ls -ld /proc/none"));
+        assert_eq!(hint(nix::errno::Errno::EISDIR), None);
     }
 
     #[test]

@@ -31,8 +31,11 @@ pub enum LockError {
 
 impl LockError {
     /// What the user does about it.
-    pub fn hint(&self) -> Option<&'static str> {
-        matches!(self, Self::Held { .. }).then_some("wait until it is done, or end it")
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Held { .. } => Some("wait until it is done, or end it".into()),
+            Self::File(error) => error.hint(),
+        }
     }
 }
 

@@ -168,7 +168,7 @@ fn slirp4netns_too_old(rig: &Rig) -> Result<()> {
     let path = host.write("old/slirp4netns", "#!/bin/sh\necho slirp4netns version 0.3.2\n")?;
     host.run(&["chmod", "700", &path]).ok()?;
     let output = init_with_path(host, "/home/alice/old:/usr/bin:/bin:/usr/sbin:/sbin")?;
-    refused(host, output, PREFLIGHT, &["slirp4netns 0.3", "too old", "install"])
+    refused(host, output, PREFLIGHT, &["slirp4netns 0.3.2", "too old", "install"])
 }
 
 /// A process of the user that has a port, so that its name can be known.
@@ -218,7 +218,9 @@ fn host_ip_missing(rig: &Rig) -> Result<()> {
 fn host_ip_not_of_this_host(rig: &Rig) -> Result<()> {
     let host = rig.host();
     let output = host.init(&["--host-ip", "198.51.100.99"]).output()?;
-    refused(host, output, PREFLIGHT, &["198.51.100.99", "--host-ip"])
+    let told = output.stderr.matches("198.51.100.99 is not an address").count();
+    ensure!(told == 1, "told {told} times:\n{output}");
+    refused(host, output, PREFLIGHT, &["HostIP", "198.51.100.99", "--host-ip", "198.51.100.11 (eth0)"])
 }
 
 fn pods_overlap_host_route(rig: &Rig) -> Result<()> {
@@ -287,7 +289,7 @@ fn state_read_only(rig: &Rig) -> Result<()> {
     let host = rig.host();
     state_mount(host, "ro")?;
     let output = host.init::<&str>(&[]).output()?;
-    refused(host, output, FAILURE, &["/home/alice/.local/share", "read-only"])
+    refused(host, output, PREFLIGHT, &["/home/alice/.local/share", "read-only", "cure:", "XDG_DATA_HOME"])
 }
 
 fn state_full(rig: &Rig) -> Result<()> {

@@ -18,7 +18,7 @@ pub(crate) use init::InitArgs;
 pub(crate) use join::JoinArgs;
 pub(crate) use token::from_config as token_from_config;
 
-use crate::errors::{Hinted, PreflightFailed, exit_code};
+use crate::errors::{PreflightFailed, cures, exit_code};
 use crate::session::Session;
 use crate::ui::{Output, Printer, err};
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -130,7 +130,11 @@ pub(crate) fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 64 } else { 0 });
         }
     };
-    log_to_stderr(cli.global.verbose);
+    crate::log::to_stderr(match &cli.command {
+        Command::Daemon(_) => crate::log::NODE,
+        _ if cli.global.verbose => "usernetes=debug,info",
+        _ => "off",
+    });
     let printer = Printer::new(cli.global.output, cli.global.quiet, cli.global.verbose);
     match run(cli, &printer) {
         Ok(code) => code,
@@ -177,12 +181,6 @@ fn run(cli: Cli, printer: &Printer) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn log_to_stderr(verbose: bool) {
-    let default = if verbose { "usernetes=debug,info" } else { "off" };
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| default.into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
-}
-
 /// The error and its causes, one a line, then what to do about it.
 fn render(error: &anyhow::Error, printer: &Printer, code: u8) {
     let mut causes: Vec<String> = Vec::new();
@@ -192,8 +190,7 @@ fn render(error: &anyhow::Error, printer: &Printer, code: u8) {
             causes.push(cause);
         }
     }
-    let cures: Vec<_> =
-        error.chain().filter_map(|e| e.downcast_ref::<Hinted>()).map(|hinted| hinted.cure.clone()).collect();
+    let cures = cures(error);
     let findings = error.downcast_ref::<PreflightFailed>().map(|failed| failed.0.as_slice()).unwrap_or_default();
     if printer.json() {
         printer.event("error", json!({ "causes": causes, "cures": cures, "findings": findings, "exitCode": code }));
@@ -203,8 +200,7 @@ fn render(error: &anyhow::Error, printer: &Printer, code: u8) {
     for (depth, cause) in causes.iter().enumerate() {
         err(&format!("{}{cause}", if depth == 0 { "error: " } else { "  caused by: " }));
     }
-    // The innermost knows best.
-    for (n, cure) in cures.iter().rev().enumerate() {
+    for (n, cure) in cures.iter().enumerate() {
         err(&format!("{}: {cure}", if n == 0 { "cure" } else { "then" }));
     }
 }

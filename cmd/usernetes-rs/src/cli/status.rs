@@ -14,7 +14,7 @@ use usernetes_api::{CgroupMode, Config, PortSpec};
 use usernetes_cluster::Cluster;
 use usernetes_host::fs;
 use usernetes_node::{NodePlan, NodeStatus, Role};
-use usernetes_pki::expiry;
+use usernetes_pki::{Expiration, expiry};
 use usernetes_rootless::control::{Client, Info};
 
 /// What `-o json` shows.
@@ -32,8 +32,11 @@ struct Status {
     ports: Vec<PortSpec>,
     /// What was wanted on the host and could not be had.
     port_conflicts: Vec<String>,
+    /// When the first of them expires.
     #[serde(skip_serializing_if = "Option::is_none")]
     certificates_expire: Option<Timestamp>,
+    /// Those without an `authority` are CAs.
+    certificates: Vec<Expiration>,
     warnings: Vec<String>,
 }
 
@@ -82,6 +85,7 @@ fn gather(session: &Session, config: &Config) -> Result<Status> {
     };
     let role = if config.join.is_some() { Role::Worker } else { Role::ControlPlane };
     let healthy = components.as_ref().is_some_and(NodeStatus::is_ready) && ready != Some(false);
+    let report = certificates(session, role);
     Ok(Status {
         cluster: session.paths.cluster.to_string(),
         healthy,
@@ -98,7 +102,8 @@ fn gather(session: &Session, config: &Config) -> Result<Status> {
         components,
         ports,
         port_conflicts: if info.is_some() { port_conflicts(session) } else { Vec::new() },
-        certificates_expire: next_expiry(session, role),
+        certificates_expire: report.as_ref().and_then(|report| report.next()?.expires),
+        certificates: report.map(|r| [r.certificates, r.certificate_authorities].concat()).unwrap_or_default(),
         warnings: warnings(cgroups),
     })
 }
@@ -128,12 +133,11 @@ fn ask_ready(session: &Session, config: &Config) -> Option<bool> {
     })
 }
 
-fn next_expiry(session: &Session, role: Role) -> Option<Timestamp> {
+fn certificates(session: &Session, role: Role) -> Option<expiry::Report> {
     if role == Role::Worker {
         return None;
     }
-    let report = expiry::check(&session.paths.node(KUBERNETES_DIR), &session.paths.node(PKI_DIR)).ok()?;
-    report.next()?.expires
+    expiry::check(&session.paths.node(KUBERNETES_DIR), &session.paths.node(PKI_DIR)).ok()
 }
 
 fn warnings(cgroups: CgroupMode) -> Vec<String> {

@@ -3,7 +3,7 @@
 
 use super::process::{Greeting, greet};
 use super::spec;
-use crate::errors::Hinted;
+use crate::errors::{Hinted, cures};
 use crate::phases::checks::DELEGATION_CURE;
 use crate::phases::common::find_bundle;
 use crate::session::Session;
@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result};
 use std::process::ExitCode;
 use usernetes_api::{CgroupMode, CgroupSelection, Config, EnvVar, Snapshotter};
 use usernetes_host::env;
+use usernetes_host::process::lead_session;
 use usernetes_node::bundle::Check;
 use usernetes_node::{Decisions, NodePlan};
 
@@ -18,14 +19,13 @@ use usernetes_node::{Decisions, NodePlan};
 pub(crate) fn run(session: &Session, detached: bool) -> Result<ExitCode> {
     if detached {
         // Nobody's terminal may end the node.
-        nix::unistd::setsid().context("cannot leave the session")?;
+        lead_session().context("cannot leave the session")?;
     }
     let result = run_node(session, detached);
     if let Err(error) = &result
         && detached
     {
-        let cure = error.chain().find_map(|e| e.downcast_ref::<Hinted>()).map(|h| h.cure.clone());
-        greet(&Greeting::Failed { message: format!("{error:#}"), cure });
+        greet(&Greeting::Failed { message: format!("{error:#}"), cure: cures(error).into_iter().next() });
     }
     result
 }

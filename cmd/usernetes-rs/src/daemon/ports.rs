@@ -52,13 +52,17 @@ async fn publish(
     kubeconfig: &Path,
     node: &str,
 ) {
-    let mut told = Vec::new();
+    let (mut told, mut logged) = (Vec::new(), Vec::new());
     while changes.changed().await.is_ok() {
         let wanted = changes.borrow_and_update().clone();
         let forwards = wanted.ports.iter().map(|port| Forward::session(port.spec)).collect();
         let failures = ports.reconcile(OWNER, &forwards).await;
         let mut words: Vec<String> = wanted.conflicts.iter().map(Conflict::message).collect();
         words.extend(failures.iter().map(ToString::to_string));
+        for conflict in words.iter().filter(|word| !logged.contains(*word)) {
+            tracing::warn!(%conflict, "port not published");
+        }
+        logged.clone_from(&words);
         *conflicts.lock().unwrap_or_else(PoisonError::into_inner) = words;
         let new: Vec<_> = wanted.conflicts.iter().filter(|c| !told.contains(*c)).cloned().collect();
         told = wanted.conflicts;

@@ -3,17 +3,18 @@
 use super::Request;
 use crate::errors::Hinted;
 use crate::session::Session;
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use usernetes_api::Paths;
 use usernetes_host::fs;
+use usernetes_host::process::detach;
 use usernetes_host::systemd::{Unit, UserManager};
 use usernetes_node::{ComponentName, NodeStatus, State};
 use usernetes_rootless::control::{Client, Watch};
@@ -91,20 +92,13 @@ fn unit(session: &Session) -> Unit {
 
 fn start_detached(session: &Session) -> Result<()> {
     let log = log_path(&session.paths);
-    fs::create_dir(session.paths.logs())?;
-    let output = std::fs::OpenOptions::new().create(true).append(true).open(&log);
-    let output = output.with_context(|| format!("cannot open {}", log.display()))?;
     let (ours, theirs) = UnixStream::pair()?;
-    let program = session.paths.program();
-    let child = Command::new(&program)
-        .args(["daemon", "--detached", "--cluster", &session.paths.cluster.to_string()])
-        .current_dir("/")
-        .stdin(Stdio::from(OwnedFd::from(theirs)))
-        .stdout(output.try_clone()?)
-        .stderr(output)
-        .spawn()
-        .with_context(|| format!("cannot run {}", program.display()))?;
-    tracing::debug!(pid = child.id(), "parent started");
+    let mut command = Command::new(session.paths.program());
+    command.args(["daemon", "--detached", "--cluster", &session.paths.cluster.to_string()]);
+    let parent = detach(&mut command, OwnedFd::from(theirs), &log)?;
+    // It holds the parent's end of the pair too: only without it do we see when the parent ends without a word.
+    drop(command);
+    tracing::debug!(pid = parent.id(), "parent started");
     let mut line = String::new();
     BufReader::new(ours).read_line(&mut line)?;
     match serde_json::from_str(&line) {

@@ -17,9 +17,10 @@ pub(super) fn spec(plan: &NodePlan, paths: &Paths, config: &Config) -> Result<Sp
     spec.network = config.rootless.network.clone();
     spec.cgroup = plan.cgroups;
     spec.mounts = mounts(paths)?;
-    spec.files = files(&SubIds::current()?);
+    let ids = SubIds::current()?;
+    spec.files = files(&ids);
     spec.files.push(FileEntry::public(flannel::NET_CONF, flannel_network(plan, masquerade_by_nftables)?));
-    spec.sysctls = sysctls();
+    spec.sysctls = sysctls(&ids);
     spec.ports = ports(plan);
     spec.payload = serde_json::to_value(plan)?;
     Ok(spec)
@@ -73,7 +74,10 @@ fn files(ids: &SubIds) -> Vec<FileEntry> {
 }
 
 /// What tools ask root for; in our own network namespace it is ours to set.
-fn sysctls() -> Vec<(String, String)> {
+fn sysctls(ids: &SubIds) -> Vec<(String, String)> {
+    // The kernel takes only groups that exist here: our own, as 0, and the subordinate ones.
+    let (_, groups) = ids.totals();
+    let every_group = format!("0 {groups}");
     [
         ("net.ipv4.ip_forward", "1"),
         ("net.ipv6.conf.all.forwarding", "1"),
@@ -82,7 +86,7 @@ fn sysctls() -> Vec<(String, String)> {
         ("net.bridge.bridge-nf-call-iptables", "1"),
         ("net.bridge.bridge-nf-call-ip6tables", "1"),
         ("net.ipv4.ip_unprivileged_port_start", "0"),
-        ("net.ipv4.ping_group_range", "0 2147483647"),
+        ("net.ipv4.ping_group_range", &every_group),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .to_vec()

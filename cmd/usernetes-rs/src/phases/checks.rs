@@ -24,9 +24,13 @@ pub(crate) fn all(session: &Session, config: &Config) -> Vec<Finding> {
         ("networking.podSubnet", &config.cluster.networking.pod_subnet),
         ("networking.serviceSubnet", &config.cluster.networking.service_subnet),
     ]));
-    // The ports of a running node are its own.
-    if common::running(session).is_none() {
-        findings.extend(ports(config));
+    if let Some(host_ip) = config.rootless.host_ip {
+        let address = host::host_ip(host_ip);
+        // The ports of a running node are its own, and no port is free on an address of others.
+        if address.level == Level::Passed && common::running(session).is_none() {
+            findings.extend(ports(config, host_ip));
+        }
+        findings.push(address);
     }
     findings.push(bundle(session, config));
     let registration = config.join.as_ref().map_or(&config.init.node_registration, |join| &join.node_registration);
@@ -34,8 +38,7 @@ pub(crate) fn all(session: &Session, config: &Config) -> Vec<Finding> {
     findings
 }
 
-fn ports(config: &Config) -> Vec<Finding> {
-    let Some(host_ip) = config.rootless.host_ip else { return Vec::new() };
+fn ports(config: &Config, host_ip: IpAddr) -> Vec<Finding> {
     let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let mut wanted = vec![
         (Protocol::Tcp, config.rootless.ports.kubelet, "--kubelet-port"),

@@ -9,13 +9,14 @@ use crate::errors::{Hinted, PreflightFailed};
 use crate::interrupt;
 use crate::journal::Journal;
 use crate::session::Session;
+use crate::ui::Printer;
 use crate::workflow::{PhaseFailed, Selection, Workflow};
 use anyhow::Result;
 use std::process::ExitCode;
 use std::time::Instant;
 use tokio::runtime::Runtime;
-use usernetes_api::Config;
-use usernetes_host::fs;
+use usernetes_api::{Config, Paths};
+use usernetes_host::{Level, fs};
 use usernetes_host::lock::Lock;
 
 /// What the data of `init` and of `join` have in common.
@@ -40,8 +41,7 @@ pub(crate) fn run_workflow<D: WorkflowData>(
     let started = Instant::now();
     let paths = data.session().paths.clone();
     let printer = data.session().printer.clone();
-    fs::create_dir(paths.state())?;
-    let _lock = Lock::acquire(paths.lock(), workflow.name)?;
+    let _lock = lock(&paths, workflow.name)?;
     let mut journal = Journal::open(&paths.journal())?;
     if whole {
         if let Some(done) = journal.completed.and_then(|_| data.healthy()) {
@@ -49,12 +49,13 @@ pub(crate) fn run_workflow<D: WorkflowData>(
             printer.event("healthy", serde_json::json!({ "message": done }));
             return Ok(ExitCode::SUCCESS);
         }
+        announce(data.config(), &printer);
         if let Some(entry) = journal.failed() {
             printer.note(&format!("going on: the last run stopped in phase {}", entry.phase));
         }
     }
     keep_config(data, &mut journal)?;
-    let guard = interrupt::Guard::new(&paths, printer.clone(), workflow.name);
+    let mut guard = interrupt::Guard::new(&paths, printer.clone(), workflow.name)?;
     let result = workflow.run(selection, data, &mut journal, &printer);
     if let Err(error) = result {
         guard.stop_what_was_started();
@@ -66,6 +67,35 @@ pub(crate) fn run_workflow<D: WorkflowData>(
         data.finish(started.elapsed().as_secs_f64())?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the workflow works with; above all the address that was chosen, for it stands in everything that follows.
+fn announce(config: &Config, printer: &Printer) {
+    let (version, kubernetes, ip) =
+        (env!("CARGO_PKG_VERSION"), &config.cluster.kubernetes_version, config.host_ip());
+    let known = usernetes_host::env::host_ips().unwrap_or_default();
+    let interface = known.into_iter().find(|c| c.address == ip).map(|c| c.interface);
+    printer.event(
+        "start",
+        serde_json::json!({ "version": version, "kubernetesVersion": kubernetes, "hostIP": ip, "interface": interface }),
+    );
+    let by = interface.map_or_else(String::new, |interface| format!(" ({interface})"));
+    printer.note(&format!("usernetes-rs {version}  Kubernetes {kubernetes}  host {ip}{by}"));
+}
+
+/// The lock lies in the state folder: where that cannot be written, the check of it comes before all others.
+fn lock(paths: &Paths, purpose: &str) -> Result<Lock> {
+    let take = || -> Result<Lock> {
+        fs::create_dir(paths.state())?;
+        Ok(Lock::acquire(paths.lock(), purpose)?)
+    };
+    take().map_err(|error| {
+        let finding = usernetes_host::checks::state_dir(&paths.state());
+        match finding.level {
+            Level::Error => PreflightFailed(vec![finding]).into(),
+            _ => error,
+        }
+    })
 }
 
 /// Keeps the documents. A finished cluster's are not replaced by others: half of it would follow them and half not.

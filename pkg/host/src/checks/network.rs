@@ -3,7 +3,29 @@
 use crate::env::{self, Route};
 use crate::{Finding, fs};
 use ipnet::IpNet;
-use std::net::IpAddr;
+use std::io::ErrorKind;
+use std::net::{IpAddr, UdpSocket};
+
+/// Whether the host has the address under which others are to reach it. The kernel is asked, for it also knows
+/// addresses that nobody would propose.
+pub fn host_ip(address: IpAddr) -> Finding {
+    const NAME: &str = "HostIP";
+    match UdpSocket::bind((address, 0)) {
+        Err(error) if error.kind() == ErrorKind::AddrNotAvailable => {
+            let message = format!("{address} is not an address of this host");
+            Finding::error(NAME, message, instead(&env::host_ips().unwrap_or_default()))
+        }
+        _ => Finding::passed(NAME),
+    }
+}
+
+fn instead(candidates: &[env::Candidate]) -> String {
+    let all: Vec<_> = candidates.iter().map(|c| format!("{} ({})", c.address, c.interface)).collect();
+    match all.is_empty() {
+        true => "give the host an address that other hosts reach, then name it by --host-ip".into(),
+        false => format!("--host-ip with one of {}", all.join(", ")),
+    }
+}
 
 /// Whether ranges of the cluster, given with the names of their fields, overlap routes of the host.
 ///
@@ -115,6 +137,20 @@ mod tests {
         assert_eq!(overlaps(&ranges, &[route("0.0.0.0/0"), route("192.0.2.0/24"), route("::/0")]).level, Level::Passed);
         assert_snapshot!(show(&overlaps(&ranges, &[route("10.244.7.0/24")])), @"Error HostSubnets: networking.podSubnet 10.244.0.0/16 overlaps the host's route to 10.244.7.0/24 (eth0) -> choose another range for networking.podSubnet");
         assert_snapshot!(show(&overlaps(&ranges, &[route("10.0.0.0/8")])), @"Error HostSubnets: networking.podSubnet 10.244.0.0/16 overlaps the host's route to 10.0.0.0/8 (eth0); networking.serviceSubnet 10.96.0.0/12 overlaps the host's route to 10.0.0.0/8 (eth0) -> choose another range for networking.podSubnet and networking.serviceSubnet");
+    }
+
+    #[test]
+    fn addresses_of_others() {
+        assert_eq!(host_ip(IpAddr::from([127, 0, 0, 1])).level, Level::Passed);
+        let finding = host_ip(IpAddr::from([203, 0, 113, 7]));
+        assert_eq!((finding.level, finding.message.as_str()), (Level::Error, "203.0.113.7 is not an address of this host"));
+        let candidate = env::Candidate {
+            address: IpAddr::from([192, 0, 2, 1]),
+            interface: "eth0".into(),
+            on_default_route: true,
+        };
+        assert_snapshot!(instead(&[candidate.clone(), candidate]), @"--host-ip with one of 192.0.2.1 (eth0), 192.0.2.1 (eth0)");
+        assert_snapshot!(instead(&[]), @"give the host an address that other hosts reach, then name it by --host-ip");
     }
 
     #[test]

@@ -53,7 +53,8 @@ impl EnvError {
                 first.map(|ip| format!("choose one, such as --host-ip {ip}"))
             }
             Self::NoUser { .. } => Some("set HOME and USER".into()),
-            _ => None,
+            Self::File(error) => error.hint(),
+            Self::Interfaces { .. } => Some("--host-ip ADDRESS".into()),
         }
     }
 }

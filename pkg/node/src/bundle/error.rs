@@ -178,7 +178,7 @@ impl BundleError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Fs(_) => return None,
+            Self::Fs(error) => return error.hint(),
             Self::Missing(_) | Self::NotFound { .. } => WAYS.to_owned(),
             Self::NoManifest(_) => format!("a bundle is made by hack/bundle or by the tool itself; {WAYS}"),
             Self::Archive(path) => format!("usernetes-rs bundle import {}", path.display()),

@@ -29,12 +29,17 @@ pub(super) fn inotify(instances: &str, watches: &str) -> Finding {
         low.iter().map(one).collect::<Vec<_>>().join(join)
     };
     let message = words(", ", &|(name, is, _)| format!("{name} is {is}"));
-    let settings = words(" ", &|(name, _, good)| format!("{name}={good}"));
+    let settings = words("\\n", &|(name, _, good)| format!("{name}={good}"));
     Finding::warning(
         "Inotify",
         format!("{message}: several nodes or many pods of one user may fail with \"too many open files\""),
-        format!("sudo sysctl -w {settings}"),
+        set("inotify", &settings),
     )
+}
+
+/// At once and at every boot.
+fn set(name: &str, settings: &str) -> String {
+    format!("printf '{settings}\\n' | sudo tee /etc/sysctl.d/99-usernetes-{name}.conf && sudo sysctl --system")
 }
 
 pub(super) fn keyring(keys: &str) -> Finding {
@@ -42,7 +47,7 @@ pub(super) fn keyring(keys: &str) -> Finding {
         Some(keys) if keys < GOOD_KEYS => Finding::warning(
             "Keyring",
             format!("kernel.keys.maxkeys is {keys}: about {} pods at a time", keys.saturating_sub(4) / 2),
-            "sudo sysctl -w kernel.keys.maxkeys=2000 kernel.keys.maxbytes=200000",
+            set("keyring", "kernel.keys.maxkeys=2000\\nkernel.keys.maxbytes=200000"),
         ),
         _ => Finding::passed("Keyring"),
     }

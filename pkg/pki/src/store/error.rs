@@ -109,7 +109,8 @@ impl PkiError {
                 ))
             }
             Self::NoCa { name, .. } => Some(format!("usernetes-rs init phase certs {name}")),
-            Self::Fs(_) | Self::Unknown { .. } | Self::Make { .. } => None,
+            Self::Fs(error) => error.hint(),
+            Self::Unknown { .. } | Self::Make { .. } => None,
         }
     }
 

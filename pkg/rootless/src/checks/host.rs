@@ -1,7 +1,7 @@
 //! Programs, ids and devices.
 
 use crate::idmap::SubIds;
-use crate::parent::parse_version;
+use crate::parent::{parse_version, version_word};
 use nix::unistd::{AccessFlags, access};
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt as _;
@@ -59,7 +59,7 @@ pub(super) fn sub_id() -> Finding {
     Finding::passed(CHECK)
 }
 
-fn add_ids(user: &str) -> String {
+pub(crate) fn add_ids(user: &str) -> String {
     format!(
         "sudo usermod --add-subuids 524288-589823 --add-subgids 524288-589823 {user} (a range that nobody else has)"
     )
@@ -105,8 +105,9 @@ pub(super) fn slirp4netns() -> Finding {
     };
     match parse_version(&output) {
         Some(version) if version >= SLIRP => Finding::passed(CHECK),
-        Some((major, minor)) => {
-            let message = format!("slirp4netns {major}.{minor} is too old; {}.{} is needed", SLIRP.0, SLIRP.1);
+        Some(_) => {
+            let found = version_word(&output).unwrap_or_default();
+            let message = format!("slirp4netns {found} is too old; {}.{} is needed", SLIRP.0, SLIRP.1);
             Finding::error(CHECK, message, CURE)
         }
         None => Finding::error(CHECK, "slirp4netns does not tell its version", CURE),

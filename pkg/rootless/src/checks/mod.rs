@@ -2,9 +2,9 @@
 
 mod apparmor;
 mod host;
-mod limits;
 mod probe;
 
+pub(crate) use host::add_ids;
 pub(crate) use probe::main as probe_main;
 
 use crate::cgroup::probe_cgroup;
@@ -16,13 +16,7 @@ use usernetes_host::{Finding, Level};
 pub fn checks(state_dir: &Path) -> Vec<Finding> {
     let mut findings = vec![host::newuidmap(), host::sub_id(), host::userns_sysctl(), apparmor::userns()];
     findings.extend(probe::namespaces(state_dir));
-    findings.extend([
-        host::tun_device(),
-        host::slirp4netns(),
-        cgroup_delegation(),
-        limits::keyring(),
-        limits::inotify(),
-    ]);
+    findings.extend([host::tun_device(), host::slirp4netns(), cgroup_delegation()]);
     findings
 }
 

@@ -51,6 +51,16 @@ pub enum ControlError {
     Malformed(#[source] serde_json::Error),
 }
 
+impl ControlError {
+    /// What cures it, if something does.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Refused { hint, .. } => hint.clone(),
+            _ => None,
+        }
+    }
+}
+
 /// A connection to a running child.
 #[derive(Debug)]
 pub struct Client {

@@ -45,6 +45,17 @@ pub enum Error {
 }
 
 impl Error {
+    /// What cures it, if something does.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::File(error) | Self::IdMap(IdMapError::File(error)) | Self::Control(EndpointError::File(error)) => {
+                error.hint()
+            }
+            Self::IdMap(IdMapError::NoSubIds { user, .. }) => Some(crate::checks::add_ids(user)),
+            _ => None,
+        }
+    }
+
     /// Names a system call.
     pub(super) fn system(what: &'static str) -> impl FnOnce(nix::errno::Errno) -> Self {
         move |errno| Self::System { what, source: errno.into() }

@@ -7,7 +7,7 @@ mod serve;
 mod slirp;
 
 pub use error::Error;
-pub(crate) use slirp::parse_version;
+pub(crate) use slirp::{parse_version, version_word};
 
 use crate::idmap::SubIds;
 use crate::sock::Socket;

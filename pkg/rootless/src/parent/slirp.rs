@@ -146,9 +146,13 @@ fn cannot_run(source: &io::Error) -> Error {
 
 /// Version in the output of `slirp4netns --version`.
 pub(crate) fn parse_version(text: &str) -> Option<(u32, u32)> {
-    let version = text.lines().find_map(|line| line.strip_prefix("slirp4netns version "))?;
-    let mut parts = version.split(|c: char| !c.is_ascii_digit());
+    let mut parts = version_word(text)?.split(|c: char| !c.is_ascii_digit());
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
+/// The version as slirp4netns writes it.
+pub(crate) fn version_word(text: &str) -> Option<&str> {
+    text.lines().find_map(|line| line.strip_prefix("slirp4netns version ")).map(str::trim)
 }
 
 #[cfg(test)]

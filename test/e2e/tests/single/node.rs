@@ -29,7 +29,7 @@ pub(crate) fn second_init_says_healthy(rig: &Rig) -> Result<()> {
     let before = host.processes()?.len();
     host.tool(&["init"]).ok()?.says(&["nothing to do"])?;
     host.init::<&str>(&[]).ok()?.says(&["nothing to do"])?;
-    let changed = host.init(&["--pod-network-cidr", "10.99.0.0/16"]).output()?;
+    let changed = host.init(&["--pod-network-cidr", "10.55.0.0/16"]).output()?;
     changed.exits(1)?.says(&["reset"])?;
     ensure!(host.processes()?.len() >= before, "something was stopped");
     host.tool(&["status"]).ok().map(drop)
@@ -48,6 +48,8 @@ pub(crate) fn status(rig: &Rig) -> Result<()> {
     for field in ["components", "node", "ports", "certificates"] {
         ensure!(!status[field].is_null(), "no field {field} in {output}");
     }
+    let certificates = status["certificates"].as_array().map_or(0, Vec::len);
+    ensure!(certificates > 10, "{certificates} certificates in {output}");
     Ok(())
 }
 

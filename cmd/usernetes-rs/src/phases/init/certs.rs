@@ -47,7 +47,7 @@ impl Phase<InitData> for Certs {
         } else {
             parts.iter().map(|name| store::ensure(&pki, name, &params).map_err(hinted)).collect::<Result<_>>()?
         };
-        Ok(summary(&outcomes, &format!("{:?}", params.policy.algorithm)))
+        Ok(summary(&outcomes, params.policy.algorithm.name()))
     }
 }
 

@@ -73,6 +73,8 @@ fn merge(data: &InitData) -> Result<std::path::PathBuf> {
     let path = usernetes_host::env::home()?.join(".kube/config");
     let theirs = fs::read_if_exists(&path)?.unwrap_or_default();
     let ours = Kubeconfig::parse(&fs::read(data.node.session.paths.admin_conf())?)?;
+    // Another cluster called `kubernetes`, as kubeadm names them all, stays.
+    let ours = ours.renamed(&format!("usernetes-{}", data.node.session.paths.cluster));
     let merged = usernetes_pki::kubeconfig::merge(&theirs, &ours)
         .with_context(|| format!("cannot merge into {}", path.display()))?;
     fs::write(&path, merged, Mode::Secret)?;

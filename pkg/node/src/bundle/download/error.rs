@@ -97,7 +97,8 @@ impl DownloadError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Fs(_) | Self::Client(_) => return None,
+            Self::Fs(error) => return error.hint(),
+            Self::Client(_) => return None,
             Self::Bundle(error) => return error.hint(),
             Self::Mirror(_) => "name it as https://HOST/PATH; files are taken from PATH/<upstream host>/<path>".into(),
             Self::Transfer { .. } => {
