@@ -81,8 +81,8 @@ pub(crate) fn second_init_at_the_same_time(rig: &Rig) -> Result<()> {
     let host = rig.host();
     let first = init_until(host, "bundle")?;
     let second = host.init::<&str>(&[]).limit(30).output()?;
-    second.exits(1)?.says(&["init", "running"])?;
-    host.tool(&["reset", "--force"]).limit(30).output()?.exits(1)?.says(&["init", "running"])?;
+    second.exits(1)?.says(&["init", "at work", "cure:"])?;
+    host.tool(&["reset", "--force"]).limit(30).output()?.exits(1)?.says(&["init", "at work", "cure:"])?;
     first.wait(LIMIT)?.ok()?;
     works(host)
 }
