@@ -6,13 +6,16 @@ use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Api, Client, Config, Resource};
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Field manager of everything that we apply.
 pub(crate) const MANAGER: &str = "usernetes-rs";
 /// A host that answers no SYN for so long will not.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Where a file of a node lies on its host.
+type Outside<'a> = &'a (dyn Fn(&Path) -> PathBuf + Sync);
 
 /// A cluster and the right to speak to it.
 #[derive(Clone)]
@@ -24,8 +27,13 @@ pub struct Cluster {
 impl Cluster {
     /// Reads a kubeconfig with the files that it names; nothing is sent yet.
     pub async fn connect(kubeconfig: &Path) -> Result<Self, Error> {
+        Self::connect_from_outside(kubeconfig, &|path| path.to_owned()).await
+    }
+
+    /// The same with a kubeconfig of a node, seen from its host: `outside` says where a file of the node lies here.
+    pub async fn connect_from_outside(kubeconfig: &Path, outside: Outside<'_>) -> Result<Self, Error> {
         let unusable = |source| Error::Kubeconfig { path: kubeconfig.to_owned(), source: Box::new(source) };
-        let mut config = read(kubeconfig).await.map_err(unusable)?;
+        let mut config = read(kubeconfig, outside).await.map_err(unusable)?;
         config.connect_timeout = Some(CONNECT_TIMEOUT);
         Self::from_config(config)
             .map_err(|source| Error::Client { path: kubeconfig.to_owned(), source: Box::new(source) })
@@ -64,12 +72,26 @@ impl Cluster {
     }
 }
 
-async fn read(path: &Path) -> Result<Config, KubeconfigError> {
-    let kubeconfig = Kubeconfig::read_from(path)?;
+async fn read(path: &Path, outside: Outside<'_>) -> Result<Config, KubeconfigError> {
+    let mut kubeconfig = Kubeconfig::read_from(path)?;
+    for user in kubeconfig.auth_infos.iter_mut().filter_map(|named| named.auth_info.as_mut()) {
+        for file in [&mut user.client_certificate, &mut user.client_key].into_iter().flatten() {
+            *file = seen(Path::new(file.as_str()), outside).to_string_lossy().into_owned();
+        }
+    }
     let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
     // kube takes HTTPS_PROXY for every server; a host's proxy does not reach the user's own cluster.
     config.proxy_url = None;
     Ok(config)
+}
+
+/// A file of the node as its host sees it. The kubelet's certificate is a symbolic link with a path of the node in it.
+fn seen(inside: &Path, outside: Outside<'_>) -> PathBuf {
+    let path = outside(inside);
+    match path.read_link() {
+        Ok(target) if target.is_absolute() => outside(&target),
+        _ => path,
+    }
 }
 
 /// `Kind namespace/name`, for messages.
@@ -86,4 +108,21 @@ where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
 {
     api.get_opt(name).await.map_err(Error::request(Verb::Get, describe::<K>(namespace, name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_of_the_node_is_followed_on_the_host() -> std::io::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let folder = dir.path().join("var/lib/kubelet/pki");
+        std::fs::create_dir_all(&folder)?;
+        std::os::unix::fs::symlink("/var/lib/kubelet/pki/dated.pem", folder.join("current.pem"))?;
+        let outside = |path: &Path| dir.path().join(path.strip_prefix("/").unwrap_or(path));
+        assert_eq!(seen(Path::new("/var/lib/kubelet/pki/current.pem"), &outside), folder.join("dated.pem"));
+        assert_eq!(seen(Path::new("/var/lib/kubelet/pki/other.pem"), &outside), folder.join("other.pem"));
+        Ok(())
+    }
 }

@@ -9,8 +9,10 @@ use crate::session::Session;
 use anyhow::Result;
 use clap::Args;
 use std::process::ExitCode;
+use usernetes_api::constants::{KUBERNETES_DIR, PKI_DIR};
 use usernetes_api::{BootstrapTokenDiscovery, Config, FileDiscovery, JoinConfiguration};
-use usernetes_pki::JoinToken;
+use usernetes_host::fs;
+use usernetes_pki::{CaCertHash, JoinToken};
 
 /// Flags of `join`, named as kubeadm's.
 #[derive(Debug, Args)]
@@ -116,14 +118,34 @@ pub(crate) fn list_phases() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// A host that belongs to a cluster is not taken out of it by joining another.
+fn refuse_if_taken(session: &Session, config: &Config) -> Result<()> {
+    let flag = session.cluster_flag();
+    let cure = format!("usernetes-rs{flag} reset removes it; --cluster NAME makes another node beside it");
+    if session.kept_config()?.is_some_and(|kept| kept.join.is_none()) {
+        return Err(Hinted::new("this host is the control plane of a cluster already", cure).into());
+    }
+    let by_token = config.join.as_ref().and_then(|join| join.discovery.bootstrap_token.as_ref());
+    let pins = by_token.map(|by_token| by_token.ca_cert_hashes.as_slice()).unwrap_or_default();
+    let credentials = session.paths.node(KUBERNETES_DIR).join("kubelet.conf");
+    let ca = fs::read_if_exists(&session.paths.node(PKI_DIR).join("ca.crt"))?;
+    let Some(ca) = ca.filter(|_| credentials.exists() && !pins.is_empty()) else { return Ok(()) };
+    let own = CaCertHash::of_pem(&ca)?.to_string();
+    if pins.contains(&own) {
+        return Ok(());
+    }
+    Err(Hinted::new("this host is a node of another cluster already: the CA of the token is not its CA", cure).into())
+}
+
 pub(crate) fn run(session: Session, args: JoinArgs) -> Result<ExitCode> {
-    let (config, _token) = args.resolve(&session)?;
+    let (config, token) = args.resolve(&session)?;
+    refuse_if_taken(&session, &config)?;
     let skip = config.join.as_ref().map(|join| join.skip_phases.clone()).unwrap_or_default();
     let selection = match &args.phase {
         Some(PhaseCommand::Phase { path }) => JOIN.only(path)?,
         None => JOIN.without(&skip)?,
     };
     let whole = args.phase.is_none();
-    let mut data = JoinData::new(session, config)?;
+    let mut data = JoinData::new(session, config, token)?;
     run_workflow(&JOIN, selection, &mut data, whole)
 }

@@ -138,22 +138,23 @@ pub(crate) fn leave(session: &Session, drain: bool) -> Result<()> {
         return Ok(());
     }
     let name = config.node_name();
-    let kubeconfig = session.paths.node(KUBERNETES_DIR).join("kubelet.conf");
     let left = runtime()?.block_on(async {
         let work = async {
-            let cluster = Cluster::connect(&kubeconfig).await?;
+            let cluster = common::connect(session, "kubelet.conf").await?;
             cluster.cordon_node(name, true).await?;
             if drain {
                 cluster.drain_node(name, DRAIN_LIMIT).await?;
             }
-            cluster.delete_node(name).await
+            anyhow::Ok(cluster.delete_node(name).await?)
         };
         tokio::time::timeout(DRAIN_LIMIT + LEAVE_LIMIT, work).await
     });
     let cure = format!("usernetes-rs nodes remove {name} on the control-plane host");
     match left {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) if error.is_forbidden() => {
+        Ok(Err(error))
+            if error.downcast_ref::<usernetes_cluster::Error>().is_some_and(usernetes_cluster::Error::is_forbidden) =>
+        {
             session.printer.note(&format!("  the Node object stays, for a kubelet may not delete it: {cure}"));
             Ok(())
         }

@@ -11,7 +11,6 @@ use std::net::IpAddr;
 use std::process::ExitCode;
 use usernetes_api::constants::{KUBERNETES_DIR, PKI_DIR};
 use usernetes_api::{CgroupMode, Config, PortSpec};
-use usernetes_cluster::Cluster;
 use usernetes_host::fs;
 use usernetes_node::{NodePlan, NodeStatus, Role};
 use usernetes_pki::{Expiration, expiry};
@@ -125,10 +124,10 @@ fn network(info: &Info) -> NetworkView {
 /// The Node's condition, asked with whatever credentials this host has.
 fn ask_ready(session: &Session, config: &Config) -> Option<bool> {
     let folder = session.paths.node(KUBERNETES_DIR);
-    let kubeconfig = ["admin.conf", "kubelet.conf"].map(|name| folder.join(name)).into_iter().find(|p| p.exists())?;
+    let kubeconfig = ["admin.conf", "kubelet.conf"].into_iter().find(|name| folder.join(name).exists())?;
     let patience = std::time::Duration::from_secs(5);
     runtime().ok()?.block_on(async {
-        let node = async { Cluster::connect(&kubeconfig).await.ok()?.node(config.node_name()).await.ok()? };
+        let node = async { common::connect(session, kubeconfig).await.ok()?.node(config.node_name()).await.ok()? };
         tokio::time::timeout(patience, node).await.ok()?.map(|node| node.ready)
     })
 }

@@ -47,9 +47,11 @@ pub(crate) async fn payload(context: ChildContext) -> ExitCode {
     tokio::spawn(publish_status(seen, publish));
     let conflicts = ports::Conflicts::default();
     tokio::spawn(peers::follow_hosts(plan.clone(), ports.clone()));
+    tokio::spawn(peers::watch_hosts(plan.clone()));
     tokio::spawn(ports::follow_services(plan.clone(), ports, conflicts.clone()));
     tokio::spawn(answer(requests, conflicts));
-    ready.notify().await;
+    // Components start meanwhile: none of them needs the outside to come up.
+    tokio::spawn(async move { ready.notify().await });
     usernetes_node::run(plan, reaper, shutdown, status).await;
     ExitCode::SUCCESS
 }

@@ -1,9 +1,9 @@
-//! Whom the VXLAN relay listens to: the other hosts of the cluster, as they come and go.
+//! The other hosts of the cluster, as they come and go: whom the VXLAN relay listens to, and who cannot be reached.
 
 use std::path::PathBuf;
 use usernetes_api::constants::KUBERNETES_DIR;
 use usernetes_cluster::services::{self, Update};
-use usernetes_node::NodePlan;
+use usernetes_node::{NodePlan, Role};
 use usernetes_rootless::PortManager;
 
 /// Keeps the relay's list in line with the cluster's Nodes. Never ends; drop it to stop.
@@ -21,6 +21,20 @@ pub(super) async fn follow_hosts(plan: NodePlan, ports: PortManager) {
             ports.admit(hosts);
         }
         Update::Lost(error) => tracing::debug!(%error, "Nodes cannot be watched"),
+    })
+    .await;
+}
+
+/// On the control plane: says of every Node whether its host can be reached. Never ends there; drop it to stop.
+pub(super) async fn watch_hosts(plan: NodePlan) {
+    if plan.role != Role::ControlPlane {
+        return;
+    }
+    let admin = PathBuf::from(KUBERNETES_DIR).join("admin.conf");
+    services::write_reachability(&admin, |update| {
+        if let Update::Lost(error) = update {
+            tracing::debug!(%error, "Nodes cannot be watched");
+        }
     })
     .await;
 }

@@ -8,8 +8,9 @@ use crate::{daemon, ui};
 use anyhow::{Context as _, Result};
 use jiff::Timestamp;
 use std::rc::Rc;
-use usernetes_api::constants::PKI_DIR;
+use usernetes_api::constants::{KUBERNETES_DIR, PKI_DIR};
 use usernetes_api::{CgroupMode, Config};
+use usernetes_cluster::Cluster;
 use usernetes_host::fs;
 use usernetes_node::bundle::{self, Bundle, Check};
 use usernetes_node::{ComponentName, NodeStatus, State, logs};
@@ -145,6 +146,12 @@ pub(crate) fn wait_started(node: &NodeData) -> Result<()> {
         &ComponentName::ALL
     };
     daemon::process::wait_for_components(&node.session, all, limit)
+}
+
+/// The API server, with the credentials of one of the node's own kubeconfigs.
+pub(crate) async fn connect(session: &Session, name: &str) -> Result<Cluster> {
+    let path = session.paths.node(KUBERNETES_DIR).join(name);
+    Ok(Cluster::connect_from_outside(&path, &|inside| session.paths.node(inside)).await?)
 }
 
 /// For people.

@@ -8,6 +8,7 @@ mod follow;
 mod objects;
 mod peers;
 mod ports;
+mod reach;
 mod session;
 
 pub use balance::write_load_balancers;
@@ -15,6 +16,7 @@ pub use follow::follow;
 pub use objects::{Exposure, PodPorts, ServicePort, ServicePorts};
 pub use peers::follow_hosts;
 pub use ports::{Conflict, Holder, Owner, Policy, Published, Wanted, wanted};
+pub use reach::{Reach, write_reachability};
 
 use crate::Error;
 

@@ -12,17 +12,38 @@ use kube::runtime::watcher::watcher;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::convert::Infallible;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-struct NoSpec {}
+pub(super) struct NoSpec {}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct NodeStatus {
+    addresses: Vec<NodeAddress>,
+    daemon_endpoints: DaemonEndpoints,
+    conditions: Vec<Condition>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct DaemonEndpoints {
+    kubelet_endpoint: KubeletEndpoint,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct KubeletEndpoint {
+    port: u16,
+}
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-struct NodeStatus {
-    addresses: Vec<NodeAddress>,
+struct Condition {
+    r#type: String,
+    message: String,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -32,7 +53,7 @@ struct NodeAddress {
     address: String,
 }
 
-type Node = Object<NoSpec, NodeStatus>;
+pub(super) type Node = Object<NoSpec, NodeStatus>;
 /// HOST_IPs.
 type Addresses = BTreeSet<IpAddr>;
 
@@ -51,10 +72,18 @@ pub async fn follow_hosts(kubeconfig: &Path, mut report: impl FnMut(Update<Addre
 }
 
 pub(super) fn watch_nodes(cluster: &Cluster) -> impl Stream<Item = Result<Change<Addresses>, Error>> + use<> {
+    watch(cluster, internal)
+}
+
+/// All Nodes, cut down.
+pub(super) fn watch<T, F: Fn(&Node) -> Option<T>>(
+    cluster: &Cluster,
+    cut: F,
+) -> impl Stream<Item = Result<Change<T>, Error>> + use<T, F> {
     let resource = ApiResource::erase::<k8s_openapi::api::core::v1::Node>(&());
     let api: Api<Node> = Api::all_with(cluster.client(), &resource);
-    watcher(api, config()).map(|event| match event {
-        Ok(event) => Ok(Change::of(event, internal)),
+    watcher(api, config()).map(move |event| match event {
+        Ok(event) => Ok(Change::of(event, &cut)),
         Err(error) => Err(broken("Nodes", error)),
     })
 }
@@ -62,4 +91,16 @@ pub(super) fn watch_nodes(cluster: &Cluster) -> impl Stream<Item = Result<Change
 fn internal(node: &Node) -> Option<Addresses> {
     let addresses = &node.status.as_ref()?.addresses;
     Some(addresses.iter().filter(|a| a.r#type == "InternalIP").filter_map(|a| a.address.parse().ok()).collect())
+}
+
+/// Where the API server reaches the kubelet.
+pub(super) fn kubelet(node: &Node) -> Option<SocketAddr> {
+    let port = node.status.as_ref()?.daemon_endpoints.kubelet_endpoint.port;
+    Some(SocketAddr::new(internal(node)?.into_iter().next()?, port)).filter(|_| port != 0)
+}
+
+/// The message of a condition.
+pub(super) fn condition(node: &Node, wanted: &str) -> Option<String> {
+    let conditions = &node.status.as_ref()?.conditions;
+    Some(conditions.iter().find(|condition| condition.r#type == wanted)?.message.clone())
 }

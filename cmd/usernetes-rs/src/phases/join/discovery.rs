@@ -1,20 +1,37 @@
 //! `discovery`: finds the cluster, makes sure that it is the right one, and takes over its configuration.
 //! Nothing secret is sent before the CA is verified.
 
-use super::JoinData;
-use crate::errors::{Hinted, UsageError};
+use super::{JoinData, clock};
+use crate::errors::{Hinted, PreflightFailed};
+use crate::phases::common;
 use crate::workflow::Phase;
 use anyhow::{Context as _, Result};
+use jiff::SignedDuration;
 use std::path::Path;
+use std::time::Duration;
 use usernetes_api::constants::{KUBERNETES_DIR, PKI_DIR};
-use usernetes_api::{BootstrapTokenDiscovery, Config};
+use usernetes_api::{BootstrapTokenDiscovery, Config, Discovery as Choice, JoinConfiguration};
 use usernetes_cluster::Cluster;
 use usernetes_cluster::discovery::{self, DiscoverError, Limits};
+use usernetes_host::Level;
 use usernetes_host::fs::{self, Mode};
 use usernetes_pki::{BootstrapToken, CaCertHash, Endpoint, kubeconfig};
 
-/// Token discovery as kubeadm does it.
+/// How long a classic join waits for the signature of its token: a cluster of kubeadm's signs some seconds after the
+/// token was made. Ours signs at once, so the one string needs no patience.
+const SIGNER: Duration = Duration::from_secs(10);
+
+/// Discovery by token or by file, as kubeadm does it.
 pub(super) struct Discovery;
+
+/// A cluster that is trusted, and how to ask it for a certificate.
+struct Found {
+    server: String,
+    ca_pem: String,
+    /// `bootstrap-kubelet.conf`.
+    bootstrap: String,
+    clock_ahead: Option<SignedDuration>,
+}
 
 impl Phase<JoinData> for Discovery {
     fn name(&self) -> &'static str {
@@ -26,38 +43,92 @@ impl Phase<JoinData> for Discovery {
     }
 
     fn run(&self, data: &mut JoinData, _: &[&'static str]) -> Result<String> {
-        let folder = data.node.session.paths.node(KUBERNETES_DIR);
-        if folder.join("kubelet.conf").exists() {
-            return Ok("this node has its credentials already".into());
+        if data.node.session.paths.node(KUBERNETES_DIR).join("kubelet.conf").exists() {
+            return known(data);
         }
         let join = data.node.config.join.clone().context("the configuration has no JoinConfiguration")?;
-        let by_token = join
-            .discovery
-            .bootstrap_token
-            .ok_or_else(|| UsageError::Flags("discovery by file is not there yet; join with a token".into()))?;
-        let token: BootstrapToken = by_token.token.parse()?;
-        let found = data.block_on(discover(&by_token, &token, join.timeouts.discovery.0))?;
+        let found = find(data, &join)?;
+        if let Some(finding) = clock::finding(found.clock_ahead, &join.node_registration.ignore_preflight_errors) {
+            if finding.level == Level::Error {
+                return Err(PreflightFailed(vec![finding]).into());
+            }
+            data.node.session.printer.findings(&[finding]);
+        }
+        let folder = data.node.session.paths.node(KUBERNETES_DIR);
         fs::write(data.node.session.paths.node(PKI_DIR).join("ca.crt"), &found.ca_pem, Mode::Public)?;
-        let bootstrap = kubeconfig::bootstrap("kubernetes", &found.server, &found.ca_pem, &token);
         let path = folder.join("bootstrap-kubelet.conf");
-        fs::write(&path, bootstrap.to_yaml(), Mode::Secret)?;
+        fs::write(&path, &found.bootstrap, Mode::Secret)?;
         let document = data.block_on(cluster_configuration(&path, data.node.config.node_name()))?;
-        take_over(&mut data.node.config, &document, &found.server)?;
-        fs::write(data.node.session.paths.config(), data.node.config.to_yaml(), Mode::Secret)?;
+        take_over(data, &document, &found.server)?;
         Ok(format!("cluster at {}, CA verified", found.server))
     }
 }
 
-async fn discover(
+/// The last run came as far as the kubelet's certificate: the cluster is asked with that.
+fn known(data: &mut JoinData) -> Result<String> {
+    let document = data.block_on(async {
+        let cluster = common::connect(&data.node.session, "kubelet.conf").await?;
+        anyhow::Ok((cluster.cluster_configuration().await?, cluster.server().to_owned()))
+    });
+    let (document, server) = document.context("this node has its credentials already, but cannot use them")?;
+    take_over(data, &document, &server)?;
+    Ok("this node has its credentials already".into())
+}
+
+fn find(data: &JoinData, join: &JoinConfiguration) -> Result<Found> {
+    let Choice { bootstrap_token, file, tls_bootstrap_token } = &join.discovery;
+    let own_token = (!tls_bootstrap_token.is_empty()).then(|| tls_bootstrap_token.parse()).transpose()?;
+    match (bootstrap_token, file) {
+        (Some(by_token), _) => by_token_found(data, by_token, own_token),
+        (None, Some(file)) => by_file(data, &file.kube_config_path, own_token),
+        (None, None) => unreachable!("validated"),
+    }
+}
+
+fn by_token_found(
+    data: &JoinData,
     by_token: &BootstrapTokenDiscovery,
-    token: &BootstrapToken,
-    limit: std::time::Duration,
-) -> Result<usernetes_pki::ClusterInfo> {
-    let endpoint: Endpoint = by_token.api_server_endpoint.parse()?;
+    tls_bootstrap: Option<BootstrapToken>,
+) -> Result<Found> {
+    let token: BootstrapToken = by_token.token.parse()?;
+    let endpoints: Vec<Endpoint> = match &data.join_token {
+        Some(join_token) => join_token.endpoints.clone(),
+        None => vec![by_token.api_server_endpoint.parse()?],
+    };
     let pins: Vec<CaCertHash> = by_token.ca_cert_hashes.iter().map(|pin| pin.parse()).collect::<Result<_, _>>()?;
-    let limits = Limits { signature: limit, ..Limits::default() };
-    let found = discovery::discover(&[endpoint], token, &pins, &limits).await;
-    Ok(found.map_err(hinted)?.info)
+    let signature = if data.join_token.is_some() { Duration::ZERO } else { SIGNER };
+    let limits = Limits { signature, ..Limits::default() };
+    let found = data.block_on(discovery::discover(&endpoints, &token, &pins, &limits)).map_err(hinted)?;
+    let credentials = tls_bootstrap.unwrap_or(token);
+    let bootstrap = kubeconfig::bootstrap("kubernetes", &found.info.server, &found.info.ca_pem, &credentials);
+    Ok(Found {
+        bootstrap: bootstrap.to_yaml(),
+        server: found.info.server,
+        ca_pem: found.info.ca_pem,
+        clock_ahead: found.clock_ahead,
+    })
+}
+
+/// A file is trusted because the user trusts it; it may bring the user for the TLS bootstrap as well.
+fn by_file(data: &JoinData, path: &str, token: Option<BootstrapToken>) -> Result<Found> {
+    if path.contains("://") {
+        let cure = format!("fetch it first: curl -fo discovery.conf {path}; then --discovery-file discovery.conf");
+        return Err(Hinted::new("a discovery file is read from this host only", cure).into());
+    }
+    let text = fs::read(path)?;
+    let info = usernetes_pki::ClusterInfo::parse(&text).with_context(|| format!("cannot use {path}"))?;
+    let limit = Limits::default().answer;
+    data.block_on(discovery::fetch_verified(&info.server, &info.ca_pem, limit, None)).map_err(hinted)?;
+    let has_user = kubeconfig::Kubeconfig::parse(&text)?.users.is_some_and(|users| !users.is_empty());
+    let bootstrap = match token {
+        Some(token) => kubeconfig::bootstrap("kubernetes", &info.server, &info.ca_pem, &token).to_yaml(),
+        None if has_user => text,
+        None => {
+            let message = format!("{path} names no user, so this host cannot ask for its certificate");
+            return Err(Hinted::new(message, "add --tls-bootstrap-token ID.SECRET").into());
+        }
+    };
+    Ok(Found { bootstrap, server: info.server, ca_pem: info.ca_pem, clock_ahead: None })
 }
 
 fn hinted(error: DiscoverError) -> anyhow::Error {
@@ -68,7 +139,15 @@ fn hinted(error: DiscoverError) -> anyhow::Error {
 /// The cluster's own document, read with the token's rights; refuses a name that a Ready node has.
 async fn cluster_configuration(bootstrap: &Path, name: &str) -> Result<String> {
     let cluster = Cluster::connect(bootstrap).await?;
-    if cluster.node(name).await?.is_some_and(|node| node.ready) {
+    let node = cluster.node(name).await.map_err(|error| match error.is_unauthorized() {
+        true => Hinted::new(
+            "the cluster does not know this token any more: it has expired or was deleted",
+            "make a new one on the control plane: usernetes-rs token create",
+        )
+        .because(error),
+        false => error.into(),
+    })?;
+    if node.is_some_and(|node| node.ready) {
         return Err(Hinted::new(
             format!("the cluster has a Ready node {name:?} already"),
             format!(
@@ -81,12 +160,13 @@ async fn cluster_configuration(bootstrap: &Path, name: &str) -> Result<String> {
 }
 
 /// What all nodes share comes from the cluster; what is this host's stays.
-fn take_over(config: &mut Config, document: &str, server: &str) -> Result<()> {
+fn take_over(data: &mut JoinData, document: &str, server: &str) -> Result<()> {
+    let config = &mut data.node.config;
     let theirs = Config::parse(Path::new("ConfigMap kubeadm-config"), document)?;
     config.cluster = theirs.cluster;
     if config.cluster.control_plane_endpoint.is_empty() {
         config.cluster.control_plane_endpoint = server.trim_start_matches("https://").to_owned();
     }
     config.validate()?;
-    Ok(())
+    Ok(fs::write(data.node.session.paths.config(), data.node.config.to_yaml(), Mode::Secret)?)
 }

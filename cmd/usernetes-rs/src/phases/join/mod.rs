@@ -1,5 +1,6 @@
 //! `join`: its table and its data.
 
+mod clock;
 mod discovery;
 mod kubelet_start;
 mod wait;
@@ -13,6 +14,7 @@ use serde_json::json;
 use std::future::Future;
 use tokio::runtime::Runtime;
 use usernetes_api::Config;
+use usernetes_pki::JoinToken;
 
 /// kubeadm's phases for a worker; `discovery` and `bundle` are ours.
 pub(crate) static JOIN: Workflow<JoinData> = Workflow {
@@ -30,12 +32,14 @@ pub(crate) static JOIN: Workflow<JoinData> = Workflow {
 /// What phases of `join` have in common.
 pub(crate) struct JoinData {
     pub(crate) node: NodeData,
+    /// The one string, where the command line had it.
+    join_token: Option<JoinToken>,
     runtime: Runtime,
 }
 
 impl JoinData {
-    pub(crate) fn new(session: Session, config: Config) -> Result<Self> {
-        Ok(Self { node: NodeData::new(session, config), runtime: super::runtime()? })
+    pub(crate) fn new(session: Session, config: Config, join_token: Option<JoinToken>) -> Result<Self> {
+        Ok(Self { node: NodeData::new(session, config), join_token, runtime: super::runtime()? })
     }
 
     fn block_on<F: Future>(&self, future: F) -> F::Output {

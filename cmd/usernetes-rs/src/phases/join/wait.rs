@@ -4,18 +4,23 @@
 use super::JoinData;
 use crate::daemon::{self, Request};
 use crate::errors::Hinted;
+use crate::phases::common;
 use crate::workflow::Phase;
 use anyhow::Result;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
+use usernetes_api::Config;
 use usernetes_api::constants::KUBERNETES_DIR;
-use usernetes_cluster::Cluster;
 use usernetes_cluster::nodes::NodeInfo;
+use usernetes_cluster::services::Reach;
 use usernetes_host::fs;
 use usernetes_node::ComponentName;
 
 /// From Ready to the first packet: flannel's pod starts in between, on a loaded machine in a while.
 const OVERLAY_LIMIT: Duration = Duration::from_secs(90);
+
+/// How long the control plane may take to ask and to say so; it asks for three seconds.
+const REACH_LIMIT: Duration = Duration::from_secs(10);
 
 /// The TLS bootstrap.
 pub(super) struct KubeletWaitBootstrap;
@@ -59,14 +64,20 @@ impl Phase<JoinData> for WaitNode {
     fn run(&self, data: &mut JoinData, _: &[&'static str]) -> Result<String> {
         let config = &data.node.config;
         let limit = config.timeouts().kubelet_health_check.0;
-        let kubeconfig = data.node.session.paths.node(KUBERNETES_DIR).join("kubelet.conf");
         let name = config.node_name().to_owned();
-        let peer = data.block_on(async {
-            let cluster = Cluster::connect(&kubeconfig).await?;
+        let kubelet = SocketAddr::new(config.host_ip(), config.rootless.ports.kubelet);
+        let (peer, reach) = data.block_on(async {
+            let cluster = common::connect(&data.node.session, "kubelet.conf").await?;
             cluster.wait_node_ready(&name, data.node.started(), limit).await?;
-            anyhow::Ok(cluster.list_nodes().await.ok().and_then(|nodes| other_end(&nodes, &name)))
+            // A cluster that is not ours shows a kubelet no other Node, and says nothing of the way to ours.
+            let Ok(nodes) = cluster.list_nodes().await else { return Ok((None, None)) };
+            let reach = cluster.host_reach(&name, kubelet, REACH_LIMIT).await;
+            anyhow::Ok((other_end(&nodes, &name), reach))
         })?;
         let mut proof = Vec::new();
+        if let Some(Reach::Unreachable(why)) = reach {
+            return Err(unreachable_host(config, kubelet, &why).into());
+        }
         if let Some(peer) = peer {
             crosses(data, Request::Overlay { peer }, "the control plane's node does not answer")?;
             proof.push("packets cross to the control plane");
@@ -77,8 +88,20 @@ impl Phase<JoinData> for WaitNode {
             crosses(data, Request::Dns { server, name }, "CoreDNS does not answer")?;
             proof.push("cluster DNS answers");
         }
-        Ok(format!("node Ready{}", proof.iter().map(|p| format!(", {p}")).collect::<String>()))
+        proof.insert(0, "node Ready");
+        Ok(proof.join(", "))
     }
+}
+
+fn unreachable_host(config: &Config, kubelet: SocketAddr, why: &str) -> Hinted {
+    let cure = format!(
+        "usernetes-rs reset, then join with --host-ip and the address of this host that the control plane's host can \
+         reach, if {} is not that; else let TCP port {} and UDP port {} in",
+        kubelet.ip(),
+        kubelet.port(),
+        config.rootless.ports.vxlan
+    );
+    Hinted::new(format!("the control plane cannot reach this host: {why}"), cure)
 }
 
 /// The control plane's end of the tunnel: flannel gives it the first address of the node's pods. CoreDNS alone would
