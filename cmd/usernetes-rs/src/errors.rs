@@ -118,7 +118,8 @@ mod tests {
     #[test]
     fn every_library_is_asked_for_its_cure() {
         let of = |error: anyhow::Error| cures(&Err::<(), _>(error).context("outer").unwrap_err());
-        let full = || FsError { action: "write", path: "/proc/x".into(), source: std::io::ErrorKind::StorageFull.into() };
+        let full =
+            || FsError { action: "write", path: "/proc/x".into(), source: std::io::ErrorKind::StorageFull.into() };
         let free = "free space (df -h /proc), or set XDG_DATA_HOME to a folder on another disk";
         assert_eq!(of(full().into()), [free]);
         assert_eq!(of(BundleError::Fs(full()).into()), [free]);

@@ -25,8 +25,7 @@ impl Guard {
     pub(crate) fn new(paths: &Paths, printer: Printer, workflow: &'static str) -> Result<Self> {
         let was_running = daemon::process::is_running(paths);
         let armed = Arc::new(Mutex::new(true));
-        let guard =
-            Self { paths: paths.clone(), was_running, armed: Arc::clone(&armed), signals: Signals::watch()? };
+        let guard = Self { paths: paths.clone(), was_running, armed: Arc::clone(&armed), signals: Signals::watch()? };
         let (paths, keep) = (paths.clone(), was_running);
         let mut signals = Signals::watch()?;
         std::thread::spawn(move || {

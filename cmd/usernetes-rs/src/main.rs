@@ -20,6 +20,8 @@ fn main() -> ExitCode {
     if let Some(code) = shim::run() {
         return code;
     }
+    // Who starts us may have blocked signals, and all that we start inherits that: a node would not stop for SIGTERM.
+    nix::sys::signal::SigSet::empty().thread_set_mask().expect("a mask can be set");
     rustls::crypto::aws_lc_rs::default_provider().install_default().expect("the first provider of this process");
     let node = |context| {
         log::to_stderr(log::NODE);

@@ -16,8 +16,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 use tokio::runtime::Runtime;
 use usernetes_api::{Config, Paths};
-use usernetes_host::{Level, fs};
 use usernetes_host::lock::Lock;
+use usernetes_host::{Level, fs};
 
 /// What the data of `init` and of `join` have in common.
 pub(crate) trait WorkflowData {
@@ -71,8 +71,7 @@ pub(crate) fn run_workflow<D: WorkflowData>(
 
 /// What the workflow works with; above all the address that was chosen, for it stands in everything that follows.
 fn announce(config: &Config, printer: &Printer) {
-    let (version, kubernetes, ip) =
-        (env!("CARGO_PKG_VERSION"), &config.cluster.kubernetes_version, config.host_ip());
+    let (version, kubernetes, ip) = (env!("CARGO_PKG_VERSION"), &config.cluster.kubernetes_version, config.host_ip());
     let known = usernetes_host::env::host_ips().unwrap_or_default();
     let interface = known.into_iter().find(|c| c.address == ip).map(|c| c.interface);
     printer.event(

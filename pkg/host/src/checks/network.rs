@@ -143,12 +143,12 @@ mod tests {
     fn addresses_of_others() {
         assert_eq!(host_ip(IpAddr::from([127, 0, 0, 1])).level, Level::Passed);
         let finding = host_ip(IpAddr::from([203, 0, 113, 7]));
-        assert_eq!((finding.level, finding.message.as_str()), (Level::Error, "203.0.113.7 is not an address of this host"));
-        let candidate = env::Candidate {
-            address: IpAddr::from([192, 0, 2, 1]),
-            interface: "eth0".into(),
-            on_default_route: true,
-        };
+        assert_eq!(
+            (finding.level, finding.message.as_str()),
+            (Level::Error, "203.0.113.7 is not an address of this host")
+        );
+        let candidate =
+            env::Candidate { address: IpAddr::from([192, 0, 2, 1]), interface: "eth0".into(), on_default_route: true };
         assert_snapshot!(instead(&[candidate.clone(), candidate]), @"--host-ip with one of 192.0.2.1 (eth0), 192.0.2.1 (eth0)");
         assert_snapshot!(instead(&[]), @"give the host an address that other hosts reach, then name it by --host-ip");
     }

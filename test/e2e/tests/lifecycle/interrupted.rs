@@ -30,13 +30,13 @@ fn phases(host: &Host) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// In each phase, from the first to the last, on one host: `init` ends with the signal's code, leaves nothing running,
-/// and the next one goes on with what was made.
-fn in_every_phase(rig: &Rig, code: i32, send: fn(&Background) -> Result<()>) -> Result<()> {
+/// In each of these phases, in their order, on one host: `init` ends with the signal's code, leaves nothing running, and
+/// the next one goes on with what was made.
+fn in_phases(rig: &Rig, phases: &[String], code: i32, send: fn(&Background) -> Result<()>) -> Result<()> {
     let host = rig.host();
     let mut ca = None;
-    for phase in phases(host)? {
-        let init = init_until(host, &phase).with_context(|| format!("before phase {phase}"))?;
+    for phase in phases {
+        let init = init_until(host, phase).with_context(|| format!("before phase {phase}"))?;
         send(&init)?;
         let output = init.wait(LIMIT)?;
         ensure!(!output.late, "{output}");
@@ -58,11 +58,13 @@ fn in_every_phase(rig: &Rig, code: i32, send: fn(&Background) -> Result<()>) -> 
 
 /// As a terminal does at Ctrl-C: the whole foreground process group gets it.
 pub(crate) fn by_sigint(rig: &Rig) -> Result<()> {
-    in_every_phase(rig, 130, |init| init.signal_group(Signal::SIGINT))
+    in_phases(rig, &phases(rig.host())?, 130, |init| init.signal_group(Signal::SIGINT))
 }
 
+/// Taken by the same code as the other signal, so not in every phase again: each costs a start of the node.
 pub(crate) fn by_sigterm(rig: &Rig) -> Result<()> {
-    in_every_phase(rig, 143, |init| init.signal(Signal::SIGTERM))
+    let phases = ["preflight", "certs", "node-start", "wait-dns"].map(str::to_owned);
+    in_phases(rig, &phases, 143, |init| init.signal(Signal::SIGTERM))
 }
 
 /// A killed `init` cannot clean up; the next one takes over what runs, or starts it again.
