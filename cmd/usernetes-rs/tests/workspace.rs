@@ -15,7 +15,14 @@ const ALLOWED: [(&str, &[&str]); 8] = [
     ("usernetes-cluster", &["usernetes-api", "usernetes-pki"]),
     (
         "usernetes-rs",
-        &["usernetes-api", "usernetes-cluster", "usernetes-host", "usernetes-node", "usernetes-pki", "usernetes-rootless"],
+        &[
+            "usernetes-api",
+            "usernetes-cluster",
+            "usernetes-host",
+            "usernetes-node",
+            "usernetes-pki",
+            "usernetes-rootless",
+        ],
     ),
     // Sees the product from outside, as a user does.
     ("usernetes-e2e", &[]),
@@ -45,7 +52,9 @@ fn crates_depend_on_each_other_as_the_design_says() {
 
 #[test]
 fn every_crate_has_the_workspaces_lints() {
-    for folder in ["cmd/usernetes-rs", "pkg/api", "pkg/host", "pkg/rootless", "pkg/pki", "pkg/node", "pkg/cluster", "test/e2e"] {
+    for folder in
+        ["cmd/usernetes-rs", "pkg/api", "pkg/host", "pkg/rootless", "pkg/pki", "pkg/node", "pkg/cluster", "test/e2e"]
+    {
         let manifest = std::fs::read_to_string(root().join(folder).join("Cargo.toml")).unwrap();
         assert!(manifest.contains("[lints]\nworkspace = true"), "{folder}");
     }

@@ -21,9 +21,10 @@ pub fn host_ip(address: IpAddr) -> Finding {
 
 fn instead(candidates: &[env::Candidate]) -> String {
     let all: Vec<_> = candidates.iter().map(|c| format!("{} ({})", c.address, c.interface)).collect();
-    match all.is_empty() {
-        true => "give the host an address that other hosts reach, then name it by --host-ip".into(),
-        false => format!("--host-ip with one of {}", all.join(", ")),
+    if all.is_empty() {
+        "give the host an address that other hosts reach, then name it by --host-ip".into()
+    } else {
+        format!("--host-ip with one of {}", all.join(", "))
     }
 }
 
