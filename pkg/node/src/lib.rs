@@ -9,6 +9,7 @@ pub mod cni_front;
 pub mod component;
 pub mod config;
 mod file_watch;
+pub mod image_store;
 pub mod images;
 pub mod logs;
 pub mod oci_runtime;

@@ -4,6 +4,7 @@ mod bundle;
 mod certs;
 mod config;
 mod host;
+mod images;
 mod init;
 mod inspect;
 mod join;
@@ -89,6 +90,11 @@ enum Command {
         #[command(subcommand)]
         command: bundle::BundleCommand,
     },
+    /// Handle the container images of the node of this host
+    Images {
+        #[command(subcommand)]
+        command: images::ImagesCommand,
+    },
     /// Handle bootstrap tokens
     Token {
         #[command(subcommand)]
@@ -171,6 +177,7 @@ fn run(cli: Cli, printer: &Printer) -> anyhow::Result<ExitCode> {
         Command::Ports { command } => inspect::ports(&session, command),
         Command::Preflight(args) => host::preflight(session, *args),
         Command::Bundle { command } => bundle::run(&session, command),
+        Command::Images { command } => images::run(&session, command),
         Command::Token { command } => token::run(&session, command),
         Command::Certs { command } => certs::run(&session, command),
         Command::Config { command } => config::run(&session, command),

@@ -9,7 +9,7 @@ mod import;
 mod locate;
 mod manifest;
 mod stamps;
-mod unpack;
+pub(crate) mod unpack;
 mod verify;
 
 pub use error::{BadFile, BundleError, Fault};

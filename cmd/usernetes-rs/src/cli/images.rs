@@ -1,0 +1,180 @@
+//! `images`: what containerd of this host's node has, and what it is given. Works without any registry.
+
+use super::certs::columns;
+use crate::daemon;
+use crate::errors::{Hinted, UsageError};
+use crate::phases::common::find_bundle;
+use crate::session::Session;
+use anyhow::{Context as _, Result};
+use clap::Subcommand;
+use serde_json::json;
+use std::ffi::OsString;
+use std::io::{IsTerminal as _, Read as _};
+use std::path::PathBuf;
+use std::process::{Command, ExitCode, Stdio};
+use std::thread;
+use std::time::Instant;
+use usernetes_node::bundle::Bundle;
+use usernetes_node::image_store::{self as store, ImageError, Sent, Source, StoredImage};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ImagesCommand {
+    /// Import images into the node of this host: docker-archives and OCI layouts, also in gzip or zstd
+    Import {
+        /// An archive, an OCI layout's folder, a folder of these, or - for an archive on standard input
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<PathBuf>,
+        /// Repository of images that have only a tag, as in some OCI layouts
+        #[arg(long, value_name = "REGISTRY/REPOSITORY")]
+        base_name: Option<String>,
+    },
+    /// List the images of the node of this host
+    #[command(visible_alias = "ls")]
+    List,
+    /// Pull images from their registries
+    Pull {
+        /// Names, as in a pod
+        #[arg(required = true, value_name = "IMAGE")]
+        names: Vec<String>,
+    },
+}
+
+pub(crate) fn run(session: &Session, command: ImagesCommand) -> Result<ExitCode> {
+    let node = Node::find(session)?;
+    match command {
+        ImagesCommand::Import { paths, base_name } => {
+            for source in sources(&paths)? {
+                node.import(&source, base_name.as_deref())?;
+            }
+        }
+        ImagesCommand::List => show(session, &node.list()?),
+        ImagesCommand::Pull { names } => {
+            for name in names {
+                node.pull(&store::full_name(&name).map_err(hinted)?)?;
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// All of them, found before the first is imported.
+fn sources(paths: &[PathBuf]) -> Result<Vec<Source>> {
+    let found: Result<Vec<_>, _> = paths.iter().map(|path| Source::find(path)).collect();
+    let sources = found.map_err(hinted)?.concat();
+    if sources.contains(&Source::Stdin) && std::io::stdin().is_terminal() {
+        return Err(UsageError::Flags("- reads an archive from standard input, which is a terminal".into()).into());
+    }
+    Ok(sources)
+}
+
+fn hinted(error: ImageError) -> anyhow::Error {
+    match error.hint() {
+        Some(hint) => Hinted::new("no images from there", hint).because(error),
+        None => error.into(),
+    }
+}
+
+fn show(session: &Session, images: &[StoredImage]) {
+    let row = |i: &StoredImage| {
+        let pinned = if i.pinned { "yes" } else { "no" };
+        vec![i.name.clone(), i.digest.chars().take(19).collect(), i.size.clone(), pinned.to_owned()]
+    };
+    images.iter().for_each(|image| session.printer.object(image));
+    let rows: Vec<_> = images.iter().map(row).collect();
+    session.printer.result(&columns(&["IMAGE", "DIGEST", "SIZE", "PINNED"], &rows));
+}
+
+/// The running node of this host.
+struct Node<'a> {
+    session: &'a Session,
+    bundle: Bundle,
+    child: i32,
+}
+
+impl<'a> Node<'a> {
+    fn find(session: &'a Session) -> Result<Self> {
+        let child = daemon::process::connect(session)?.info()?.child_pid;
+        let bundle = find_bundle(session, &session.config()?)?;
+        Ok(Self { session, bundle, child })
+    }
+
+    fn command(&self, words: Vec<OsString>) -> Command {
+        let mut command = usernetes_rootless::enter_command(self.child, words);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn import(&self, source: &Source, base_name: Option<&str>) -> Result<()> {
+        let printer = &self.session.printer;
+        let started = Instant::now();
+        let bar = printer.bytes(&source.path().display().to_string(), source.size().unwrap_or_default());
+        let mut command = self.command(store::import_command(&self.bundle, base_name));
+        let mut ctr = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().context("cannot enter the node")?;
+        let to = ctr.stdin.take().expect("piped");
+        let mut complaints = ctr.stderr.take().expect("piped");
+        let complaints = thread::spawn(move || {
+            let mut text = String::new();
+            complaints.read_to_string(&mut text).map(|_| text)
+        });
+        let moved = bar.clone();
+        let sent = source.send(base_name, to, move |bytes| moved.set_position(bytes));
+        if sent.is_err() {
+            // It has an unfinished archive; what it got so far is garbage to containerd.
+            ctr.kill()?;
+        }
+        let status = ctr.wait()?;
+        bar.finish_and_clear();
+        let sent = sent.map_err(hinted)?;
+        if !status.success() {
+            let text = complaints.join().ok().and_then(Result::ok).unwrap_or_default();
+            return Err(failed(&format!("containerd does not take {}", source.path().display()), &text));
+        }
+        self.imported(source, &sent, started.elapsed().as_secs_f64())
+    }
+
+    /// Says what came of it; an image that is not in the store afterwards was not imported.
+    fn imported(&self, source: &Source, sent: &Sent, seconds: f64) -> Result<()> {
+        let printer = &self.session.printer;
+        let list = self.list()?;
+        let size = indicatif::BinaryBytes(sent.bytes);
+        printer.result(&format!("{}  sha256:{}  {size}  {seconds:.1} s", source.path().display(), sent.sha256));
+        for name in &sent.images {
+            let Some(image) = list.iter().find(|image| &image.name == name) else {
+                anyhow::bail!("{}: image {name} is not for this platform", source.path().display());
+            };
+            printer.result(&format!("  {name}  {}", image.digest));
+            let archive = json!({ "path": source.path(), "sha256": sent.sha256, "bytes": sent.bytes });
+            printer.object(&json!({ "name": name, "digest": image.digest, "archive": archive }));
+        }
+        Ok(())
+    }
+
+    fn list(&self) -> Result<Vec<StoredImage>> {
+        let output = self.command(store::list_command(&self.bundle)).output().context("cannot enter the node")?;
+        if !output.status.success() {
+            return Err(failed("cannot list images", &String::from_utf8_lossy(&output.stderr)));
+        }
+        Ok(store::parse_list(&String::from_utf8_lossy(&output.stdout)))
+    }
+
+    fn pull(&self, name: &str) -> Result<()> {
+        let printer = &self.session.printer;
+        printer.note(&format!("pulling {name}"));
+        let output = self.command(store::pull_command(&self.bundle, name)).output().context("cannot enter the node")?;
+        if !output.status.success() {
+            return Err(failed(&format!("cannot pull {name}"), &String::from_utf8_lossy(&output.stderr)));
+        }
+        let image = self.list()?.into_iter().find(|image| image.name == name);
+        let digest = image.map(|image| image.digest).unwrap_or_default();
+        printer.result(&format!("{name}  {digest}"));
+        printer.object(&json!({ "name": name, "digest": digest }));
+        Ok(())
+    }
+}
+
+/// What `ctr` says last is what matters.
+fn failed(message: &str, said: &str) -> anyhow::Error {
+    let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("ctr ended without a word");
+    let reason = last.trim_start_matches("ctr: ").to_owned();
+    Hinted::new(message, "usernetes-rs logs containerd shows more").because(anyhow::anyhow!(reason))
+}

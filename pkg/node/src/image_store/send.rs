@@ -1,0 +1,186 @@
+//! Streams an archive to who imports it; on the way it is counted, its checksum made, its list of images read.
+
+use super::{ImageError, LAYOUT, Source, names};
+use crate::bundle::unpack::decoded;
+use sha2::{Digest as _, Sha256};
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use tar::{Archive, Builder};
+
+/// The list of `docker save`.
+const SAVED: &str = "manifest.json";
+/// The list of an OCI layout.
+const INDEX: &str = "index.json";
+/// Lists are a few kilobytes; a hostile one shall not fill the memory.
+const LONGEST_LIST: u64 = 16 << 20;
+
+/// An archive that went through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Full names of its images.
+    pub images: Vec<String>,
+    /// As `sha256sum` of the archive says; of a layout's folder, that of its `index.json`.
+    pub sha256: String,
+    /// How many bytes were read.
+    pub bytes: u64,
+}
+
+impl Source {
+    /// Writes the archive, uncompressed, to `to`; tells `progress` how many bytes were read so far.
+    pub fn send(
+        &self,
+        base_name: Option<&str>,
+        to: impl Write,
+        progress: impl Fn(u64) + 'static,
+    ) -> Result<Sent, ImageError> {
+        let unreadable = |source| ImageError::Read { path: self.path().to_owned(), source };
+        match self {
+            Self::Stdin => self.pass(io::stdin(), base_name, to, progress),
+            Self::File(path) => self.pass(File::open(path).map_err(unreadable)?, base_name, to, progress),
+            Self::Layout(path) => pack(path, base_name, to, progress),
+        }
+    }
+
+    fn pass(
+        &self,
+        raw: impl Read + 'static,
+        base_name: Option<&str>,
+        to: impl Write,
+        progress: impl Fn(u64) + 'static,
+    ) -> Result<Sent, ImageError> {
+        let path = self.path();
+        let counted = Counted { raw, seen: Rc::default(), progress };
+        let seen = Rc::clone(&counted.seen);
+        let damaged = |source| ImageError::Damaged { path: path.to_owned(), source };
+        let stream = decoded(counted).map_err(damaged)?;
+        let mut archive = Archive::new(Tee { from: stream, to, closed: false });
+        let lists = Lists::read(&mut archive, path)?;
+        let images = lists.names(path, base_name)?;
+        io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(damaged)?;
+        let (sha, bytes) = &*seen.borrow();
+        Ok(Sent { images, sha256: hex(sha.clone()), bytes: *bytes })
+    }
+}
+
+/// What an archive says about itself.
+#[derive(Default)]
+struct Lists {
+    layout: bool,
+    index: Option<Vec<u8>>,
+    saved: Option<Vec<u8>>,
+}
+
+impl Lists {
+    fn read(archive: &mut Archive<impl Read>, path: &Path) -> Result<Self, ImageError> {
+        let mut lists = Self::default();
+        let mut any = false;
+        let not_tar = |_| ImageError::NotAnArchive(path.to_owned());
+        let damaged = |source| ImageError::Damaged { path: path.to_owned(), source };
+        for entry in archive.entries().map_err(not_tar)? {
+            let mut entry = if any { entry.map_err(damaged)? } else { entry.map_err(not_tar)? };
+            any = true;
+            let name: PathBuf = entry.path().map_err(damaged)?.components().as_path().to_owned();
+            let name = name.strip_prefix(".").unwrap_or(&name).to_owned();
+            if name == Path::new(LAYOUT) {
+                lists.layout = true;
+            }
+            let place = match name.to_str() {
+                Some(INDEX) => &mut lists.index,
+                Some(SAVED) => &mut lists.saved,
+                _ => continue,
+            };
+            let mut text = Vec::new();
+            entry.by_ref().take(LONGEST_LIST).read_to_end(&mut text).map_err(damaged)?;
+            *place = Some(text);
+        }
+        Ok(lists)
+    }
+
+    /// As containerd: a layout counts more than what else the archive may be.
+    fn names(&self, path: &Path, base_name: Option<&str>) -> Result<Vec<String>, ImageError> {
+        let names = match (&self.index, &self.saved) {
+            (Some(index), _) if self.layout => names::layout(path, index, base_name)?,
+            (_, Some(saved)) => names::saved(path, saved)?,
+            _ => return Err(ImageError::NotAnArchive(path.to_owned())),
+        };
+        if names.is_empty() { Err(ImageError::NoImage(path.to_owned())) } else { Ok(names) }
+    }
+}
+
+/// A folder has no checksum of its own; its index names everything in it by checksum.
+fn pack(path: &Path, base: Option<&str>, to: impl Write, progress: impl Fn(u64)) -> Result<Sent, ImageError> {
+    let unreadable = |source| ImageError::Read { path: path.to_owned(), source };
+    let index = std::fs::read(path.join(INDEX)).map_err(unreadable)?;
+    let images = names::layout(path, &index, base)?;
+    let mut to = Writer { to, written: 0, progress };
+    let mut tar = Builder::new(&mut to);
+    let packed = tar.append_dir_all("", path).and_then(|()| tar.into_inner().map(drop));
+    let bytes = to.written;
+    packed.map_err(|source| ImageError::Send { path: path.to_owned(), source })?;
+    Ok(Sent { images, sha256: hex(Sha256::new_with_prefix(&index)), bytes })
+}
+
+fn hex(sha: Sha256) -> String {
+    sha.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Counts and digests what is read.
+struct Counted<R, P> {
+    raw: R,
+    seen: Rc<RefCell<(Sha256, u64)>>,
+    progress: P,
+}
+
+impl<R: Read, P: Fn(u64)> Read for Counted<R, P> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.raw.read(buffer)?;
+        let (sha, bytes) = &mut *self.seen.borrow_mut();
+        sha.update(&buffer[..length]);
+        *bytes += length as u64;
+        (self.progress)(*bytes);
+        Ok(length)
+    }
+}
+
+/// Writes what is read to `to` as well; a reader that stops early (tar has padding) or fails tells why by other means.
+struct Tee<R, W> {
+    from: R,
+    to: W,
+    closed: bool,
+}
+
+impl<R: Read, W: Write> Read for Tee<R, W> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.from.read(buffer)?;
+        if !self.closed {
+            match self.to.write_all(&buffer[..length]) {
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.closed = true,
+                written => written?,
+            }
+        }
+        Ok(length)
+    }
+}
+
+/// Counts what is written.
+struct Writer<W, P> {
+    to: W,
+    written: u64,
+    progress: P,
+}
+
+impl<W: Write, P: Fn(u64)> Write for Writer<W, P> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        let length = self.to.write(buffer)?;
+        self.written += length as u64;
+        (self.progress)(self.written);
+        Ok(length)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+}
