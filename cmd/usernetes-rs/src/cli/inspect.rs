@@ -87,7 +87,10 @@ pub(crate) fn ports(session: &Session, command: PortsCommand) -> Result<ExitCode
             session.printer.object(&json!({ "published": spec }));
         }
         PortsCommand::Remove { port } => {
-            let spec = port_spec(&port, &config)?;
+            let asked = port_spec(&port, &config)?;
+            // The host's side names it: where it leads need not be said again.
+            let same = |spec: &PortSpec| spec.protocol == asked.protocol && spec.host == asked.host;
+            let spec = client.ports()?.iter().map(|p| p.forward.spec).find(same).unwrap_or(asked);
             client.remove_port(spec)?;
             session.printer.result(&format!("{spec} removed"));
             session.printer.object(&json!({ "removed": spec }));
