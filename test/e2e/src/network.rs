@@ -52,6 +52,16 @@ impl Switch {
         self.ip(&format!("link set {} {}", host.name(), if plugged { "up" } else { "down" }))
     }
 
+    /// The largest packet on a host's cable.
+    pub(crate) fn mtu(&self, host: &Host, bytes: u32) -> Result<()> {
+        self.ip(&format!("link set {} mtu {bytes}", host.name()))
+    }
+
+    /// Does something in the switch's own network.
+    pub(crate) fn inside<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+        enter(self.0.id(), Inside::Network, work)
+    }
+
     fn ip(&self, arguments: &str) -> Result<()> {
         let mut command = Command::new("ip");
         command.args(arguments.split(' '));

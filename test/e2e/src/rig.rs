@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use std::sync::{Mutex, PoisonError};
 
 use crate::host::Host;
+use crate::namespaces::{Inside, enter};
 use crate::network::Switch;
 use crate::product::Product;
 use crate::slot::Slot;
@@ -42,6 +43,25 @@ impl Rig {
     /// Pulls a host's cable.
     pub fn unplug(&self, host: &Host) -> Result<()> {
         self.switch.cable(host, false)
+    }
+
+    /// Does something in the network of the switch: as somebody on the LAN who is no host.
+    pub fn from_switch<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+        self.switch.inside(work)
+    }
+
+    /// Does something in the network of a host.
+    pub fn from_host<T: Send>(&self, host: &Host, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+        enter(host.pid(), Inside::Network, work)
+    }
+
+    /// Sets the largest packet of the whole LAN.
+    pub fn mtu(&self, bytes: u32) -> Result<()> {
+        for host in &self.hosts {
+            host.admin(&format!("ip link set eth0 mtu {bytes}"))?;
+            self.switch.mtu(host, bytes)?;
+        }
+        Ok(())
     }
 
     /// Puts a host's cable back.

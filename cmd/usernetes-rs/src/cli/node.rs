@@ -96,13 +96,19 @@ pub(crate) fn nodes(session: &Session, command: NodesCommand) -> Result<ExitCode
         NodesCommand::List => show_nodes(session, &runtime.block_on(cluster.list_nodes())?),
         NodesCommand::Remove { name } => {
             runtime.block_on(async {
-                cluster.cordon_node(&name, true).await?;
-                cluster.drain_node(&name, DRAIN_LIMIT).await?;
-                cluster.delete_node(&name).await
+                // The pods of a host that is gone never end: their kubelet would have to say so.
+                match cluster.node(&name).await? {
+                    Some(node) if node.ready => cluster.drain_node(&name, DRAIN_LIMIT).await?,
+                    Some(_) => cluster.cordon_node(&name, true).await?,
+                    None => {
+                        return Err(
+                            Hinted::new(format!("the cluster has no node {name:?}"), "usernetes-rs nodes list").into()
+                        );
+                    }
+                }
+                anyhow::Ok(cluster.delete_node(&name).await?)
             })?;
-            session
-                .printer
-                .result(&format!("node {name} drained and deleted; usernetes-rs reset on its host removes the rest"));
+            session.printer.result(&format!("node {name} deleted; usernetes-rs reset on its host removes the rest"));
             session.printer.object(&json!({ "removed": name }));
         }
     }
@@ -130,35 +136,30 @@ fn show_nodes(session: &Session, nodes: &[NodeInfo]) {
     crate::ui::out(&columns(&["NAME", "STATUS", "ROLES", "ADDRESSES", "VERSION"], &rows));
 }
 
-/// Tells the cluster that this host goes. A control plane takes its cluster with it, so there is nobody to tell; a
-/// worker speaks with the kubelet's credentials, which may cordon its own Node but not delete it.
-pub(crate) fn leave(session: &Session, drain: bool) -> Result<()> {
+/// Tells the cluster that this host goes, and says what came of it. A control plane takes its cluster with it, so there
+/// is nobody to tell; a worker speaks with the kubelet's credentials, which let it empty and delete its own Node.
+pub(crate) fn leave(session: &Session, drain: bool) -> Result<&'static str> {
     let config = session.config()?;
-    if config.join.is_none() || !daemon::process::is_running(&session.paths) {
-        return Ok(());
+    let credentials = session.paths.node(KUBERNETES_DIR).join("kubelet.conf");
+    if config.join.is_none() || !credentials.exists() {
+        return Ok("no cluster to leave");
     }
     let name = config.node_name();
     let left = runtime()?.block_on(async {
         let work = async {
             let cluster = common::connect(session, "kubelet.conf").await?;
-            cluster.cordon_node(name, true).await?;
-            if drain {
+            if drain && cluster.node(name).await?.is_some() {
                 cluster.drain_node(name, DRAIN_LIMIT).await?;
             }
             anyhow::Ok(cluster.delete_node(name).await?)
         };
-        tokio::time::timeout(DRAIN_LIMIT + LEAVE_LIMIT, work).await
+        tokio::time::timeout(if drain { DRAIN_LIMIT + LEAVE_LIMIT } else { LEAVE_LIMIT }, work).await
     });
     let cure = format!("usernetes-rs nodes remove {name} on the control-plane host");
     match left {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error))
-            if error.downcast_ref::<usernetes_cluster::Error>().is_some_and(usernetes_cluster::Error::is_forbidden) =>
-        {
-            session.printer.note(&format!("  the Node object stays, for a kubelet may not delete it: {cure}"));
-            Ok(())
-        }
-        Ok(Err(error)) => Err(Hinted::new("the cluster was not told", cure).because(error)),
-        Err(_) => Err(Hinted::new("the cluster does not answer, so it was not told", cure).into()),
+        Ok(Ok(())) => return Ok("left the cluster"),
+        Ok(Err(error)) => session.printer.warn(&format!("the Node object stays: {error:#}; cure: {cure}")),
+        Err(_) => session.printer.warn(&format!("the Node object stays: the cluster does not answer; cure: {cure}")),
     }
+    Ok("told the cluster, as far as it listened")
 }

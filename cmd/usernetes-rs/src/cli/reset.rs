@@ -3,7 +3,6 @@
 use super::node;
 use crate::daemon;
 use crate::errors::Hinted;
-use crate::journal::Journal;
 use crate::session::Session;
 use anyhow::Result;
 use std::io::{IsTerminal as _, Write as _};
@@ -39,8 +38,8 @@ pub(crate) fn run(session: Session, args: &ResetArgs) -> Result<ExitCode> {
             problems.push(what.to_owned());
         }
     };
-    if Journal::open(&session.paths.journal()).is_ok_and(|j| j.completed.is_some()) {
-        step("left the cluster", node::leave(&session, args.drain));
+    if let Ok(outcome) = node::leave(&session, args.drain) {
+        step(outcome, Ok(()));
     }
     step("stopped the node", daemon::process::stop(&session).map(drop));
     step("removed the service unit", daemon::process::remove_unit(&session));

@@ -3,16 +3,19 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::watch;
 use usernetes_api::Protocol;
 use usernetes_api::constants::KUBERNETES_DIR;
-use usernetes_cluster::Cluster;
 use usernetes_cluster::services::{self, Conflict, Policy, Update, Wanted};
+use usernetes_cluster::{Cluster, Involved};
 use usernetes_node::{NodePlan, Role};
-use usernetes_rootless::{Forward, PortManager};
+use usernetes_rootless::{Forward, PortError, PortManager};
 
 /// Owner of these ports in the port manager.
 const OWNER: &str = "services";
+/// When to try again what another program of the host has, or the kernel refused: nobody says when that ends.
+const AGAIN: Duration = Duration::from_secs(3);
 
 /// What could not be published, in words; part of the node's status.
 pub(super) type Conflicts = Arc<Mutex<Vec<String>>>;
@@ -52,33 +55,58 @@ async fn publish(
     kubeconfig: &Path,
     node: &str,
 ) {
-    let (mut told, mut logged) = (Vec::new(), Vec::new());
-    while changes.changed().await.is_ok() {
+    let mut told = BTreeSet::new();
+    loop {
         let wanted = changes.borrow_and_update().clone();
         let forwards = wanted.ports.iter().map(|port| Forward::session(port.spec)).collect();
         let failures = ports.reconcile(OWNER, &forwards).await;
-        let mut words: Vec<String> = wanted.conflicts.iter().map(Conflict::message).collect();
-        words.extend(failures.iter().map(ToString::to_string));
-        for conflict in words.iter().filter(|word| !logged.contains(*word)) {
-            tracing::warn!(%conflict, "port not published");
+        let complaints = complaints(&wanted, &failures);
+        *conflicts.lock().unwrap_or_else(PoisonError::into_inner) =
+            complaints.iter().map(|complaint| complaint.message.clone()).collect();
+        let new: Vec<_> = complaints.difference(&told).collect();
+        for Complaint { message, .. } in &new {
+            tracing::warn!(message, "port not published");
         }
-        logged.clone_from(&words);
-        *conflicts.lock().unwrap_or_else(PoisonError::into_inner) = words;
-        let new: Vec<_> = wanted.conflicts.iter().filter(|c| !told.contains(*c)).cloned().collect();
-        told = wanted.conflicts;
         tell(kubeconfig, node, &new).await;
+        told = complaints;
+        tokio::select! {
+            changed = changes.changed() => if changed.is_err() { return },
+            () = tokio::time::sleep(AGAIN), if !failures.is_empty() => {}
+        }
     }
 }
 
+/// Somebody who goes without a port, and why.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Complaint {
+    about: Involved,
+    reason: &'static str,
+    message: String,
+}
+
+fn complaints(wanted: &Wanted, failures: &[PortError]) -> BTreeSet<Complaint> {
+    let conflict = |conflict: &Conflict| Complaint {
+        about: conflict.loser.about.clone(),
+        reason: Conflict::REASON,
+        message: conflict.message(),
+    };
+    let failure = |error: &PortError| {
+        let port = wanted.ports.iter().find(|port| port.spec == *error.spec())?;
+        let cure = error.hint().map_or(String::new(), |cure| format!("; cure: {cure}"));
+        let message = format!("not published on this host: {error}{cure}");
+        Some(Complaint { about: port.owner.about.clone(), reason: "PortNotPublished", message })
+    };
+    wanted.conflicts.iter().map(conflict).chain(failures.iter().filter_map(failure)).collect()
+}
+
 /// An Event on whatever goes without its port.
-async fn tell(kubeconfig: &Path, node: &str, conflicts: &[Conflict]) {
-    if conflicts.is_empty() {
+async fn tell(kubeconfig: &Path, node: &str, complaints: &[&Complaint]) {
+    if complaints.is_empty() {
         return;
     }
     let Ok(cluster) = Cluster::connect(kubeconfig).await else { return };
-    for conflict in conflicts {
-        let said = cluster.event(&conflict.loser.about, node, Conflict::REASON, &conflict.message()).await;
-        if let Err(error) = said {
+    for Complaint { about, reason, message } in complaints {
+        if let Err(error) = cluster.event(about, node, reason, message).await {
             tracing::debug!(%error, "no event");
         }
     }

@@ -113,6 +113,9 @@ impl DiscoverError {
             Self::Trust { source: TrustError::NotSigned { .. } | TrustError::Signature { .. }, .. } => {
                 "make a new token on the control plane: usernetes-rs token create".to_owned()
             }
+            Self::Trust { source: TrustError::Pin { .. }, .. } => {
+                "copy the join token, or the pin of --discovery-token-ca-cert-hash, from the control plane again; if it still fails, do not trust this network".to_owned()
+            }
             Self::Tls { .. } | Self::Trust { .. } => {
                 "copy the join token from the control plane again; if it still fails, do not trust this network".to_owned()
             }

@@ -76,6 +76,20 @@ impl PortError {
         }
     }
 
+    /// Which port.
+    pub fn spec(&self) -> &PortSpec {
+        match self {
+            Self::InUse { spec, .. }
+            | Self::Privileged { spec }
+            | Self::NoSuchAddress { spec }
+            | Self::Bind { spec, .. }
+            | Self::Start { spec, .. }
+            | Self::OtherOwner { spec, .. }
+            | Self::NotPublished { spec }
+            | Self::RelayOfTcp { spec } => spec,
+        }
+    }
+
     /// What cures it, if something does.
     pub fn hint(&self) -> Option<String> {
         match self {

@@ -1,6 +1,8 @@
 //! Several hosts, one cluster, over a real network between them.
 
 mod cut;
+mod inject;
+mod refusals;
 mod smoke;
 mod tokens;
 mod traffic;
@@ -13,24 +15,26 @@ use usernetes_e2e::{Host, Need, Rig, Run, Scenario, Shared, Space, main as suite
 const NEEDS: [Need; 4] = [Need::Hosts, Need::Program, Need::Bundle, Need::Command("init")];
 
 fn main() -> ExitCode {
-    let mut scenarios = vec![Scenario::own("two_clusters_on_two_hosts", 2, &NEEDS, two_clusters_on_two_hosts)];
-    // Until joining is done, these are for who works on it.
-    if std::env::var_os("U7S_E2E_JOIN").is_some() {
-        scenarios.extend(joins());
-    }
-    suite("multi", scenarios, Some(Shared { hosts: 3, raise }))
+    suite("multi", scenarios(), Some(Shared { hosts: 3, raise }))
 }
 
-fn joins() -> Vec<Scenario> {
+fn scenarios() -> Vec<Scenario> {
     vec![
-        Scenario::own("tokens_that_do_not_work", 2, &NEEDS, tokens::that_do_not_work),
+        Scenario::own("two_clusters_on_two_hosts", 2, &NEEDS, two_clusters_on_two_hosts),
+        Scenario::own("joins_that_are_refused", 3, &NEEDS, refusals::joins_that_are_refused),
         Scenario::own("classic_join", 2, &NEEDS, tokens::classic_join),
         Scenario::shared("all_nodes_are_ready", smoke::all_nodes_are_ready),
         Scenario::shared("logs_and_exec_on_every_node", smoke::logs_and_exec_on_every_node),
         Scenario::shared("stateful_set", smoke::stateful_set),
         Scenario::shared("joined_host_is_not_joined_again", tokens::joined_host_is_not_joined_again),
         Scenario::shared("node_port_through_every_host", traffic::node_port_through_every_host),
+        Scenario::shared("ports_follow_within_a_second", traffic::ports_follow_within_a_second),
+        Scenario::shared("load_balancer_on_every_host", traffic::load_balancer_on_every_host),
         Scenario::shared("udp_between_nodes", traffic::udp_between_nodes),
+        Scenario::shared(
+            "strangers_cannot_send_into_the_pod_network",
+            inject::strangers_cannot_send_into_the_pod_network,
+        ),
         Scenario::shared("a_gibibyte_between_nodes", traffic::a_gibibyte_between_nodes),
         Scenario::shared("worker_stopped_and_started", cut::worker_stopped_and_started),
         Scenario::shared("control_plane_stopped_and_started", cut::control_plane_stopped_and_started),

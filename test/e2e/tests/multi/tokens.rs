@@ -1,57 +1,55 @@
-//! Tokens that work and tokens that do not, each told apart.
+//! Tokens in kubeadm's way, and hosts that are in a cluster already.
 
 use anyhow::{Context, Result, ensure};
-use usernetes_e2e::{Host, Output, Rig};
+use usernetes_e2e::{Host, Rig};
 
+use crate::refusals::pin;
 use crate::{join, token};
 
-/// A refused join says why and leaves nothing running.
-fn refused(host: &Host, output: Output, texts: &[&str]) -> Result<()> {
-    ensure!(output.code() != Some(0) && !output.late, "{output}");
-    output.says(texts)?;
-    host.silent()
+fn kubeadm(host: &Host, arguments: &str) -> Result<String> {
+    let script =
+        format!("/srv/bundle/bin/kubeadm --kubeconfig ~/.local/share/usernetes/default/admin.conf token {arguments}");
+    Ok(host.sh(&script).ok()?.text().to_owned())
 }
 
-pub(crate) fn that_do_not_work(rig: &Rig) -> Result<()> {
-    let [first, worker] = rig.hosts() else { anyhow::bail!("not two hosts") };
-    first.init::<&str>(&[]).ok()?;
-    let good = token(first)?;
-
-    let truncated = &good[..good.len() - 3];
-    refused(worker, join(worker, &[truncated]).output()?, &["token", "truncated"])?;
-
-    let deleted = first.tool(&["token", "create", "zzzzzz.0123456789abcdef"]).ok()?;
-    first.tool(&["token", "delete", "zzzzzz"]).ok()?;
-    refused(worker, join(worker, &[deleted.text()]).output()?, &["token", "token create"])?;
-
-    let expiring = first.tool(&["token", "create", "yyyyyy.0123456789abcdef", "--ttl", "2s"]).ok()?;
-    first.kubectl(&["-n", "kube-system", "wait", "--for=delete", "secret/bootstrap-token-yyyyyy", "--timeout=120s"])?;
-    refused(worker, join(worker, &[expiring.text()]).output()?, &["token", "expired"])?;
-
-    first.tool(&["stop"]).ok()?;
-    refused(worker, join(worker, &[&good]).output()?, &["198.51.100.11:6443", "refused"])?;
-    first.tool(&["start"]).ok()?;
-    join(worker, &[&good]).ok().map(drop)
-}
-
-/// kubeadm's form of the command, with a pin; a wrong pin is refused before any secret is sent.
+/// A token of kubeadm's, its form of the command, a network of small packets, and a file instead of a token.
 pub(crate) fn classic_join(rig: &Rig) -> Result<()> {
+    const MTU: u32 = 1400;
     let [first, worker] = rig.hosts() else { anyhow::bail!("not two hosts") };
+    rig.mtu(MTU)?;
     first.init::<&str>(&[]).ok()?;
-    let secret = first.tool(&["token", "generate"]).ok()?;
-    first.tool(&["token", "create", secret.text()]).ok()?;
-    let pin = first
-        .sh("openssl x509 -pubkey -noout -in ~/.local/share/usernetes/default/node/etc/kubernetes/pki/ca.crt \
-         | openssl pkey -pubin -outform der | sha256sum | cut -d' ' -f1");
-    let pin = pin.ok()?.text().to_owned();
+
+    let secret = kubeadm(first, "create --ttl 1h --description theirs")?;
+    let theirs = kubeadm(first, "list")?;
+    let ours = first.tool(&["token", "list"]).ok()?;
+    let id = secret.split('.').next().context("no token")?;
+    for list in [theirs.as_str(), ours.text()] {
+        let (head, rows) = list.split_once('\n').context("no rows")?;
+        let columns: Vec<_> = head.split_whitespace().collect();
+        ensure!(columns.join(" ") == "TOKEN TTL EXPIRES USAGES DESCRIPTION EXTRA GROUPS", "{list}");
+        ensure!(rows.contains(id) && rows.contains("theirs"), "{list}");
+    }
+
     let endpoint = format!("{}:6443", first.address());
-    let with = |pin: &str| {
-        let hash = format!("sha256:{pin}");
-        join(worker, &[&endpoint, "--token", secret.text(), "--discovery-token-ca-cert-hash", &hash]).output()
-    };
-    let wrong = pin.chars().rev().collect::<String>();
-    refused(worker, with(&wrong)?, &["sha256", "--discovery-token-ca-cert-hash"])?;
-    with(&pin)?.ok()?;
+    let classic = [&endpoint, "--token", &secret, "--discovery-token-ca-cert-hash", &pin(first)?];
+    join(worker, &classic).ok()?;
+    first.kubectl(&["wait", "--for=condition=Ready", "node/host2", "--timeout=60s"])?;
+    for host in rig.hosts() {
+        let mtu = host.tool(&["shell", "--", "cat", "/sys/class/net/flannel.1/mtu"]).ok()?;
+        ensure!(mtu.text() == (MTU - 50).to_string(), "{}: {mtu}", host.name());
+    }
+    by_file(first, worker)
+}
+
+/// The kubeconfig of `cluster-info`, with a token for the rest.
+fn by_file(first: &Host, worker: &Host) -> Result<()> {
+    worker.tool(&["reset", "--force"]).ok()?;
+    let path = "jsonpath={.data.kubeconfig}";
+    let file = first.kubectl(&["-n", "kube-public", "get", "configmap", "cluster-info", "-o", path])?;
+    let file = worker.write("discovery.conf", &file.stdout)?;
+    let secret = first.tool(&["token", "create", "--classic"]).ok()?;
+    join(worker, &["--discovery-file", &file]).output()?.exits(1)?.says(&["--tls-bootstrap-token"])?;
+    join(worker, &["--discovery-file", &file, "--tls-bootstrap-token", secret.text()]).ok()?;
     first.kubectl(&["wait", "--for=condition=Ready", "node/host2", "--timeout=60s"]).map(drop)
 }
 

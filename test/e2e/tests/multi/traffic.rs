@@ -1,6 +1,7 @@
 //! Traffic between nodes and from hosts into the cluster.
 
 use anyhow::{Context, Result, ensure};
+use std::time::{Duration, Instant};
 use usernetes_e2e::{Rig, Space, pod};
 
 use crate::one_on_every_node;
@@ -62,11 +63,81 @@ pub(crate) fn a_gibibyte_between_nodes(rig: &Rig) -> Result<()> {
     let (from, to) = (on("host2").context("no pod on host2")?, on("host3").context("no pod on host3")?);
     let address = space.field(&format!("pod/{to}"), ".status.podIP")?;
     let make = "yes \"$(seq 1 700)\" | head -c 1073741824";
-    let receive = space.prepare(&["exec", &to, "--", "sh", "-c", "nc -l -p 9000 | sha256sum"]).spawn()?;
+    // Standard input stays open: nc tells its end to the other side, which would then end with half of it sent.
+    let receive =
+        space.prepare(&["exec", &to, "--", "sh", "-c", "mkfifo /open; nc -l -p 9000 <> /open | sha256sum"]).spawn()?;
     space.sh(&to, "until grep -q ':2328 .* 0A ' /proc/net/tcp6 /proc/net/tcp; do sleep 0.1; done")?;
     space.prepare(&["exec", &from, "--", "sh", "-c", &format!("{make} | nc {address} 9000")]).limit(600).ok()?;
     let received = receive.wait(std::time::Duration::from_mins(1))?.ok()?;
     let expected = space.sh(&from, &format!("{make} | sha256sum"))?;
     ensure!(received.text() == expected, "sent {expected}\nreceived {received}");
+    Ok(())
+}
+
+/// Ports that another program of the host has, and ports for administrators: told at the Service, and cured at once.
+pub(crate) fn load_balancer_on_every_host(rig: &Rig) -> Result<()> {
+    const PORT: u16 = 8090;
+    let space = Space::new(rig.host(), "balanced")?;
+    let worker = rig.hosts().get(1).context("no worker")?;
+    let taken = worker.listen(&format!("{}:{PORT}", worker.address()))?;
+    let script = "mkdir /www; echo balanced > /www/index.html; exec httpd -f -p 8080 -h /www";
+    space.apply(&pod("web", script, "  nodeSelector: {kubernetes.io/hostname: host2}"))?;
+    space.apply(
+        "apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {type: LoadBalancer, selector: {app: web}, ports: [{name: high, port: 8090, targetPort: 8080}, {name: low, port: 81, targetPort: 8080}]}
+",
+    )?;
+    space.ready(&["pod/web"])?;
+    let addresses = rig.hosts().iter().map(usernetes_e2e::Host::address).collect::<Vec<_>>();
+    rig.host().until("the status names every host", 10, |_| {
+        let status = space.field("service/web", ".status.loadBalancer.ingress[*].ip")?;
+        Ok(addresses.iter().all(|address| status.contains(address)))
+    })?;
+    for what in ["is in use", "net.ipv4.ip_unprivileged_port_start=81"] {
+        rig.host().until(&format!("an Event says {what:?}"), 10, |_| {
+            let events =
+                space.kubectl(&["get", "events", "--field-selector", "involvedObject.name=web", "-o", "yaml"])?;
+            Ok(events.stdout.contains(what))
+        })?;
+    }
+    worker.tool(&["status"]).output()?.says(&["in use", "ip_unprivileged_port_start"])?;
+    drop(taken);
+    for host in rig.hosts() {
+        let address = format!("{}:{PORT}", host.address());
+        rig.host().until(&format!("{address} answers"), 15, |from| {
+            Ok(from.fetch(&address).is_ok_and(|body| body.trim() == "balanced"))
+        })?;
+    }
+    Ok(())
+}
+
+/// From the moment at which a Service is made, or gone, to the moment at which the hosts show it.
+pub(crate) fn ports_follow_within_a_second(rig: &Rig) -> Result<()> {
+    let space = Space::new(rig.host(), "follow")?;
+    let manifest = "apiVersion: v1
+kind: Service
+metadata: {name: late}
+spec: {type: NodePort, selector: {app: nobody}, ports: [{port: 80, nodePort: 30091}]}
+";
+    let all = |open: bool| {
+        rig.hosts().iter().try_fold(true, |so_far, host| {
+            let reached = host.reaches(&format!("{}:30091", host.address()))?;
+            anyhow::Ok(so_far && reached == open)
+        })
+    };
+    for (open, change) in [(true, "made"), (false, "gone")] {
+        if open {
+            space.apply(manifest)?;
+        } else {
+            space.kubectl(&["delete", "service", "late"])?;
+        }
+        let start = Instant::now();
+        while !all(open)? {
+            ensure!(start.elapsed() < Duration::from_secs(1), "a second after the Service was {change}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
     Ok(())
 }

@@ -1,0 +1,75 @@
+//! Packets for the pod network from somebody who is no host of the cluster.
+
+use anyhow::{Context, Result, ensure};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use usernetes_e2e::{IMAGE, Rig, Space};
+
+/// Whoever sends them, the datagrams are the same but for their text: only the sender's address decides.
+pub(crate) fn strangers_cannot_send_into_the_pod_network(rig: &Rig) -> Result<()> {
+    let [first, target, ..] = rig.hosts() else { anyhow::bail!("not two hosts") };
+    let space = Space::new(first, "inject")?;
+    space.apply(&format!(
+        "apiVersion: v1
+kind: Pod
+metadata: {{name: ear}}
+spec:
+  nodeSelector: {{kubernetes.io/hostname: {}}}
+  terminationGracePeriodSeconds: 0
+  containers:
+  - name: main
+    image: {IMAGE}
+    imagePullPolicy: IfNotPresent
+    command: [sh, -c, 'sleep 36000 | nc -u -l -p 7777 > /heard']
+",
+        target.name()
+    ))?;
+    space.ready(&["pod/ear"])?;
+    space.sh("ear", "until grep -q ':1E61 ' /proc/net/udp /proc/net/udp6; do sleep 0.1; done")?;
+    let pod: Ipv4Addr = space.field("pod/ear", ".status.podIP")?.parse()?;
+    let mac = target.tool(&["shell", "--", "cat", "/sys/class/net/flannel.1/address"]).ok()?;
+    let mac: Vec<u8> = mac.text().split(':').map(|byte| u8::from_str_radix(byte, 16)).collect::<Result<_, _>>()?;
+    let mac: [u8; 6] = mac.try_into().ok().context("no address of six bytes")?;
+    let to: SocketAddr = format!("{}:8472", target.address()).parse()?;
+    let send = |text: &'static str| {
+        let packet = vxlan(mac, pod, text.as_bytes());
+        move || {
+            let socket = UdpSocket::bind("0.0.0.0:0")?;
+            (0..10).try_for_each(|_| socket.send_to(&packet, to).map(drop))?;
+            Ok(())
+        }
+    };
+    rig.from_switch(send("stranger\n"))?;
+    rig.from_host(first, send("member\n"))?;
+    first.until("what a member sends is heard", 10, |_| {
+        Ok(space.prepare(&["exec", "ear", "--", "grep", "-q", "member", "/heard"]).output()?.code() == Some(0))
+    })?;
+    let heard = space.sh("ear", "cat /heard")?;
+    ensure!(!heard.contains("stranger"), "{heard}");
+    Ok(())
+}
+
+/// A UDP datagram to port 7777 of a pod, in an Ethernet frame, in VXLAN of flannel's network 1.
+fn vxlan(mac: [u8; 6], pod: Ipv4Addr, text: &[u8]) -> Vec<u8> {
+    let udp = u16::try_from(8 + text.len()).expect("short");
+    let mut ip = vec![0x45, 0];
+    ip.extend((20 + udp).to_be_bytes());
+    ip.extend([0, 0, 0, 0, 64, 17, 0, 0]);
+    ip.extend(Ipv4Addr::new(10, 244, 0, 0).octets());
+    ip.extend(pod.octets());
+    let sum: u32 = ip.chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]]))).sum();
+    let folded = (sum & 0xffff) + (sum >> 16);
+    let checksum = !u16::try_from((folded & 0xffff) + (folded >> 16)).expect("folded");
+    ip[10..12].copy_from_slice(&checksum.to_be_bytes());
+
+    let mut packet = vec![8, 0, 0, 0, 0, 0, 1, 0];
+    packet.extend(mac);
+    packet.extend([2, 0, 0, 0, 0, 1, 8, 0]);
+    packet.extend(ip);
+    packet.extend(9999_u16.to_be_bytes());
+    packet.extend(7777_u16.to_be_bytes());
+    packet.extend(udp.to_be_bytes());
+    // No checksum: UDP over IPv4 may go without.
+    packet.extend([0, 0]);
+    packet.extend(text);
+    packet
+}
