@@ -141,7 +141,7 @@ pub(crate) fn clean_up_at_signals() -> Result<()> {
     Ok(())
 }
 
-fn fail(error: &anyhow::Error) -> ExitCode {
+pub(crate) fn fail(error: &anyhow::Error) -> ExitCode {
     complain(&format!("{error:#}"));
     ExitCode::FAILURE
 }

@@ -1,0 +1,101 @@
+//! Runs upstream's conformance suite on a rootless cluster. Started by `hack/conformance`, which builds what it needs.
+
+mod cluster;
+mod report;
+mod suite;
+
+use anyhow::{Context as _, Result};
+use clap::Parser;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use suite::{Batch, Suite, Wanted};
+
+/// Upstream's conformance suite on a rootless cluster of several hosts: every wanted spec must pass, a skip is a failure.
+#[derive(Debug, Parser)]
+#[command(name = "hack/conformance")]
+struct Options {
+    /// Every [Conformance] spec but those of hack/conformance.d/expected-skips.yaml; goes on where it was interrupted
+    #[arg(long, conflicts_with = "focus")]
+    all: bool,
+    /// Specs whose full name matches; without it and --all, those of hack/conformance.d/acceptance.txt
+    #[arg(long, value_name = "REGEX")]
+    focus: Option<String>,
+    /// Only print the names of the specs
+    #[arg(long)]
+    list: bool,
+    /// Keep the cluster until Enter is pressed
+    #[arg(long)]
+    keep: bool,
+    /// How many hosts
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=4))]
+    nodes: u8,
+    /// How many specs at a time
+    #[arg(long, default_value_t = 2)]
+    procs: u8,
+    /// Folder of the report and the logs
+    #[arg(long, default_value = "target/conformance", value_name = "DIR")]
+    report: PathBuf,
+    /// Folder with e2e.test, ginkgo and conformance.tar
+    #[arg(long, env = "U7S_CONFORMANCE", hide = true)]
+    tools: PathBuf,
+}
+
+fn main() -> ExitCode {
+    usernetes_e2e::program(|| run(&Options::parse()))
+}
+
+fn run(options: &Options) -> Result<ExitCode> {
+    let suite = Suite { tools: options.tools.clone(), procs: options.procs, nodes: options.nodes };
+    let wanted = match &options.focus {
+        _ if options.all => Wanted::all(),
+        Some(focus) => Wanted::focus(focus),
+        None => Wanted::acceptance(),
+    };
+    let batches = suite.batches(&wanted)?;
+    let specs = batches.iter().map(|batch| batch.specs.len()).sum::<usize>();
+    anyhow::ensure!(specs > 0, "no spec is wanted");
+    if options.list {
+        batches.iter().flat_map(|batch| &batch.specs).for_each(|spec| say(spec));
+        return Ok(ExitCode::SUCCESS);
+    }
+    if !options.all {
+        // Only a full run is long enough to be taken up again.
+        let _ = fs::remove_dir_all(&options.report);
+    }
+    fs::create_dir_all(&options.report)?;
+    play(options, &suite, &batches, &options.report.canonicalize()?)
+}
+
+fn play(options: &Options, suite: &Suite, batches: &[Batch], dir: &Path) -> Result<ExitCode> {
+    let left: Vec<_> = batches.iter().filter(|batch| !batch.file(dir).exists()).collect();
+    if !left.is_empty() {
+        let rig = cluster::raise(options.nodes, &suite.tools)?;
+        let played = left.iter().try_for_each(|batch| {
+            say(&format!("{}: {} specs", batch.name, batch.specs.len()));
+            suite.play(rig.host(), batch, dir)
+        });
+        if options.keep {
+            say(&format!(
+                "the cluster stays until Enter is pressed; user {} (id {})",
+                rig.host().user(),
+                rig.host().uid()
+            ));
+            std::io::stdin().read_line(&mut String::new())?;
+        }
+        usernetes_e2e::keep(&rig, dir)?;
+        played?;
+    }
+    let mut results = Vec::new();
+    for batch in batches {
+        results.extend(report::read(&batch.file(dir), &batch.specs).context("cannot read a report")?);
+    }
+    say(&report::table(&results));
+    say(&format!("reports and logs: {}", dir.display()));
+    Ok(if results.iter().all(report::Spec::passed) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+#[expect(clippy::print_stdout, reason = "this is a program")]
+pub(crate) fn say(text: &str) {
+    println!("{text}");
+}

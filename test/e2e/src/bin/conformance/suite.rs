@@ -1,0 +1,150 @@
+//! What is wanted of upstream's suite, and how it is run.
+
+use anyhow::{Context as _, Result, ensure};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use usernetes_e2e::Host;
+
+use crate::cluster::TOOLS;
+use crate::report;
+
+const ACCEPTANCE: &str = include_str!("../../../../../hack/conformance.d/acceptance.txt");
+const EXPECTED_SKIPS: &str = include_str!("../../../../../hack/conformance.d/expected-skips.yaml");
+/// Time for one batch on two loaded cores.
+const LIMIT_SECONDS: u64 = 2 * 3600;
+
+/// Regular expressions of full names.
+pub(crate) struct Wanted {
+    focus: Vec<String>,
+    skip: Vec<String>,
+    by_area: bool,
+}
+
+/// A spec that this cluster cannot pass, and why.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ExpectedSkip {
+    /// Regular expression of the full name.
+    pub(crate) spec: String,
+    /// For people.
+    #[serde(rename = "reason")]
+    _reason: String,
+}
+
+impl Wanted {
+    pub(crate) fn acceptance() -> Self {
+        let focus = ACCEPTANCE.lines().map(|line| format!("{line}$")).collect();
+        Self { focus, skip: vec![], by_area: false }
+    }
+
+    pub(crate) fn focus(regex: &str) -> Self {
+        Self { focus: vec![regex.to_owned()], skip: vec![], by_area: false }
+    }
+
+    pub(crate) fn all() -> Self {
+        let skips: Vec<ExpectedSkip> = serde_yaml::from_str(EXPECTED_SKIPS).expect("a file of this repository");
+        let skip = skips.into_iter().map(|skip| skip.spec).collect();
+        Self { focus: vec![r"\[Conformance\]".into()], skip, by_area: true }
+    }
+
+    fn arguments(&self) -> Vec<String> {
+        let focus = self.focus.iter().map(|regex| format!("--focus={regex}"));
+        focus.chain(self.skip.iter().map(|regex| format!("--skip={regex}"))).collect()
+    }
+}
+
+/// Specs that are run, reported and, after an interruption, repeated together.
+pub(crate) struct Batch {
+    pub(crate) name: String,
+    pub(crate) specs: Vec<String>,
+}
+
+impl Batch {
+    /// Its report.
+    pub(crate) fn file(&self, dir: &Path) -> PathBuf {
+        dir.join(format!("{}.json", self.name))
+    }
+}
+
+/// The suite's programs.
+pub(crate) struct Suite {
+    pub(crate) tools: PathBuf,
+    pub(crate) procs: u8,
+    pub(crate) nodes: u8,
+}
+
+impl Suite {
+    /// What a dry run finds; a full run is divided by area.
+    pub(crate) fn batches(&self, wanted: &Wanted) -> Result<Vec<Batch>> {
+        let dir = std::env::temp_dir().join(format!("usernetes-conformance-{}", std::process::id()));
+        fs::create_dir_all(&dir)?;
+        let report = dir.join("specs.json");
+        let mut ginkgo = Command::new(self.tools.join("ginkgo"));
+        ginkgo.args(["run", "--dry-run", "--silence-skips", "--json-report=specs.json", "--output-dir"]).arg(&dir);
+        ginkgo.args(wanted.arguments()).arg(self.tools.join("e2e.test")).args(["--", "--provider=skeleton"]);
+        let output = ginkgo.output().context("cannot run ginkgo")?;
+        ensure!(output.status.success(), "ginkgo --dry-run: {}", String::from_utf8_lossy(&output.stdout));
+        let specs = report::selected(&report)?;
+        fs::remove_dir_all(&dir)?;
+        if !wanted.by_area {
+            return Ok(vec![Batch { name: "specs".into(), specs }]);
+        }
+        let mut batches: Vec<Batch> = Vec::new();
+        for spec in specs {
+            let name = report::area(&spec);
+            match batches.iter_mut().find(|batch| batch.name == name) {
+                Some(batch) => batch.specs.push(spec),
+                None => batches.push(Batch { name: name.to_owned(), specs: vec![spec] }),
+            }
+        }
+        Ok(batches)
+    }
+
+    /// Runs a batch as the host's user against the published API server; ginkgo keeps what is serial for the end.
+    pub(crate) fn play(&self, host: &Host, batch: &Batch, dir: &Path) -> Result<()> {
+        host.sh("mkdir -p conformance; rm -f conformance/report.json").ok()?;
+        let home = format!("{}/conformance", host.home());
+        let kubeconfig = format!("--kubeconfig={}/.local/share/usernetes/default/admin.conf", host.home());
+        let mut words = [&format!("{TOOLS}/ginkgo"), "run", "--no-color", "--silence-skips", "--flake-attempts=2"]
+            .map(String::from)
+            .to_vec();
+        words.extend([format!("--procs={}", self.procs), format!("--timeout={LIMIT_SECONDS}s")]);
+        words.extend([format!("--output-dir={home}"), "--json-report=report.json".into()]);
+        words.extend(batch.specs.iter().map(|name| format!("--focus={}$", escape(name))));
+        words.extend([format!("{TOOLS}/e2e.test"), "--".into(), "--provider=skeleton".into(), kubeconfig]);
+        words.extend([format!("--num-nodes={}", self.nodes), "--kubectl-path=/srv/bundle/bin/kubectl".into()]);
+        words.extend(["--disable-log-dump", "--node-os-distro=debian"].map(String::from));
+        let output = host.run(&words).limit(LIMIT_SECONDS + 60).output()?;
+        fs::write(dir.join(format!("{}.log", batch.name)), &output.stdout)?;
+        let report = host.in_home("conformance/report.json");
+        fs::copy(&report, batch.file(dir)).with_context(|| format!("ginkgo wrote no report:\n{output}"))?;
+        Ok(())
+    }
+}
+
+/// A regular expression that matches exactly this text.
+fn escape(text: &str) -> String {
+    let special = |c: char| r"\.+*?()|[]{}^$".contains(c);
+    text.chars().flat_map(|c| special(c).then_some('\\').into_iter().chain([c])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_acceptance_set_is_made_of_escaped_names() {
+        let names: Vec<String> = ACCEPTANCE.lines().map(|line| line.replace('\\', "")).collect();
+        assert_eq!(names.len(), 42);
+        for (name, line) in names.iter().zip(ACCEPTANCE.lines()) {
+            assert_eq!(escape(name), line);
+        }
+    }
+
+    #[test]
+    fn every_expected_skip_has_a_reason() {
+        let skips: Vec<ExpectedSkip> = serde_yaml::from_str(EXPECTED_SKIPS).expect("valid");
+        assert!(skips.iter().all(|skip| !skip.spec.is_empty() && skip._reason.len() > 20));
+    }
+}
