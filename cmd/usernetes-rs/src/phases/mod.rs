@@ -43,6 +43,7 @@ pub(crate) fn run_workflow<D: WorkflowData>(
     let printer = data.session().printer.clone();
     let _lock = lock(&paths, workflow.name)?;
     let mut journal = Journal::open(&paths.journal())?;
+    refuse_other(data, &journal)?;
     if whole {
         if let Some(done) = journal.completed.and_then(|_| data.healthy()) {
             printer.result(&done);
@@ -54,7 +55,7 @@ pub(crate) fn run_workflow<D: WorkflowData>(
             printer.note(&format!("going on: the last run stopped in phase {}", entry.phase));
         }
     }
-    keep_config(data, &mut journal)?;
+    keep_config(data)?;
     let mut guard = interrupt::Guard::new(&paths, printer.clone(), workflow.name)?;
     let result = workflow.run(selection, data, &mut journal, &printer);
     if let Err(error) = result {
@@ -97,13 +98,13 @@ fn lock(paths: &Paths, purpose: &str) -> Result<Lock> {
     })
 }
 
-/// Keeps the documents. A finished cluster's are not replaced by others: half of it would follow them and half not.
-fn keep_config<D: WorkflowData>(data: &D, journal: &mut Journal) -> Result<()> {
-    let session = data.session();
-    let yaml = data.config().to_yaml();
-    let path = session.paths.config();
-    let kept = fs::read_if_exists(&path)?;
-    if journal.completed.is_some() && kept.as_ref().is_some_and(|kept| *kept != yaml) {
+/// A finished cluster's documents are not replaced by others: half of it would follow them and half not. A node that
+/// joined may be told to join once more with a newer token.
+fn refuse_other<D: WorkflowData>(data: &D, journal: &Journal) -> Result<()> {
+    let (session, config) = (data.session(), data.config());
+    let kept = fs::read_if_exists(session.paths.config())?;
+    let other = kept.is_some_and(|kept| kept != config.to_yaml());
+    if other && journal.completed.is_some() && config.join.is_none() {
         let flag = session.cluster_flag();
         return Err(Hinted::new(
             "this host already has a node of this cluster, made with another configuration",
@@ -114,7 +115,13 @@ fn keep_config<D: WorkflowData>(data: &D, journal: &mut Journal) -> Result<()> {
         )
         .into());
     }
-    if kept.as_ref() != Some(&yaml) {
+    Ok(())
+}
+
+/// Keeps the documents.
+fn keep_config<D: WorkflowData>(data: &D) -> Result<()> {
+    let (path, yaml) = (data.session().paths.config(), data.config().to_yaml());
+    if fs::read_if_exists(&path)?.as_ref() != Some(&yaml) {
         // Tokens may stand in it.
         fs::write(&path, yaml, fs::Mode::Secret)?;
     }
