@@ -1,12 +1,10 @@
 #!/usr/bin/env bash
-# The floor of `hack/bench startup`, outside: namespaces by unshare, a tap by slirp4netns. Ends with SIGTERM.
+# The floor of `hack/bench startup`, outside: namespaces by unshare, a tap by slirp4netns. Whoever starts it ends it.
 # usage: floor.sh FOLDER HOST_IP   (FOLDER: argv/ and env/ of the components, run/node with their files)
 set -euo pipefail
 folder=$1
-unshare --user --map-root-user --map-auto --mount --net --pid --fork --kill-child --uts --ipc --cgroup \
+# A session of its own, as the product has: the scheduler shares time out between sessions.
+setsid unshare --user --map-root-user --map-auto --mount --net --pid --fork --uts --ipc --cgroup \
   bash "$folder/floor-node.sh" "$folder" "$2" &
-node=$!
-trap 'kill -KILL "$node" 2>/dev/null; wait; exit 0' TERM
 read -r pid < "$folder/run/pid"
-slirp4netns --configure --mtu=65520 --cidr=10.0.2.0/24 --disable-host-loopback "$pid" tap0 >"$folder/run/slirp.log" 2>&1 &
-wait
+exec slirp4netns --configure --mtu=65520 --cidr=10.0.2.0/24 --disable-host-loopback "$pid" tap0 >"$folder/run/slirp.log" 2>&1

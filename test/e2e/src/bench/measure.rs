@@ -1,6 +1,7 @@
 //! One run, of the product or of the floor.
 
 use anyhow::{Context, Result, anyhow};
+use nix::sys::signal::Signal;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::floor::Floor;
 use super::memory::{self, Memory};
 use super::moments::Watched;
-use crate::background::{Background, Output};
+use crate::background::Output;
 use crate::host::{Host, WORKFLOW};
 
 /// After `init` has returned, until memory is looked at: the node is idle by then.
@@ -83,14 +84,14 @@ pub(super) fn floor(host: &Host, floor: &Floor) -> Result<ByHand> {
         let (livez, node_ready) = (join(livez), join(node_ready));
         anyhow::Ok(ByHand { livez: livez?, node_ready: node_ready? })
     });
-    let output = end(script)?;
+    // Nothing in it is worth an orderly end.
+    for process in host.processes()? {
+        let _ = process.signal(Signal::SIGKILL);
+    }
+    let output = script.wait(Duration::from_secs(20))?;
+    // The kernel is still ending what ran in the namespaces; the next run must not take it for its own.
+    host.silent()?;
     by_hand.with_context(|| output.to_string())
-}
-
-/// Ends the script, which takes everything with it.
-fn end(script: Background) -> Result<Output> {
-    script.signal(nix::sys::signal::Signal::SIGTERM)?;
-    script.wait(Duration::from_secs(20))
 }
 
 fn reset(host: &Host) -> Result<()> {
