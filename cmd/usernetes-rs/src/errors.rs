@@ -41,7 +41,7 @@ pub(crate) struct Hinted {
     /// The exact command or edit.
     pub(crate) cure: String,
     /// What caused it.
-    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    source: Option<anyhow::Error>,
 }
 
 impl Hinted {
@@ -52,7 +52,7 @@ impl Hinted {
 
     /// The same, caused by another error.
     pub(crate) fn because(self, source: impl Into<anyhow::Error>) -> anyhow::Error {
-        Self { source: Some(source.into().into_boxed_dyn_error()), ..self }.into()
+        Self { source: Some(source.into()), ..self }.into()
     }
 }
 
@@ -99,11 +99,11 @@ fn cure(error: &(dyn Error + 'static)) -> Option<String> {
 /// 1 failure, 2 preflight, 3 validation, 64 usage.
 pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
     let is = |probe: fn(&(dyn std::error::Error + 'static)) -> bool| error.chain().any(probe);
-    if is(|e| e.is::<UsageError>()) {
+    if is(<dyn std::error::Error + 'static>::is::<UsageError>) {
         64
     } else if is(|e| e.is::<ConfigError>() || matches!(e.downcast_ref(), Some(EnvError::AmbiguousHostIp { .. }))) {
         3
-    } else if is(|e| e.is::<PreflightFailed>()) {
+    } else if is(<dyn std::error::Error + 'static>::is::<PreflightFailed>) {
         2
     } else {
         1

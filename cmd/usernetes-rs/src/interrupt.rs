@@ -40,7 +40,7 @@ impl Guard {
             } else {
                 err(&format!("\ninterrupted; the same {workflow} command goes on where it stopped"));
             }
-            #[expect(clippy::exit, reason = "a signal ends the process, whatever the main thread waits for")]
+            // Whatever the main thread waits for.
             std::process::exit(code)
         });
         Ok(guard)

@@ -33,11 +33,6 @@ impl Session {
         Ok(Self { printer, paths: Paths::new(xdg, global.cluster) })
     }
 
-    /// Documents of a file that the user names.
-    pub(crate) fn read_config(&self, path: &Path) -> Result<Config> {
-        Ok(Config::parse(path, &fs::read(path)?)?)
-    }
-
     /// The documents that `init` or `join` kept.
     pub(crate) fn kept_config(&self) -> Result<Option<Config>> {
         let path = self.paths.config();
@@ -70,14 +65,19 @@ impl Session {
             format!(" --cluster {}", self.paths.cluster)
         }
     }
+}
 
-    /// What defaults depend on.
-    pub(crate) fn host_facts(&self, wanted: Option<IpAddr>) -> Result<HostFacts> {
-        let hostname = env::hostname().context("cannot read the host's name")?;
-        let host_ip = match wanted {
-            Some(ip) => Some(ip),
-            None => env::default_host_ip()?,
-        };
-        Ok(HostFacts { hostname, host_ip })
-    }
+/// Documents of a file that the user names.
+pub(crate) fn read_config(path: &Path) -> Result<Config> {
+    Ok(Config::parse(path, &fs::read(path)?)?)
+}
+
+/// What defaults depend on.
+pub(crate) fn host_facts(wanted: Option<IpAddr>) -> Result<HostFacts> {
+    let hostname = env::hostname().context("cannot read the host's name")?;
+    let host_ip = match wanted {
+        Some(ip) => Some(ip),
+        None => env::default_host_ip()?,
+    };
+    Ok(HostFacts { hostname, host_ip })
 }

@@ -98,14 +98,13 @@ impl<D> Workflow<D> {
 
     /// The table as help text.
     pub(crate) fn help(&self) -> String {
-        let mut text = String::from("Phases, in order:\n");
+        let mut lines = vec!["Phases, in order:".to_owned()];
         for phase in self.phases {
-            text += &format!("  {:<26} {}\n", phase.name(), phase.short());
-            for part in phase.parts() {
-                text += &format!("    {:<24} {}\n", format!("/{}", part.name), part.short);
-            }
+            lines.push(format!("  {:<26} {}", phase.name(), phase.short()));
+            let parts = phase.parts().iter();
+            lines.extend(parts.map(|part| format!("    {:<24} {}", format!("/{}", part.name), part.short)));
         }
-        text
+        lines.join("\n") + "\n"
     }
 
     /// Runs a selection; stops at the first failure, which the journal remembers.

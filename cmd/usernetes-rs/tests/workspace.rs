@@ -1,5 +1,7 @@
 //! The shape of the workspace: who may depend on whom, which lints hold, which libraries must not creep in.
 
+#![expect(clippy::unwrap_used, reason = "a test that fails says where")]
+
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -72,7 +72,7 @@ pub(crate) fn run(session: &Session, command: BundleCommand) -> Result<ExitCode>
             session.printer.object(&json!({ "path": dir }));
         }
         BundleCommand::Download { kubernetes_version, mirror } => {
-            download(session, &kubernetes_version, mirror.as_deref())?
+            download(session, &kubernetes_version, mirror.as_deref())?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -55,10 +55,10 @@ pub(crate) fn run(session: &Session, command: CertsCommand) -> Result<ExitCode> 
                 vec![(known, renew::renew(&folder, &pki, known, &policy)?)]
             };
             for (name, renewal) in &renewals {
-                session.printer.result(&format!("{name}: {}", words(renewal)));
+                session.printer.result(&format!("{name}: {}", words(*renewal)));
             }
             let names: Vec<_> =
-                renewals.iter().map(|(name, renewal)| json!({ "name": name, "result": words(renewal) })).collect();
+                renewals.iter().map(|(name, renewal)| json!({ "name": name, "result": words(*renewal) })).collect();
             session.printer.object(&names);
             let flag = session.cluster_flag();
             session.printer.note(&format!(
@@ -69,7 +69,7 @@ pub(crate) fn run(session: &Session, command: CertsCommand) -> Result<ExitCode> 
     Ok(ExitCode::SUCCESS)
 }
 
-fn words(renewal: &Renewal) -> &'static str {
+fn words(renewal: Renewal) -> &'static str {
     match renewal {
         Renewal::Renewed => "renewed",
         Renewal::Missing => "not there, left",

@@ -1,7 +1,7 @@
 //! `config`: the documents.
 
 use super::InitArgs;
-use crate::session::Session;
+use crate::session::{Session, host_facts, read_config};
 use anyhow::Result;
 use clap::Subcommand;
 use std::path::PathBuf;
@@ -26,8 +26,8 @@ pub(crate) fn run(session: &Session, command: ConfigCommand) -> Result<ExitCode>
             crate::ui::out(config.to_yaml().trim_end());
         }
         ConfigCommand::Validate { config: path } => {
-            let mut config = session.read_config(&path)?;
-            config.set_defaults(&session.host_facts(config.rootless.host_ip)?);
+            let mut config = read_config(&path)?;
+            config.set_defaults(&host_facts(config.rootless.host_ip)?);
             config.validate()?;
             session.printer.result(&format!("{}: ok", path.display()));
         }

@@ -3,7 +3,7 @@
 use super::HostArgs;
 use crate::phases::init::{INIT, InitData};
 use crate::phases::run_workflow;
-use crate::session::Session;
+use crate::session::{Session, host_facts, read_config};
 use anyhow::Result;
 use clap::Args;
 use std::net::IpAddr;
@@ -78,7 +78,7 @@ impl InitArgs {
     /// The documents with flags and defaults applied, validated. Without any flag, those that an earlier run kept.
     pub(crate) fn resolve(&self, session: &Session) -> Result<Config> {
         let mut config = match &self.host.config {
-            Some(path) => session.read_config(path)?,
+            Some(path) => read_config(path)?,
             None if self.changes_nothing() => session.kept_config()?.unwrap_or_default(),
             None => Config::default(),
         };
@@ -93,7 +93,7 @@ impl InitArgs {
         for spec in config.init.bootstrap_tokens.iter_mut().filter(|spec| spec.token.is_empty()) {
             BootstrapToken::generate().to_secret().expose().clone_into(&mut spec.token);
         }
-        config.set_defaults(&session.host_facts(config.rootless.host_ip)?);
+        config.set_defaults(&host_facts(config.rootless.host_ip)?);
         config.validate()?;
         Ok(config)
     }
@@ -141,9 +141,9 @@ impl InitArgs {
 }
 
 /// `init phase` without a name.
-pub(crate) fn list_phases() -> Result<ExitCode> {
+pub(crate) fn list_phases() -> ExitCode {
     crate::ui::out(INIT.help().trim_end());
-    Ok(ExitCode::SUCCESS)
+    ExitCode::SUCCESS
 }
 
 pub(crate) fn run(session: Session, args: InitArgs) -> Result<ExitCode> {

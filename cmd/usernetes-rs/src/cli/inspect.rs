@@ -100,7 +100,7 @@ pub(crate) fn ports(session: &Session, command: PortsCommand) -> Result<ExitCode
 }
 
 fn port_spec(text: &str, config: &usernetes_api::Config) -> Result<PortSpec> {
-    PortSpec::parse(text, config.host_ip()).map_err(|error| crate::errors::UsageError::Flags(error.to_string()).into())
+    PortSpec::parse(text, config.host_ip()).map_err(|error| crate::errors::UsageError::Flags(error.clone()).into())
 }
 
 pub(crate) fn version(session: &Session) -> Result<ExitCode> {

@@ -5,7 +5,7 @@ use super::init::PhaseCommand;
 use crate::errors::{Hinted, UsageError};
 use crate::phases::join::{JOIN, JoinData};
 use crate::phases::run_workflow;
-use crate::session::Session;
+use crate::session::{Session, host_facts, read_config};
 use anyhow::Result;
 use clap::Args;
 use std::process::ExitCode;
@@ -56,7 +56,7 @@ impl JoinArgs {
         let kept = session.kept_config()?;
         let names_cluster = self.target.is_some() || self.discovery_file.is_some() || self.host.config.is_some();
         let mut config = match (&self.host.config, kept) {
-            (Some(path), _) => session.read_config(path)?,
+            (Some(path), _) => read_config(path)?,
             (None, Some(kept)) if !names_cluster => kept,
             _ => Config::default(),
         };
@@ -71,7 +71,7 @@ impl JoinArgs {
         config.join.get_or_insert_with(JoinConfiguration::default);
         let token = self.apply_discovery(&mut config)?;
         self.host.apply(&mut config);
-        config.set_defaults(&session.host_facts(config.rootless.host_ip)?);
+        config.set_defaults(&host_facts(config.rootless.host_ip)?);
         config.validate()?;
         Ok((config, token))
     }
@@ -113,9 +113,9 @@ impl JoinArgs {
 }
 
 /// `join phase` without a name.
-pub(crate) fn list_phases() -> Result<ExitCode> {
+pub(crate) fn list_phases() -> ExitCode {
     crate::ui::out(JOIN.help().trim_end());
-    Ok(ExitCode::SUCCESS)
+    ExitCode::SUCCESS
 }
 
 /// A host that belongs to a cluster is not taken out of it by joining another.
@@ -128,7 +128,7 @@ fn refuse_if_taken(session: &Session, config: &Config) -> Result<()> {
     let by_token = config.join.as_ref().and_then(|join| join.discovery.bootstrap_token.as_ref());
     let pins = by_token.map(|by_token| by_token.ca_cert_hashes.as_slice()).unwrap_or_default();
     let credentials = session.paths.node(KUBERNETES_DIR).join("kubelet.conf");
-    let ca = fs::read_if_exists(&session.paths.node(PKI_DIR).join("ca.crt"))?;
+    let ca = fs::read_if_exists(session.paths.node(PKI_DIR).join("ca.crt"))?;
     let Some(ca) = ca.filter(|_| credentials.exists() && !pins.is_empty()) else { return Ok(()) };
     let own = CaCertHash::of_pem(&ca)?.to_string();
     if pins.contains(&own) {

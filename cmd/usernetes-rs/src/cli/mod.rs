@@ -159,8 +159,8 @@ fn run(cli: Cli, printer: &Printer) -> anyhow::Result<ExitCode> {
             clap_complete::generate(*shell, &mut Cli::command(), "usernetes-rs", &mut std::io::stdout());
             return Ok(ExitCode::SUCCESS);
         }
-        Command::Init(args) if args.wants_phase_list() => return init::list_phases(),
-        Command::Join(args) if args.wants_phase_list() => return join::list_phases(),
+        Command::Init(args) if args.wants_phase_list() => return Ok(init::list_phases()),
+        Command::Join(args) if args.wants_phase_list() => return Ok(join::list_phases()),
         _ => {}
     }
     let session = Session::open(cli.global, printer.clone())?;

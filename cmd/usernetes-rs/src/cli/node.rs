@@ -18,7 +18,7 @@ use usernetes_cluster::nodes::NodeInfo;
 use usernetes_host::lock::Lock;
 
 /// Longest grace that pods get when their node is drained.
-const DRAIN_LIMIT: Duration = Duration::from_secs(120);
+const DRAIN_LIMIT: Duration = Duration::from_mins(2);
 /// Longest that the other requests may take.
 const LEAVE_LIMIT: Duration = Duration::from_secs(15);
 

@@ -36,9 +36,8 @@ fn run_node(session: &Session, detached: bool) -> Result<ExitCode> {
     let program = std::env::current_exe().context("cannot find this program's own file")?;
     usernetes_node::prepare(&plan, &session.paths, &program)?;
     let spec = spec::spec(&plan, &session.paths, &config)?;
-    let status = usernetes_rootless::run_parent(&spec, |_| match detached {
-        true => greet(&Greeting::Ready),
-        false => drop(sd_notify::notify(&[sd_notify::NotifyState::Ready])),
+    let status = usernetes_rootless::run_parent(&spec, |_| {
+        if detached { greet(&Greeting::Ready) } else { drop(sd_notify::notify(&[sd_notify::NotifyState::Ready])) }
     })?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

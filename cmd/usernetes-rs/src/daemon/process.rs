@@ -20,9 +20,9 @@ use usernetes_node::{ComponentName, NodeStatus, State};
 use usernetes_rootless::control::{Client, Watch};
 
 /// Longest start of the namespaces, files and network; components are waited for elsewhere.
-const START_LIMIT: Duration = Duration::from_secs(120);
+const START_LIMIT: Duration = Duration::from_mins(2);
 /// Longest orderly stop: pods, then the control plane.
-const STOP_LIMIT: Duration = Duration::from_secs(120);
+const STOP_LIMIT: Duration = Duration::from_mins(2);
 /// systemd's own hard limit.
 const OPEN_FILES: u64 = 524_288;
 
@@ -214,9 +214,10 @@ pub(crate) fn ask(session: &Session, request: &Request, limit: Duration) -> Resu
 pub(crate) fn connect(session: &Session) -> Result<Client> {
     Client::connect(&session.paths.runtime()).map_err(|error| {
         let flag = session.cluster_flag();
-        let hint = match session.paths.config().exists() {
-            true => Hinted::new("the node is not running", format!("usernetes-rs{flag} start")),
-            false => session.no_node(),
+        let hint = if session.paths.config().exists() {
+            Hinted::new("the node is not running", format!("usernetes-rs{flag} start"))
+        } else {
+            session.no_node()
         };
         tracing::debug!(%error, "no control socket");
         hint.because(error)

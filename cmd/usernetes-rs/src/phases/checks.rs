@@ -100,7 +100,8 @@ pub(crate) fn summary(findings: &[Finding]) -> String {
     let mut text = format!("{} passed", plural(count(Level::Passed), "check"));
     for (level, word) in [(Level::Warning, "warning"), (Level::Error, "error")] {
         if count(level) > 0 {
-            text += &format!(", {}", plural(count(level), word));
+            text.push_str(", ");
+            text.push_str(&plural(count(level), word));
         }
     }
     text

@@ -35,13 +35,6 @@ impl NodeData {
     pub(crate) fn started(&self) -> Timestamp {
         self.started
     }
-
-    /// Whether bridged packets pass netfilter: br_netfilter, once loaded by an administrator, is there in every
-    /// network namespace.
-    pub(crate) fn bridge_netfilter(&self) -> bool {
-        std::path::Path::new("/proc/sys/net/bridge/bridge-nf-call-iptables").exists()
-    }
-
     /// The bundle in use, found at first need.
     pub(crate) fn bundle(&mut self) -> Result<Rc<Bundle>> {
         if self.bundle.is_none() {
@@ -50,6 +43,12 @@ impl NodeData {
         }
         Ok(Rc::clone(self.bundle.as_ref().expect("just found")))
     }
+}
+
+/// Whether bridged packets pass netfilter: br_netfilter, once loaded by an administrator, is there in every network
+/// namespace.
+pub(crate) fn bridge_netfilter() -> bool {
+    std::path::Path::new("/proc/sys/net/bridge/bridge-nf-call-iptables").exists()
 }
 
 /// The bundle that the configuration names, or the newest imported one; an archive is imported first.

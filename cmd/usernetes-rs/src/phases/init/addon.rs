@@ -2,6 +2,7 @@
 
 use super::InitData;
 use crate::errors::Hinted;
+use crate::phases::common;
 use crate::workflow::{Part, Phase};
 use anyhow::Result;
 use usernetes_cluster::addons::{coredns, flannel, kube_proxy};
@@ -46,7 +47,7 @@ impl Phase<InitData> for Addon {
                     image: image(&bundle, "kube-proxy")?,
                     endpoint: &endpoint,
                     pod_subnet: &config.cluster.networking.pod_subnet,
-                    masquerade_all: !data.node.bridge_netfilter(),
+                    masquerade_all: !common::bridge_netfilter(),
                     overrides: config.kube_proxy.as_ref(),
                 })?,
                 "coredns" if !config.cluster.dns.disabled => coredns::objects(&coredns::Params {

@@ -48,7 +48,7 @@ pub(super) fn closing_words(data: &mut InitData, seconds: f64) -> Result<()> {
     printer.result(&format!("Ready in {seconds:.1} s. Next:"));
     match &merged {
         Some(path) => {
-            printer.result(&format!("  kubectl get nodes                  ({} has the cluster now)", path.display()))
+            printer.result(&format!("  kubectl get nodes                  ({} has the cluster now)", path.display()));
         }
         None => printer.result(&format!("  export KUBECONFIG={}", kubeconfig.display())),
     }

@@ -139,13 +139,16 @@ fn hinted(error: DiscoverError) -> anyhow::Error {
 /// The cluster's own document, read with the token's rights; refuses a name that a Ready node has.
 async fn cluster_configuration(bootstrap: &Path, name: &str) -> Result<String> {
     let cluster = Cluster::connect(bootstrap).await?;
-    let node = cluster.node(name).await.map_err(|error| match error.is_unauthorized() {
-        true => Hinted::new(
-            "the cluster does not know this token any more: it has expired or was deleted",
-            "make a new one on the control plane: usernetes-rs token create",
-        )
-        .because(error),
-        false => error.into(),
+    let node = cluster.node(name).await.map_err(|error| {
+        if error.is_unauthorized() {
+            Hinted::new(
+                "the cluster does not know this token any more: it has expired or was deleted",
+                "make a new one on the control plane: usernetes-rs token create",
+            )
+            .because(error)
+        } else {
+            error.into()
+        }
     })?;
     if node.is_some_and(|node| node.ready) {
         return Err(Hinted::new(
@@ -165,7 +168,7 @@ fn take_over(data: &mut JoinData, document: &str, server: &str) -> Result<()> {
     let theirs = Config::parse(Path::new("ConfigMap kubeadm-config"), document)?;
     config.cluster = theirs.cluster;
     if config.cluster.control_plane_endpoint.is_empty() {
-        config.cluster.control_plane_endpoint = server.trim_start_matches("https://").to_owned();
+        server.trim_start_matches("https://").clone_into(&mut config.cluster.control_plane_endpoint);
     }
     config.validate()?;
     Ok(fs::write(data.node.session.paths.config(), data.node.config.to_yaml(), Mode::Secret)?)
