@@ -50,8 +50,7 @@ pub(crate) async fn payload(context: ChildContext) -> ExitCode {
     tokio::spawn(peers::watch_hosts(plan.clone()));
     tokio::spawn(ports::follow_services(plan.clone(), ports, conflicts.clone()));
     tokio::spawn(answer(requests, conflicts));
-    // Components start meanwhile: none of them needs the outside to come up.
-    tokio::spawn(async move { ready.notify().await });
+    ready.notify().await;
     usernetes_node::run(plan, reaper, shutdown, status).await;
     ExitCode::SUCCESS
 }
