@@ -46,7 +46,7 @@ pub(crate) fn run(session: &Session, command: BundleCommand) -> Result<ExitCode>
         BundleCommand::Verify { path } => {
             let bundle = match path {
                 Some(path) => Bundle::open(&path)?,
-                None => find_bundle(session, &session.kept_config()?.unwrap_or_default())?,
+                None => bundle_in_use(session)?,
             };
             let bar = session.printer.bytes("verify", bundle.manifest().files.iter().map(|f| f.size).sum());
             let verified = bundle.verify(&bundles, Check::Full, &|p| bar.set_position(p.done))?;
@@ -76,6 +76,15 @@ pub(crate) fn run(session: &Session, command: BundleCommand) -> Result<ExitCode>
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// That of this host's node, or the one that `init` would take.
+fn bundle_in_use(session: &Session) -> Result<Bundle> {
+    let mut config = session.kept_config()?.unwrap_or_default();
+    if config.cluster.kubernetes_version.is_empty() {
+        KUBERNETES_VERSION.clone_into(&mut config.cluster.kubernetes_version);
+    }
+    find_bundle(session, &config)
 }
 
 fn list(session: &Session) -> Result<()> {
