@@ -32,7 +32,7 @@ pub fn appears_within(file: &Path, limit: Duration) -> io::Result<bool> {
 /// the folder to be watched may be another after it.
 fn watch(files: &[PathBuf]) -> io::Result<Option<Inotify>> {
     loop {
-        if files.iter().any(|file| file.exists()) {
+        if files.iter().any(|file| is_there(file)) {
             return Ok(None);
         }
         let inotify = Inotify::init()?;
@@ -42,10 +42,15 @@ fn watch(files: &[PathBuf]) -> io::Result<Option<Inotify>> {
         }
         // What came before the watches raises no event.
         let unchanged = files.iter().zip(&folders).all(|(file, folder)| nearest_folder(file) == *folder);
-        if unchanged && !files.iter().any(|file| file.exists()) {
+        if unchanged && !files.iter().any(|file| is_there(file)) {
             return Ok(Some(inotify));
         }
     }
+}
+
+/// A link counts wherever it leads: one with a path of the node leads nowhere on its host.
+fn is_there(file: &Path) -> bool {
+    file.symlink_metadata().is_ok()
 }
 
 fn nearest_folder(file: &Path) -> &Path {
@@ -74,6 +79,14 @@ mod tests {
         assert!(appears_within(&file, Duration::from_secs(20)).expect("watched"));
         assert!(start.elapsed() < Duration::from_secs(5), "took {:?}", start.elapsed());
         writer.join().expect("ended");
+    }
+
+    #[test]
+    fn a_link_that_leads_nowhere_is_there() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink("/nowhere/at/all", &link).expect("linked");
+        assert!(appears_within(&link, Duration::ZERO).expect("watched"));
     }
 
     #[test]

@@ -4,12 +4,12 @@ use super::HostArgs;
 use super::init::PhaseCommand;
 use crate::errors::{Hinted, UsageError};
 use crate::phases::join::{JOIN, JoinData};
-use crate::phases::run_workflow;
+use crate::phases::{common, run_workflow};
 use crate::session::{Session, host_facts, read_config};
 use anyhow::Result;
 use clap::Args;
 use std::process::ExitCode;
-use usernetes_api::constants::{KUBERNETES_DIR, PKI_DIR};
+use usernetes_api::constants::PKI_DIR;
 use usernetes_api::{BootstrapTokenDiscovery, Config, FileDiscovery, JoinConfiguration};
 use usernetes_host::fs;
 use usernetes_pki::{CaCertHash, JoinToken};
@@ -127,9 +127,8 @@ fn refuse_if_taken(session: &Session, config: &Config) -> Result<()> {
     }
     let by_token = config.join.as_ref().and_then(|join| join.discovery.bootstrap_token.as_ref());
     let pins = by_token.map(|by_token| by_token.ca_cert_hashes.as_slice()).unwrap_or_default();
-    let credentials = session.paths.node(KUBERNETES_DIR).join("kubelet.conf");
     let ca = fs::read_if_exists(session.paths.node(PKI_DIR).join("ca.crt"))?;
-    let Some(ca) = ca.filter(|_| credentials.exists() && !pins.is_empty()) else { return Ok(()) };
+    let Some(ca) = ca.filter(|_| common::has_joined(session) && !pins.is_empty()) else { return Ok(()) };
     let own = CaCertHash::of_pem(&ca)?.to_string();
     if pins.contains(&own) {
         return Ok(());

@@ -140,8 +140,7 @@ fn show_nodes(session: &Session, nodes: &[NodeInfo]) {
 /// is nobody to tell; a worker speaks with the kubelet's credentials, which let it empty and delete its own Node.
 pub(crate) fn leave(session: &Session, drain: bool) -> Result<&'static str> {
     let config = session.config()?;
-    let credentials = session.paths.node(KUBERNETES_DIR).join("kubelet.conf");
-    if config.join.is_none() || !credentials.exists() {
+    if config.join.is_none() || !common::has_joined(session) {
         return Ok("no cluster to leave");
     }
     let name = config.node_name();

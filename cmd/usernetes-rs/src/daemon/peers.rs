@@ -1,19 +1,27 @@
 //! The other hosts of the cluster, as they come and go: whom the VXLAN relay listens to, and who cannot be reached.
 
 use std::path::PathBuf;
-use usernetes_api::constants::KUBERNETES_DIR;
+use usernetes_api::constants::{KUBELET_DIR, KUBERNETES_DIR};
 use usernetes_cluster::services::{self, Update};
 use usernetes_node::{NodePlan, Role};
 use usernetes_rootless::PortManager;
+
+/// The kubelet's kubeconfig, once it can be used: on a worker the certificate comes after it.
+pub(super) async fn kubelet_credentials(plan: &NodePlan) -> Option<PathBuf> {
+    let kubeconfig = PathBuf::from(KUBERNETES_DIR).join("kubelet.conf");
+    let last = match plan.role {
+        Role::ControlPlane => kubeconfig.clone(),
+        Role::Worker => PathBuf::from(KUBELET_DIR).join("pki/kubelet-client-current.pem"),
+    };
+    usernetes_node::any_appears(&[last]).await.ok()?;
+    Some(kubeconfig)
+}
 
 /// Keeps the relay's list in line with the cluster's Nodes. Never ends; drop it to stop.
 ///
 /// This host itself is not on it: nothing in the node sends there, but other users of the host could.
 pub(super) async fn follow_hosts(plan: NodePlan, ports: PortManager) {
-    let kubeconfig = PathBuf::from(KUBERNETES_DIR).join("kubelet.conf");
-    if usernetes_node::any_appears(std::slice::from_ref(&kubeconfig)).await.is_err() {
-        return;
-    }
+    let Some(kubeconfig) = kubelet_credentials(&plan).await else { return };
     services::follow_hosts(&kubeconfig, |update| match update {
         Update::State(mut hosts) => {
             hosts.remove(&plan.host_ip);

@@ -1,5 +1,6 @@
 //! Services to published ports: what the cluster wants reachable on every host, as it changes.
 
+use super::peers;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,10 +23,7 @@ pub(super) type Conflicts = Arc<Mutex<Vec<String>>>;
 
 /// Keeps the published ports in line with Services and hostPorts. Never ends; drop it to stop.
 pub(super) async fn follow_services(plan: NodePlan, ports: PortManager, conflicts: Conflicts) {
-    let kubeconfig = PathBuf::from(KUBERNETES_DIR).join("kubelet.conf");
-    if usernetes_node::any_appears(std::slice::from_ref(&kubeconfig)).await.is_err() {
-        return;
-    }
+    let Some(kubeconfig) = peers::kubelet_credentials(&plan).await else { return };
     let policy = policy(&plan);
     let (wanted, changes) = watch::channel(Wanted::default());
     let say = |update| match update {

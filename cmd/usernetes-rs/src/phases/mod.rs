@@ -43,7 +43,7 @@ pub(crate) fn run_workflow<D: WorkflowData>(
     let printer = data.session().printer.clone();
     let _lock = lock(&paths, workflow.name)?;
     let mut journal = Journal::open(&paths.journal())?;
-    refuse_other(data, &journal)?;
+    refuse_other(data, &journal, workflow.name)?;
     if whole {
         if let Some(done) = journal.completed.and_then(|_| data.healthy()) {
             printer.result(&done);
@@ -100,7 +100,7 @@ fn lock(paths: &Paths, purpose: &str) -> Result<Lock> {
 
 /// A finished cluster's documents are not replaced by others: half of it would follow them and half not. A node that
 /// joined may be told to join once more with a newer token.
-fn refuse_other<D: WorkflowData>(data: &D, journal: &Journal) -> Result<()> {
+fn refuse_other<D: WorkflowData>(data: &D, journal: &Journal, workflow: &str) -> Result<()> {
     let (session, config) = (data.session(), data.config());
     let kept = fs::read_if_exists(session.paths.config())?;
     let other = kept.is_some_and(|kept| kept != config.to_yaml());
@@ -109,7 +109,7 @@ fn refuse_other<D: WorkflowData>(data: &D, journal: &Journal) -> Result<()> {
         return Err(Hinted::new(
             "this host already has a node of this cluster, made with another configuration",
             format!(
-                "usernetes-rs{flag} init without flags goes on with it; usernetes-rs{flag} reset removes it; \
+                "usernetes-rs{flag} {workflow} without flags goes on with it; usernetes-rs{flag} reset removes it; \
                  --cluster NAME makes another one beside it"
             ),
         )

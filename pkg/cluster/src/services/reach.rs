@@ -13,6 +13,7 @@ use futures::future::join_all;
 use futures::{Stream, StreamExt, stream};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Node as FullNode;
+use kube::ResourceExt;
 use kube::api::{Patch, PatchParams};
 use kube::runtime::wait::await_condition;
 use serde_json::json;
@@ -43,6 +44,7 @@ pub enum Reach {
 /// Who has to be asked, and what was written of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Row {
+    name: String,
     kubelet: SocketAddr,
     written: Option<String>,
 }
@@ -51,11 +53,11 @@ struct Row {
 pub async fn write_reachability(kubeconfig: &Path, mut report: impl FnMut(Update<()>)) -> Infallible {
     forever(kubeconfig, &mut report, |cluster| {
         let writer = cluster.clone();
-        let work = move |rows: Result<BTreeMap<String, Row>, Error>| {
+        let work = move |rows: Result<Vec<Row>, Error>| {
             let cluster = writer.clone();
             async move {
                 let rows = rows?;
-                let all = join_all(rows.iter().map(|(name, row)| check(&cluster, name, row))).await;
+                let all = join_all(rows.iter().map(|row| check(&cluster, row))).await;
                 all.into_iter().collect::<Result<(), _>>()
             }
         };
@@ -65,8 +67,9 @@ pub async fn write_reachability(kubeconfig: &Path, mut report: impl FnMut(Update
 }
 
 /// All Nodes: whenever one appears or has another address, and now and then.
-fn rounds(cluster: &Cluster) -> impl Stream<Item = Result<BTreeMap<String, Row>, Error>> + use<> {
-    let row = |node: &Node| Some(Row { kubelet: kubelet(node)?, written: condition(node, TYPE) });
+fn rounds(cluster: &Cluster) -> impl Stream<Item = Result<Vec<Row>, Error>> + use<> {
+    let row =
+        |node: &Node| Some(Row { name: node.name_any(), kubelet: kubelet(node)?, written: condition(node, TYPE) });
     let changes = watch(cluster, row).map(Some);
     let ticks = stream::unfold(ticks(), |mut ticks| async {
         ticks.tick().await;
@@ -78,11 +81,11 @@ fn rounds(cluster: &Cluster) -> impl Stream<Item = Result<BTreeMap<String, Row>,
         let changed = change.transpose().map(|change| change.map(|change| nodes.change(change)));
         let due = changed.map(|_| {
             let now: BTreeMap<String, SocketAddr> =
-                nodes.rows.iter().map(|(name, row): (&String, &Row)| (name.clone(), row.kubelet)).collect();
+                nodes.rows.values().map(|row: &Row| (row.name.clone(), row.kubelet)).collect();
             let due = nodes.complete && (tick || now != asked);
             due.then(|| {
                 asked = now;
-                nodes.rows.clone()
+                nodes.rows.values().cloned().collect()
             })
         });
         futures::future::ready(due.transpose())
@@ -95,7 +98,7 @@ fn ticks() -> Interval {
     ticks
 }
 
-async fn check(cluster: &Cluster, name: &str, row: &Row) -> Result<(), Error> {
+async fn check(cluster: &Cluster, row: &Row) -> Result<(), Error> {
     let reach = ask(row.kubelet).await;
     let message = message(row.kubelet, &reach);
     if row.written.as_ref() == Some(&message) {
@@ -112,9 +115,9 @@ async fn check(cluster: &Cluster, name: &str, row: &Row) -> Result<(), Error> {
     });
     let patch = Patch::Strategic(json!({ "status": { "conditions": [condition] } }));
     let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
-    match cluster.all::<FullNode>().patch_status(name, &params, &patch).await {
+    match cluster.all::<FullNode>().patch_status(&row.name, &params, &patch).await {
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
-        result => result.map(drop).map_err(Error::request(Verb::Apply, describe::<FullNode>(None, name))),
+        result => result.map(drop).map_err(Error::request(Verb::Apply, describe::<FullNode>(None, &row.name))),
     }
 }
 

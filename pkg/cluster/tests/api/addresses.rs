@@ -1,15 +1,17 @@
-//! The status of Services of type LoadBalancer.
+//! The status of Services of type LoadBalancer, and what is said of the way to each host.
 
 use crate::Outcome;
 use crate::nodes::register;
 use crate::ports::{gone, policy, service};
 use crate::server::{LIMIT, Server};
-use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::core::v1::{Node, Service};
 use kube::Api;
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::runtime::wait::await_condition;
 use serde_json::json;
+use std::net::SocketAddr;
 use tokio::time::timeout;
-use usernetes_cluster::services::write_load_balancers;
+use usernetes_cluster::services::{Reach, Update, write_load_balancers, write_reachability};
 
 fn addresses(service: Option<&Service>) -> Vec<String> {
     let status = service.and_then(|service| service.status.as_ref()?.load_balancer.clone());
@@ -32,5 +34,41 @@ pub(crate) async fn load_balancers_name_the_hosts(server: &Server) -> Outcome {
     timeout(LIMIT, await_condition(api, "rival", named)).await??;
     gone(&cluster, "rival").await?;
     writer.abort();
+    Ok(())
+}
+
+pub(crate) async fn hosts_are_reached_or_not(server: &Server) -> Outcome {
+    let cluster = server.admin().await;
+    let kubeconfig = server.path("admin.conf");
+    let (tx, mut lost) = tokio::sync::mpsc::unbounded_channel();
+    let writer = tokio::spawn(async move {
+        let say = |update| {
+            if let Update::Lost(error) = update {
+                let _ = tx.send(error);
+            }
+        };
+        write_reachability(&kubeconfig, say).await
+    });
+    let open = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
+    let api: Api<Node> = Api::all(cluster.client());
+    for (name, kubelet) in [("near", open.local_addr()?), ("far", closed)] {
+        let node = serde_json::from_value(json!({ "metadata": { "name": name } }))?;
+        api.create(&PostParams::default(), &node).await?;
+        let status = json!({ "status": {
+            "addresses": [{ "type": "InternalIP", "address": kubelet.ip() }],
+            "daemonEndpoints": { "kubeletEndpoint": { "Port": kubelet.port() } },
+        } });
+        api.patch_status(name, &PatchParams::default(), &Patch::Merge(status)).await?;
+    }
+    let said = async |name: &str, kubelet: SocketAddr| cluster.host_reach(name, kubelet, LIMIT).await;
+    let near = said("near", open.local_addr()?).await;
+    assert_eq!(near, Some(Reach::Reached), "{:?}", lost.try_recv());
+    let far = said("far", closed).await;
+    assert!(matches!(&far, Some(Reach::Unreachable(why)) if why.contains("refused")), "{far:?}");
+    writer.abort();
+    for name in ["near", "far"] {
+        api.delete(name, &DeleteParams::default()).await?;
+    }
     Ok(())
 }

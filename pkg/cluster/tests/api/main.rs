@@ -42,6 +42,7 @@ const CASES: &[(&str, Case)] = &cases![
     ports::renewed_credentials_are_read,
     ports::conflict_becomes_an_event,
     addresses::load_balancers_name_the_hosts,
+    addresses::hosts_are_reached_or_not,
     nodes::drain,
     objects::default_service_account,
     objects::deployment_that_cannot_start,

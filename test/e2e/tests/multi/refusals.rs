@@ -51,7 +51,9 @@ fn tokens(first: &Host, worker: &Host) -> Result<()> {
     let expiring = first.tool(&["token", "create", "yyyyyy.0123456789abcdef", "--ttl", "3s"]).ok()?;
     let good = token(first)?;
     refused(worker, join(worker, &[&good[..good.len() - 3]]).output()?, &["token", "cut off", "token create"])?;
-    refused(worker, join(worker, &[&good.replace('A', "B")]).output()?, &["token", "damaged"])?;
+    let mut damaged = good.clone();
+    damaged.replace_range(40..41, if &good[40..41] == "x" { "y" } else { "x" });
+    refused(worker, join(worker, &[&damaged]).output()?, &["token", "damaged"])?;
 
     let deleted = first.tool(&["token", "create", "zzzzzz.0123456789abcdef"]).ok()?;
     first.tool(&["token", "delete", "zzzzzz"]).ok()?;

@@ -43,7 +43,7 @@ impl Phase<JoinData> for Discovery {
     }
 
     fn run(&self, data: &mut JoinData, _: &[&'static str]) -> Result<String> {
-        if data.node.session.paths.node(KUBERNETES_DIR).join("kubelet.conf").exists() {
+        if common::has_joined(&data.node.session) {
             return known(data);
         }
         let join = data.node.config.join.clone().context("the configuration has no JoinConfiguration")?;

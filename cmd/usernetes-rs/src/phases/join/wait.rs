@@ -37,8 +37,7 @@ impl Phase<JoinData> for KubeletWaitBootstrap {
     fn run(&self, data: &mut JoinData, _: &[&'static str]) -> Result<String> {
         let limit = data.node.config.timeouts().tls_bootstrap.0;
         let folder = data.node.session.paths.node(KUBERNETES_DIR);
-        let path = folder.join("kubelet.conf");
-        if !usernetes_node::appears_within(&path, limit)? {
+        if !usernetes_node::appears_within(&common::kubelet_certificate(&data.node.session), limit)? {
             let flag = data.node.session.cluster_flag();
             let message = format!("the kubelet got no certificate within {limit:?}");
             return Err(Hinted::new(message, format!("usernetes-rs{flag} logs kubelet shows why")).into());
