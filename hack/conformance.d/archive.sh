@@ -22,29 +22,29 @@ fake_registry() { # DIR WORK: pause:testing, as crane would copy it there
 }
 
 build_images() {
-  local work=$1/work base busybox nginx agnhost tests name version etcd
+  local work=$1/work base busybox nginx agnhost tests name version file
   mkdir "$work"
   tests=$(kubernetes_tests)
   for name in base busybox nginx agnhost; do printf -v $name %s "$(component_dir $name-layer)/layer.tar"; done
   for version in $AGNHOST_VERSION $AGNHOST_PREVIOUS; do
-    image "$work" $E2E/agnhost:$version '"Entrypoint":["/agnhost"],"Cmd":["pause"]' "$base" "$agnhost"
+    image "$work" "$E2E/agnhost:$version" '"Entrypoint":["/agnhost"],"Cmd":["pause"]' "$base" "$agnhost"
   done
   for name in nautilus kitten; do
     for file in $name.jpg data.json; do install -D -m 644 "$tests/images/$name/html/$file" "$1/$name/$file"; done
     packed "$1/$name" "$1/$name.tar"
-    image "$work" $E2E/$name:1.8 '"Entrypoint":["/agnhost"],"Cmd":["test-webserver"]' "$base" "$agnhost" "$1/$name.tar"
+    image "$work" "$E2E/$name:1.8" '"Entrypoint":["/agnhost"],"Cmd":["test-webserver"]' "$base" "$agnhost" "$1/$name.tar"
   done
-  image "$work" $E2E/busybox:1.37.0-1 '"Cmd":["sh"]' "$busybox"
+  image "$work" "$E2E/busybox:1.37.0-1" '"Cmd":["sh"]' "$busybox"
   for version in 1.15-4 1.27-0; do
-    image "$work" $E2E/nginx:$version '"Cmd":["nginx","-g","daemon off;"],"StopSignal":"SIGQUIT"' "$base" "$nginx"
+    image "$work" "$E2E/nginx:$version" '"Cmd":["nginx","-g","daemon off;"],"StopSignal":"SIGQUIT"' "$base" "$nginx"
   done
-  image "$work" $E2E/nonroot:1.5 '"User":"1234","Cmd":["sh"]' "$base"
-  image "$work" $E2E/glibc-dns-testing:2.0.0 '"Cmd":["bash"]' "$base"
+  image "$work" "$E2E/nonroot:1.5" '"User":"1234","Cmd":["sh"]' "$base"
+  image "$work" "$E2E/glibc-dns-testing:2.0.0" '"Cmd":["bash"]' "$base"
   one_file "$1/nnp.tar" "$(component_dir test-images)/nonewprivs" usr/local/bin/nnp 6755
-  image "$work" $E2E/nonewprivs:1.4 '"Cmd":["nnp"]' "$base" "$1/nnp.tar"
+  image "$work" "$E2E/nonewprivs:1.4" '"Cmd":["nnp"]' "$base" "$1/nnp.tar"
   one_file "$1/sample.tar" "$(component_dir sample-apiserver)/sample-apiserver" sample-apiserver 755
-  image "$work" $E2E/sample-apiserver:1.29.2 '"Entrypoint":["/sample-apiserver"]' "$1/sample.tar"
-  mkdir -p -m 1777 "$1/etcd.tar.d/tmp"
+  image "$work" "$E2E/sample-apiserver:1.29.2" '"Entrypoint":["/sample-apiserver"]' "$1/sample.tar"
+  mkdir -p "$1/etcd.tar.d/tmp" && chmod 1777 "$1/etcd.tar.d/tmp"
   one_file "$1/etcd.tar" "$BUNDLE/bin/etcd" usr/local/bin/etcd 755
   image "$work" registry.k8s.io/etcd:3.6.8-0 '"Cmd":["etcd"]' "$1/etcd.tar"
   { printf '[' && cut -c2- "$work/list" && printf ']'; } >"$work/manifest.json"

@@ -1,12 +1,12 @@
 # shellcheck shell=bash
 # The images that [Conformance] uses, under upstream's names, in one archive: they share layers.
 # What they are made of instead of upstream's Alpine: README.md beside this file.
-E2E=registry.k8s.io/e2e-test-images
-AGNHOST_VERSION=2.63.0 # the suite's newest
-AGNHOST_PREVIOUS=2.55  # rollouts go from one to the other; only the names differ
+# The suite's newest and the one before: rollouts go from one to the other, and only the names differ.
+# shellcheck disable=SC2034 # archive.sh reads them
+E2E=registry.k8s.io/e2e-test-images AGNHOST_VERSION=2.63.0 AGNHOST_PREVIOUS=2.55
 
 inputs_agnhost_layer() { layer_inputs base-layer test-images pause && declare -f fake_registry blob; }
-inputs_images() { layer_inputs base-layer busybox-layer nginx-layer agnhost-layer test-images sample-apiserver && declare -f image one_file && echo "$(sha256sum <"$BUNDLE/bin/etcd")"; }
+inputs_images() { layer_inputs base-layer busybox-layer nginx-layer agnhost-layer test-images sample-apiserver && declare -f image one_file && sha256sum <"$BUNDLE/bin/etcd"; }
 
 build_nginx_layer() { # what nginx needs beyond the base
   local names root=$1/root

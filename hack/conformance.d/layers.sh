@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Layers of the test images, from Debian packages with everything they depend on.
 # bash: other shells drop variables that are no shell names (data-1=…), which tests set. netcat-openbsd: busybox's nc lacks -u and -v.
-BASE_PACKAGES=(bash bind9-dnsutils busybox coreutils curl iperf iproute2 iptables netcat-openbsd)
+BASE_PACKAGES=(bash bind9-dnsutils busybox coreutils curl iperf iproute2 iptables libc-bin netcat-openbsd)
 BUSYBOX_PACKAGES=(busybox bash)
 
 apt_install() { # ARGUMENT...: as on a machine that has nothing yet
@@ -47,16 +47,12 @@ packed() { # ROOT FILE
   make_tar "$1" "$2" && rm -rf "$1"
 }
 
-build_base_layer() {
+debian_layer() { # DIR PACKAGE...
   local names
-  mapfile -t names < <(closure_names "${BASE_PACKAGES[@]}")
+  mapfile -t names < <(closure_names "${@:2}")
   debian_root "$1/root" "${names[@]}"
   packed "$1/root" "$1/layer.tar"
 }
 
-build_busybox_layer() {
-  local names
-  mapfile -t names < <(closure_names "${BUSYBOX_PACKAGES[@]}")
-  debian_root "$1/root" "${names[@]}"
-  packed "$1/root" "$1/layer.tar"
-}
+build_base_layer() { debian_layer "$1" "${BASE_PACKAGES[@]}"; }
+build_busybox_layer() { debian_layer "$1" "${BUSYBOX_PACKAGES[@]}"; }
