@@ -1,5 +1,6 @@
 //! A single node, used as a person uses it. All scenarios share one cluster, made by one `init`.
 
+mod images;
 mod node;
 mod pods;
 mod services;
@@ -23,6 +24,9 @@ fn main() -> ExitCode {
         Scenario::shared("addons_run", node::addons_run),
         Scenario::shared("tokens", node::tokens),
         Scenario::shared("phases_run_alone", node::phases_run_alone),
+        Scenario::shared("images_come_by_archive", images::come_by_archive),
+        Scenario::shared("images_come_by_layout_and_run", images::come_by_layout_and_run),
+        Scenario::shared("images_that_are_none_are_told", images::wrong_ones_are_told),
         Scenario::shared("ports_can_be_published", services::ports_can_be_published),
         Scenario::shared("names_resolve", pods::names_resolve),
         Scenario::shared("pods_reach_outside", pods::pods_reach_outside),

@@ -104,7 +104,10 @@ pub(crate) fn table(specs: &[Spec]) -> String {
         let _ = writeln!(text, "{area_name:<20} {passed:>6} {failed:>6} {idle:>7} {seconds:>8}");
     }
     for spec in specs.iter().filter(|spec| !spec.passed()) {
-        let _ = writeln!(text, "{}: {}\n    {}", spec.state, spec.name, spec.why);
+        let _ = writeln!(text, "{}: {}", spec.state, spec.name);
+        if !spec.why.is_empty() {
+            let _ = writeln!(text, "    {}", spec.why);
+        }
     }
     for spec in specs.iter().filter(|spec| spec.passed() && spec.attempts > 1) {
         let _ = writeln!(text, "passed at attempt {}: {}", spec.attempts, spec.name);

@@ -106,19 +106,22 @@ impl Suite {
         host.sh("mkdir -p conformance; rm -f conformance/report.json").ok()?;
         let home = format!("{}/conformance", host.home());
         let kubeconfig = format!("--kubeconfig={}/.local/share/usernetes/default/admin.conf", host.home());
-        let mut words = [&format!("{TOOLS}/ginkgo"), "run", "--no-color", "--silence-skips", "--flake-attempts=2"]
-            .map(String::from)
-            .to_vec();
-        words.extend([format!("--procs={}", self.procs), format!("--timeout={LIMIT_SECONDS}s")]);
-        words.extend([format!("--output-dir={home}"), "--json-report=report.json".into()]);
+        // To a file: it can be read while the suite runs.
+        let script = format!("exec \"$@\" > {home}/ginkgo.log 2>&1");
+        let ginkgo = format!("{TOOLS}/ginkgo");
+        let mut words = ["sh", "-c", &script, "sh", &ginkgo, "run", "--no-color"].map(String::from).to_vec();
+        words.extend(["--silence-skips", "--flake-attempts=2", "--json-report=report.json"].map(String::from));
+        words.extend([format!("--output-dir={home}"), format!("--procs={}", self.procs)]);
+        words.push(format!("--timeout={LIMIT_SECONDS}s"));
         words.extend(batch.specs.iter().map(|name| format!("--focus={}$", escape(name))));
         words.extend([format!("{TOOLS}/e2e.test"), "--".into(), "--provider=skeleton".into(), kubeconfig]);
         words.extend([format!("--num-nodes={}", self.nodes), "--kubectl-path=/srv/bundle/bin/kubectl".into()]);
         words.extend(["--disable-log-dump", "--node-os-distro=debian"].map(String::from));
         let output = host.run(&words).limit(LIMIT_SECONDS + 60).output()?;
-        fs::write(dir.join(format!("{}.log", batch.name)), &output.stdout)?;
+        let log = dir.join(format!("{}.log", batch.name));
+        fs::copy(host.in_home("conformance/ginkgo.log"), &log).with_context(|| format!("no log of\n{output}"))?;
         let report = host.in_home("conformance/report.json");
-        fs::copy(&report, batch.file(dir)).with_context(|| format!("ginkgo wrote no report:\n{output}"))?;
+        fs::copy(&report, batch.file(dir)).with_context(|| format!("ginkgo wrote no report; see {}", log.display()))?;
         Ok(())
     }
 }
