@@ -64,7 +64,9 @@ fn run(options: &Options) -> Result<ExitCode> {
         let _ = fs::remove_dir_all(&options.report);
     }
     fs::create_dir_all(&options.report)?;
-    play(options, &suite, &batches, &options.report.canonicalize()?)
+    let code = play(options, &suite, &batches, &options.report.canonicalize()?)?;
+    wanted.skip.iter().for_each(|skip| say(&format!("left out: {}\n    {}", skip.spec, skip.reason)));
+    Ok(code)
 }
 
 fn play(options: &Options, suite: &Suite, batches: &[Batch], dir: &Path) -> Result<ExitCode> {
