@@ -101,9 +101,11 @@ pub(crate) fn nodes(session: &Session, command: NodesCommand) -> Result<ExitCode
                     Some(node) if node.ready => cluster.drain_node(&name, DRAIN_LIMIT).await?,
                     Some(_) => cluster.cordon_node(&name, true).await?,
                     None => {
-                        return Err(
-                            Hinted::new(format!("the cluster has no node {name:?}"), "usernetes-rs nodes list").into()
-                        );
+                        return Err(Hinted::new(
+                            format!("the cluster has no node {name:?}"),
+                            "usernetes-rs nodes list",
+                        )
+                        .into());
                     }
                 }
                 anyhow::Ok(cluster.delete_node(&name).await?)

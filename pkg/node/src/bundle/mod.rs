@@ -2,7 +2,7 @@
 //!
 //! Nothing of a bundle runs before [`Bundle::verify`] has seen every file.
 
-mod digest;
+pub(crate) mod digest;
 pub mod download;
 mod error;
 mod import;

@@ -1,8 +1,8 @@
 //! Streams an archive to who imports it; on the way it is counted, its checksum made, its list of images read.
 
 use super::{ImageError, LAYOUT, Source, names};
+use crate::bundle::digest::{self, Hasher};
 use crate::bundle::unpack::decoded;
-use sha2::{Digest as _, Sha256};
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -61,7 +61,7 @@ impl Source {
         let images = lists.names(path, base_name)?;
         io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(damaged)?;
         let (sha, bytes) = &*seen.borrow();
-        Ok(Sent { images, sha256: hex(sha.clone()), bytes: *bytes })
+        Ok(Sent { images, sha256: sha.clone().finish(), bytes: *bytes })
     }
 }
 
@@ -120,17 +120,13 @@ fn pack(path: &Path, base: Option<&str>, to: impl Write, progress: impl Fn(u64))
     let packed = tar.append_dir_all("", path).and_then(|()| tar.into_inner().map(drop));
     let bytes = to.written;
     packed.map_err(|source| ImageError::Send { path: path.to_owned(), source })?;
-    Ok(Sent { images, sha256: hex(Sha256::new_with_prefix(&index)), bytes })
-}
-
-fn hex(sha: Sha256) -> String {
-    sha.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    Ok(Sent { images, sha256: digest::of(&index), bytes })
 }
 
 /// Counts and digests what is read.
 struct Counted<R, P> {
     raw: R,
-    seen: Rc<RefCell<(Sha256, u64)>>,
+    seen: Rc<RefCell<(Hasher, u64)>>,
     progress: P,
 }
 

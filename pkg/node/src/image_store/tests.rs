@@ -54,9 +54,7 @@ fn the_checksum_is_that_of_the_file_also_when_compressed() {
     for packed in [gz.finish().unwrap(), zstd::encode_all(&plain[..], 1).unwrap()] {
         let (arrived, sent) = send(&packed, None);
         assert_eq!(arrived, plain);
-        let digest: String =
-            <sha2::Sha256 as sha2::Digest>::digest(&packed).iter().map(|b| format!("{b:02x}")).collect();
-        assert_eq!(sent.unwrap().sha256, digest);
+        assert_eq!(sent.unwrap().sha256, crate::bundle::digest::of(&packed));
     }
 }
 
