@@ -79,7 +79,9 @@ fn show(session: &Session, images: &[StoredImage]) {
         let pinned = if i.pinned { "yes" } else { "no" };
         vec![i.name.clone(), i.digest.chars().take(19).collect(), i.size.clone(), pinned.to_owned()]
     };
-    images.iter().for_each(|image| session.printer.object(image));
+    for image in images {
+        session.printer.object(image);
+    }
     let rows: Vec<_> = images.iter().map(row).collect();
     session.printer.result(&columns(&["IMAGE", "DIGEST", "SIZE", "PINNED"], &rows));
 }
