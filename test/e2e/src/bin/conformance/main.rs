@@ -59,14 +59,27 @@ fn run(options: &Options) -> Result<ExitCode> {
         batches.iter().flat_map(|batch| &batch.specs).for_each(|spec| say(spec));
         return Ok(ExitCode::SUCCESS);
     }
-    if !options.all {
-        // Only a full run is long enough to be taken up again.
-        let _ = fs::remove_dir_all(&options.report);
-    }
-    fs::create_dir_all(&options.report)?;
+    make_room(options, &batches)?;
     let code = play(options, &suite, &batches, &options.report.canonicalize()?)?;
     wanted.skip.iter().for_each(|skip| say(&format!("left out: {}\n    {}", skip.spec, skip.reason)));
     Ok(code)
+}
+
+/// An interrupted full run of the same programs goes on; everything else begins with an empty folder.
+fn make_room(options: &Options, batches: &[Batch]) -> Result<()> {
+    let program = std::env::var_os("U7S_BIN").map(PathBuf::from).unwrap_or_default();
+    let written = program.metadata().and_then(|meta| meta.modified()).ok();
+    let subject = format!("{} {written:?} {}\n", program.display(), options.tools.display());
+    let note = options.report.join("subject.txt");
+    let same = fs::read_to_string(&note).is_ok_and(|text| text == subject);
+    let unfinished = batches.iter().any(|batch| !batch.file(&options.report).exists());
+    if !(options.all && same && unfinished) && options.report.exists() {
+        let ours = note.exists() || options.report.read_dir()?.next().is_none();
+        anyhow::ensure!(ours, "{} is not empty and no report: name another folder", options.report.display());
+        fs::remove_dir_all(&options.report)?;
+    }
+    fs::create_dir_all(&options.report)?;
+    Ok(fs::write(note, subject)?)
 }
 
 fn play(options: &Options, suite: &Suite, batches: &[Batch], dir: &Path) -> Result<ExitCode> {
