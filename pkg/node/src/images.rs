@@ -1,6 +1,6 @@
 //! Puts the image archives of the bundle into containerd, as soon as it answers; each archive once.
 
-use crate::plan::{ImageArchive, NodePlan};
+use crate::plan::{ImageArchive, NodePlan, Role};
 use crate::supervise::{ImagesStatus, NodeStatus};
 use crate::{ComponentName, logs, supervise};
 use std::path::{Path, PathBuf};
@@ -26,6 +26,11 @@ pub(crate) async fn import(plan: Arc<NodePlan>, reaper: Reaper, status: watch::S
     let (done, missing): (Vec<_>, Vec<_>) = plan.images.iter().cloned().partition(|i| marker(root, i).exists());
     let total = plan.images.len();
     status.send_modify(|s| s.images = ImagesStatus { total, imported: done.len(), errors: vec![] });
+    if plan.role == Role::ControlPlane && !missing.is_empty() {
+        // Unpacking keeps both cores busy, no pod is there before the API server, and it starts the sooner the less
+        // it has to share.
+        supervise::ready(&status, ComponentName::KubeApiserver).await;
+    }
     let places = Arc::new(Semaphore::new(at_a_time()));
     let mut imports = JoinSet::new();
     for image in missing {
@@ -42,9 +47,9 @@ pub(crate) async fn import(plan: Arc<NodePlan>, reaper: Reaper, status: watch::S
     imports.join_all().await;
 }
 
-/// Unpacking keeps a core busy, and at the first start kube-apiserver wants one as well.
+/// Unpacking keeps a core busy.
 fn at_a_time() -> usize {
-    std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).clamp(1, 4))
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().clamp(1, 4))
 }
 
 async fn import_one(
