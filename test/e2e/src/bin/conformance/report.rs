@@ -115,6 +115,14 @@ pub(crate) fn table(specs: &[Spec]) -> String {
     text.trim_end().to_owned()
 }
 
+/// A spec of the expected skips; a pass means that it must leave the list.
+pub(crate) fn expected(spec: &Spec, reason: &str) -> String {
+    if spec.passed() {
+        return format!("PASSED although hack/conformance.d/expected-skips.yaml names it: {}", spec.name);
+    }
+    format!("expected ({}): {}\n    {}", spec.state, spec.name, reason.trim())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,6 +141,8 @@ mod tests {
         fs::write(&dir, format!(r#"[{{"SpecReports":[{setup},{all}]}}]"#)).expect("writable");
         let wanted = ["a", "b", "c", "d", "e"].map(|leaf| format!("[sig-node] Pods {leaf}"));
         let specs = read(&dir, &wanted).expect("a report");
+        assert!(expected(&specs[0], "no").starts_with("PASSED although"));
+        assert!(expected(&specs[1], "no").starts_with("expected (failed)"));
         fs::remove_file(&dir).expect("ours");
         assert_eq!(specs.iter().filter(|spec| spec.passed()).count(), 2);
         insta::assert_snapshot!(table(&specs), @r"

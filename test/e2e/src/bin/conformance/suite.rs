@@ -13,12 +13,14 @@ const ACCEPTANCE: &str = include_str!("../../../../../hack/conformance.d/accepta
 const EXPECTED_SKIPS: &str = include_str!("../../../../../hack/conformance.d/expected-skips.yaml");
 /// Time for one batch on two loaded cores.
 const LIMIT_SECONDS: u64 = 2 * 3600;
+/// What upstream's rootless job leaves out of [NodeConformance] (KEP-2033).
+const NODE_SKIPS: [&str; 2] = [r"\[Environment:NotInUserNS\]", r"\[Slow\]"];
 
 /// Regular expressions of full names.
 pub(crate) struct Wanted {
     focus: Vec<String>,
-    /// Left out, with the reasons.
-    pub(crate) skip: Vec<ExpectedSkip>,
+    skip: Vec<&'static str>,
+    expected: Vec<ExpectedSkip>,
     by_area: bool,
 }
 
@@ -34,29 +36,57 @@ pub(crate) struct ExpectedSkip {
 
 impl Wanted {
     pub(crate) fn acceptance() -> Self {
-        let focus = ACCEPTANCE.lines().map(|line| format!("{line}$")).collect();
-        Self { focus, skip: vec![], by_area: false }
+        Self { focus: ACCEPTANCE.lines().map(|line| format!("{line}$")).collect(), ..Self::focus("") }
     }
 
     pub(crate) fn focus(regex: &str) -> Self {
-        Self { focus: vec![regex.to_owned()], skip: vec![], by_area: false }
+        Self { focus: vec![regex.to_owned()], skip: vec![], expected: vec![], by_area: false }
     }
 
     pub(crate) fn all() -> Self {
-        let skip = serde_yaml::from_str(EXPECTED_SKIPS).expect("a file of this repository");
-        Self { focus: vec![r"\[Conformance\]".into()], skip, by_area: true }
+        Self { expected: expected_skips(), by_area: true, ..Self::focus(r"\[Conformance\]") }
+    }
+
+    pub(crate) fn node() -> Self {
+        Self { skip: NODE_SKIPS.to_vec(), expected: expected_skips(), ..Self::focus(r"\[NodeConformance\]") }
     }
 
     fn arguments(&self) -> Vec<String> {
         let focus = self.focus.iter().map(|regex| format!("--focus={regex}"));
-        focus.chain(self.skip.iter().map(|skip| format!("--skip={}", skip.spec))).collect()
+        focus.chain(self.skip.iter().map(|regex| format!("--skip={regex}"))).collect()
     }
+
+    /// Into batches, in the suite's order; the expected skips are the last one.
+    fn divide(&self, specs: Vec<String>) -> Result<Vec<Batch>> {
+        let expected = regex::RegexSet::new(self.expected.iter().map(|skip| &skip.spec))?;
+        let (hopeless, specs): (Vec<_>, Vec<_>) = specs.into_iter().partition(|spec| expected.is_match(spec));
+        let mut batches: Vec<Batch> = Vec::new();
+        for spec in specs {
+            let name = if self.by_area { report::area(&spec) } else { "specs" };
+            match batches.iter_mut().find(|batch| batch.name == name) {
+                Some(batch) => batch.specs.push(spec),
+                None => batches.push(Batch { name: name.to_owned(), specs: vec![spec], expected: vec![] }),
+            }
+        }
+        if !hopeless.is_empty() {
+            let why = |spec: &String| expected.matches(spec).iter().next().map(|i| self.expected[i].reason.clone());
+            let reasons = hopeless.iter().filter_map(why).collect();
+            batches.push(Batch { name: "expected-skips".into(), specs: hopeless, expected: reasons });
+        }
+        Ok(batches)
+    }
+}
+
+fn expected_skips() -> Vec<ExpectedSkip> {
+    serde_yaml::from_str(EXPECTED_SKIPS).expect("a file of this repository")
 }
 
 /// Specs that are run, reported and, after an interruption, repeated together.
 pub(crate) struct Batch {
     pub(crate) name: String,
     pub(crate) specs: Vec<String>,
+    /// Why each spec cannot pass here; empty where all must.
+    pub(crate) expected: Vec<String>,
 }
 
 impl Batch {
@@ -86,18 +116,7 @@ impl Suite {
         ensure!(output.status.success(), "ginkgo --dry-run: {}", String::from_utf8_lossy(&output.stdout));
         let specs = report::selected(&report)?;
         fs::remove_dir_all(&dir)?;
-        if !wanted.by_area {
-            return Ok(vec![Batch { name: "specs".into(), specs }]);
-        }
-        let mut batches: Vec<Batch> = Vec::new();
-        for spec in specs {
-            let name = report::area(&spec);
-            match batches.iter_mut().find(|batch| batch.name == name) {
-                Some(batch) => batch.specs.push(spec),
-                None => batches.push(Batch { name: name.to_owned(), specs: vec![spec] }),
-            }
-        }
-        Ok(batches)
+        wanted.divide(specs)
     }
 
     /// Runs a batch as the host's user against the published API server; ginkgo keeps what is serial for the end.
@@ -109,8 +128,13 @@ impl Suite {
         let script = format!("exec \"$@\" > {home}/ginkgo.log 2>&1");
         let ginkgo = format!("{TOOLS}/ginkgo");
         let mut words = ["sh", "-c", &script, "sh", &ginkgo, "run", "--no-color"].map(String::from).to_vec();
-        words.extend(["--silence-skips", "--flake-attempts=2", "--json-report=report.json"].map(String::from));
-        words.extend([format!("--output-dir={home}"), format!("--procs={}", self.procs)]);
+        words.extend(["--silence-skips", "--json-report=report.json"].map(String::from));
+        let attempts = if batch.expected.is_empty() { 2 } else { 1 };
+        words.extend([
+            format!("--flake-attempts={attempts}"),
+            format!("--output-dir={home}"),
+            format!("--procs={}", self.procs),
+        ]);
         words.push(format!("--timeout={LIMIT_SECONDS}s"));
         words.extend(batch.specs.iter().map(|name| format!("--focus={}$", escape(name))));
         words.extend([format!("{TOOLS}/e2e.test"), "--".into(), "--provider=skeleton".into(), kubeconfig]);
@@ -146,7 +170,14 @@ mod tests {
 
     #[test]
     fn every_expected_skip_has_a_reason() {
-        let skips: Vec<ExpectedSkip> = serde_yaml::from_str(EXPECTED_SKIPS).expect("valid");
-        assert!(skips.iter().all(|skip| !skip.spec.is_empty() && skip.reason.len() > 20));
+        assert!(expected_skips().iter().all(|skip| !skip.spec.is_empty() && skip.reason.len() > 20));
+    }
+
+    #[test]
+    fn expected_skips_are_a_batch_of_their_own() {
+        let names = ["[sig-node] a", "[sig-apps] b", "[sig-node] Pod InPlace Resize x [Conformance]", "[sig-node] c"];
+        let batches = Wanted::all().divide(names.map(String::from).to_vec()).expect("regular expressions");
+        let found: Vec<_> = batches.iter().map(|b| (b.name.as_str(), b.specs.len(), b.expected.len())).collect();
+        assert_eq!(found, [("sig-node", 2, 0), ("sig-apps", 1, 0), ("expected-skips", 1, 1)]);
     }
 }
