@@ -55,6 +55,7 @@ pub(super) fn etcd(plan: &NodePlan) -> Component {
         argv: argv(plan, Etcd, flags),
         env: env(plan, Etcd),
         ready: Probe::Http { address: SocketAddr::new(local, c::ETCD_METRICS_PORT), path: "/readyz" },
+        live: Some(Probe::Http { address: SocketAddr::new(local, c::ETCD_METRICS_PORT), path: "/livez" }),
         after: Condition::files(
             ["etcd/server.crt", "etcd/server.key", "etcd/peer.crt", "etcd/peer.key", "etcd/ca.crt"].map(pki),
         ),
@@ -98,15 +99,8 @@ pub(super) fn api_server(plan: &NodePlan) -> Component {
         name: KubeApiserver,
         argv: argv(plan, KubeApiserver, flags),
         env: env(plan, KubeApiserver),
-        ready: Probe::Https {
-            address: SocketAddr::new(plan.host_ip, plan.api_server_port),
-            path: "/readyz",
-            trust: Trust::Ca {
-                ca: pki("ca.crt").into(),
-                certificate: pki("apiserver-kubelet-client.crt").into(),
-                key: pki("apiserver-kubelet-client.key").into(),
-            },
-        },
+        ready: api_server_answers(plan, "/readyz"),
+        live: Some(api_server_answers(plan, "/livez")),
         after: Condition::files(
             [
                 "ca.crt",
@@ -126,6 +120,15 @@ pub(super) fn api_server(plan: &NodePlan) -> Component {
             .map(pki),
         ),
     }
+}
+
+fn api_server_answers(plan: &NodePlan, path: &'static str) -> Probe {
+    let trust = Trust::Ca {
+        ca: pki("ca.crt").into(),
+        certificate: pki("apiserver-kubelet-client.crt").into(),
+        key: pki("apiserver-kubelet-client.key").into(),
+    };
+    Probe::Https { address: SocketAddr::new(plan.host_ip, plan.api_server_port), path, trust }
 }
 
 pub(super) fn controller_manager(plan: &NodePlan) -> Component {
@@ -156,6 +159,7 @@ pub(super) fn controller_manager(plan: &NodePlan) -> Component {
         argv: argv(plan, KubeControllerManager, flags),
         env: env(plan, KubeControllerManager),
         ready: self_signed(c::CONTROLLER_MANAGER_PORT, "/healthz"),
+        live: Some(self_signed(c::CONTROLLER_MANAGER_PORT, "/healthz")),
         after: after_api_server("controller-manager.conf"),
     }
 }
@@ -166,6 +170,7 @@ pub(super) fn scheduler(plan: &NodePlan) -> Component {
         argv: argv(plan, KubeScheduler, with_kubeconfig("scheduler.conf")),
         env: env(plan, KubeScheduler),
         ready: self_signed(c::SCHEDULER_PORT, "/readyz"),
+        live: Some(self_signed(c::SCHEDULER_PORT, "/livez")),
         after: after_api_server("scheduler.conf"),
     }
 }

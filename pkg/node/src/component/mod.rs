@@ -71,6 +71,8 @@ pub struct Component {
     pub env: BTreeMap<String, String>,
     /// When it is ready.
     pub ready: Probe,
+    /// Whether it still works, as kubeadm's static Pods are asked. Not containerd: a hung process accepts, too.
+    pub live: Option<Probe>,
     /// What must hold before it is started.
     pub after: Vec<Condition>,
 }

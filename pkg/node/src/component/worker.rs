@@ -14,6 +14,7 @@ pub(super) fn containerd(plan: &NodePlan) -> Component {
         argv: argv(plan, Containerd, vec![("config", config::CONTAINERD_FILE.to_owned())]),
         env: env(plan, Containerd),
         ready: Probe::Unix(c::CONTAINERD_SOCKET.into()),
+        live: None,
         after: Condition::files([config::CONTAINERD_FILE.to_owned()]),
     }
 }
@@ -35,14 +36,14 @@ pub(super) fn kubelet(plan: &NodePlan) -> Component {
     if !plan.taints.is_empty() {
         flags.push(("register-with-taints", taints(&plan.taints)));
     }
+    let address = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), c::KUBELET_HEALTHZ_PORT);
+    let healthy = Probe::Http { address, path: "/healthz" };
     Component {
         name: Kubelet,
         argv: argv(plan, Kubelet, flags),
         env: env(plan, Kubelet),
-        ready: Probe::Http {
-            address: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), c::KUBELET_HEALTHZ_PORT),
-            path: "/healthz",
-        },
+        ready: healthy.clone(),
+        live: Some(healthy),
         // It exits when containerd does not answer yet.
         after: vec![Condition::AnyFile(credentials), Condition::Ready(Containerd)],
     }

@@ -2,7 +2,7 @@
 //!
 //! A client of full size would cost more memory than all the rest of the child.
 
-use super::{ANSWER, RETRY};
+use super::{ANSWER, Ask, RETRY};
 use std::io;
 use std::net::SocketAddr;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -11,19 +11,22 @@ use tokio::time::{sleep, timeout};
 /// Health endpoints answer with a list of their checks at most.
 const LONGEST: usize = 64 * 1024;
 
-/// Comes back when the answer is 200; an error when the connection ended or does not say where an answer ends.
+/// Comes back when the answer is 200; an error when it is not and nobody asks again, when the connection ended, or when
+/// it does not say where an answer ends.
 pub(super) async fn ok(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     host: SocketAddr,
     path: &str,
+    ask: Ask,
 ) -> io::Result<()> {
     let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: usernetes-rs\r\n\r\n");
     loop {
         stream.write_all(request.as_bytes()).await?;
-        if timeout(ANSWER, status(&mut stream)).await?? == 200 {
-            return Ok(());
+        match (timeout(ANSWER, status(&mut stream)).await??, ask) {
+            (200, _) => return Ok(()),
+            (status, Ask::Once) => return Err(io::Error::other(format!("answer {status}"))),
+            (_, Ask::UntilGood) => sleep(RETRY).await,
         }
-        sleep(RETRY).await;
     }
 }
 

@@ -1,6 +1,6 @@
-//! Readiness of a component: a socket that accepts or a health endpoint that answers 200.
+//! Health of a component: a socket that accepts or an endpoint that answers 200.
 //!
-//! Asked often, but only while a component starts; afterwards its process is watched and nothing is asked.
+//! Readiness is asked often, but only while a component starts; liveness afterwards, seldom.
 
 mod http;
 mod tls;
@@ -18,7 +18,14 @@ const RETRY: Duration = Duration::from_millis(20);
 /// An answer that takes longer is none: the server may have ended without a word.
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// How to see that a component is ready.
+/// Whether a bad answer is the end of an attempt.
+#[derive(Clone, Copy)]
+enum Ask {
+    Once,
+    UntilGood,
+}
+
+/// How to see that a component is well.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Probe {
     /// The unix socket accepts.
@@ -60,13 +67,21 @@ pub enum Trust {
 impl Probe {
     /// Asks until the answer is good.
     pub async fn ready(&self) {
-        while self.attempt().await.is_err() {
+        while self.attempt(Ask::UntilGood).await.is_err() {
             sleep(RETRY).await;
         }
     }
 
+    /// Asks once.
+    ///
+    /// # Errors
+    /// Why there was no good answer within `limit`.
+    pub async fn alive(&self, limit: Duration) -> io::Result<()> {
+        timeout(limit, self.attempt(Ask::Once)).await?
+    }
+
     /// Comes back with success when the component is ready, with an error when the connection is of no more use.
-    async fn attempt(&self) -> io::Result<()> {
+    async fn attempt(&self, ask: Ask) -> io::Result<()> {
         match self {
             Self::Unix(path) => {
                 file_watch::any_appears(std::slice::from_ref(path)).await?;
@@ -74,13 +89,13 @@ impl Probe {
             }
             Self::Http { address, path } => {
                 let stream = TcpStream::connect(address).await?;
-                http::ok(stream, *address, path).await
+                http::ok(stream, *address, path, ask).await
             }
             Self::Https { address, path, trust } => {
                 let stream = TcpStream::connect(address).await?;
                 stream.set_nodelay(true)?;
                 let stream = timeout(ANSWER, tls::connect(stream, address.ip(), trust)).await??;
-                http::ok(stream, *address, path).await
+                http::ok(stream, *address, path, ask).await
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The lives of one component: wait for its conditions, start it, see it become ready, see it end, again.
 
 use super::backoff::Backoff;
+use super::liveness::Liveness;
 use super::status::{NodeStatus, State, ready};
 use crate::component::{Component, Condition};
 use crate::{ComponentName, file_watch, logs};
@@ -18,6 +19,7 @@ use usernetes_host::{Process, Reaper};
 /// A component with all that its supervision needs.
 pub(super) struct Supervised {
     pub(super) component: Component,
+    pub(super) liveness: Liveness,
     pub(super) log: PathBuf,
     pub(super) reaper: Reaper,
     pub(super) status: watch::Sender<NodeStatus>,
@@ -54,14 +56,17 @@ impl Supervised {
         }
         let process = self.spawn()?;
         self.set(State::Starting, |s| s.pid = Some(process.pid()));
-        let ready = async {
+        let lost = async {
             self.component.ready.ready().await;
             self.set(State::Ready, |_| ());
-            std::future::pending::<()>().await;
+            self.liveness.lost(self.component.live.as_ref()).await
         };
         tokio::select! {
             exit = process.wait() => Ok(Some(exit.to_string())),
-            () = ready => unreachable!("it waits for ever"),
+            why = lost => {
+                self.end(&process).await;
+                Ok(Some(why))
+            }
             () = self.stop.cancelled() => {
                 self.end(&process).await;
                 Ok(None)

@@ -5,6 +5,7 @@
 
 mod backoff;
 mod life;
+mod liveness;
 mod pods;
 mod status;
 #[cfg(test)]
@@ -15,6 +16,7 @@ pub use status::{ComponentStatus, ImagesStatus, NodeStatus, State};
 
 use crate::{Component, ComponentName, NodePlan, images, logs};
 use life::Supervised;
+use liveness::Liveness;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -34,7 +36,7 @@ pub async fn run(plan: NodePlan, reaper: Reaper, shutdown: CancellationToken, st
     let components = crate::components(&plan);
     status.send_modify(|s| s.components = components.iter().map(|c| ComponentStatus::new(c.name)).collect());
     let logs = plan.logs.clone();
-    let running = start(&components, &plan, &reaper, &status);
+    let running = start(&components, &plan, Liveness::default(), &reaper, &status);
     let imports = tokio::spawn(images::import(plan, reaper, status));
     let rotation = tokio::spawn(rotate_logs(logs));
     shutdown.cancelled().await;
@@ -53,6 +55,7 @@ struct Running {
 fn start(
     components: &[Component],
     plan: &NodePlan,
+    liveness: Liveness,
     reaper: &Reaper,
     status: &watch::Sender<NodeStatus>,
 ) -> Vec<Running> {
@@ -60,6 +63,7 @@ fn start(
         let stop = CancellationToken::new();
         let supervised = Supervised {
             component: component.clone(),
+            liveness,
             log: logs::path(&plan.logs, component.name),
             reaper: reaper.clone(),
             status: status.clone(),

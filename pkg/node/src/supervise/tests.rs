@@ -12,7 +12,7 @@ use tokio::time::timeout;
 fn component(name: ComponentName, script: &str, ready: Probe, after: Vec<Condition>) -> Component {
     let argv = ["/bin/sh", "-c", script].map(str::to_owned).into();
     let env = BTreeMap::from([("PATH".to_owned(), "/usr/bin:/bin".to_owned())]);
-    Component { name, argv, env, ready, after }
+    Component { name, argv, env, ready, live: None, after }
 }
 
 /// One for all tests of this process: a second would take the first one's statuses.
@@ -43,7 +43,9 @@ impl Node {
         let list = components.iter().map(|c| ComponentStatus::new(c.name)).collect();
         self.status.send_modify(|s| s.components = list);
         let plan = NodePlan { logs: self.folder.path().join("log"), ..control_plane() };
-        self.running = start(components, &plan, &REAPER, &self.status);
+        let brief = Duration::from_millis(20);
+        let liveness = Liveness { period: brief, timeout: 25 * brief, failures: 3 };
+        self.running = start(components, &plan, liveness, &REAPER, &self.status);
     }
 
     async fn until(&self, what: &str, good: impl Fn(&NodeStatus) -> bool) -> NodeStatus {
@@ -103,6 +105,22 @@ async fn comes_back_after_its_end() {
     let back = |s: &NodeStatus| s.components[0].restarts == 2 && s.components[0].state == State::Ready;
     let status = node.until("back", back).await;
     assert_eq!(status.components[0].last_exit.as_deref(), Some("signal SIGKILL"));
+    stop(std::mem::take(&mut node.running)).await;
+}
+
+#[tokio::test]
+async fn what_no_longer_answers_is_started_again() {
+    let mut node = Node::new();
+    let alive = component(Etcd, "exec sleep 100", node.ready.clone(), vec![]);
+    let hung = component(KubeApiserver, "exec sleep 100", node.ready.clone(), vec![]);
+    node.start(&[
+        Component { live: Some(node.ready.clone()), ..alive },
+        Component { live: Some(node.never()), ..hung },
+    ]);
+    let status = node.until("started again", |s| s.components[1].restarts > 0).await;
+    let exit = status.components[1].last_exit.as_deref().expect("a reason");
+    assert!(exit.starts_with("ended because it did not answer its health check 3 times: "), "{exit}");
+    assert_eq!(status.components[0].restarts, 0);
     stop(std::mem::take(&mut node.running)).await;
 }
 
