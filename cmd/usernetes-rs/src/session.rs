@@ -10,7 +10,7 @@ use usernetes_api::{ClusterName, Config, HostFacts, Paths, Xdg};
 use usernetes_host::{env, fs};
 
 /// One run of the program.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Session {
     /// The way to the user.
     pub(crate) printer: Printer,

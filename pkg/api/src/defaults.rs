@@ -62,8 +62,10 @@ impl Config {
         self.cluster.ca_certificate_validity_period.get_or_insert(Duration::hours(87600));
         self.cluster.encryption_algorithm.get_or_insert_default();
 
-        let host_ip = self.rootless.host_ip.or(self.init.local_api_endpoint.advertise_address).or(facts.host_ip);
+        let chosen = self.rootless.host_ip.or(self.init.local_api_endpoint.advertise_address);
+        let host_ip = chosen.or(facts.host_ip);
         self.rootless.host_ip = host_ip;
+        self.rootless.host_ip_found |= chosen.is_none() && host_ip.is_some();
         self.init.local_api_endpoint.advertise_address = self.init.local_api_endpoint.advertise_address.or(host_ip);
         self.init.local_api_endpoint.bind_port.get_or_insert(constants::API_SERVER_PORT);
 
@@ -72,5 +74,15 @@ impl Config {
         if let Some(join) = &mut self.join {
             or(&mut join.node_registration.name, &name);
         }
+    }
+
+    /// Gives the host another address; `found` when nobody chose it.
+    pub fn move_host(&mut self, to: IpAddr, found: bool) {
+        let advertised = &mut self.init.local_api_endpoint.advertise_address;
+        if *advertised == self.rootless.host_ip {
+            *advertised = Some(to);
+        }
+        self.rootless.host_ip = Some(to);
+        self.rootless.host_ip_found = found;
     }
 }

@@ -12,6 +12,9 @@ pub struct RootlessConfiguration {
     /// Address under which other hosts reach this one; found from the default route when absent.
     #[serde(rename = "hostIP", skip_serializing_if = "Option::is_none")]
     pub host_ip: Option<IpAddr>,
+    /// Whether `hostIP` was found and not chosen: when the host loses it, another one may take its place.
+    #[serde(rename = "hostIPFound", skip_serializing_if = "std::ops::Not::not")]
+    pub host_ip_found: bool,
     /// Folder or archive of the bundle; the cached one, or upstream's releases, when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bundle: Option<PathBuf>,

@@ -1,15 +1,16 @@
 //! Nodes as objects: listing, emptying, removing.
 
 use crate::client::{MANAGER, describe, get_opt};
-use crate::{Cluster, Error, Verb};
+use crate::{Cluster, Error, Verb, wait};
 use futures::{StreamExt, TryStreamExt, stream};
 use ipnet::IpNet;
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::ResourceExt;
-use kube::api::{DeleteParams, EvictParams, ListParams, Patch, PatchParams};
-use kube::runtime::wait::{await_condition, conditions};
+use kube::api::{Api, DeleteParams, EvictParams, ListParams, Patch, PatchParams};
+use kube::runtime::watcher::{self, Event};
 use serde_json::json;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
@@ -73,7 +74,7 @@ impl Cluster {
         let leaving = pods.into_iter().filter(must_leave);
         stream::iter(leaving)
             .map(|pod| async move {
-                timeout_at(deadline, self.evict(&pod)).await.unwrap_or_else(|_| {
+                timeout_at(deadline, self.evict(&pod, name)).await.unwrap_or_else(|_| {
                     let pod = describe::<Pod>(pod.metadata.namespace.as_deref(), &pod.name_any());
                     let last_seen = format!("{pod} is still there: a disruption budget or its grace period holds it");
                     Err(Error::Timeout { what: format!("drain of node {name}"), waited: limit, last_seen })
@@ -84,25 +85,20 @@ impl Cluster {
             .await
     }
 
-    async fn evict(&self, pod: &Pod) -> Result<(), Error> {
+    async fn evict(&self, pod: &Pod, node: &str) -> Result<(), Error> {
         let (namespace, name) = (pod.namespace().unwrap_or_default(), pod.name_any());
         let api = self.namespaced::<Pod>(&namespace);
         loop {
             match api.evict(&name, &EvictParams::default()).await {
                 Err(kube::Error::Api(status)) if status.code == 404 => return Ok(()),
                 Err(kube::Error::Api(status)) if status.code == 429 => tokio::time::sleep(BUDGET_PAUSE).await,
+                // It goes with its namespace, in which nothing can be made any more, not even an eviction.
+                Err(kube::Error::Api(status)) if is_terminating(&status) => break,
                 Err(error) => return Err(Error::request(Verb::Evict, describe::<Pod>(Some(&namespace), &name))(error)),
                 Ok(_) => break,
             }
         }
-        let gone = await_condition(api, &name, conditions::is_deleted(&pod.uid().unwrap_or_default())).await;
-        match gone {
-            Ok(_) => Ok(()),
-            Err(error) => Err(Error::Content {
-                object: describe::<Pod>(Some(&namespace), &name),
-                what: format!("been evicted, but cannot be watched: {error}"),
-            }),
-        }
+        gone(api, pod, node).await
     }
 
     /// Deletes a Node object; one that is gone already is fine.
@@ -112,6 +108,31 @@ impl Cluster {
             result => result.map(drop).map_err(Error::request(Verb::Delete, describe::<Node>(None, name))),
         }
     }
+}
+
+/// Waits until a pod is gone. Asked by its node as well: a kubelet may see the pods of its own node and no others.
+async fn gone(api: Api<Pod>, pod: &Pod, node: &str) -> Result<(), Error> {
+    let name = pod.name_any();
+    let only = watcher::Config::default().fields(&format!("spec.nodeName={node},metadata.name={name}"));
+    let mut events = pin!(watcher::watcher(api, only));
+    let mut there = false;
+    loop {
+        match events.next().await {
+            Some(Ok(Event::Init)) | None => there = false,
+            Some(Ok(Event::InitApply(seen) | Event::Apply(seen))) => there = seen.uid() == pod.uid(),
+            Some(Ok(Event::InitDone)) if !there => return Ok(()),
+            Some(Ok(Event::InitDone)) => {}
+            Some(Ok(Event::Delete(_))) => return Ok(()),
+            Some(Err(error)) => {
+                wait::retry(error, &describe::<Pod>(pod.metadata.namespace.as_deref(), &name)).await?;
+            }
+        }
+    }
+}
+
+fn is_terminating(status: &kube::core::Status) -> bool {
+    let causes = status.details.as_ref().map(|details| details.causes.as_slice()).unwrap_or_default();
+    status.code == 403 && causes.iter().any(|cause| cause.reason == "NamespaceTerminating")
 }
 
 fn must_leave(pod: &Pod) -> bool {

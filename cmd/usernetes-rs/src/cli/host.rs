@@ -52,6 +52,7 @@ impl HostArgs {
     pub(crate) fn apply(&self, config: &mut Config) {
         let rootless = &mut config.rootless;
         rootless.host_ip = self.host_ip.or(rootless.host_ip);
+        rootless.host_ip_found &= self.host_ip.is_none();
         rootless.bundle = self.bundle.clone().or(rootless.bundle.take());
         rootless.cgroups = self.cgroups.unwrap_or(rootless.cgroups);
         rootless.snapshotter = self.snapshotter.unwrap_or(rootless.snapshotter);

@@ -6,20 +6,24 @@ use crate::errors::{Hinted, UsageError};
 use crate::phases::join::{JOIN, JoinData};
 use crate::phases::{common, run_workflow};
 use crate::session::{Session, host_facts, read_config};
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::Args;
+use std::io::Read as _;
 use std::process::ExitCode;
 use usernetes_api::constants::PKI_DIR;
 use usernetes_api::{BootstrapTokenDiscovery, Config, FileDiscovery, JoinConfiguration};
 use usernetes_host::fs;
 use usernetes_pki::{CaCertHash, JoinToken};
 
+/// What is longer is no token.
+const LONGEST_TARGET: u64 = 64 * 1024;
+
 /// Flags of `join`, named as kubeadm's.
 #[derive(Debug, Args)]
 #[command(after_long_help = JOIN.help())]
 pub(crate) struct JoinArgs {
-    /// The token that init printed, or HOST:PORT with --token
-    #[arg(value_name = "TOKEN|HOST:PORT")]
+    /// The token that init printed, or HOST:PORT with --token; - reads either from standard input
+    #[arg(value_name = "TOKEN|HOST:PORT|-")]
     target: Option<String>,
     #[command(flatten)]
     pub(crate) host: HostArgs,
@@ -76,6 +80,21 @@ impl JoinArgs {
         Ok((config, token))
     }
 
+    /// What to join; a token from standard input is in nobody's list of processes.
+    fn target(&self) -> Result<Option<String>> {
+        if self.target.as_deref() != Some("-") {
+            return Ok(self.target.clone());
+        }
+        let mut text = String::new();
+        std::io::stdin().take(LONGEST_TARGET).read_to_string(&mut text).context("cannot read standard input")?;
+        let text = text.trim();
+        if text.is_empty() {
+            let cure = "usernetes-rs token create | ssh HOST usernetes-rs join -";
+            return Err(Hinted::new("no token came on standard input", cure).into());
+        }
+        Ok(Some(text.to_owned()))
+    }
+
     fn apply_discovery(&self, config: &mut Config) -> Result<Option<JoinToken>> {
         let join = config.join.as_mut().expect("just made");
         join.skip_phases.extend(self.skip_phases.iter().cloned());
@@ -85,7 +104,7 @@ impl JoinArgs {
         if let Some(path) = &self.discovery_file {
             join.discovery.file = Some(FileDiscovery { kube_config_path: path.clone() });
         }
-        let Some(target) = &self.target else { return Ok(None) };
+        let Some(target) = self.target()? else { return Ok(None) };
         if target.starts_with("u7s") || (!target.contains(':') && self.token.is_none()) {
             let token: JoinToken = target.parse().map_err(|error: usernetes_pki::JoinTokenError| {
                 let hint = error.hint();

@@ -11,6 +11,7 @@ mod join;
 mod kubectl;
 mod node;
 mod reset;
+mod start;
 mod status;
 mod token;
 
@@ -66,7 +67,7 @@ enum Command {
     /// Show the node on this host: components, addresses, ports, certificates
     Status,
     /// Start the node of this host again
-    Start,
+    Start(start::StartArgs),
     /// Stop the node of this host; everything is kept
     Stop,
     /// Remove the node of this host and everything that it wrote
@@ -168,8 +169,8 @@ fn run(cli: Cli, printer: &Printer) -> anyhow::Result<ExitCode> {
         Command::Init(args) => init::run(session, *args),
         Command::Join(args) => join::run(session, *args),
         Command::Status => status::status(&session),
-        Command::Start => node::start(session),
-        Command::Stop => node::stop(&session),
+        Command::Start(args) => start::start(session, &args),
+        Command::Stop => start::stop(&session),
         Command::Reset(args) => reset::run(session, &args),
         Command::Kubectl(args) => kubectl::run(&session, args),
         Command::Shell(args) => node::shell(&session, args),

@@ -1,4 +1,4 @@
-//! `start`, `stop`, `shell`, `nodes`, and the hidden `daemon`.
+//! `shell`, `nodes`, and the hidden `daemon`.
 
 use super::certs::columns;
 use crate::daemon;
@@ -15,7 +15,6 @@ use std::time::Duration;
 use usernetes_api::constants::KUBERNETES_DIR;
 use usernetes_cluster::Cluster;
 use usernetes_cluster::nodes::NodeInfo;
-use usernetes_host::lock::Lock;
 
 /// Longest grace that pods get when their node is drained.
 const DRAIN_LIMIT: Duration = Duration::from_mins(2);
@@ -44,33 +43,10 @@ pub(crate) enum NodesCommand {
     Remove {
         /// Its name
         name: String,
+        /// Do not wait for its pods to end: its host is gone
+        #[arg(long)]
+        force: bool,
     },
-}
-
-pub(crate) fn start(session: Session) -> Result<ExitCode> {
-    let config = session.config()?;
-    let _lock = Lock::acquire(session.paths.lock(), "start")?;
-    if daemon::process::is_running(&session.paths) {
-        session.printer.result("already running");
-        return Ok(ExitCode::SUCCESS);
-    }
-    let mut node = common::NodeData::new(session, config);
-    let how = common::start(&mut node)?;
-    common::wait_started(&node)?;
-    node.session.printer.result(&format!("started: {how}"));
-    Ok(ExitCode::SUCCESS)
-}
-
-pub(crate) fn stop(session: &Session) -> Result<ExitCode> {
-    session.config()?;
-    let _lock = Lock::acquire(session.paths.lock(), "stop")?;
-    let stopped = daemon::process::stop(session)?;
-    session.printer.result(if stopped {
-        "stopped; usernetes-rs start brings it back with its data"
-    } else {
-        "not running"
-    });
-    Ok(ExitCode::SUCCESS)
 }
 
 pub(crate) fn shell(session: &Session, args: ShellArgs) -> Result<ExitCode> {
@@ -94,27 +70,32 @@ pub(crate) fn nodes(session: &Session, command: NodesCommand) -> Result<ExitCode
     let cluster = runtime.block_on(Cluster::connect(&session.paths.node(KUBERNETES_DIR).join("admin.conf")))?;
     match command {
         NodesCommand::List => show_nodes(session, &runtime.block_on(cluster.list_nodes())?),
-        NodesCommand::Remove { name } => {
-            runtime.block_on(async {
-                // The pods of a host that is gone never end: their kubelet would have to say so.
-                match cluster.node(&name).await? {
-                    Some(node) if node.ready => cluster.drain_node(&name, DRAIN_LIMIT).await?,
-                    Some(_) => cluster.cordon_node(&name, true).await?,
-                    None => {
-                        return Err(Hinted::new(
-                            format!("the cluster has no node {name:?}"),
-                            "usernetes-rs nodes list",
-                        )
-                        .into());
-                    }
-                }
-                anyhow::Ok(cluster.delete_node(&name).await?)
-            })?;
-            session.printer.result(&format!("node {name} deleted; usernetes-rs reset on its host removes the rest"));
+        NodesCommand::Remove { name, force } => {
+            runtime.block_on(remove(&cluster, &name, force))?;
+            session.printer.result(&format!(
+                "node {name} deleted; usernetes-rs reset on its host removes the rest (its certificate stays good, so \
+                 a start there without reset brings the node back)"
+            ));
             session.printer.object(&json!({ "removed": name }));
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn remove(cluster: &Cluster, name: &str, force: bool) -> Result<()> {
+    // The pods of a host that is gone never end: their kubelet would have to say so.
+    match cluster.node(name).await? {
+        Some(node) if node.ready && !force => {
+            let cure = format!("usernetes-rs nodes remove {name} --force if its host is gone");
+            let drained = cluster.drain_node(name, DRAIN_LIMIT).await;
+            drained.map_err(|error| Hinted::new(format!("node {name} cannot be drained"), cure).because(error))?;
+        }
+        Some(_) => cluster.cordon_node(name, true).await?,
+        None => {
+            return Err(Hinted::new(format!("the cluster has no node {name:?}"), "usernetes-rs nodes list").into());
+        }
+    }
+    Ok(cluster.delete_node(name).await?)
 }
 
 fn show_nodes(session: &Session, nodes: &[NodeInfo]) {
@@ -149,8 +130,11 @@ pub(crate) fn leave(session: &Session, drain: bool) -> Result<&'static str> {
     let left = runtime()?.block_on(async {
         let work = async {
             let cluster = common::connect(session, "kubelet.conf").await?;
-            if drain && cluster.node(name).await?.is_some() {
-                cluster.drain_node(name, DRAIN_LIMIT).await?;
+            match cluster.node(name).await? {
+                Some(_) if drain => cluster.drain_node(name, DRAIN_LIMIT).await?,
+                // Nothing more comes here while the rest goes.
+                Some(_) => cluster.cordon_node(name, true).await?,
+                None => {}
             }
             anyhow::Ok(cluster.delete_node(name).await?)
         };

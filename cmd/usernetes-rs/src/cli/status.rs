@@ -1,7 +1,7 @@
 //! `status`: the node of this host in one picture; the exit code says whether it is well.
 
 use super::certs::columns;
-use crate::daemon::{self, Request};
+use crate::daemon::{self, Request, address};
 use crate::phases::{common, runtime};
 use crate::session::Session;
 use anyhow::Result;
@@ -76,14 +76,17 @@ fn gather(session: &Session, config: &Config) -> Result<Status> {
         fs::read_if_exists(NodePlan::path(&session.paths))?.and_then(|text| serde_json::from_str(&text).ok());
     let info = common::running(session);
     let components = info.as_ref().and_then(common::node_status);
-    let ready = info.as_ref().and_then(|_| ask_ready(session, config));
+    let asked = info.as_ref().and_then(|_| ask_ready(session, config));
+    let (ready, removed) = (asked.flatten(), asked == Some(None) && common::has_joined(session));
     let cgroups = plan.as_ref().map_or(CgroupMode::None, |plan| plan.cgroups);
     let ports = match &info {
         Some(_) => Client::connect(&session.paths.runtime())?.ports()?.iter().map(|p| p.forward.spec).collect(),
         None => Vec::new(),
     };
     let role = if config.join.is_some() { Role::Worker } else { Role::ControlPlane };
-    let healthy = components.as_ref().is_some_and(NodeStatus::is_ready) && ready != Some(false);
+    let lost = address::describe(config, &address::fate(session, config));
+    let healthy =
+        components.as_ref().is_some_and(NodeStatus::is_ready) && ready != Some(false) && lost.is_none() && !removed;
     let report = certificates(session, role);
     Ok(Status {
         cluster: session.paths.cluster.to_string(),
@@ -103,7 +106,11 @@ fn gather(session: &Session, config: &Config) -> Result<Status> {
         port_conflicts: if info.is_some() { port_conflicts(session) } else { Vec::new() },
         certificates_expire: report.as_ref().and_then(|report| report.next()?.expires),
         certificates: report.map(|r| [r.certificates, r.certificate_authorities].concat()).unwrap_or_default(),
-        warnings: warnings(cgroups),
+        warnings: warnings(cgroups)
+            .into_iter()
+            .chain(lost)
+            .chain(removed.then(|| was_removed(session, config)))
+            .collect(),
     })
 }
 
@@ -121,14 +128,15 @@ fn network(info: &Info) -> NetworkView {
     }
 }
 
-/// The Node's condition, asked with whatever credentials this host has.
-fn ask_ready(session: &Session, config: &Config) -> Option<bool> {
+/// The Node's condition, asked with whatever credentials this host has; the inner `None` when there is no such Node.
+#[expect(clippy::option_option, reason = "who does not answer, and who answers that there is none")]
+fn ask_ready(session: &Session, config: &Config) -> Option<Option<bool>> {
     let folder = session.paths.node(KUBERNETES_DIR);
     let kubeconfig = ["admin.conf", "kubelet.conf"].into_iter().find(|name| folder.join(name).exists())?;
     let patience = std::time::Duration::from_secs(5);
     runtime().ok()?.block_on(async {
-        let node = async { common::connect(session, kubeconfig).await.ok()?.node(config.node_name()).await.ok()? };
-        tokio::time::timeout(patience, node).await.ok()?.map(|node| node.ready)
+        let node = async { common::connect(session, kubeconfig).await.ok()?.node(config.node_name()).await.ok() };
+        Some(tokio::time::timeout(patience, node).await.ok()??.map(|node| node.ready))
     })
 }
 
@@ -146,6 +154,14 @@ fn warnings(cgroups: CgroupMode) -> Vec<String> {
             "cgroups are not delegated: limits of pods are not enforced and their usage is not counted (usernetes-rs preflight names the cure)".into(),
         ],
     }
+}
+
+fn was_removed(session: &Session, config: &Config) -> String {
+    let (name, flag) = (config.node_name(), session.cluster_flag());
+    format!(
+        "the cluster has no node {name} (any more); usernetes-rs{flag} reset cleans this host, usernetes-rs{flag} stop \
+         and start registers the node again"
+    )
 }
 
 fn show(session: &Session, status: &Status) {

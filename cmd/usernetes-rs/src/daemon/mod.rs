@@ -1,5 +1,6 @@
 //! The node's two processes: the parent (`usernetes-rs daemon`) and the payload of the child, PID 1 inside.
 
+pub(crate) mod address;
 mod dns;
 mod overlay;
 pub(crate) mod parent;

@@ -2,13 +2,15 @@
 //! long as the node.
 
 use super::process::{Greeting, greet};
-use super::spec;
+use super::{address, spec};
 use crate::errors::{Hinted, cures};
 use crate::phases::checks::DELEGATION_CURE;
 use crate::phases::common::find_bundle;
 use crate::session::Session;
 use anyhow::{Context as _, Result};
-use std::process::ExitCode;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, ExitCode};
+use std::sync::PoisonError;
 use usernetes_api::{CgroupMode, CgroupSelection, Config, EnvVar, Snapshotter};
 use usernetes_host::env;
 use usernetes_host::process::lead_session;
@@ -31,15 +33,30 @@ pub(crate) fn run(session: &Session, detached: bool) -> Result<ExitCode> {
 }
 
 fn run_node(session: &Session, detached: bool) -> Result<ExitCode> {
-    let config = session.config()?;
+    let mut config = session.config()?;
+    address::settle(session, &mut config)?;
     let plan = plan(session, &config)?;
     let program = std::env::current_exe().context("cannot find this program's own file")?;
     usernetes_node::prepare(&plan, &session.paths, &program)?;
     let spec = spec::spec(&plan, &session.paths, &config)?;
+    let moved = address::watch(session, &config)?;
     let status = usernetes_rootless::run_parent(&spec, |_| {
         if detached { greet(&Greeting::Ready) } else { drop(sd_notify::notify(&[sd_notify::NotifyState::Ready])) }
     })?;
+    if moved.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+        return again(detached);
+    }
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Under its new address. A unit is started again by its manager, in its own cgroup; a detached process takes its own
+/// place, and whoever waits for it to end sees no end.
+fn again(detached: bool) -> Result<ExitCode> {
+    if !detached {
+        return Ok(ExitCode::FAILURE);
+    }
+    let program = std::env::current_exe().context("cannot find this program's own file")?;
+    Err(Command::new(program).args(std::env::args_os().skip(1)).exec()).context("cannot start again")
 }
 
 /// Made here and not by the command that starts us: a systemd unit has cgroups that the user's shell has not.

@@ -26,6 +26,13 @@ pub(crate) enum Request {
         /// Its address there.
         peer: IpAddr,
     },
+    /// Warns at this host's Node.
+    Tell {
+        /// In one word.
+        reason: String,
+        /// In words.
+        message: String,
+    },
     /// Services and pods that go without their port on the host.
     Conflicts {},
 }
@@ -49,7 +56,7 @@ pub(crate) async fn payload(context: ChildContext) -> ExitCode {
     tokio::spawn(peers::follow_hosts(plan.clone(), ports.clone()));
     tokio::spawn(peers::watch_hosts(plan.clone()));
     tokio::spawn(ports::follow_services(plan.clone(), ports, conflicts.clone()));
-    tokio::spawn(answer(requests, conflicts));
+    tokio::spawn(answer(requests, plan.clone(), conflicts));
     ready.notify().await;
     usernetes_node::run(plan, reaper, shutdown, status).await;
     ExitCode::SUCCESS
@@ -66,17 +73,17 @@ async fn publish_status(mut seen: watch::Receiver<NodeStatus>, publish: Status) 
     }
 }
 
-async fn answer(mut requests: mpsc::Receiver<PayloadRequest>, conflicts: ports::Conflicts) {
+async fn answer(mut requests: mpsc::Receiver<PayloadRequest>, plan: NodePlan, conflicts: ports::Conflicts) {
     while let Some(PayloadRequest { value, reply }) = requests.recv().await {
-        let conflicts = conflicts.clone();
+        let (conflicts, plan) = (conflicts.clone(), plan.clone());
         tokio::spawn(async move {
             // A client that went away takes no answer.
-            let _ = reply.send(answer_one(value, &conflicts).await);
+            let _ = reply.send(answer_one(value, &plan, &conflicts).await);
         });
     }
 }
 
-async fn answer_one(value: Value, conflicts: &ports::Conflicts) -> Result<Value, String> {
+async fn answer_one(value: Value, plan: &NodePlan, conflicts: &ports::Conflicts) -> Result<Value, String> {
     match serde_json::from_value(value).map_err(|e| e.to_string())? {
         Request::Dns { server, name } => {
             dns::wait(server, &name).await.map_err(|e| e.to_string())?;
@@ -84,6 +91,10 @@ async fn answer_one(value: Value, conflicts: &ports::Conflicts) -> Result<Value,
         }
         Request::Overlay { peer } => {
             overlay::wait(peer).await.map_err(|e| e.to_string())?;
+            Ok(json!({}))
+        }
+        Request::Tell { reason, message } => {
+            peers::tell(plan, &reason, &message).await.map_err(|e| e.to_string())?;
             Ok(json!({}))
         }
         Request::Conflicts {} => Ok(json!(*conflicts.lock().unwrap_or_else(PoisonError::into_inner))),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use usernetes_api::constants::{KUBELET_DIR, KUBERNETES_DIR};
 use usernetes_cluster::services::{self, Update};
+use usernetes_cluster::{Cluster, Involved};
 use usernetes_node::{NodePlan, Role};
 use usernetes_rootless::PortManager;
 
@@ -15,6 +16,15 @@ pub(super) async fn kubelet_credentials(plan: &NodePlan) -> Option<PathBuf> {
     };
     usernetes_node::any_appears(&[last]).await.ok()?;
     Some(kubeconfig)
+}
+
+/// An Event on this host's Node.
+pub(super) async fn tell(plan: &NodePlan, reason: &str, message: &str) -> Result<(), usernetes_cluster::Error> {
+    let Some(kubeconfig) = kubelet_credentials(plan).await else { return Ok(()) };
+    // As the kubelet names its Node in events of its own: kubectl describe looks for that.
+    let (name, uid) = (plan.node_name.clone(), plan.node_name.clone());
+    let node = Involved { kind: "Node", namespace: "default".into(), name, uid };
+    Cluster::connect(&kubeconfig).await?.event(&node, &plan.node_name, reason, message).await
 }
 
 /// Keeps the relay's list in line with the cluster's Nodes. Never ends; drop it to stop.

@@ -33,7 +33,7 @@ where
 }
 
 /// Whether to go on after an error of a watch: always, unless the server refuses us.
-async fn retry(error: watcher::Error, object: &str) -> Result<(), Error> {
+pub(crate) async fn retry(error: watcher::Error, object: &str) -> Result<(), Error> {
     use watcher::Error::{InitialListFailed, WatchStartFailed};
     match error {
         InitialListFailed(source) | WatchStartFailed(source) if refused(&source) => {

@@ -100,10 +100,7 @@ pub(crate) async fn drain(server: &Server) -> Outcome {
     accounts.create(&PostParams::default(), &account).await?;
     let pods: Api<Pod> = Api::namespaced(cluster.client(), namespace);
     for (name, phase) in [("done", "Succeeded"), ("stays", "Running")] {
-        let pod = json!({ "metadata": { "name": name }, "spec": { "nodeName": NODE, "containers": [{ "name": "a", "image": "a" }] } });
-        pods.create(&PostParams::default(), &serde_json::from_value(pod)?).await?;
-        let patch = Patch::Merge(json!({ "status": { "phase": phase } }));
-        pods.patch_status(name, &PatchParams::default(), &patch).await?;
+        place(&pods, name, phase).await?;
     }
     // No kubelet ends the one that runs.
     let error = cluster.drain_node(NODE, Duration::from_secs(2)).await.expect_err("a pod that stays").to_string();
@@ -112,7 +109,45 @@ pub(crate) async fn drain(server: &Server) -> Outcome {
     assert!(pods.get_opt("done").await?.is_none());
     pods.delete("stays", &kube::api::DeleteParams::default().grace_period(0)).await?;
     cluster.drain_node(NODE, LIMIT).await?;
+    by_its_kubelet(server, &pods).await?;
+    in_a_dying_namespace(&cluster, &namespaces, &pods).await?;
     cluster.cordon_node(NODE, false).await?;
     assert!(!cluster.node(NODE).await?.ok_or("the node")?.cordoned);
+    Ok(())
+}
+
+async fn place(pods: &Api<Pod>, name: &str, phase: &str) -> Outcome {
+    let pod = json!({ "metadata": { "name": name }, "spec": { "nodeName": NODE, "containers": [{ "name": "a", "image": "a" }] } });
+    pods.create(&PostParams::default(), &serde_json::from_value(pod)?).await?;
+    let patch = Patch::Merge(json!({ "status": { "phase": phase } }));
+    pods.patch_status(name, &PatchParams::default(), &patch).await?;
+    Ok(())
+}
+
+/// As `reset --drain` does, with the rights of a kubelet, which ends the pod meanwhile.
+async fn by_its_kubelet(server: &Server, pods: &Api<Pod>) -> Outcome {
+    place(pods, "own", "Running").await?;
+    let kubelet = register(server).await?;
+    let end = async {
+        let evicted = kube::runtime::wait::await_condition(pods.clone(), "own", |pod: Option<&Pod>| {
+            pod.is_some_and(|pod| pod.metadata.deletion_timestamp.is_some())
+        });
+        evicted.await.expect("watched");
+        let now = kube::api::DeleteParams::default().grace_period(0);
+        pods.delete("own", &now).await.expect("deleted");
+        Ok(())
+    };
+    tokio::try_join!(kubelet.drain_node(NODE, LIMIT), end)?;
+    Ok(())
+}
+
+/// No eviction can be made there, and none is needed.
+async fn in_a_dying_namespace(cluster: &Cluster, namespaces: &Api<Namespace>, pods: &Api<Pod>) -> Outcome {
+    place(pods, "dying", "Running").await?;
+    namespaces.delete("drain", &kube::api::DeleteParams::default()).await?;
+    let error = cluster.drain_node(NODE, Duration::from_secs(1)).await.expect_err("a pod that stays").to_string();
+    assert!(error.contains("Pod drain/dying is still there"), "{error}");
+    pods.delete("dying", &kube::api::DeleteParams::default().grace_period(0)).await?;
+    cluster.drain_node(NODE, LIMIT).await?;
     Ok(())
 }

@@ -1,0 +1,90 @@
+//! `start` and `stop`: the node of this host, with its data.
+
+use crate::daemon;
+use crate::errors::{Hinted, PreflightFailed};
+use crate::phases::{common, runtime};
+use crate::session::Session;
+use anyhow::Result;
+use std::net::IpAddr;
+use std::process::ExitCode;
+use usernetes_api::Config;
+use usernetes_host::lock::Lock;
+use usernetes_host::{Level, checks};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct StartArgs {
+    /// Return only when the cluster says that the node is Ready
+    #[arg(long)]
+    wait: bool,
+    /// Another address under which other hosts reach this one from now on; on a worker
+    #[arg(long, value_name = "IP")]
+    host_ip: Option<IpAddr>,
+}
+
+pub(crate) fn start(session: Session, args: &StartArgs) -> Result<ExitCode> {
+    let mut config = session.config()?;
+    let _lock = Lock::acquire(session.paths.lock(), "start")?;
+    if let Some(new) = args.host_ip {
+        move_to(&session, &mut config, new)?;
+    }
+    let mut node = common::NodeData::new(session, config);
+    if daemon::process::is_running(&node.session.paths) {
+        node.session.printer.result("already running");
+    } else {
+        let how = common::start(&mut node)?;
+        common::wait_started(&node)?;
+        node.session.printer.result(&format!("started: {how}"));
+    }
+    if args.wait {
+        wait_ready(&node)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Everything that names the address is made at the start; on a control plane it is not.
+fn move_to(session: &Session, config: &mut Config, new: IpAddr) -> Result<()> {
+    let (old, flag) = (config.host_ip(), session.cluster_flag());
+    if new == old {
+        return Ok(());
+    }
+    if config.join.is_none() {
+        let cure = format!(
+            "keep {old} on this host; with another address it is another cluster: usernetes-rs{flag} reset, then init \
+             --host-ip {new}, and reset and join on every worker"
+        );
+        return Err(Hinted::new("certificates and kubeconfigs of a control plane name its address", cure).into());
+    }
+    if daemon::process::is_running(&session.paths) {
+        return Err(Hinted::new("the node is running", format!("usernetes-rs{flag} stop first")).into());
+    }
+    let finding = checks::host_ip(new);
+    if finding.level == Level::Error {
+        return Err(PreflightFailed(vec![finding]).into());
+    }
+    daemon::address::take(session, config, new, false)
+}
+
+/// Reports of the kubelet from before the start do not count: the API goes on saying Ready for a while.
+fn wait_ready(node: &common::NodeData) -> Result<()> {
+    let config = &node.config;
+    let kubeconfig = if config.join.is_some() { "kubelet.conf" } else { "admin.conf" };
+    let limit = config.timeouts().kubelet_health_check.0;
+    runtime()?.block_on(async {
+        let cluster = common::connect(&node.session, kubeconfig).await?;
+        anyhow::Ok(cluster.wait_node_ready(config.node_name(), node.started(), limit).await?)
+    })?;
+    node.session.printer.result(&format!("node {} is Ready", config.node_name()));
+    Ok(())
+}
+
+pub(crate) fn stop(session: &Session) -> Result<ExitCode> {
+    session.config()?;
+    let _lock = Lock::acquire(session.paths.lock(), "stop")?;
+    let stopped = daemon::process::stop(session)?;
+    session.printer.result(if stopped {
+        "stopped; usernetes-rs start brings it back with its data"
+    } else {
+        "not running"
+    });
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,21 @@
+# shellcheck shell=bash disable=SC2154
+# `homelab down`: the nodes, workers first, so that each can still take leave. Sourced.
+
+homelab_down() {
+  local answer
+  if [ -z "$yes$dry" ]; then
+    [ -t 0 ] || die 64 "down removes the nodes of ${CHOSEN[*]} with all their data; pass --yes where nobody can answer"
+    read -rp "This removes the nodes of ${CHOSEN[*]} with all their data. Go on? [y/N] " answer
+    [[ $answer =~ ^[yY] ]] || die 1 "nothing was removed"
+  fi
+  look_around
+  each "not removed" leave "${WORKERS[@]}"
+  ! chosen "$FIRST" || [ -n "${FAILED[$FIRST]:-}" ] || each "not removed" leave "$FIRST"
+}
+
+leave() { # HOST
+  local drain=""
+  if [ "$(fact "$1" node)" = none ]; then echo "node: none"; return; fi
+  [ "$1" = "$FIRST" ] || drain=" --drain"
+  change "$1" "$PROGRAM reset --force$drain" < /dev/null
+}

@@ -1,0 +1,86 @@
+//! HOST_IP changes, as by DHCP.
+
+use anyhow::{Context, Result};
+use usernetes_e2e::{Host, Rig, SWITCH};
+
+use crate::{ready, wait, works_on};
+
+/// One address goes, another comes, and the default route with it.
+fn change(host: &Host, from: &str, to: &str) -> Result<()> {
+    host.admin(&format!(
+        "ip address del {from}/24 dev eth0; ip address add {to}/24 dev eth0; ip route add default via {SWITCH}"
+    ))
+    .map(drop)
+}
+
+fn has_address(rig: &Rig, worker: &Host, address: &str) -> Result<()> {
+    let field = format!("jsonpath={{.status.addresses[?(@.type==\"InternalIP\")].address}}={address}");
+    wait(rig.host(), &format!("node/{}", worker.name()), &field)?;
+    ready(rig.host(), &worker.name(), "True")?;
+    worker.until("status is well", 60, |worker| Ok(worker.tool(&["status"]).output()?.code() == Some(0)))?;
+    worker.tool(&["status"]).ok()?.says(&[address]).map(drop)
+}
+
+/// Nobody chose its address, so the node takes the new one, and the old one when that comes back.
+pub(crate) fn worker_gets_another_address(rig: &Rig) -> Result<()> {
+    const OTHER: &str = "198.51.100.23";
+    let worker = rig.hosts().last().context("no worker")?;
+    let first = rig.host();
+    change(worker, &worker.address(), OTHER)?;
+    has_address(rig, worker, OTHER)?;
+    works_on(rig, &worker.name(), "moved")?;
+    worker.sh("cat ~/.local/share/usernetes/default/log/daemon.log").ok()?.says(&[&worker.address(), OTHER])?;
+    let events = ["get", "events", "--field-selector", "reason=HostAddressLost", "-o", "json"];
+    first.kubectl(&events)?.says(&[&worker.name(), &worker.address(), "no longer"])?;
+    change(worker, OTHER, &worker.address())?;
+    has_address(rig, worker, &worker.address())?;
+    works_on(rig, &worker.name(), "moved-back")
+}
+
+/// An address that somebody chose is not replaced by one that nobody did.
+pub(crate) fn worker_is_given_an_address(rig: &Rig) -> Result<()> {
+    const CHOSEN: &str = "198.51.100.33";
+    let worker = rig.hosts().last().context("no worker")?;
+    let own = worker.address();
+    worker.tool(&["start", "--host-ip", CHOSEN]).output()?.exits(1)?.says(&["stop first"])?;
+    worker.tool(&["stop"]).ok()?;
+    worker.tool(&["start", "--host-ip", "198.51.100.99"]).output()?.exits(2)?.says(&["198.51.100.99", &own])?;
+    change(worker, &own, CHOSEN)?;
+    worker.tool(&["start", "--wait", "--host-ip", CHOSEN]).ok()?.says(&["is Ready"])?;
+    has_address(rig, worker, CHOSEN)?;
+    works_on(rig, &worker.name(), "chosen")?;
+
+    change(worker, CHOSEN, &own)?;
+    let cure = format!("start --host-ip {own}");
+    worker.tool(&["status"]).output()?.exits(1)?.says(&[CHOSEN, "no longer", &cure])?;
+    worker.until("the log says it", 30, |worker| {
+        Ok(worker.sh("cat ~/.local/share/usernetes/default/log/daemon.log").ok()?.stdout.contains(&cure))
+    })?;
+    worker.tool(&["stop"]).ok()?;
+    worker.tool(&["start"]).output()?.exits(1)?.says(&[CHOSEN, "no longer", &cure])?;
+    worker.silent()?;
+    worker.tool(&["start", "--wait", "--host-ip", &own]).ok()?;
+    has_address(rig, worker, &own)?;
+    works_on(rig, &worker.name(), "chosen-back")
+}
+
+/// Everything names it, so it is only said what to do; once it is back, all goes on.
+pub(crate) fn control_plane_loses_its_address(rig: &Rig) -> Result<()> {
+    let first = rig.host();
+    let own = first.address();
+    change(first, &own, "198.51.100.21")?;
+    let cure = format!("ip address add {own}");
+    first.tool(&["status"]).output()?.exits(1)?.says(&[&own, "no longer", &cure, "kubeadm-config"])?;
+    first.until("the log says it", 30, |first| {
+        Ok(first.sh("cat ~/.local/share/usernetes/default/log/daemon.log").ok()?.stdout.contains(&cure))
+    })?;
+    first.tool(&["start", "--host-ip", "198.51.100.21"]).output()?.exits(1)?.says(&["reset"])?;
+    change(first, "198.51.100.21", &own)?;
+    first.until("all is well again", 120, |first| Ok(first.tool(&["status"]).output()?.code() == Some(0)))?;
+    for host in rig.hosts() {
+        ready(first, &host.name(), "True")?;
+    }
+    let events = ["get", "events", "--field-selector", "reason=HostAddressLost", "-o", "json"];
+    first.kubectl(&events)?.says(&[&first.name(), &cure])?;
+    works_on(rig, "host2", "address-back")
+}
