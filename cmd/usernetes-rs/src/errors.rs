@@ -7,6 +7,7 @@ use usernetes_host::{EnvError, Finding, FsError, LockError};
 use usernetes_node::PrepareError;
 use usernetes_node::bundle::BundleError;
 use usernetes_node::bundle::download::DownloadError;
+use usernetes_node::bundle::peer::PeerError;
 use usernetes_pki::{JoinTokenError, PkiError};
 use usernetes_rootless::PortError;
 use usernetes_rootless::control::ControlError;
@@ -82,6 +83,7 @@ fn cure(error: &(dyn Error + 'static)) -> Option<String> {
         LockError => LockError::hint,
         BundleError => BundleError::hint,
         DownloadError => DownloadError::hint,
+        PeerError => PeerError::hint,
         PrepareError => |e| match e {
             PrepareError::Fs(e) => e.hint(),
             PrepareError::NoPlugins { .. } => Some("take a complete bundle: usernetes-rs bundle verify PATH".into()),

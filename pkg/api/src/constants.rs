@@ -34,6 +34,8 @@ pub const ETCD_CLIENT_PORT: u16 = 2379;
 pub const ETCD_PEER_PORT: u16 = 2380;
 /// Health and metrics port of etcd, on loopback, without TLS.
 pub const ETCD_METRICS_PORT: u16 = 2381;
+/// Port where the control-plane node serves its bundle to the API server's proxy, inside the node alone.
+pub const BUNDLE_PORT: u16 = 10261;
 /// UDP port of flannel's VXLAN (the Linux default, not IANA's 4789).
 pub const VXLAN_PORT: u16 = 8472;
 

@@ -18,6 +18,12 @@ pub struct RootlessConfiguration {
     /// Folder or archive of the bundle; the cached one, or upstream's releases, when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bundle: Option<PathBuf>,
+    /// Take the bundle from the control plane's host, over the connection to its API server.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub bundle_from_peer: bool,
+    /// SHA-256 of the `bundle.yaml` that this host is to run; a join token carries it.
+    #[serde(rename = "bundleSHA256", skip_serializing_if = "Option::is_none")]
+    pub bundle_sha256: Option<String>,
     /// Whether pods get cgroups.
     pub cgroups: CgroupSelection,
     /// containerd's snapshotter.

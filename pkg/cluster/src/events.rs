@@ -12,9 +12,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 /// What an event is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Involved {
+    /// Such as `v1`.
+    pub api_version: &'static str,
     /// Such as `Service`.
     pub kind: &'static str,
-    /// Its namespace.
+    /// Its namespace, empty where it has none.
     pub namespace: String,
     /// Its name.
     pub name: String,
@@ -25,10 +27,10 @@ pub struct Involved {
 impl Cluster {
     /// Warns at an object. The same warning again raises the count of the first one.
     pub async fn event(&self, about: &Involved, host: &str, reason: &str, message: &str) -> Result<(), Error> {
-        let api = self.namespaced::<Event>(&about.namespace);
+        let api = self.namespaced::<Event>(place(about));
         let event = event(about, host, reason, message);
         let name = event.metadata.name.clone().unwrap_or_default();
-        let object = format!("Event {}/{name}", about.namespace);
+        let object = format!("Event {}/{name}", place(about));
         match api.create(&PostParams::default(), &event).await {
             Err(kube::Error::Api(status)) if status.is_already_exists() => {
                 // A kubelet may patch events, not get them: the answer to the first patch tells the count.
@@ -42,6 +44,11 @@ impl Cluster {
     }
 }
 
+/// Where its events lie: those of objects without a namespace in this one, by agreement.
+fn place(about: &Involved) -> &str {
+    if about.namespace.is_empty() { "default" } else { &about.namespace }
+}
+
 fn event(about: &Involved, host: &str, reason: &str, message: &str) -> Event {
     let now = Some(Time(Timestamp::now()));
     let mut hasher = DefaultHasher::new();
@@ -49,13 +56,13 @@ fn event(about: &Involved, host: &str, reason: &str, message: &str) -> Event {
     Event {
         metadata: ObjectMeta {
             name: Some(format!("{}.{:016x}", about.name, hasher.finish())),
-            namespace: Some(about.namespace.clone()),
+            namespace: Some(place(about).to_owned()),
             ..ObjectMeta::default()
         },
         involved_object: ObjectReference {
-            api_version: Some("v1".to_owned()),
+            api_version: Some(about.api_version.to_owned()),
             kind: Some(about.kind.to_owned()),
-            namespace: Some(about.namespace.clone()),
+            namespace: Some(about.namespace.clone()).filter(|namespace| !namespace.is_empty()),
             name: Some(about.name.clone()),
             uid: Some(about.uid.clone()),
             ..ObjectReference::default()

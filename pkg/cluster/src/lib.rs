@@ -6,6 +6,7 @@
 
 pub mod addons;
 mod apply;
+mod bundle;
 mod cause;
 mod client;
 pub mod discovery;
@@ -14,6 +15,7 @@ mod events;
 mod kubeadm;
 pub mod nodes;
 pub mod services;
+mod serving;
 pub mod tokens;
 mod wait;
 
@@ -21,6 +23,7 @@ pub use client::Cluster;
 pub use error::{Error, Verb};
 pub use events::Involved;
 pub use kubeadm::{ensure_cluster_admins, rbac::SYSTEM_NODES};
+pub use serving::approve_serving;
 
 #[cfg(test)]
 mod tests {
@@ -37,6 +40,7 @@ mod tests {
         let token = usernetes_pki::BootstrapToken::generate();
         sends(&services::follow(path, "", policy, |_| ()));
         sends(&services::follow_hosts(path, |_| ()));
+        sends(&approve_serving(path, |_| ()));
         sends(&services::write_load_balancers(path, policy, |_| ()));
         sends(&discovery::discover(endpoints, &token, &[], &discovery::Limits::default()));
         sends(&ensure_cluster_admins(path, path));

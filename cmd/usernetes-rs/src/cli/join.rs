@@ -42,6 +42,9 @@ pub(crate) struct JoinArgs {
     /// Token for the TLS bootstrap alone
     #[arg(long, value_name = "TOKEN")]
     tls_bootstrap_token: Option<String>,
+    /// Take the bundle from the control plane's host, over the verified connection to its API server
+    #[arg(long, conflicts_with = "bundle")]
+    bundle_from_peer: bool,
     /// Phases to leave out
     #[arg(long, value_delimiter = ',', value_name = "PHASES", global = true)]
     skip_phases: Vec<String>,
@@ -74,6 +77,10 @@ impl JoinArgs {
         }
         config.join.get_or_insert_with(JoinConfiguration::default);
         let token = self.apply_discovery(&mut config)?;
+        config.rootless.bundle_from_peer |= self.bundle_from_peer;
+        if let Some(token) = token.as_ref().filter(|_| config.rootless.bundle_from_peer) {
+            config.rootless.bundle_sha256 = Some(token.bundle.sha256_hex());
+        }
         self.host.apply(&mut config);
         config.set_defaults(&host_facts(config.rootless.host_ip)?);
         config.validate()?;

@@ -1,6 +1,7 @@
 //! The node's two processes: the parent (`usernetes-rs daemon`) and the payload of the child, PID 1 inside.
 
 pub(crate) mod address;
+mod bundle;
 mod dns;
 mod overlay;
 pub(crate) mod parent;

@@ -1,6 +1,6 @@
 //! The child's payload: supervision, published Services, and answers to questions from outside.
 
-use super::{dns, overlay, peers, ports};
+use super::{bundle, dns, overlay, peers, ports};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::net::{IpAddr, SocketAddr};
@@ -55,6 +55,8 @@ pub(crate) async fn payload(context: ChildContext) -> ExitCode {
     let conflicts = ports::Conflicts::default();
     tokio::spawn(peers::follow_hosts(plan.clone(), ports.clone()));
     tokio::spawn(peers::watch_hosts(plan.clone()));
+    tokio::spawn(peers::approve_serving(plan.clone()));
+    tokio::spawn(bundle::offer(plan.clone()));
     tokio::spawn(ports::follow_services(plan.clone(), ports, conflicts.clone()));
     tokio::spawn(answer(requests, plan.clone(), conflicts));
     ready.notify().await;

@@ -43,6 +43,20 @@ pub(super) async fn follow_hosts(plan: NodePlan, ports: PortManager) {
     .await;
 }
 
+/// On the control plane: lets kubelets have serving certificates for what is theirs. Never ends there; drop it to stop.
+pub(super) async fn approve_serving(plan: NodePlan) {
+    if plan.role != Role::ControlPlane {
+        return;
+    }
+    let admin = PathBuf::from(KUBERNETES_DIR).join("admin.conf");
+    usernetes_cluster::approve_serving(&admin, |update| {
+        if let Update::Lost(error) = update {
+            tracing::debug!(%error, "requests for certificates cannot be watched");
+        }
+    })
+    .await;
+}
+
 /// On the control plane: says of every Node whether its host can be reached. Never ends there; drop it to stop.
 pub(super) async fn watch_hosts(plan: NodePlan) {
     if plan.role != Role::ControlPlane {

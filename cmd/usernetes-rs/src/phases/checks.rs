@@ -1,11 +1,13 @@
 //! Every check of the host, from all libraries, and what is ignored of it.
 
+use crate::errors::cures;
 use crate::phases::common;
 use crate::session::Session;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use usernetes_api::{Config, Protocol, constants};
 use usernetes_host::{Finding, Level, checks as host};
 use usernetes_node::Role;
+use usernetes_node::bundle::{Skew, skew};
 
 /// What an administrator does so that limits work.
 pub(crate) const DELEGATION_CURE: &str = "as root: mkdir -p /etc/systemd/system/user@.service.d && \
@@ -56,12 +58,30 @@ fn ports(config: &Config, host_ip: IpAddr) -> Vec<Finding> {
 }
 
 fn bundle(session: &Session, config: &Config) -> Finding {
+    if config.rootless.bundle_from_peer {
+        // Fetched later, when everything else is known to be well.
+        return Finding::passed("Bundle");
+    }
     match common::find_bundle(session, config) {
-        Ok(_) => Finding::passed("Bundle"),
+        Ok(bundle) => kubelet(config, &bundle.manifest().kubernetes_version),
+        Err(error) if config.join.is_some() => Finding::error("Bundle", format!("{error:#}"), cures(&error).join("; ")),
         Err(error) => {
             let cure = "usernetes-rs bundle import PATH, or --bundle PATH (hack/bundle builds one), or usernetes-rs bundle download";
             Finding::error("Bundle", format!("{error:#}"), cure)
         }
+    }
+}
+
+/// A kubelet older than the API server works; what is new in between does not.
+fn kubelet(config: &Config, found: &str) -> Finding {
+    let server = &config.cluster.kubernetes_version;
+    match skew(found, server) {
+        Skew::Older(by) if config.join.is_some() => {
+            let minors = if by == 1 { "1 minor".into() } else { format!("{by} minors") };
+            let message = format!("the kubelet of the bundle is {found}, {minors} older than the API server, {server}");
+            Finding::warning("Bundle", message, common::FROM_PEER)
+        }
+        _ => Finding::passed("Bundle"),
     }
 }
 

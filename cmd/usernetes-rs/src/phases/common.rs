@@ -1,7 +1,7 @@
 //! Phases that `init` and `join` share: the host's part of a node.
 
 use super::checks;
-use crate::errors::PreflightFailed;
+use crate::errors::{Hinted, PreflightFailed};
 use crate::session::Session;
 use crate::workflow::Phase;
 use crate::{daemon, ui};
@@ -13,7 +13,7 @@ use usernetes_api::constants::{KUBELET_DIR, KUBERNETES_DIR, PKI_DIR};
 use usernetes_api::{CgroupMode, Config};
 use usernetes_cluster::Cluster;
 use usernetes_host::fs;
-use usernetes_node::bundle::{self, Bundle, Check};
+use usernetes_node::bundle::{self, Bundle, BundleError, Check, Wanted};
 use usernetes_node::{ComponentName, NodeStatus, State, logs};
 use usernetes_pki::{BootstrapToken, BundleIdentity, CaCertHash, Endpoint, JoinToken};
 use usernetes_rootless::control::{Client, Info};
@@ -46,6 +46,10 @@ impl NodeData {
     }
 }
 
+/// Where a joining host gets its bundle with no other preparation.
+pub(crate) const FROM_PEER: &str =
+    "--bundle-from-peer takes it from the control plane's host: usernetes-rs join TOKEN --bundle-from-peer";
+
 /// Whether bridged packets pass netfilter: br_netfilter, once loaded by an administrator, is there in every network
 /// namespace.
 pub(crate) fn bridge_netfilter() -> bool {
@@ -58,7 +62,20 @@ pub(crate) fn find_bundle(session: &Session, config: &Config) -> Result<Bundle> 
     if let Some(archive) = config.rootless.bundle.as_deref().filter(|path| path.is_file()) {
         return Ok(bundle::import(archive, &bundles, &bundles, &|_| {})?.bundle);
     }
-    Ok(bundle::locate(config.rootless.bundle.as_deref(), &bundles, &config.cluster.kubernetes_version)?)
+    if let Some(sha256) = &config.rootless.bundle_sha256 {
+        return bundle::find(&bundles, sha256)?.ok_or_else(|| {
+            let message = format!("no bundle in {} has the SHA-256 {sha256} of the cluster's", bundles.display());
+            Hinted::new(message, FROM_PEER).into()
+        });
+    }
+    let version = &config.cluster.kubernetes_version;
+    let wanted = if config.join.is_some() { Wanted::KubeletFor(version) } else { Wanted::Exactly(version) };
+    bundle::locate(config.rootless.bundle.as_deref(), &bundles, wanted).map_err(|error| match error {
+        BundleError::NotFound { .. } if config.join.is_some() => {
+            Hinted::new("this host has no bundle for the cluster", FROM_PEER).because(error)
+        }
+        error => error.into(),
+    })
 }
 
 /// `preflight`.

@@ -12,10 +12,11 @@ const MIN_MTU: u32 = 1280;
 const MAX_TAP_PREFIX: u8 = 25;
 
 /// Inside the node every component listens in the same network namespace.
-const TAKEN: [(u16, &str); 6] = [
+const TAKEN: [(u16, &str); 7] = [
     (constants::ETCD_CLIENT_PORT, "etcd"),
     (constants::ETCD_PEER_PORT, "etcd"),
     (constants::ETCD_METRICS_PORT, "etcd"),
+    (constants::BUNDLE_PORT, "the bundle for joining hosts"),
     (constants::KUBELET_HEALTHZ_PORT, "the kubelet's health check"),
     (constants::CONTROLLER_MANAGER_PORT, "kube-controller-manager"),
     (constants::SCHEDULER_PORT, "kube-scheduler"),
@@ -31,6 +32,21 @@ pub(super) fn rootless(errors: &mut Errors, config: &Config) {
         format!("{} is too small; the tap needs a /{MAX_TAP_PREFIX} or more", network.cidr)
     });
     ports(errors, config);
+    bundle(errors, config);
+}
+
+fn bundle(errors: &mut Errors, config: &Config) {
+    let rootless = &config.rootless;
+    errors.require(!rootless.bundle_from_peer || rootless.bundle.is_none(), "bundleFromPeer", || {
+        "the bundle comes from a peer or from a path, not from both".into()
+    });
+    errors.require(!rootless.bundle_from_peer || config.join.is_some(), "bundleFromPeer", || {
+        "the first node of a cluster has no peer".into()
+    });
+    if let Some(sha) = &rootless.bundle_sha256 {
+        let is_hex = sha.len() == 64 && sha.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        errors.require(is_hex, "bundleSHA256", || format!("{sha:?} is not 64 of 0-9 and a-f"));
+    }
 }
 
 fn host_ip(errors: &mut Errors, config: &Config) {

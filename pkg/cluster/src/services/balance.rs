@@ -122,7 +122,8 @@ mod tests {
     use usernetes_api::Protocol;
 
     fn service(name: &str, port: u16, written: &[&str]) -> (String, Balanced) {
-        let about = Involved { kind: "Service", namespace: "a".into(), name: name.into(), uid: name.into() };
+        let about =
+            Involved { api_version: "v1", kind: "Service", namespace: "a".into(), name: name.into(), uid: name.into() };
         let ports = vec![ServicePort { protocol: Protocol::Tcp, port, node_port: None }];
         let owner = Owner { since: jiff::Timestamp::UNIX_EPOCH, about };
         let ports = ServicePorts { owner, local_only: false, balanced: true, ports };

@@ -13,7 +13,7 @@ use std::convert::Infallible;
 use std::path::Path;
 
 /// A change of one table.
-pub(super) enum Change<T> {
+pub(crate) enum Change<T> {
     /// Everything is sent anew.
     Restart,
     /// Everything was sent.
@@ -23,7 +23,7 @@ pub(super) enum Change<T> {
 }
 
 impl<T> Change<T> {
-    pub(super) fn of<K: ResourceExt>(event: Event<K>, cut: impl Fn(&K) -> Option<T>) -> Self {
+    pub(crate) fn of<K: ResourceExt>(event: Event<K>, cut: impl Fn(&K) -> Option<T>) -> Self {
         match event {
             Event::Init => Self::Restart,
             Event::InitDone => Self::Complete,
@@ -38,9 +38,9 @@ fn key<K: ResourceExt>(object: &K) -> String {
 }
 
 /// What was kept of all objects of a kind.
-pub(super) struct Table<T> {
-    pub(super) rows: BTreeMap<String, T>,
-    pub(super) complete: bool,
+pub(crate) struct Table<T> {
+    pub(crate) rows: BTreeMap<String, T>,
+    pub(crate) complete: bool,
 }
 
 impl<T> Default for Table<T> {
@@ -50,7 +50,7 @@ impl<T> Default for Table<T> {
 }
 
 impl<T> Table<T> {
-    pub(super) fn change(&mut self, change: Change<T>) {
+    pub(crate) fn change(&mut self, change: Change<T>) {
         match change {
             Change::Restart => *self = Self::default(),
             Change::Complete => self.complete = true,

@@ -4,12 +4,12 @@
 //! [`write_load_balancers`] runs once in the cluster, on a control plane. Both say what they found; they open nothing.
 
 mod balance;
-mod follow;
+pub(crate) mod follow;
 mod objects;
-mod peers;
+pub(crate) mod peers;
 mod ports;
 mod reach;
-mod session;
+pub(crate) mod session;
 
 pub use balance::write_load_balancers;
 pub use follow::follow;

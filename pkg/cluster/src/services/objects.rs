@@ -130,6 +130,7 @@ pub(super) fn pod_resource() -> ApiResource {
 
 fn owner<K: ResourceExt>(kind: &'static str, object: &K) -> Owner {
     let about = Involved {
+        api_version: "v1",
         kind,
         namespace: object.namespace().unwrap_or_default(),
         name: object.name_any(),

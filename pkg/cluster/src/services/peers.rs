@@ -6,9 +6,9 @@ use super::session::{broken, config, forever};
 use crate::{Cluster, Error};
 use futures::future::ready;
 use futures::{Stream, StreamExt};
-use kube::Api;
 use kube::core::{ApiResource, Object};
 use kube::runtime::watcher::watcher;
+use kube::{Api, ResourceExt};
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -69,6 +69,27 @@ pub async fn follow_hosts(kubeconfig: &Path, mut report: impl FnMut(Update<Addre
         watch_nodes(cluster).filter_map(state).boxed()
     })
     .await
+}
+
+/// Who a node is to others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) name: String,
+    /// DNS names among its addresses.
+    pub(crate) names: BTreeSet<String>,
+    pub(crate) addresses: Addresses,
+}
+
+pub(crate) fn watch_identities(cluster: &Cluster) -> impl Stream<Item = Result<Change<Identity>, Error>> + use<> {
+    watch(cluster, |node: &Node| {
+        let all = node.status.as_ref().map(|status| status.addresses.as_slice()).unwrap_or_default();
+        let (addresses, names): (Vec<_>, Vec<_>) = all.iter().partition(|a| a.r#type.ends_with("IP"));
+        Some(Identity {
+            name: node.name_any(),
+            names: names.into_iter().map(|name| name.address.clone()).collect(),
+            addresses: addresses.into_iter().filter_map(|a| a.address.parse().ok()).collect(),
+        })
+    })
 }
 
 pub(super) fn watch_nodes(cluster: &Cluster) -> impl Stream<Item = Result<Change<Addresses>, Error>> + use<> {

@@ -15,11 +15,11 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Watches of one kind, in small pages.
-pub(super) fn config() -> watcher::Config {
+pub(crate) fn config() -> watcher::Config {
     watcher::Config::default().page_size(PAGE)
 }
 
-pub(super) fn broken(what: &str, error: watcher::Error) -> Error {
+pub(crate) fn broken(what: &str, error: watcher::Error) -> Error {
     use watcher::Error::{InitialListFailed, NoResourceVersion, WatchError, WatchFailed, WatchStartFailed};
     match error {
         InitialListFailed(source) => Error::request(Verb::List, what)(source),
@@ -32,7 +32,7 @@ pub(super) fn broken(what: &str, error: watcher::Error) -> Error {
 /// Runs `session` again and again, each time with the kubeconfig and the certificates as they are on disk by then: the
 /// kubelet renews them, and a connection made with the old ones is refused one day (401). Loss is told only once, and
 /// only where connecting anew does not help; a state only when it differs, or after a loss.
-pub(super) async fn forever<T: Clone + PartialEq + Send + 'static>(
+pub(crate) async fn forever<T: Clone + PartialEq + Send + 'static>(
     kubeconfig: &Path,
     report: &mut impl FnMut(Update<T>),
     session: impl Fn(&Cluster) -> BoxStream<'static, Result<T, Error>>,

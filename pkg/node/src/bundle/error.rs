@@ -1,5 +1,6 @@
 //! Why a bundle cannot be used, and what cures it.
 
+use super::{Skew, skew};
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -95,6 +96,16 @@ pub enum BundleError {
         /// The version wanted.
         wanted: String,
     },
+    /// A bundle whose kubelet may not speak to the cluster's API server.
+    #[error("bundle {} is Kubernetes {found}: {}, {server}", dir.display(), why(found, server))]
+    Skew {
+        /// The bundle.
+        dir: PathBuf,
+        /// Its version.
+        found: String,
+        /// That of the API server.
+        server: String,
+    },
     /// No imported bundle of that version.
     #[error("no bundle of Kubernetes {wanted} in {}{}", bundles.display(), others(found))]
     NotFound {
@@ -167,6 +178,13 @@ fn list<T: fmt::Display>(items: &[T]) -> String {
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
+fn why(kubelet: &str, server: &str) -> &'static str {
+    match skew(kubelet, server) {
+        Skew::Newer => "its kubelet is newer than the cluster's API server",
+        _ => "its kubelet is too old for the cluster's API server",
+    }
+}
+
 fn others(found: &[String]) -> String {
     if found.is_empty() { String::new() } else { format!("; there is {}", found.join(", ")) }
 }
@@ -191,6 +209,13 @@ impl BundleError {
             }
             Self::Unpack { .. } => "copy the archive again; it is cut short, damaged, or the disk is full".to_owned(),
             Self::Entry { .. } => "do not use this archive: it was not made by usernetes-rs or was changed".to_owned(),
+            Self::Skew { server, .. } => {
+                let range = super::skew::supported(server).unwrap_or_else(|| server.clone());
+                format!(
+                    "take a bundle of Kubernetes {server} ({range} work): usernetes-rs join TOKEN --bundle-from-peer \
+                     fetches the cluster's own; or {WAYS}"
+                )
+            }
             Self::Version { found, .. } => {
                 format!("set kubernetesVersion: {found} in the configuration, or choose another bundle: {WAYS}")
             }

@@ -102,7 +102,7 @@ impl Workshop {
     }
 
     /// The same bundle, where it was imported before and is still good; it becomes the newest.
-    fn kept(
+    pub(crate) fn kept(
         &self,
         bundle: &Bundle,
         cache: &Path,

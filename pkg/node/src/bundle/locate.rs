@@ -1,6 +1,6 @@
-//! Which bundle to use: the one that was named, else the newest that was imported.
+//! Which bundle to use: the one that was named, else the best that was imported.
 
-use super::{Bundle, BundleError};
+use super::{Bundle, BundleError, Skew, skew};
 use std::cmp::Reverse;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -40,25 +40,64 @@ pub fn list(bundles: &Path) -> Result<Vec<Kept>, BundleError> {
     Ok(kept)
 }
 
-/// The bundle at `named`, else the newest imported one, of Kubernetes version `wanted`.
+/// Which versions of Kubernetes will do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted<'a> {
+    /// This one: a control plane is to run.
+    Exactly(&'a str),
+    /// Any whose kubelet may speak to an API server of this version; the nearest one.
+    KubeletFor(&'a str),
+}
+
+impl<'a> Wanted<'a> {
+    fn version(self) -> &'a str {
+        match self {
+            Self::Exactly(version) | Self::KubeletFor(version) => version,
+        }
+    }
+
+    /// How far a version is from the best one, `None` where it will not do.
+    fn distance(self, found: &str) -> Option<u64> {
+        match (self, skew(found, self.version())) {
+            _ if found == self.version() => Some(0),
+            (Self::KubeletFor(_), Skew::Same) => Some(1),
+            (Self::KubeletFor(_), Skew::Older(by)) => Some(1 + by),
+            _ => None,
+        }
+    }
+}
+
+/// The bundle at `named`, else the best imported one, of equally good ones the newest import.
 ///
 /// A `named` archive is an error whose hint says to [`import`](super::import) it.
-pub fn locate(named: Option<&Path>, bundles: &Path, wanted: &str) -> Result<Bundle, BundleError> {
+pub fn locate(named: Option<&Path>, bundles: &Path, wanted: Wanted<'_>) -> Result<Bundle, BundleError> {
     if let Some(path) = named {
         let bundle = Bundle::open(path)?;
-        let found = bundle.manifest().kubernetes_version.clone();
-        if found != wanted {
-            return Err(BundleError::Version { dir: bundle.dir, found, wanted: wanted.to_owned() });
-        }
-        return Ok(bundle);
+        return match wanted.distance(&bundle.manifest.kubernetes_version) {
+            Some(_) => Ok(bundle),
+            None => Err(refused(bundle, wanted)),
+        };
     }
-    let mut found = Vec::new();
-    for bundle in list(bundles)?.into_iter().filter_map(|kept| kept.bundle.ok()) {
-        if bundle.manifest().kubernetes_version == wanted {
-            return Ok(bundle);
-        }
-        found.push(bundle.manifest.kubernetes_version);
-    }
+    let all: Vec<Bundle> = list(bundles)?.into_iter().filter_map(|kept| kept.bundle.ok()).collect();
+    let mut found: Vec<String> = all.iter().map(|bundle| bundle.manifest.kubernetes_version.clone()).collect();
+    let distance = |bundle: &Bundle| wanted.distance(&bundle.manifest.kubernetes_version);
+    // The first of equals: the list begins with the newest import.
+    let best = all.into_iter().filter_map(|bundle| Some((distance(&bundle)?, bundle))).min_by_key(|(far, _)| *far);
     found.dedup();
-    Err(BundleError::NotFound { bundles: bundles.to_owned(), wanted: wanted.to_owned(), found })
+    let (bundles, wanted) = (bundles.to_owned(), wanted.version().to_owned());
+    best.map(|(_, bundle)| bundle).ok_or(BundleError::NotFound { bundles, wanted, found })
+}
+
+fn refused(bundle: Bundle, wanted: Wanted<'_>) -> BundleError {
+    let (dir, found) = (bundle.dir, bundle.manifest.kubernetes_version);
+    match wanted {
+        Wanted::Exactly(wanted) => BundleError::Version { dir, found, wanted: wanted.to_owned() },
+        Wanted::KubeletFor(server) => BundleError::Skew { dir, found, server: server.to_owned() },
+    }
+}
+
+/// The imported bundle whose `bundle.yaml` has this SHA-256.
+pub fn find(bundles: &Path, sha256: &str) -> Result<Option<Bundle>, BundleError> {
+    let mut all = list(bundles)?.into_iter().filter_map(|kept| kept.bundle.ok());
+    Ok(all.find(|bundle| bundle.digest() == sha256))
 }

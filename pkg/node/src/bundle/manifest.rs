@@ -31,7 +31,7 @@ pub(crate) fn read(dir: &Path) -> Result<(BundleManifest, String), BundleError> 
     Ok((manifest, digest::of(text.as_bytes())))
 }
 
-fn parse(path: &Path, text: &str) -> Result<BundleManifest, BundleError> {
+pub(crate) fn parse(path: &Path, text: &str) -> Result<BundleManifest, BundleError> {
     let path = path.to_owned();
     let manifest: BundleManifest = serde_yaml::from_str(text).map_err(|e| BundleError::Parse {
         path: path.clone(),

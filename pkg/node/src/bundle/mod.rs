@@ -8,13 +8,18 @@ mod error;
 mod import;
 mod locate;
 mod manifest;
+pub mod peer;
+mod serve;
+mod skew;
 mod stamps;
 pub(crate) mod unpack;
 mod verify;
 
 pub use error::{BadFile, BundleError, Fault};
 pub use import::{Imported, import};
-pub use locate::{Kept, list, locate};
+pub use locate::{Kept, Wanted, find, list, locate};
+pub use serve::serve;
+pub use skew::{Skew, skew};
 pub use verify::{Check, Progress, Verified};
 
 use std::path::{Path, PathBuf};

@@ -183,7 +183,7 @@ fn a_folder_is_linked_and_found_again() {
     assert!(again.kept);
     settle(&place, imported.bundle.dir());
     assert_eq!(import_from(&place, &dir).expect("good").verified.hashed, 0);
-    let found = locate(None, &place.bundles(), "v1.36.3").expect("found");
+    let found = locate(None, &place.bundles(), Wanted::Exactly("v1.36.3")).expect("found");
     assert_eq!(found.dir(), imported.bundle.dir());
 }
 
@@ -307,11 +307,45 @@ fn the_newest_of_the_wanted_version_is_taken() {
     edit(&new, |text| text.replace("v1.36.3-test", "v1.36.3-newer"));
     let old = import_from(&place, &old).expect("good").bundle;
     let new = import_from(&place, &new).expect("good").bundle;
-    let now = || locate(None, &place.bundles(), "v1.36.3").expect("found").dir().to_owned();
+    let now = || locate(None, &place.bundles(), Wanted::Exactly("v1.36.3")).expect("found").dir().to_owned();
     assert_eq!(now(), new.dir());
     import_from(&place, &place.path("old")).expect("good");
     assert_eq!(now(), old.dir());
     assert_eq!(list(&place.bundles()).expect("listed").len(), 2);
+}
+
+#[test]
+fn a_kubelet_may_be_older_than_the_api_server_but_not_newer() {
+    let place = Place::new();
+    let of = |version: &str| {
+        let dir = place.bundle(version);
+        edit(&dir, |text| text.replace("v1.36.3", version));
+        dir
+    };
+    let server = Wanted::KubeletFor("v1.36.3");
+    let version = |found: Result<Bundle, BundleError>| found.map(|b| b.manifest().kubernetes_version.clone());
+    for (found, good) in [("v1.33.0", true), ("v1.36.9", true), ("v1.32.7", false), ("v1.37.0", false)] {
+        let named = locate(Some(&of(found)), &place.bundles(), server);
+        assert_eq!(version(named).is_ok(), good, "{found}");
+    }
+    // The nearest counts, not the newest import.
+    for (imported, best) in
+        [("v1.34.1", "v1.34.1"), ("v1.35.2", "v1.35.2"), ("v1.37.0", "v1.35.2"), ("v1.33.9", "v1.35.2")]
+    {
+        import_from(&place, &of(imported)).expect("good");
+        assert_eq!(version(locate(None, &place.bundles(), server)).expect("found"), best);
+    }
+    let refused = |found: &str| {
+        let error = locate(Some(&place.path(found)), &place.bundles(), server).expect_err("refused");
+        let text = format!("{error}\n  {}", error.hint().expect("a cure"));
+        text.replace(&place.dir.path().canonicalize().expect("there").display().to_string(), "")
+    };
+    insta::assert_snapshot!(refused("v1.32.7") + "\n" + &refused("v1.37.0"), @r#"
+    bundle /v1.32.7 is Kubernetes v1.32.7: its kubelet is too old for the cluster's API server, v1.36.3
+      take a bundle of Kubernetes v1.36.3 (v1.33 to v1.36 work): usernetes-rs join TOKEN --bundle-from-peer fetches the cluster's own; or get one with `usernetes-rs bundle download`, keep one with `usernetes-rs bundle import PATH`, or name one with `--bundle PATH`
+    bundle /v1.37.0 is Kubernetes v1.37.0: its kubelet is newer than the cluster's API server, v1.36.3
+      take a bundle of Kubernetes v1.36.3 (v1.33 to v1.36 work): usernetes-rs join TOKEN --bundle-from-peer fetches the cluster's own; or get one with `usernetes-rs bundle download`, keep one with `usernetes-rs bundle import PATH`, or name one with `--bundle PATH`
+    "#);
 }
 
 #[test]
@@ -321,13 +355,13 @@ fn nothing_to_use_is_said_with_the_ways_out() {
         let text = format!("{error}\n  {}", error.hint().expect("a cure"));
         text.replace(&place.dir.path().canonicalize().expect("there").display().to_string(), "")
     };
-    let mut all = vec![said(locate(None, &place.bundles(), "v1.36.3").expect_err("none"))];
+    let mut all = vec![said(locate(None, &place.bundles(), Wanted::Exactly("v1.36.3")).expect_err("none"))];
     let dir = place.bundle("b");
     import_from(&place, &dir).expect("good");
     fs::write(place.path("b.tar"), "").expect("written");
-    all.push(said(locate(None, &place.bundles(), "v1.37.0").expect_err("none")));
+    all.push(said(locate(None, &place.bundles(), Wanted::Exactly("v1.37.0")).expect_err("none")));
     for (named, wanted) in [("b", "v1.37.0"), ("b.tar", "v1.36.3"), ("nowhere", "v1.36.3"), ("bundles", "v1.36.3")] {
-        all.push(said(locate(Some(&place.path(named)), &place.bundles(), wanted).expect_err("none")));
+        all.push(said(locate(Some(&place.path(named)), &place.bundles(), Wanted::Exactly(wanted)).expect_err("none")));
     }
     insta::assert_snapshot!(all.join("\n"), @r#"
     no bundle of Kubernetes v1.36.3 in /bundles

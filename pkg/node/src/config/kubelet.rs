@@ -23,6 +23,45 @@ pub fn kubelet_file(plan: &NodePlan) -> String {
     serde_yaml::to_string(&kubelet(plan)).expect("a mapping of plain values")
 }
 
+/// What a kubelet's configuration says of its own host and of its node's namespaces, and not of the cluster.
+const OF_THIS_NODE: [&str; 20] = [
+    "apiVersion",
+    "cgroupDriver",
+    "cgroupRoot",
+    "cgroupsPerQOS",
+    "containerRuntimeEndpoint",
+    "enforceNodeAllocatable",
+    "failCgroupV1",
+    "failSwapOn",
+    "healthzBindAddress",
+    "healthzPort",
+    "imageServiceEndpoint",
+    "kind",
+    "kubeletCgroups",
+    "maxOpenFiles",
+    "port",
+    "providerID",
+    "resolvConf",
+    "staticPodPath",
+    "systemCgroups",
+    "volumePluginDir",
+];
+
+/// What a worker takes over of the cluster's `kubelet-config`: all but what is each node's own. `own`, the words of the
+/// joining host's user, lie over it.
+pub fn kubelet_of_cluster(mut theirs: Mapping, own: Option<&Mapping>) -> Mapping {
+    for key in OF_THIS_NODE {
+        theirs.remove(key);
+    }
+    if let Some(serde_yaml::Value::Mapping(gates)) = theirs.get_mut("featureGates") {
+        gates.remove("KubeletInUserNamespace");
+    }
+    if let Some(own) = own {
+        overlay(&mut theirs, own);
+    }
+    theirs
+}
+
 fn ours(plan: &NodePlan) -> Mapping {
     let mut config = json!({
         "apiVersion": "kubelet.config.k8s.io/v1beta1",

@@ -8,7 +8,7 @@ mod tests;
 
 pub use cni::cni;
 pub use containerd::containerd;
-pub use kubelet::{kubelet, kubelet_file};
+pub use kubelet::{kubelet, kubelet_file, kubelet_of_cluster};
 
 /// Inside the node: the kubelet's configuration, at kubeadm's place.
 pub const KUBELET_FILE: &str = "/var/lib/kubelet/config.yaml";

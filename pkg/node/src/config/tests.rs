@@ -34,6 +34,33 @@ staticPodPath: null";
 }
 
 #[test]
+fn a_worker_takes_over_what_is_the_clusters() {
+    let users = "{ maxPods: 77, evictionHard: { memory.available: 5% }, featureGates: { Foo: true } }";
+    let first = NodePlan {
+        kubelet: serde_yaml::from_str(users).expect("YAML"),
+        kubelet_port: 10350,
+        open_files: 4096,
+        ..control_plane()
+    };
+    let own = serde_yaml::from_str("{ evictionHard: { memory.available: 7% } }").expect("YAML");
+    let taken = kubelet_of_cluster(kubelet(&first), Some(&own));
+    let second = NodePlan { cgroups: CgroupMode::Delegated, kubelet: Some(taken), ..worker() };
+    let config = kubelet(&second);
+    let json = |key: &str| serde_json::to_string(&config[key]).expect("JSON");
+    assert_eq!(json("maxPods"), "77");
+    assert_eq!(
+        json("evictionHard"),
+        r#"{"memory.available":"7%","nodefs.available":"512Mi","imagefs.available":"512Mi"}"#
+    );
+    assert_eq!(json("featureGates"), r#"{"KubeletInUserNamespace":true,"Foo":true}"#);
+    // The node's own settings stay.
+    let bare = kubelet(&NodePlan { kubelet: None, ..second.clone() });
+    for key in ["cgroupsPerQOS", "enforceNodeAllocatable", "port", "maxOpenFiles", "resolvConf"] {
+        assert_eq!(config[key], bare[key], "{key}");
+    }
+}
+
+#[test]
 fn the_kubelet_asks_for_no_more_open_files_than_allowed() {
     let plan = NodePlan { open_files: 4096, ..control_plane() };
     assert_eq!(kubelet(&plan)["maxOpenFiles"], 4096);

@@ -63,6 +63,13 @@ pub struct BundleIdentity {
     pub sha256: [u8; 32],
 }
 
+impl BundleIdentity {
+    /// The SHA-256 as 64 hexadecimal digits.
+    pub fn sha256_hex(&self) -> String {
+        self.sha256.iter().fold(String::with_capacity(64), |text, byte| text + &format!("{byte:02x}"))
+    }
+}
+
 /// Text that is no join token, or fields that make none.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum JoinTokenError {

@@ -2,7 +2,9 @@
 
 mod cut;
 mod inject;
+mod peer;
 mod refusals;
+mod serving;
 mod smoke;
 mod tokens;
 mod traffic;
@@ -23,6 +25,8 @@ fn scenarios() -> Vec<Scenario> {
         Scenario::own("two_clusters_on_two_hosts", 2, &NEEDS, two_clusters_on_two_hosts),
         Scenario::own("joins_that_are_refused", 3, &NEEDS, refusals::joins_that_are_refused),
         Scenario::own("classic_join", 2, &NEEDS, tokens::classic_join),
+        Scenario::own("bundle_from_peer", 2, &NEEDS, peer::bundle_from_peer),
+        Scenario::own("kubelet_configuration", 2, &NEEDS, serving::kubelet_configuration),
         Scenario::shared("all_nodes_are_ready", smoke::all_nodes_are_ready),
         Scenario::shared("logs_and_exec_on_every_node", smoke::logs_and_exec_on_every_node),
         Scenario::shared("stateful_set", smoke::stateful_set),

@@ -4,7 +4,7 @@ use super::InitData;
 use crate::cli::token_from_config;
 use crate::workflow::Phase;
 use anyhow::Result;
-use usernetes_api::constants::PKI_DIR;
+use usernetes_api::constants::{BUNDLE_PORT, PKI_DIR};
 use usernetes_host::fs;
 
 /// Makes tokens and what they need.
@@ -25,8 +25,10 @@ impl Phase<InitData> for BootstrapToken {
         let server = data.node.config.control_plane_url();
         let wanted = &data.node.config.init.bootstrap_tokens;
         let tokens = wanted.iter().map(token_from_config).collect::<Result<Vec<_>>>()?;
+        let node = data.node.config.node_name().to_owned();
         data.block_on(async {
             cluster.apply_bootstrap_rbac().await?;
+            cluster.offer_bundle(&node, BUNDLE_PORT).await?;
             cluster.upload_cluster_info(&server, &ca).await?;
             for token in &tokens {
                 cluster.create_token(token).await?;

@@ -15,6 +15,7 @@ use usernetes_cluster::Cluster;
 use usernetes_cluster::discovery::{self, DiscoverError, Limits};
 use usernetes_host::Level;
 use usernetes_host::fs::{self, Mode};
+use usernetes_node::config::kubelet_of_cluster;
 use usernetes_pki::{BootstrapToken, CaCertHash, Endpoint, kubeconfig};
 
 /// How long a classic join waits for the signature of its token: a cluster of kubeadm's signs some seconds after the
@@ -58,20 +59,20 @@ impl Phase<JoinData> for Discovery {
         fs::write(data.node.session.paths.node(PKI_DIR).join("ca.crt"), &found.ca_pem, Mode::Public)?;
         let path = folder.join("bootstrap-kubelet.conf");
         fs::write(&path, &found.bootstrap, Mode::Secret)?;
-        let document = data.block_on(cluster_configuration(&path, data.node.config.node_name()))?;
-        take_over(data, &document, &found.server)?;
+        let documents = data.block_on(cluster_configuration(&path, data.node.config.node_name()))?;
+        take_over(data, &documents, &found.server)?;
         Ok(format!("cluster at {}, CA verified", found.server))
     }
 }
 
 /// The last run came as far as the kubelet's certificate: the cluster is asked with that.
 fn known(data: &mut JoinData) -> Result<String> {
-    let document = data.block_on(async {
+    let documents = data.block_on(async {
         let cluster = common::connect(&data.node.session, "kubelet.conf").await?;
-        anyhow::Ok((cluster.cluster_configuration().await?, cluster.server().to_owned()))
+        anyhow::Ok((Documents::read(&cluster).await?, cluster.server().to_owned()))
     });
-    let (document, server) = document.context("this node has its credentials already, but cannot use them")?;
-    take_over(data, &document, &server)?;
+    let (documents, server) = documents.context("this node has its credentials already, but cannot use them")?;
+    take_over(data, &documents, &server)?;
     Ok("this node has its credentials already".into())
 }
 
@@ -137,7 +138,7 @@ fn hinted(error: DiscoverError) -> anyhow::Error {
 }
 
 /// The cluster's own document, read with the token's rights; refuses a name that a Ready node has.
-async fn cluster_configuration(bootstrap: &Path, name: &str) -> Result<String> {
+async fn cluster_configuration(bootstrap: &Path, name: &str) -> Result<Documents> {
     let cluster = Cluster::connect(bootstrap).await?;
     let node = cluster.node(name).await.map_err(|error| {
         if error.is_unauthorized() {
@@ -159,14 +160,28 @@ async fn cluster_configuration(bootstrap: &Path, name: &str) -> Result<String> {
         )
         .into());
     }
-    Ok(cluster.cluster_configuration().await?)
+    Documents::read(&cluster).await
+}
+
+/// What `upload-config` keeps in the cluster for nodes that join.
+struct Documents {
+    cluster: String,
+    kubelet: String,
+}
+
+impl Documents {
+    async fn read(cluster: &Cluster) -> Result<Self> {
+        let (cluster, kubelet) = tokio::try_join!(cluster.cluster_configuration(), cluster.kubelet_configuration())?;
+        Ok(Self { cluster, kubelet })
+    }
 }
 
 /// What all nodes share comes from the cluster; what is this host's stays.
-fn take_over(data: &mut JoinData, document: &str, server: &str) -> Result<()> {
+fn take_over(data: &mut JoinData, documents: &Documents, server: &str) -> Result<()> {
     let config = &mut data.node.config;
-    let theirs = Config::parse(Path::new("ConfigMap kubeadm-config"), document)?;
-    config.cluster = theirs.cluster;
+    config.cluster = Config::parse(Path::new("ConfigMap kubeadm-config"), &documents.cluster)?.cluster;
+    let kubelet = Config::parse(Path::new("ConfigMap kubelet-config"), &documents.kubelet)?.kubelet;
+    config.kubelet = kubelet.map(|theirs| kubelet_of_cluster(theirs, config.kubelet.as_ref()));
     if config.cluster.control_plane_endpoint.is_empty() {
         server.trim_start_matches("https://").clone_into(&mut config.cluster.control_plane_endpoint);
     }

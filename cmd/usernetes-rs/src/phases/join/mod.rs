@@ -1,11 +1,12 @@
 //! `join`: its table and its data.
 
+mod bundle;
 mod clock;
 mod discovery;
 mod kubelet_start;
 mod wait;
 
-use super::common::{NodeData, Preflight, VerifyBundle};
+use super::common::{NodeData, Preflight};
 use super::{WorkflowData, common};
 use crate::session::Session;
 use crate::workflow::Workflow;
@@ -22,7 +23,7 @@ pub(crate) static JOIN: Workflow<JoinData> = Workflow {
     phases: &[
         &discovery::Discovery,
         &Preflight,
-        &VerifyBundle,
+        &bundle::JoinBundle,
         &kubelet_start::KubeletStart,
         &wait::KubeletWaitBootstrap,
         &wait::WaitNode,

@@ -15,7 +15,13 @@ fn policy() -> Policy {
 }
 
 fn owner(kind: &'static str, name: &str, second: i64) -> Owner {
-    let about = Involved { kind, namespace: "default".to_owned(), name: name.to_owned(), uid: name.to_owned() };
+    let about = Involved {
+        api_version: "v1",
+        kind,
+        namespace: "default".to_owned(),
+        name: name.to_owned(),
+        uid: name.to_owned(),
+    };
     Owner { since: Timestamp::from_second(second).expect("a time"), about }
 }
 

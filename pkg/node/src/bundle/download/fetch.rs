@@ -63,6 +63,11 @@ impl<'a> Fetcher<'a> {
         Ok(Self { client, mirror, backoff, progress })
     }
 
+    /// Takes URLs as they are, by this client.
+    pub(crate) fn by(client: Client, backoff: Duration, progress: &'a (dyn Fn(Progress<'_>) + Send + Sync)) -> Self {
+        Self { client, mirror: None, backoff, progress }
+    }
+
     /// Where to take what upstream has at `url`: there, or at `<mirror>/<host>/<path>`.
     pub(crate) fn address(&self, url: &str) -> String {
         match (&self.mirror, url.split_once("://")) {

@@ -10,7 +10,7 @@
 mod assemble;
 mod checksum;
 mod error;
-mod fetch;
+pub(crate) mod fetch;
 mod lock;
 mod table;
 
@@ -152,7 +152,7 @@ async fn published(fetcher: &Fetcher<'_>, list: &str, file: &str) -> Result<Stri
         .ok_or_else(|| DownloadError::NoChecksum { url: fetcher.address(list), file: file.to_owned() })
 }
 
-async fn hash(path: &Path) -> Result<String, DownloadError> {
+pub(crate) async fn hash(path: &Path) -> Result<String, DownloadError> {
     let path = path.to_owned();
     blocking(move || {
         let file = std::fs::File::open(&path).context("read", &path)?;
@@ -174,7 +174,7 @@ fn release(options: &Options) -> Release<'_> {
 }
 
 /// Runs work that blocks beside the downloads.
-async fn blocking<T, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, DownloadError>
+pub(crate) async fn blocking<T, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, DownloadError>
 where
     T: Send + 'static,
     E: Send + 'static,
