@@ -23,7 +23,7 @@ pub(super) async fn tell(plan: &NodePlan, reason: &str, message: &str) -> Result
     let Some(kubeconfig) = kubelet_credentials(plan).await else { return Ok(()) };
     // As the kubelet names its Node in events of its own: kubectl describe looks for that.
     let (name, uid) = (plan.node_name.clone(), plan.node_name.clone());
-    let node = Involved { kind: "Node", namespace: "default".into(), name, uid };
+    let node = Involved { api_version: "v1", kind: "Node", namespace: String::new(), name, uid };
     Cluster::connect(&kubeconfig).await?.event(&node, &plan.node_name, reason, message).await
 }
 
