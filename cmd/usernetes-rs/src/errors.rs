@@ -3,6 +3,7 @@
 use std::error::Error;
 use usernetes_api::ConfigError;
 use usernetes_cluster::discovery::DiscoverError;
+use usernetes_host::systemd::SystemdError;
 use usernetes_host::{EnvError, Finding, FsError, LockError};
 use usernetes_node::PrepareError;
 use usernetes_node::bundle::BundleError;
@@ -81,6 +82,7 @@ fn cure(error: &(dyn Error + 'static)) -> Option<String> {
         FsError => FsError::hint,
         EnvError => EnvError::hint,
         LockError => LockError::hint,
+        SystemdError => SystemdError::hint,
         BundleError => BundleError::hint,
         DownloadError => DownloadError::hint,
         PeerError => PeerError::hint,

@@ -1,5 +1,6 @@
 //! The cgroup we run in: whether it is delegated to us, and emptying it for the child.
 
+use nix::unistd::{AccessFlags, access};
 use std::io;
 use std::path::{Path, PathBuf};
 use usernetes_api::CgroupMode;
@@ -15,35 +16,85 @@ const LEAF: &str = "usernetes-supervisor";
 pub struct CgroupProbe {
     /// The mode that works.
     pub mode: CgroupMode,
-    /// Why it is not `Delegated`; empty when it is.
+    /// Why it is not `Delegated`; `None` when it is.
+    pub obstacle: Option<Obstacle>,
+}
+
+/// What keeps pods from having cgroups.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Obstacle {
+    /// What is missing.
     pub reason: String,
+    /// What an administrator or the user does about it.
+    pub cure: String,
+}
+
+impl Obstacle {
+    fn version() -> Self {
+        let cure = "boot with cgroup v2: systemd.unified_cgroup_hierarchy=1 on the kernel's command line";
+        Self { reason: "no cgroup v2 tree is mounted that holds this process".into(), cure: cure.into() }
+    }
+
+    fn controllers(cgroup: &Path, missing: &[&str]) -> Self {
+        let cure = format!(
+            "sudo mkdir -p /etc/systemd/system/user@.service.d && printf '[Service]\\nDelegate=cpu cpuset io memory pids\\n' \
+             | sudo tee /etc/systemd/system/user@.service.d/delegate.conf && sudo systemctl daemon-reload \
+             && sudo systemctl restart user@{}.service (which ends this user's services)",
+            nix::unistd::getuid()
+        );
+        Self { reason: format!("{} lacks the controllers {}", cgroup.display(), missing.join(", ")), cure }
+    }
+
+    fn foreign(reason: String) -> Self {
+        let cure = "run it under the user's service manager: log in by ssh or on a console, not by su or sudo, or have \
+                    sudo loginctl enable-linger $USER";
+        Self { reason, cure: cure.into() }
+    }
 }
 
 /// Tries whether this process's cgroup can be divided, by making a child cgroup.
 ///
 /// The answer holds for the asking process: ask in the one that calls [`run_parent`](crate::run_parent).
 pub fn probe_cgroup() -> CgroupProbe {
-    match try_delegation() {
-        Ok(()) => CgroupProbe { mode: CgroupMode::Delegated, reason: String::new() },
-        Err(reason) => CgroupProbe { mode: CgroupMode::None, reason },
-    }
+    judge(try_delegation())
 }
 
-fn try_delegation() -> Result<(), String> {
-    let own = own_cgroup().ok_or("no cgroup v2 tree is mounted that holds this process")?;
-    let controllers = read(own.join("cgroup.controllers")).map_err(|e| format!("{e}: {}", e.source))?;
-    let missing: Vec<_> = NEEDED.into_iter().filter(|c| !controllers.split_whitespace().any(|o| o == *c)).collect();
-    if !missing.is_empty() {
-        return Err(format!("{} lacks the controllers {}", own.display(), missing.join(", ")));
-    }
+/// What a unit of the user manager in `cgroup` (as `/proc/PID/cgroup` names it) will get: the asking process is in
+/// another cgroup then, and a login's belongs to root.
+pub fn probe_manager(cgroup: &str) -> CgroupProbe {
+    judge(try_manager(cgroup))
+}
+
+fn judge(tried: Result<(), Obstacle>) -> CgroupProbe {
+    let mode = if tried.is_ok() { CgroupMode::Delegated } else { CgroupMode::None };
+    CgroupProbe { mode, obstacle: tried.err() }
+}
+
+fn try_manager(cgroup: &str) -> Result<(), Obstacle> {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let folder = locate(&format!("0::{cgroup}"), &mounts).ok_or_else(Obstacle::version)?;
+    has_controllers(&folder)?;
+    let ours = access(&folder, AccessFlags::W_OK);
+    ours.map_err(|e| Obstacle::foreign(format!("{} cannot be divided: {e}", folder.display())))
+}
+
+fn try_delegation() -> Result<(), Obstacle> {
+    let own = own_cgroup().ok_or_else(Obstacle::version)?;
     let probe = own.join(format!("{LEAF}-probe-{}", std::process::id()));
     let tried = std::fs::create_dir(&probe).and_then(|()| std::fs::remove_dir(&probe));
-    tried.map_err(|e| format!("{} cannot be divided: {e}", own.display()))?;
+    tried.map_err(|e| Obstacle::foreign(format!("{} cannot be divided: {e}", own.display())))?;
     for file in ["cgroup.procs", "cgroup.subtree_control"] {
         let opened = std::fs::OpenOptions::new().write(true).open(own.join(file));
-        opened.map_err(|e| format!("{} is not writable: {e}", own.join(file).display()))?;
+        opened.map_err(|e| Obstacle::foreign(format!("{} is not writable: {e}", own.join(file).display())))?;
     }
-    Ok(())
+    has_controllers(&own)
+}
+
+fn has_controllers(cgroup: &Path) -> Result<(), Obstacle> {
+    let there = read(cgroup.join("cgroup.controllers")).map_err(|e| Obstacle::foreign(format!("{e}: {}", e.source)))?;
+    let missing: Vec<_> = NEEDED.into_iter().filter(|c| !there.split_whitespace().any(|o| o == *c)).collect();
+    if missing.is_empty() { Ok(()) } else { Err(Obstacle::controllers(cgroup, &missing)) }
 }
 
 /// Moves every process out of this process's cgroup into a leaf and passes the controllers on.

@@ -42,12 +42,12 @@ mod stage;
 mod userns;
 mod wire;
 
-pub use cgroup::{CgroupProbe, probe_cgroup};
+pub use cgroup::{CgroupProbe, Obstacle, probe_cgroup, probe_manager};
 pub use child::{ChildContext, PayloadRequest, ReadyNotifier, Status, SysctlOutcome, child_main};
 pub use enter::enter_command;
 pub use idmap::{IdMapError, SubIds};
 pub use news::follow_host_network;
-pub use parent::{Error, Ready, run_parent};
+pub use parent::{Error, Event, Ready, run_parent};
 pub use ports::{Forward, ForwardKind, PortError, PortManager, Published};
 pub use remove::{RemoveError, remove_all};
 pub use spec::{FileEntry, Mount, Spec};

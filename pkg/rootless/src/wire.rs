@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use usernetes_api::PortSpec;
 
 /// Told in every first message: a program that was replaced by another version is noticed.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// From a child stage to the parent.
 #[derive(Debug, Serialize, Deserialize)]
@@ -24,6 +24,8 @@ pub(crate) enum ToParent {
     Bind { id: u64, spec: PortSpec },
     /// The payload is up.
     Ready,
+    /// Answer to [`ToChild::Ping`].
+    Pong,
     /// The payload has ended, or something has failed before it began.
     Failed { message: String },
     /// What a short-lived helper stage found out or could not do.
@@ -42,6 +44,8 @@ pub(crate) enum ToChild {
     Network { pid: u32, restarts: u32 },
     /// Answer to [`ToParent::Bind`]; the socket comes with it.
     Bound { id: u64, failure: Option<BindFailure> },
+    /// Whether PID 1 still turns; answered by [`ToParent::Pong`].
+    Ping,
     /// End in order.
     Shutdown,
 }

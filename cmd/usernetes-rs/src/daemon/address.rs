@@ -15,6 +15,8 @@ use usernetes_host::{Level, checks};
 
 /// An address, its route and the loss of the old one come one after the other.
 const SETTLE: Duration = Duration::from_secs(2);
+/// Longest wait for the network at boot; below the unit's own limit of its start.
+const ARRIVAL_LIMIT: Duration = Duration::from_secs(90);
 /// Longest that the cluster may take to hear of it.
 const TELL_LIMIT: Duration = Duration::from_secs(10);
 
@@ -76,6 +78,18 @@ pub(crate) fn describe(config: &Config, fate: &Fate) -> Option<String> {
         Fate::Moves(new) => Some(format!("{old} is no longer an address of this host: the node moves to {new}")),
         Fate::Stuck { cure } => Some(format!("{old} is no longer an address of this host; cure: {cure}")),
     }
+}
+
+/// At boot a user's services may start before the network is up. Returns when there is an address to start with, or
+/// when none came in time: then [`settle`] says what is wrong.
+pub(super) fn arrive(session: &Session, config: &Config) -> Result<()> {
+    let look = async || match fate(session, config) {
+        Fate::Stuck { .. } => ControlFlow::Continue(()),
+        Fate::Here | Fate::Moves(_) => ControlFlow::Break(()),
+    };
+    let wait = usernetes_rootless::follow_host_network(SETTLE, look);
+    let waited = crate::phases::runtime()?.block_on(async { tokio::time::timeout(ARRIVAL_LIMIT, wait).await });
+    waited.unwrap_or(Ok(())).context("cannot watch this host's addresses")
 }
 
 /// Before the node starts: takes the new address over, or says what to do.

@@ -4,10 +4,10 @@
 use super::process::{Greeting, greet};
 use super::{address, spec};
 use crate::errors::{Hinted, cures};
-use crate::phases::checks::DELEGATION_CURE;
 use crate::phases::common::find_bundle;
 use crate::session::Session;
 use anyhow::{Context as _, Result};
+use sd_notify::NotifyState;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode};
 use std::sync::PoisonError;
@@ -16,6 +16,7 @@ use usernetes_host::env;
 use usernetes_host::process::lead_session;
 use usernetes_node::bundle::Check;
 use usernetes_node::{Decisions, NodePlan};
+use usernetes_rootless::Event;
 
 /// Runs the node to its end; a detached parent says on its standard input how the start went.
 pub(crate) fn run(session: &Session, detached: bool) -> Result<ExitCode> {
@@ -34,14 +35,20 @@ pub(crate) fn run(session: &Session, detached: bool) -> Result<ExitCode> {
 
 fn run_node(session: &Session, detached: bool) -> Result<ExitCode> {
     let mut config = session.config()?;
+    if !detached {
+        address::arrive(session, &config)?;
+    }
     address::settle(session, &mut config)?;
     let plan = plan(session, &config)?;
     let program = std::env::current_exe().context("cannot find this program's own file")?;
     usernetes_node::prepare(&plan, &session.paths, &program)?;
     let spec = spec::spec(&plan, &session.paths, &config)?;
     let moved = address::watch(session, &config)?;
-    let status = usernetes_rootless::run_parent(&spec, |_| {
-        if detached { greet(&Greeting::Ready) } else { drop(sd_notify::notify(&[sd_notify::NotifyState::Ready])) }
+    let status = usernetes_rootless::run_parent(&spec, |event| match event {
+        Event::Ready(_) if detached => greet(&Greeting::Ready),
+        Event::Ready(_) => drop(sd_notify::notify(&[NotifyState::Ready])),
+        // Without a unit nobody listens, and it costs nothing.
+        Event::Alive => drop(sd_notify::notify(&[NotifyState::Watchdog])),
     })?;
     if moved.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
         return again(detached);
@@ -78,10 +85,13 @@ fn cgroup_mode(config: &Config) -> Result<CgroupMode> {
     let probe = usernetes_rootless::probe_cgroup();
     match config.rootless.cgroups {
         CgroupSelection::None => Ok(CgroupMode::None),
-        CgroupSelection::Delegated if probe.mode == CgroupMode::None => {
-            Err(Hinted::new(format!("cgroups cannot be delegated: {}", probe.reason), DELEGATION_CURE).into())
-        }
-        _ => Ok(probe.mode),
+        CgroupSelection::Delegated => match probe.obstacle {
+            Some(obstacle) => {
+                Err(Hinted::new(format!("cgroups cannot be delegated: {}", obstacle.reason), obstacle.cure).into())
+            }
+            None => Ok(CgroupMode::Delegated),
+        },
+        CgroupSelection::Auto => Ok(probe.mode),
     }
 }
 

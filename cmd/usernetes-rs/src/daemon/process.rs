@@ -23,6 +23,8 @@ use usernetes_rootless::control::{Client, Watch};
 const START_LIMIT: Duration = Duration::from_mins(2);
 /// Longest orderly stop: pods, then the control plane.
 const STOP_LIMIT: Duration = Duration::from_mins(2);
+/// Longest silence of the parent, which speaks every few seconds as long as its child answers.
+const WATCHDOG: Duration = Duration::from_mins(1);
 /// systemd's own hard limit.
 const OPEN_FILES: u64 = 524_288;
 
@@ -61,7 +63,8 @@ pub(crate) fn start(session: &Session) -> Result<&'static str> {
     }
 }
 
-fn manager(paths: &Paths) -> Option<UserManager> {
+/// The user's service manager, if one answers.
+pub(crate) fn manager(paths: &Paths) -> Option<UserManager> {
     UserManager::detect(&paths.xdg.config, &paths.xdg.runtime)
 }
 
@@ -85,7 +88,7 @@ fn unit(session: &Session) -> Unit {
         ],
         start_timeout: START_LIMIT,
         stop_timeout: STOP_LIMIT,
-        watchdog: None,
+        watchdog: Some(WATCHDOG),
         open_files: OPEN_FILES,
     }
 }

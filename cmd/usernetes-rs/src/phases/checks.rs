@@ -1,18 +1,15 @@
 //! Every check of the host, from all libraries, and what is ignored of it.
 
+use crate::daemon;
 use crate::errors::cures;
 use crate::phases::common;
 use crate::session::Session;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use usernetes_api::{Config, Protocol, constants};
+use usernetes_host::systemd::UserManager;
 use usernetes_host::{Finding, Level, checks as host};
 use usernetes_node::Role;
 use usernetes_node::bundle::{Skew, skew};
-
-/// What an administrator does so that limits work.
-pub(crate) const DELEGATION_CURE: &str = "as root: mkdir -p /etc/systemd/system/user@.service.d && \
-printf '[Service]\\nDelegate=cpu cpuset io memory pids\\n' > /etc/systemd/system/user@.service.d/delegate.conf && \
-systemctl daemon-reload; then log in again";
 
 /// All checks, with those that the configuration ignores turned into warnings.
 pub(crate) fn all(session: &Session, config: &Config) -> Vec<Finding> {
@@ -20,6 +17,10 @@ pub(crate) fn all(session: &Session, config: &Config) -> Vec<Finding> {
     let mut findings = usernetes_rootless::checks::checks(&session.paths.state());
     findings.extend(usernetes_node::checks::run(role, config.node_name(), &session.paths));
     findings.push(host::state_dir(&session.paths.state()));
+    let manager = daemon::process::manager(&session.paths);
+    findings
+        .push(usernetes_rootless::checks::cgroups(manager.as_ref().and_then(UserManager::control_group).as_deref()));
+    findings.push(host::user_manager(manager.is_some()));
     findings.push(host::linger());
     findings.push(host::http_proxy(&destinations(config)));
     findings.push(host::host_subnets(&[

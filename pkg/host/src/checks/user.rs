@@ -24,10 +24,9 @@ fn not_root_as(root: bool, allowed: bool) -> Finding {
 
 /// Whether the user's services stay after the last logout. Without systemd nobody ends them.
 pub fn linger() -> Finding {
-    let systemd = Path::new("/run/systemd/system").exists();
     let user = env::user();
     let name = user.as_ref().map_or("$USER", |user| user.name.as_str());
-    linger_of(name, systemd, crate::systemd::lingers(name))
+    linger_of(name, systemd_runs(), crate::systemd::lingers(name))
 }
 
 fn linger_of(user: &str, systemd: bool, lingers: bool) -> Finding {
@@ -35,6 +34,28 @@ fn linger_of(user: &str, systemd: bool, lingers: bool) -> Finding {
         return Finding::passed("Linger");
     }
     Finding::warning("Linger", "the cluster stops when you log out", format!("loginctl enable-linger {user}"))
+}
+
+/// Whether the user's service manager answers (`found`), where systemd runs.
+pub fn user_manager(found: bool) -> Finding {
+    let user = env::user();
+    user_manager_of(user.as_ref().map_or("$USER", |user| user.name.as_str()), systemd_runs(), found)
+}
+
+fn user_manager_of(user: &str, systemd: bool, found: bool) -> Finding {
+    if !systemd || found {
+        return Finding::passed("UserManager");
+    }
+    Finding::warning(
+        "UserManager",
+        "this user's service manager does not answer: nobody starts the node again when it dies or after a reboot, and \
+         its pods have no limits",
+        format!("sudo loginctl enable-linger {user}, or log in by ssh or on a console instead of su or sudo"),
+    )
+}
+
+fn systemd_runs() -> bool {
+    Path::new("/run/systemd/system").exists()
 }
 
 /// Whether the state folder, or the nearest folder above it, takes a file with content: only writing finds a full disk.
@@ -103,6 +124,14 @@ mod tests {
         assert_eq!(linger_of("alice", false, false).level, Level::Passed);
         assert_eq!(linger_of("alice", true, true).level, Level::Passed);
         assert_eq!(linger_of("alice", true, false).cure.as_deref(), Some("loginctl enable-linger alice"));
+    }
+
+    #[test]
+    fn a_service_manager_is_missed_only_with_systemd() {
+        assert_eq!(user_manager_of("alice", false, false).level, Level::Passed);
+        assert_eq!(user_manager_of("alice", true, true).level, Level::Passed);
+        let cure = user_manager_of("alice", true, false).cure.expect("a cure");
+        assert!(cure.starts_with("sudo loginctl enable-linger alice"), "{cure}");
     }
 
     #[test]

@@ -17,6 +17,29 @@ pub enum SystemdError {
     /// The unit's file.
     #[error(transparent)]
     File(#[from] FsError),
+    /// The user, or an administrator, has forbidden the unit.
+    #[error("the unit {0} is masked")]
+    Masked(String),
+    /// The unit did not come up.
+    #[error("the unit {unit} did not start")]
+    Start {
+        /// Its name.
+        unit: String,
+        /// What systemctl says.
+        source: CommandError,
+    },
+}
+
+impl SystemdError {
+    /// What the user does about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Masked(unit) => Some(format!("systemctl --user unmask {unit}")),
+            Self::Start { unit, .. } => Some(format!("journalctl --user -u {unit} -n 30 --no-pager shows why")),
+            Self::File(error) => error.hint(),
+            Self::Systemctl(_) => None,
+        }
+    }
 }
 
 /// A user manager that answers.
@@ -66,7 +89,12 @@ impl UserManager {
 
     /// Writes the unit and has the manager read it.
     pub fn install(&self, unit: &Unit) -> Result<(), SystemdError> {
-        fs::write(self.file(&unit.name), unit.to_string(), Mode::Public)?;
+        let file = self.file(&unit.name);
+        // Writing would take the mask away in silence.
+        if std::fs::read_link(&file).is_ok_and(|target| target == Path::new("/dev/null")) {
+            return Err(SystemdError::Masked(service(&unit.name)));
+        }
+        fs::write(file, unit.to_string(), Mode::Public)?;
         self.run(&["daemon-reload"])
     }
 
@@ -79,12 +107,20 @@ impl UserManager {
     pub fn start(&self, unit: &str) -> Result<(), SystemdError> {
         // Fails when the unit never ran; then there is nothing to clear.
         let _ = self.run(&["reset-failed", &service(unit)]);
-        self.run(&["start", &service(unit)])
+        let started = self.command(&["start", &service(unit)]).run();
+        started.map_err(|source| SystemdError::Start { unit: service(unit), source })?;
+        Ok(())
     }
 
     /// Stops the unit and returns when all its processes have ended; one that is not installed is no error.
     pub fn stop(&self, unit: &str) -> Result<(), SystemdError> {
         if self.is_installed(unit) { self.run(&["stop", &service(unit)]) } else { Ok(()) }
+    }
+
+    /// The manager's own cgroup as `/proc/PID/cgroup` names it: what a unit of the user gets is taken from it.
+    pub fn control_group(&self) -> Option<String> {
+        let group = self.command(&["show", "--value", "--property", "ControlGroup"]).run().ok()?;
+        Some(group.trim().to_owned()).filter(|group| group.starts_with('/'))
     }
 
     /// Whether the unit runs.

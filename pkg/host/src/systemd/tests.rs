@@ -77,6 +77,7 @@ fn what_systemctl_is_asked() {
         fs::read(folder.path().join("config/systemd/user/usernetes-default.service")).expect("there"),
         unit.to_string()
     );
+    assert_eq!(manager.control_group(), None);
     manager.enable(&unit.name).expect("enabled");
     manager.start(&unit.name).expect("started");
     assert!(!manager.is_active(&unit.name));
@@ -87,6 +88,7 @@ fn what_systemctl_is_asked() {
     manager.stop(&unit.name).expect("nothing to do");
     assert_snapshot!(fs::read(folder.path().join("asked")).expect("asked"), @r#"
 /run/user/7 --user daemon-reload
+/run/user/7 --user show --value --property ControlGroup
 /run/user/7 --user enable usernetes-default.service
 /run/user/7 --user reset-failed usernetes-default.service
 /run/user/7 --user start usernetes-default.service
@@ -95,6 +97,19 @@ fn what_systemctl_is_asked() {
 /run/user/7 --user disable --now usernetes-default.service
 /run/user/7 --user daemon-reload
 "#);
+}
+
+#[test]
+fn a_masked_unit_stays_masked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let manager = manager(folder.path(), "running");
+    let file = manager.file("usernetes-default");
+    std::fs::create_dir_all(file.parent().expect("a folder")).expect("writable");
+    std::os::unix::fs::symlink("/dev/null", &file).expect("writable");
+    let error = manager.install(&unit()).expect_err("masked");
+    assert_eq!(error.to_string(), "the unit usernetes-default.service is masked");
+    assert_eq!(error.hint().as_deref(), Some("systemctl --user unmask usernetes-default.service"));
+    assert!(file.is_symlink());
 }
 
 /// Says nothing where systemd is not installed: the tool is then used without units.

@@ -7,16 +7,15 @@ mod probe;
 pub(crate) use host::add_ids;
 pub(crate) use probe::main as probe_main;
 
-use crate::cgroup::probe_cgroup;
+use crate::cgroup::{Obstacle, probe_cgroup, probe_manager};
 use std::path::Path;
-use usernetes_api::CgroupMode;
 use usernetes_host::{Finding, Level};
 
 /// Runs all checks, as the user. `state_dir` is where data will lie: overlay mounts are tried there.
 pub fn checks(state_dir: &Path) -> Vec<Finding> {
     let mut findings = vec![host::newuidmap(), host::sub_id(), host::userns_sysctl(), apparmor::userns()];
     findings.extend(probe::namespaces(state_dir));
-    findings.extend([host::tun_device(), host::slirp4netns(), cgroup_delegation()]);
+    findings.extend([host::tun_device(), host::slirp4netns()]);
     findings
 }
 
@@ -25,15 +24,16 @@ pub fn overlay_works(state_dir: &Path) -> bool {
     probe::namespaces(state_dir).iter().any(|finding| finding.check == probe::OVERLAY && finding.level == Level::Passed)
 }
 
-fn cgroup_delegation() -> Finding {
-    let probe = probe_cgroup();
-    match probe.mode {
-        CgroupMode::Delegated => Finding::passed("CgroupDelegation"),
-        CgroupMode::None => Finding::warning(
-            "CgroupDelegation",
-            format!("no cgroups are delegated, so limits of pods are not enforced: {}", probe.reason),
-            "sudo mkdir -p /etc/systemd/system/user@.service.d && printf '[Service]\\nDelegate=cpu cpuset io memory pids\\n' \
-             | sudo tee /etc/systemd/system/user@.service.d/delegate.conf && sudo systemctl daemon-reload, then log in again",
+/// Whether pods will have cgroups of their own. `manager` is the cgroup of the user's service manager, as
+/// `/proc/PID/cgroup` names it, where one will start the node; else the node stays in our own.
+pub fn cgroups(manager: Option<&str>) -> Finding {
+    const CHECK: &str = "CgroupDelegation";
+    match manager.map_or_else(probe_cgroup, probe_manager).obstacle {
+        None => Finding::passed(CHECK),
+        Some(Obstacle { reason, cure }) => Finding::warning(
+            CHECK,
+            format!("no cgroups are delegated, so limits of pods are not enforced: {reason}"),
+            cure,
         ),
     }
 }

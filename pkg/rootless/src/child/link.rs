@@ -87,6 +87,7 @@ impl ParentLink {
                 ToChild::Network { pid, restarts } => {
                     self.helper.send_replace(Helper { pid, restarts });
                 }
+                ToChild::Ping => drop(self.socket.send(&ToParent::Pong, &[]).await),
                 ToChild::Shutdown => shutdown.cancel(),
                 ToChild::Mapped | ToChild::Start { .. } => break,
             }

@@ -27,6 +27,15 @@ pub struct Ready {
     pub child_pid: i32,
 }
 
+/// What is told while the child runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The payload is up; told once.
+    Ready(Ready),
+    /// The child has answered, every few seconds: its payload's thread and ours are not stuck.
+    Alive,
+}
+
 /// The process that is PID 1 inside, by its number here.
 #[derive(Clone, Copy, Debug)]
 struct Child(i32);
@@ -35,7 +44,7 @@ struct Child(i32);
 ///
 /// SIGTERM and SIGINT end it in order, a second one at once. Call it in a process that has nothing else to do:
 /// it becomes the reaper of its descendants, and the child lives as long as the calling thread.
-pub fn run_parent(spec: &Spec, on_ready: impl FnOnce(&Ready)) -> Result<ExitStatus, Error> {
+pub fn run_parent(spec: &Spec, on_event: impl FnMut(Event)) -> Result<ExitStatus, Error> {
     // PID 1 is our grandchild; when the stage between ends, it must become our child.
     nix::sys::prctl::set_child_subreaper(true).map_err(Error::system("become a subreaper"))?;
     let ids = SubIds::current()?;
@@ -43,7 +52,7 @@ pub fn run_parent(spec: &Spec, on_ready: impl FnOnce(&Ready)) -> Result<ExitStat
     let control = control::Endpoint::bind(&spec.runtime_dir)?;
     let (child, socket) = start_child(&ids)?;
     let result = hand_over(&socket, child, spec, control.listener())
-        .and_then(|()| runtime.block_on(serve::serve(spec, child, socket, on_ready)));
+        .and_then(|()| runtime.block_on(serve::serve(spec, child, socket, on_event)));
     let end = child.end(result)?;
     end.failure.map_or(Ok(end.status), Err)
 }

@@ -1,7 +1,7 @@
 //! The parent's loop while the child runs.
 
 use super::slirp::{self, Slirp};
-use super::{Child, Error, Ready, bind};
+use super::{Child, Error, Event, Ready, bind};
 use crate::Spec;
 use crate::sock::{AsyncSocket, Socket, WireError};
 use crate::wire::{ToChild, ToParent, unexpected};
@@ -13,16 +13,19 @@ use std::process::ExitStatus;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
 
 /// How long an orderly end may take before the child is killed. Below systemd's own limit of 90 s.
 const STOP_LIMIT: Duration = Duration::from_mins(1);
+/// How often the child is asked whether it still turns.
+const HEARTBEAT: Duration = Duration::from_secs(5);
 
 /// Attaches the network, then serves the child until it has ended.
 pub(super) async fn serve(
     spec: &Spec,
     child: Child,
     socket: Socket,
-    on_ready: impl FnOnce(&Ready),
+    on_event: impl FnMut(Event),
 ) -> Result<End, Error> {
     let mut signals = Signals::new()?;
     let socket = socket.into_async().map_err(Error::Runtime)?;
@@ -34,7 +37,7 @@ pub(super) async fn serve(
     let slirp = Slirp::new(&spec.network, child.0).await?;
     let (state, states) = watch::channel(slirp::State::default());
     // The child mounts meanwhile and may already ask for ports, so both are served at once.
-    let mut served = pin!(Session { child, socket, states, on_ready: Some(on_ready), failure: None }.run(&mut signals));
+    let mut served = pin!(Session { child, socket, states, on_event, failure: None }.run(&mut signals));
     let error = tokio::select! {
         end = &mut served => return end,
         Err(error) = slirp.supervise(state) => error,
@@ -84,14 +87,16 @@ struct Session<F> {
     child: Child,
     socket: AsyncSocket,
     states: watch::Receiver<slirp::State>,
-    on_ready: Option<F>,
+    on_event: F,
     failure: Option<Error>,
 }
 
-impl<F: FnOnce(&Ready)> Session<F> {
+impl<F: FnMut(Event)> Session<F> {
     async fn run(mut self, signals: &mut Signals) -> Result<End, Error> {
         let mut open = true;
         let mut stopping = None;
+        let mut heartbeat = tokio::time::interval(HEARTBEAT);
+        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             // A child that had ended before signals were taken is seen by the first look.
             if let Some(status) = self.status()? {
@@ -106,6 +111,7 @@ impl<F: FnOnce(&Ready)> Session<F> {
                     Err(error) => return Err(error.into()),
                 },
                 Ok(()) = self.states.changed() => self.tell_network().await,
+                _ = heartbeat.tick() => self.say(&ToChild::Ping, &[]).await,
                 news = signals.next() => match (news, stopping) {
                     (News::SomeChildEnded, _) => {}
                     (News::Stop, None) => stopping = Some(self.stop().await),
@@ -130,11 +136,8 @@ impl<F: FnOnce(&Ready)> Session<F> {
                 let fds: Vec<_> = socket.iter().map(|socket| socket.as_fd()).collect();
                 self.say(&ToChild::Bound { id, failure }, &fds).await;
             }
-            ToParent::Ready => {
-                if let Some(on_ready) = self.on_ready.take() {
-                    on_ready(&Ready { child_pid: self.child.0 });
-                }
-            }
+            ToParent::Ready => (self.on_event)(Event::Ready(Ready { child_pid: self.child.0 })),
+            ToParent::Pong => (self.on_event)(Event::Alive),
             ToParent::Failed { message } => self.failure = Some(Error::Child(message)),
             other => return Err(unexpected("a request of the running child", &other).into()),
         }

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use usernetes_api::{PortSpec, Protocol};
 use usernetes_host::CommandExt as _;
 use usernetes_rootless::control::Client;
-use usernetes_rootless::{Spec, enter_command, run_parent};
+use usernetes_rootless::{Event, Spec, enter_command, run_parent};
 
 /// First argument of a process that is a parent.
 pub(crate) const PARENT: &str = "it-parent";
@@ -23,7 +23,11 @@ pub(crate) const NODE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100,
 pub(crate) fn parent(spec: &str) -> ExitCode {
     let text = std::fs::read_to_string(spec).expect("the spec is there");
     let spec: Spec = serde_json::from_str(&text).expect("it is a spec");
-    match run_parent(&spec, |ready| println!("{}", ready.child_pid)) {
+    let tell = |event| match event {
+        Event::Ready(ready) => println!("{}", ready.child_pid),
+        Event::Alive => {}
+    };
+    match run_parent(&spec, tell) {
         Ok(status) => ExitCode::from(u8::try_from(status.code().unwrap_or(255)).unwrap_or(255)),
         Err(error) => {
             let mut text = error.to_string();
