@@ -177,6 +177,15 @@ impl Output {
         }
     }
 
+    /// Neither output contains any of the texts, whatever their case.
+    pub fn says_not(self, texts: &[&str]) -> Result<Self> {
+        let all = format!("{}\n{}", self.stdout, self.stderr).to_lowercase();
+        match texts.iter().find(|t| all.contains(&t.to_lowercase())) {
+            Some(found) => bail!("did not expect {found:?} in the output of\n{self}"),
+            None => Ok(self),
+        }
+    }
+
     /// Its standard output without the white space around.
     pub fn text(&self) -> &str {
         self.stdout.trim()

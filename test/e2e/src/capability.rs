@@ -5,13 +5,15 @@ use nix::unistd::Uid;
 use std::path::Path;
 use std::process::Command;
 
-use crate::product;
+use crate::{guest, product};
 
 /// Something that a scenario cannot do without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
     /// Making hosts: root, namespaces, the programs of Debian's iproute2, uidmap and slirp4netns.
     Hosts,
+    /// Guests: what hosts need, their kernel and disk, ssh.
+    Guests,
     /// The program under test.
     Program,
     /// A bundle.
@@ -25,6 +27,7 @@ impl Need {
     pub(crate) fn check(self) -> Result<()> {
         match self {
             Self::Hosts => hosts(),
+            Self::Guests => guests(),
             Self::Program => product::program().map(drop),
             Self::Bundle => product::bundle().map(drop),
             Self::Command(name) => command(name),
@@ -40,6 +43,15 @@ fn hosts() -> Result<()> {
     }
     ensure!(Path::new("/dev/net/tun").exists(), "no /dev/net/tun: modprobe tun");
     Ok(())
+}
+
+fn guests() -> Result<()> {
+    hosts()?;
+    for program in ["ssh", "taskset"] {
+        let known = crate::run::PATH.split(':').any(|dir| Path::new(dir).join(program).is_file());
+        ensure!(known, "{program} is not installed: apt-get install openssh-client util-linux");
+    }
+    guest::images().map(drop)
 }
 
 /// `help COMMAND` fails with the code of a usage error when there is no such command.

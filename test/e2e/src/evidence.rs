@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::id;
 
+use crate::guest::Guest;
 use crate::host::Host;
 use crate::rig::Rig;
 
@@ -23,7 +24,36 @@ pub(crate) fn keep(suite: &str, scenario: &str, failure: &str, rig: Option<&Rig>
             let _ = fs::write(folder.join("incomplete.txt"), format!("{error:#}"));
         }
     }
+    for guest in rig.map_or(&[][..], Rig::guests) {
+        let folder = dir.join(guest.name());
+        if let Err(error) = of_guest(guest, &folder) {
+            let _ = fs::write(folder.join("incomplete.txt"), format!("{error:#}"));
+        }
+    }
     dir
+}
+
+/// What a guest shows while it is up, and its console in any case.
+fn of_guest(guest: &Guest, dir: &Path) -> Result<()> {
+    fs::create_dir_all(dir)?;
+    fs::write(dir.join("transcript.txt"), guest.transcript().take())?;
+    fs::copy(guest.console(), dir.join("console.txt"))?;
+    let questions = [
+        ("journal.txt", "journalctl --no-pager -b -n 1000", true),
+        ("unit.txt", "systemctl --user --no-pager -l status 'usernetes-*'; systemctl --user cat 'usernetes-*'", false),
+        ("cgroups.txt", "systemd-cgls --no-pager -l; mount; ip addr", true),
+        ("status.txt", "usernetes-rs status", false),
+        ("log.txt", "cd ~/.local/share/usernetes/default/log; tail -n 400 *", false),
+        ("pods.txt", "usernetes-rs kubectl get all,nodes,events -A -o wide --request-timeout=5s", false),
+        ("describe.txt", "usernetes-rs kubectl describe pods,nodes -A --request-timeout=5s", false),
+    ];
+    for (file, script, root) in questions {
+        let run = guest.sh(script).limit(40);
+        let answer = if root { run.root() } else { run }.output();
+        fs::write(dir.join(file), answer.map_or_else(|e| e.to_string(), |o| o.to_string()))?;
+    }
+    let _ = guest.transcript().take();
+    Ok(())
 }
 
 fn of(host: &Host, dir: &Path) -> Result<()> {

@@ -14,7 +14,7 @@ use crate::lan;
 use crate::namespaces::{Inside, enter, found};
 use crate::processes::{self, Process};
 use crate::product::Product;
-use crate::run::{PATH, Run};
+use crate::run::{At, PATH, Run};
 use crate::slot::{SUBIDS, Seat, Slot};
 
 /// Users of the hosts, in order.
@@ -145,7 +145,7 @@ impl Host {
 
     /// Prepares a command of its user.
     pub fn run<S: AsRef<str>>(&self, command: &[S]) -> Run<'_> {
-        Run::new(self, command)
+        Run::new(At::Host(self), command)
     }
 
     /// Prepares a shell script of its user.

@@ -8,6 +8,7 @@ pub mod bench;
 mod capability;
 mod evidence;
 mod first_process;
+mod guest;
 mod host;
 mod lan;
 mod namespaces;
@@ -23,13 +24,14 @@ mod suite;
 
 pub use background::{Background, Output};
 pub use capability::Need;
+pub use guest::Guest;
 pub use host::Host;
 pub use processes::Process;
 pub use program::{keep, program};
 pub use rig::Rig;
-pub use run::Run;
+pub use run::{At, Run};
 pub use space::{Space, pod};
-pub use suite::{Scenario, Shared, main};
+pub use suite::{Crew, Scenario, Shared, main};
 
 /// Address of the switch: gateway and name server of every host.
 pub const SWITCH: &str = "198.51.100.1";

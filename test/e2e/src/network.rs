@@ -47,6 +47,18 @@ impl Switch {
         Ok(())
     }
 
+    /// A socket for the card of a guest: whatever is sent to the interface `name` is on the switch.
+    pub(crate) fn socket(&self, name: &str) -> Result<()> {
+        self.ip(&format!("link add {name} type veth peer name {name}-port"))?;
+        self.ip(&format!("link set {name}-port master br0 up"))?;
+        self.ip(&format!("link set {name} up"))
+    }
+
+    /// Its first process: what is started beside it ends with it.
+    pub(crate) fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
     /// Pulls the cable of a host, or plugs it in again.
     pub(crate) fn cable(&self, host: &Host, plugged: bool) -> Result<()> {
         self.ip(&format!("link set {} {}", host.name(), if plugged { "up" } else { "down" }))

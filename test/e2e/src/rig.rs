@@ -3,21 +3,25 @@
 use anyhow::{Context, Result};
 use std::sync::{Mutex, PoisonError};
 
+use crate::guest::Guest;
 use crate::host::Host;
 use crate::namespaces::{Inside, enter};
 use crate::network::Switch;
 use crate::product::Product;
 use crate::slot::Slot;
+use crate::suite::Crew;
 
 /// Hosts on one switch. Dropping it ends and removes them all.
 pub struct Rig {
     hosts: Vec<Host>,
+    guests: Vec<Guest>,
     switch: Switch,
 }
 
 impl Rig {
     /// A rig with the product on every host, as far as there is one.
-    pub fn new(hosts: usize) -> Result<Self> {
+    pub fn new(crew: impl Into<Crew>) -> Result<Self> {
+        let crew = crew.into();
         let product = Product::find();
         let slot = slot()?;
         let switch = Switch::new()?;
@@ -26,8 +30,19 @@ impl Rig {
             switch.plug(&host)?;
             Ok(host)
         };
-        let hosts = (1..=hosts).map(furnish).collect::<Result<_>>()?;
-        Ok(Self { hosts, switch })
+        let hosts = (1..=crew.hosts).map(furnish).collect::<Result<_>>()?;
+        let guests = (1..=crew.guests).map(|number| Guest::new(slot, number, &switch)).collect::<Result<_>>()?;
+        Ok(Self { hosts, guests, switch })
+    }
+
+    /// The first guest.
+    pub fn guest(&self) -> &Guest {
+        &self.guests[0]
+    }
+
+    /// All guests.
+    pub fn guests(&self) -> &[Guest] {
+        &self.guests
     }
 
     /// The first host.

@@ -8,16 +8,48 @@ use std::thread;
 use std::time::Duration;
 
 use crate::background::{Background, Output};
+use crate::guest::Guest;
 use crate::host::Host;
 use crate::namespaces::{Inside, enter};
 
 /// Where a host's programs are, ours among them.
 pub(crate) const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
 
+/// Where a command runs.
+#[derive(Clone, Copy)]
+pub enum At<'a> {
+    /// On a host that is namespaces of this machine.
+    Host(&'a Host),
+    /// On a host with a kernel of its own.
+    Guest(&'a Guest),
+}
+
+impl<'a> From<&'a Host> for At<'a> {
+    fn from(host: &'a Host) -> Self {
+        Self::Host(host)
+    }
+}
+
+impl<'a> From<&'a Guest> for At<'a> {
+    fn from(guest: &'a Guest) -> Self {
+        Self::Guest(guest)
+    }
+}
+
+impl<'a> At<'a> {
+    /// Prepares `usernetes-rs` with these arguments.
+    pub(crate) fn tool<S: AsRef<str>>(self, arguments: &[S]) -> Run<'a> {
+        match self {
+            Self::Host(host) => host.tool(arguments),
+            Self::Guest(guest) => guest.tool(arguments),
+        }
+    }
+}
+
 /// A command on a host, as its ordinary user unless [`Run::root`] says otherwise.
 #[must_use]
 pub struct Run<'a> {
-    host: &'a Host,
+    at: At<'a>,
     command: Vec<String>,
     env: Vec<(String, String)>,
     input: Option<Vec<u8>>,
@@ -26,10 +58,14 @@ pub struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    pub(crate) fn new<S: AsRef<str>>(host: &'a Host, command: &[S]) -> Self {
+    pub(crate) fn new<S: AsRef<str>>(at: At<'a>, command: &[S]) -> Self {
         let command = command.iter().map(|word| word.as_ref().to_owned()).collect();
-        let env = host.environment();
-        Self { host, command, env, input: None, limit: Duration::from_mins(1), root: false }
+        let env = match at {
+            At::Host(host) => host.environment(),
+            // Its own login makes it.
+            At::Guest(_) => Vec::new(),
+        };
+        Self { at, command, env, input: None, limit: Duration::from_mins(1), root: false }
     }
 
     /// Adds or replaces a variable.
@@ -82,25 +118,51 @@ impl<'a> Run<'a> {
         let stdin = if self.input.is_some() { Stdio::piped() } else { Stdio::null() };
         let mut command = self.command();
         command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-        let mut child = enter(self.host.pid(), Inside::Everything, move || Ok(command.spawn()?))
+        let (namespaces, user, transcript) = match self.at {
+            At::Host(host) => (host.pid(), host.user().to_owned(), host.transcript()),
+            At::Guest(guest) => (guest.switch(), guest.name(), guest.transcript()),
+        };
+        let mut child = enter(namespaces, Inside::Everything, move || Ok(command.spawn()?))
             .with_context(|| format!("cannot start {shown}"))?;
         if let (Some(text), Some(mut stdin)) = (self.input, child.stdin.take()) {
             // Who reads it slowly, or not at all, must not block us.
             thread::spawn(move || stdin.write_all(&text));
         }
-        Ok(Background::new(format!("{}: {shown}", self.host.user()), child, self.host.transcript()))
+        Ok(Background::new(format!("{user}: {shown}"), child, transcript))
     }
 
     fn command(&self) -> Command {
+        match self.at {
+            At::Host(host) => self.on_host(host),
+            At::Guest(guest) => self.on_guest(guest),
+        }
+    }
+
+    fn on_host(&self, host: &Host) -> Command {
         let mut command = Command::new("setpriv");
         if !self.root {
-            let uid = self.host.uid().to_string();
+            let uid = host.uid().to_string();
             command.args(["--reuid", &uid, "--regid", &uid, "--init-groups", "--inh-caps=-all"]);
         }
         command.arg("--").args(&self.command);
         command.env_clear().envs(self.env.iter().map(|(name, value)| (name, value)));
-        let home = self.host.home();
+        let home = host.home();
         command.current_dir(if self.root { "/" } else { &home });
         command
     }
+
+    /// The login shell at the other end takes one line.
+    fn on_guest(&self, guest: &Guest) -> Command {
+        let login = guest.login(if self.root { "root" } else { "alice" });
+        let mut words = vec!["exec".to_owned(), "env".to_owned()];
+        words.extend(self.env.iter().map(|(name, value)| quote(&format!("{name}={value}"))));
+        words.extend(self.command.iter().map(|word| quote(word)));
+        let mut command = Command::new(&login[0]);
+        command.args(&login[1..]).arg(words.join(" "));
+        command
+    }
+}
+
+fn quote(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
 }

@@ -3,21 +3,21 @@
 use anyhow::Result;
 
 use crate::background::Output;
-use crate::host::Host;
-use crate::run::Run;
+use crate::run::{At, Run};
 
 /// A Kubernetes namespace, removed in the background when dropped.
 pub struct Space<'a> {
-    host: &'a Host,
+    at: At<'a>,
     name: String,
     ours: bool,
 }
 
 impl<'a> Space<'a> {
     /// Makes it and waits until pods can be made in it.
-    pub fn new(host: &'a Host, name: &str) -> Result<Self> {
-        host.kubectl(&["create", "namespace", name])?;
-        let space = Self { host, name: name.to_owned(), ours: true };
+    pub fn new(at: impl Into<At<'a>>, name: &str) -> Result<Self> {
+        let at = at.into();
+        at.tool(&["kubectl", "create", "namespace", name]).ok()?;
+        let space = Self { at, name: name.to_owned(), ours: true };
         // One at a time: of two that are missing kubectl makes one error, which it takes for another kind and gives up.
         for object in ["serviceaccount/default", "configmap/kube-root-ca.crt"] {
             space.kubectl(&["wait", "--for=create", object, "--timeout=60s"])?;
@@ -26,14 +26,14 @@ impl<'a> Space<'a> {
     }
 
     /// One that is there already and stays.
-    pub fn existing(host: &'a Host, name: &str) -> Self {
-        Self { host, name: name.to_owned(), ours: false }
+    pub fn existing(at: impl Into<At<'a>>, name: &str) -> Self {
+        Self { at: at.into(), name: name.to_owned(), ours: false }
     }
 
     /// Prepares kubectl in this namespace.
     pub fn prepare<S: AsRef<str>>(&self, arguments: &[S]) -> Run<'a> {
         let words = ["kubectl", "-n", &self.name].into_iter();
-        self.host.tool(&words.chain(arguments.iter().map(AsRef::as_ref)).collect::<Vec<_>>())
+        self.at.tool(&words.chain(arguments.iter().map(AsRef::as_ref)).collect::<Vec<_>>())
     }
 
     /// Runs kubectl in this namespace, which must succeed.
@@ -80,7 +80,7 @@ impl Drop for Space<'_> {
         if !self.ours {
             return;
         }
-        let _ = self.host.tool(&["kubectl", "delete", "namespace", &self.name, "--wait=false"]).limit(30).output();
+        let _ = self.at.tool(&["kubectl", "delete", "namespace", &self.name, "--wait=false"]).limit(30).output();
     }
 }
 

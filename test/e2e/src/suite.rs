@@ -24,16 +24,38 @@ pub struct Scenario {
 
 enum Stage {
     /// Hosts of its own.
-    Own(usize, fn(&Rig) -> Result<()>),
+    Own(Crew, fn(&Rig) -> Result<()>),
     /// The cluster that all scenarios of its kind in this binary share.
     Shared(fn(&Rig) -> Result<()>),
+}
+
+/// Who is on the switch.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Crew {
+    /// Hosts that are namespaces of this machine.
+    pub hosts: usize,
+    /// Hosts with a kernel and a systemd of their own.
+    pub guests: usize,
+}
+
+impl Crew {
+    /// So many guests and no host.
+    pub const fn guests(guests: usize) -> Self {
+        Self { hosts: 0, guests }
+    }
+}
+
+impl From<usize> for Crew {
+    fn from(hosts: usize) -> Self {
+        Self { hosts, guests: 0 }
+    }
 }
 
 /// The cluster that scenarios of a binary share: so many hosts, and what makes the cluster of them.
 #[derive(Clone, Copy)]
 pub struct Shared {
-    /// How many hosts.
-    pub hosts: usize,
+    /// Who is on the switch.
+    pub crew: Crew,
     /// Makes the cluster.
     pub raise: fn(&Rig) -> Result<()>,
 }
@@ -42,14 +64,19 @@ type Cluster = Arc<Mutex<Option<Result<Rig, String>>>>;
 
 impl Scenario {
     /// A scenario with fresh hosts.
-    pub fn own(name: &'static str, hosts: usize, needs: &[Need], play: fn(&Rig) -> Result<()>) -> Self {
-        Self { name, needs: needs.to_vec(), stage: Stage::Own(hosts, play) }
+    pub fn own(name: &'static str, crew: impl Into<Crew>, needs: &[Need], play: fn(&Rig) -> Result<()>) -> Self {
+        Self { name, needs: needs.to_vec(), stage: Stage::Own(crew.into(), play) }
     }
 
     /// A scenario on the shared cluster.
     pub fn shared(name: &'static str, play: fn(&Rig) -> Result<()>) -> Self {
         let needs = vec![Need::Hosts, Need::Program, Need::Bundle, Need::Command("init")];
         Self { name, needs, stage: Stage::Shared(play) }
+    }
+
+    /// A scenario on the shared cluster, whose crew needs something else than hosts.
+    pub fn raised(name: &'static str, needs: &[Need], play: fn(&Rig) -> Result<()>) -> Self {
+        Self { name, needs: needs.to_vec(), stage: Stage::Shared(play) }
     }
 
     fn trial(self, suite: &'static str, cluster: Cluster, plan: Option<Shared>) -> Trial {
@@ -60,7 +87,7 @@ impl Scenario {
                 return if strict { Err(Failed::from(reason)) } else { Ok(Completion::ignored_with(reason)) };
             }
             let played = match self.stage {
-                Stage::Own(hosts, play) => own(suite, self.name, hosts, play),
+                Stage::Own(crew, play) => own(suite, self.name, crew, play),
                 Stage::Shared(play) => shared(suite, self.name, &cluster, plan, play),
             };
             played.map(|()| Completion::Completed).map_err(Failed::from)
@@ -68,8 +95,8 @@ impl Scenario {
     }
 }
 
-fn own(suite: &str, name: &str, hosts: usize, play: fn(&Rig) -> Result<()>) -> Result<(), String> {
-    let rig = Rig::new(hosts).map_err(|e| format!("cannot make the hosts: {e:#}"))?;
+fn own(suite: &str, name: &str, crew: Crew, play: fn(&Rig) -> Result<()>) -> Result<(), String> {
+    let rig = Rig::new(crew).map_err(|e| format!("cannot make the hosts: {e:#}"))?;
     on(suite, name, &rig, play)
 }
 
@@ -84,7 +111,7 @@ fn shared(
     let mut cluster = cluster.lock().unwrap_or_else(PoisonError::into_inner);
     let rig = cluster.get_or_insert_with(|| {
         let plan = plan.ok_or("this binary has none")?;
-        let rig = Rig::new(plan.hosts).map_err(|e| format!("cannot make the hosts: {e:#}"))?;
+        let rig = Rig::new(plan.crew).map_err(|e| format!("cannot make the hosts: {e:#}"))?;
         on(suite, "shared-cluster", &rig, plan.raise)?;
         Ok(rig)
     });

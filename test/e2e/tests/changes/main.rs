@@ -17,7 +17,7 @@ fn main() -> ExitCode {
         Scenario::shared("worker_drains_and_leaves", leaving::worker_drains_and_leaves),
         Scenario::shared("host_is_gone", leaving::host_is_gone),
     ];
-    suite("changes", scenarios, Some(Shared { hosts: 3, raise }))
+    suite("changes", scenarios, Some(Shared { crew: 3.into(), raise }))
 }
 
 fn raise(rig: &Rig) -> Result<()> {

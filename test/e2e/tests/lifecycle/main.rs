@@ -33,7 +33,7 @@ fn main() -> ExitCode {
         own("killed_init_resumes", interrupted::by_sigkill),
         own("state_where_overlay_does_not_work", reset::state_where_overlay_does_not_work),
     ];
-    let shared = Shared { hosts: 1, raise: |rig| rig.host().init::<&str>(&[]).ok().map(drop) };
+    let shared = Shared { crew: 1.into(), raise: |rig| rig.host().init::<&str>(&[]).ok().map(drop) };
     suite("lifecycle", scenarios, Some(shared))
 }
 

@@ -17,7 +17,7 @@ use usernetes_e2e::{Host, Need, Rig, Run, Scenario, Shared, Space, main as suite
 const NEEDS: [Need; 4] = [Need::Hosts, Need::Program, Need::Bundle, Need::Command("init")];
 
 fn main() -> ExitCode {
-    suite("multi", scenarios(), Some(Shared { hosts: 3, raise }))
+    suite("multi", scenarios(), Some(Shared { crew: 3.into(), raise }))
 }
 
 fn scenarios() -> Vec<Scenario> {

@@ -45,7 +45,7 @@ fn main() -> ExitCode {
         Scenario::shared("local_volume", volumes::local_volume),
         Scenario::shared("mounts_propagate", volumes::mounts_propagate),
     ];
-    suite("single", scenarios, Some(Shared { hosts: 1, raise }))
+    suite("single", scenarios, Some(Shared { crew: 1.into(), raise }))
 }
 
 /// The one `init`. What it says and leaves is checked here, because only here it is from nothing.

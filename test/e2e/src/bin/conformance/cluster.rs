@@ -10,7 +10,7 @@ pub(crate) const TOOLS: &str = "/srv/conformance";
 
 /// `init` on the first host, `join` on the others at the same time, then the images on all of them.
 pub(crate) fn raise(nodes: u8, tools: &Path) -> Result<Rig> {
-    let rig = Rig::new(nodes.into()).context("cannot make the hosts")?;
+    let rig = Rig::new(usize::from(nodes)).context("cannot make the hosts")?;
     let [first, workers @ ..] = rig.hosts() else { anyhow::bail!("no hosts") };
     first.init::<&str>(&[]).ok()?;
     let token = first.tool(&["token", "create"]).ok()?.text().to_owned();

@@ -1,0 +1,231 @@
+//! A guest: a real host with a kernel and systemd of its own, which is a user-mode Linux on the switch.
+
+use anyhow::{Context, Result, bail, ensure};
+use std::fs::{self, File};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::background::Output;
+use crate::host::{Transcript, WORKFLOW};
+use crate::namespaces::{Inside, enter};
+use crate::network::Switch;
+use crate::product;
+use crate::run::{At, Run};
+use crate::slot::{Seat, Slot};
+
+/// Long enough for a machine that does other things, too.
+const BOOT: Duration = Duration::from_mins(3);
+const POWER_OFF: Duration = Duration::from_mins(1);
+/// A guest's kernel and its programs take turns at every system call: on two processors that takes thrice the time.
+const PROCESSOR: &str = "1";
+const MEMORY: &str = "4G";
+
+/// A guest with systemd, the user alice and the product; dropping it ends it and removes its disk.
+pub struct Guest {
+    slot: &'static Slot,
+    seat: Seat,
+    number: usize,
+    switch: u32,
+    image: PathBuf,
+    bundle: PathBuf,
+    machine: Mutex<Option<Child>>,
+    transcript: Transcript,
+}
+
+impl Guest {
+    /// Guest `number` (from 1), up, with the program under test in its place.
+    pub(crate) fn new(slot: &'static Slot, number: usize, switch: &Switch) -> Result<Self> {
+        let (image, bundle) = (images()?, product::bundle()?);
+        let seat = slot.seat()?;
+        fs::create_dir_all(&seat.dir)?;
+        let (machine, transcript) = (Mutex::default(), Transcript::default());
+        let guest = Self { slot, seat, number, switch: switch.pid(), image, bundle, machine, transcript };
+        switch.socket(&guest.name())?;
+        guest.power_on()?;
+        guest.install(&product::program()?)?;
+        Ok(guest)
+    }
+
+    /// Its host name.
+    pub fn name(&self) -> String {
+        format!("guest{}", self.number)
+    }
+
+    /// Its address on the switch.
+    pub fn address(&self) -> String {
+        format!("198.51.100.{}", 20 + self.number)
+    }
+
+    pub(crate) fn switch(&self) -> u32 {
+        self.switch
+    }
+
+    pub(crate) fn transcript(&self) -> Transcript {
+        self.transcript.clone()
+    }
+
+    /// The command that logs in as a user.
+    pub(crate) fn login(&self, user: &str) -> Vec<String> {
+        let key = self.image.join("key").display().to_string();
+        let options = ["BatchMode=yes", "ConnectTimeout=3", "IdentitiesOnly=yes", "LogLevel=ERROR"];
+        let known = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "ServerAliveInterval=20"];
+        let mut words: Vec<String> = ["ssh", "-F", "none", "-i", &key].map(str::to_owned).into();
+        words.extend(options.into_iter().chain(known).flat_map(|option| ["-o".to_owned(), option.to_owned()]));
+        words.extend([format!("{user}@{}", self.address()), "--".to_owned()]);
+        words
+    }
+
+    /// Boots it and waits until it takes logins.
+    pub fn power_on(&self) -> Result<()> {
+        let log = File::options().create(true).append(true).open(self.console())?;
+        let mut command = Command::new("taskset");
+        command.args(["-c", PROCESSOR]).arg(self.image.join("linux")).args(self.arguments());
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0);
+        let child =
+            enter(self.switch, Inside::Everything, move || Ok(command.spawn()?)).context("cannot boot a guest")?;
+        *self.machine() = Some(child);
+        self.wait_for_login()
+    }
+
+    fn arguments(&self) -> Vec<String> {
+        let dir = self.seat.dir.display();
+        let (name, address, number) = (self.name(), self.address(), self.number);
+        let line = format!(
+            "mem={MEMORY} seccomp=on ncpus=1 umid={name} uml_dir={dir} \
+             ubd0={dir}/disk,{image}/root.img root=/dev/ubda rw \
+             con0=null,fd:1 con=null ssl=null console=tty0 \
+             vec0:transport=raw,ifname={name},depth=128,gro=1,mac=52:54:00:00:00:{number:02} \
+             ip={address}::{switch}:255.255.255.0:{name}:vec0:off systemd.hostname={name} \
+             systemd.mount-extra=bundle:{at}:hostfs:ro,hostfs={bundle}",
+            image = self.image.display(),
+            switch = crate::SWITCH,
+            at = product::BUNDLE,
+            bundle = self.bundle.display(),
+        );
+        line.split(' ').map(str::to_owned).collect()
+    }
+
+    fn wait_for_login(&self) -> Result<()> {
+        let end = Instant::now() + BOOT;
+        loop {
+            if self.admin("true").is_ok() {
+                return Ok(());
+            }
+            if let Some(status) = self.machine().as_mut().context("it is off")?.try_wait()? {
+                bail!("{} ended at boot ({status}):\n{}", self.name(), self.last_words());
+            }
+            ensure!(Instant::now() < end, "{} takes no login:\n{}", self.name(), self.last_words());
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    fn install(&self, program: &Path) -> Result<()> {
+        let script = "cat > /usr/local/bin/usernetes-rs; chmod 755 /usr/local/bin/usernetes-rs";
+        self.sh(script).root().input(fs::read(program)?).ok().context("cannot copy the program")?;
+        Ok(())
+    }
+
+    /// Cuts its power.
+    pub fn power_cut(&self) -> Result<()> {
+        let Some(mut child) = self.machine().take() else { return Ok(()) };
+        // Its kernel and the programs on it are processes of one group.
+        let group = nix::unistd::Pid::from_raw(child.id().cast_signed());
+        nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL)?;
+        child.wait()?;
+        Ok(())
+    }
+
+    /// Shuts it down in order and boots it again.
+    pub fn reboot(&self) -> Result<()> {
+        // The connection may end before the command.
+        let _ = self.sh("systemctl poweroff").root().output()?;
+        let end = Instant::now() + POWER_OFF;
+        while self.machine().as_mut().context("it is off")?.try_wait()?.is_none() {
+            ensure!(Instant::now() < end, "{} does not shut down:\n{}", self.name(), self.last_words());
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        *self.machine() = None;
+        self.power_on()
+    }
+
+    fn machine(&self) -> MutexGuard<'_, Option<Child>> {
+        self.machine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn console(&self) -> PathBuf {
+        self.seat.dir.join("console")
+    }
+
+    fn last_words(&self) -> String {
+        let text = fs::read(self.console()).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(30)..].join("\n")
+    }
+
+    /// Prepares a command of alice, who logs in for it.
+    pub fn run<S: AsRef<str>>(&self, command: &[S]) -> Run<'_> {
+        Run::new(At::Guest(self), command)
+    }
+
+    /// Prepares a shell script of alice.
+    pub fn sh(&self, script: &str) -> Run<'_> {
+        self.run(&["sh", "-euc", script])
+    }
+
+    /// Runs a shell script as root, which must succeed.
+    pub fn admin(&self, script: &str) -> Result<Output> {
+        self.sh(script).root().ok()
+    }
+
+    /// Prepares `usernetes-rs` with these arguments.
+    pub fn tool<S: AsRef<str>>(&self, arguments: &[S]) -> Run<'_> {
+        let words = std::iter::once("usernetes-rs").chain(arguments.iter().map(AsRef::as_ref));
+        self.run(&words.collect::<Vec<_>>()).limit(WORKFLOW)
+    }
+
+    /// Prepares `usernetes-rs init` with the bundle under test and these further arguments.
+    pub fn init<S: AsRef<str>>(&self, arguments: &[S]) -> Run<'_> {
+        let words = ["init", "--bundle", product::BUNDLE].into_iter();
+        self.tool(&words.chain(arguments.iter().map(AsRef::as_ref)).collect::<Vec<_>>())
+    }
+
+    /// Runs `usernetes-rs kubectl` with these arguments, which must succeed.
+    pub fn kubectl<S: AsRef<str>>(&self, arguments: &[S]) -> Result<Output> {
+        let words = std::iter::once("kubectl").chain(arguments.iter().map(AsRef::as_ref));
+        self.tool(&words.collect::<Vec<_>>()).ok()
+    }
+
+    /// Repeats a question until it is answered with yes. For things that cannot be watched.
+    pub fn until(&self, what: &str, seconds: u64, mut question: impl FnMut(&Self) -> Result<bool>) -> Result<()> {
+        let end = Instant::now() + Duration::from_secs(seconds);
+        while !question(self)? {
+            ensure!(Instant::now() < end, "not within {seconds} s: {what}");
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        if let Err(error) = self.power_cut().and_then(|()| self.slot.free(&self.seat)) {
+            crate::suite::complain(&format!("{}: {error:#}", self.name()));
+        }
+    }
+}
+
+/// `U7S_REALHOST`, else what `hack/realhost` made last.
+pub(crate) fn images() -> Result<PathBuf> {
+    let given = std::env::var_os("U7S_REALHOST").map(PathBuf::from);
+    let built = std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache/usernetes-dev/realhost/current"));
+    let path = given.or(built).context("neither U7S_REALHOST nor HOME is set")?;
+    let path = fs::canonicalize(&path).with_context(|| format!("no guests at {}: hack/realhost", path.display()))?;
+    for file in ["linux", "root.img", "key"] {
+        ensure!(path.join(file).is_file(), "{} has no {file}", path.display());
+    }
+    Ok(path)
+}

@@ -1,0 +1,61 @@
+//! Limits of pods, as the kernel has them, and what the kubelet counts.
+
+use anyhow::{Context, Result, ensure};
+use usernetes_e2e::{Rig, Space, pod};
+
+const RESOURCES: &str = "    resources: {limits: {cpu: 200m, memory: 64Mi}}\n";
+
+pub(crate) fn hold(rig: &Rig) -> Result<()> {
+    let space = Space::new(rig.guest(), "limits")?;
+    space.apply(&(pod("limited", "sleep 3600", "") + RESOURCES))?;
+    space.pod("free", "sleep 3600")?;
+    space.ready(&["pod/limited", "pod/free"])?;
+    let read = |pod: &str, file: &str| space.sh(pod, &format!("cat /sys/fs/cgroup/{file}"));
+    for (pod, file, value) in [
+        ("limited", "memory.max", "67108864"),
+        ("limited", "cpu.max", "20000 100000"),
+        ("free", "memory.max", "max"),
+        ("free", "cpu.max", "max 100000"),
+    ] {
+        let is = read(pod, file)?;
+        ensure!(is == value, "{file} of {pod} is {is:?}");
+    }
+    // The node's own limit of processes is the unit's; a pod's is the kubelet's podPidsLimit, where it is set.
+    ensure!(!read("limited", "pids.current")?.is_empty(), "processes are not counted");
+    ensure!(space.field("pod/limited", ".status.qosClass")? == "Guaranteed", "not guaranteed");
+    throttled(&space)
+}
+
+/// A busy pod gets its fifth of a processor.
+fn throttled(space: &Space) -> Result<()> {
+    space.kubectl(&["exec", "limited", "--", "timeout", "3", "sh", "-c", "while :; do :; done"]).ok();
+    let stat = space.sh("limited", "cat /sys/fs/cgroup/cpu.stat")?;
+    let count = stat.lines().find_map(|line| line.strip_prefix("nr_throttled ")).context("no nr_throttled")?;
+    ensure!(count.parse::<u32>()? > 5, "hardly throttled:\n{stat}");
+    Ok(())
+}
+
+pub(crate) fn hog(rig: &Rig) -> Result<()> {
+    let space = Space::new(rig.guest(), "hog")?;
+    let hog = pod("hog", "head -c 200m /dev/zero | tail -c 190m > /dev/null", "  restartPolicy: Never");
+    space.apply(&(hog + RESOURCES))?;
+    space.wait("jsonpath={.status.phase}=Failed", &["pod/hog"])?;
+    let reason = space.field("pod/hog", ".status.containerStatuses[0].state.terminated.reason")?;
+    ensure!(reason == "OOMKilled", "the hog ended as {reason:?}");
+    Ok(())
+}
+
+/// What `kubectl top` rests on.
+pub(crate) fn usage(rig: &Rig) -> Result<()> {
+    let guest = rig.guest();
+    let path = "/api/v1/nodes/guest1/proxy/stats/summary";
+    guest.until("the kubelet counts the pod's memory and processor time", 60, |guest| {
+        let summary = guest.kubectl(&["get", "--raw", path])?.json()?;
+        let pods = summary["pods"].as_array().context("no pods in the summary")?;
+        let keeper = pods.iter().find(|pod| pod["podRef"]["name"] == "keeper").context("no pod keeper")?;
+        let positive = |value: &serde_json::Value| value.as_u64().is_some_and(|number| number > 0);
+        Ok(positive(&keeper["memory"]["workingSetBytes"])
+            && positive(&keeper["cpu"]["usageCoreNanoSeconds"])
+            && positive(&summary["node"]["memory"]["workingSetBytes"]))
+    })
+}

@@ -1,0 +1,81 @@
+//! What a login gives and does not give: delegation, a service manager, lingering.
+
+use anyhow::{Context, Result, ensure};
+use usernetes_e2e::{Guest, Output, Rig, Space};
+
+use crate::{cure, cures, is_well};
+
+/// The warning, or the passing, of one check of `preflight`.
+fn finding(output: &Output, check: &str) -> Result<serde_json::Value> {
+    let parsed = output.stdout.lines().map(serde_json::from_str).collect::<Result<Vec<serde_json::Value>, _>>()?;
+    parsed.into_iter().find(|f| f["check"] == check).with_context(|| format!("no finding {check} in\n{output}"))
+}
+
+fn cgroups(guest: &Guest) -> Result<String> {
+    let status = guest.tool(&["status", "-o", "json"]).output()?.json()?;
+    Ok(status["node"]["cgroups"].as_str().unwrap_or_default().to_owned())
+}
+
+/// Such a node would say that it is Ready, and no pod would start on it.
+pub(crate) fn without_cpu(rig: &Rig) -> Result<()> {
+    let guest = rig.guest();
+    guest.admin(
+        "loginctl enable-linger alice; mkdir -p /etc/systemd/system/user@.service.d
+         printf '[Service]\\nDelegate=memory pids\\n' > /etc/systemd/system/user@.service.d/delegate.conf
+         systemctl daemon-reload; systemctl restart user@1000.service",
+    )?;
+    let preflight = guest.tool(&["preflight", "--bundle", "/srv/bundle", "-o", "json"]).ok()?;
+    let warning = finding(&preflight, "CgroupDelegation")?;
+    let message = warning["message"].as_str().unwrap_or_default();
+    ensure!(message.ends_with("user@1000.service lacks the controllers cpu"), "the warning says {message:?}");
+    guest.init::<&str>(&["--cgroups", "delegated"]).output()?.exits(1)?.says(&["lacks the controllers cpu", "cure"])?;
+    guest.tool(&["reset", "--force"]).ok()?;
+    guest.init::<&str>(&[]).ok()?.says(&["cgroups none", "limits of pods are not enforced"])?;
+    let space = Space::new(guest, "no-limits")?;
+    space.pod("main", "sleep 36000")?;
+    space.ready(&["pod/main"])?;
+    // What is printed as the cure is one, and the node notices when it starts again with the user's services.
+    cure(guest, &warning)?;
+    is_well(guest)?;
+    ensure!(cgroups(guest)? == "delegated", "still cgroups {}", cgroups(guest)?);
+    guest.until("the pod runs again", 120, |_| {
+        Ok(space.prepare(&["exec", "main", "--", "true"]).output()?.code() == Some(0))
+    })
+}
+
+/// As by `sudo -u` or cron: no login, no service manager.
+pub(crate) fn without_manager(rig: &Rig) -> Result<()> {
+    let guest = rig.guest();
+    let bare = |words: &str| {
+        let user =
+            "cd /home/alice; exec setpriv --reuid alice --regid alice --init-groups env -i HOME=/home/alice USER=alice";
+        guest.sh(&format!("{user} PATH=$PATH usernetes-rs {words}")).root().limit(300)
+    };
+    guest.admin("loginctl terminate-user alice; while systemctl is-active -q user@1000; do sleep 0.2; done")?;
+    let warning = finding(&bare("preflight --bundle /srv/bundle -o json").ok()?, "UserManager")?;
+    bare("init --bundle /srv/bundle").ok()?.says(&["detached process", "cgroups none"])?;
+    bare("kubectl wait --for=condition=Ready nodes --all --timeout=60s").ok()?;
+    bare("reset --force").ok()?;
+    cure(guest, &warning)?;
+    guest.until("the service manager is up", 60, |guest| {
+        Ok(guest.sh("test -S /run/user/1000/systemd/private").root().output()?.code() == Some(0))
+    })?;
+    let cured = bare("preflight --bundle /srv/bundle -o json").ok()?;
+    ensure!(finding(&cured, "UserManager").is_err(), "still warned:\n{cured}");
+    ensure!(finding(&cured, "CgroupDelegation").is_err(), "still warned:\n{cured}");
+    Ok(())
+}
+
+/// Logging out stops the cluster, as was warned; logging in brings it back.
+pub(crate) fn without_linger(rig: &Rig) -> Result<()> {
+    let guest = rig.guest();
+    let preflight = guest.tool(&["preflight", "--bundle", "/srv/bundle", "-o", "json"]).ok()?;
+    ensure!(!cures(&preflight)?.is_empty(), "no cures in\n{preflight}");
+    finding(&preflight, "Linger")?;
+    guest.init::<&str>(&[]).ok()?.says(&["Linger", "the cluster stops when you log out"])?;
+    guest.until("the cluster stops after the logout", 120, |guest| {
+        Ok(guest.sh("test -e /run/user/1000").root().output()?.code() == Some(1))
+    })?;
+    ensure!(guest.admin("pgrep -u 1000 -c . || true")?.text() == "0", "processes are left");
+    is_well(guest)
+}

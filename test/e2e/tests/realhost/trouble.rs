@@ -1,0 +1,60 @@
+//! Trouble at the wrong moment.
+
+use anyhow::{Result, ensure};
+use std::time::Duration;
+use usernetes_e2e::{Rig, Space};
+
+use crate::is_well;
+
+/// The power fails while `init` works; the same command finishes what it began.
+pub(crate) fn init_cut(rig: &Rig) -> Result<()> {
+    let guest = rig.guest();
+    guest.admin("loginctl enable-linger alice")?;
+    let init = guest.init::<&str>(&[]).spawn()?;
+    init.line(Duration::from_mins(2), |line| line.contains("[node-start]"))?;
+    guest.power_cut()?;
+    drop(init);
+    guest.power_on()?;
+    guest.init::<&str>(&[]).ok()?;
+    is_well(guest)
+}
+
+/// etcd, and everything else that writes, outlives a full disk.
+pub(crate) fn disk_full(rig: &Rig) -> Result<()> {
+    let guest = rig.guest();
+    guest.admin("loginctl enable-linger alice")?;
+    guest.init::<&str>(&[]).ok()?;
+    let space = Space::new(guest, "before")?;
+    space.kubectl(&["create", "configmap", "kept", "--from-literal=key=value"])?;
+    // Blocks are taken without being written, also those that only root may have.
+    guest
+        .admin("fallocate -l $(($(stat -f -c '%f*%S' /) - 65536)) /filler || true; dd if=/dev/zero of=/rest || true")?;
+    let refused =
+        space.prepare(&["create", "configmap", "lost", &format!("--from-literal=key={}", "x".repeat(500_000))]);
+    ensure!(!refused.limit(60).output()?.status.success(), "a full disk takes more");
+    guest.admin("rm -f /filler /rest")?;
+    is_well(guest)?;
+    ensure!(space.field("configmap/kept", ".data.key")? == "value", "the ConfigMap is lost");
+    space.pod("main", "sleep 3600")?;
+    space.ready(&["pod/main"])
+}
+
+/// At boot the network may be later than the user's services.
+pub(crate) fn late_address(rig: &Rig) -> Result<()> {
+    let guest = rig.guest();
+    guest.admin("loginctl enable-linger alice")?;
+    guest.init::<&str>(&[]).ok()?;
+    // By a service of the system: the login goes with the address.
+    guest.admin(
+        "systemd-run --unit late sh -euxc '
+           networkctl down vec0; ip addr flush dev vec0; systemctl restart user@1000; sleep 20
+           networkctl up vec0; networkctl reconfigure vec0'",
+    )?;
+    guest.until("the address is back", 120, |guest| {
+        Ok(guest.sh("systemctl is-active --quiet late").root().output()?.code() == Some(3))
+    })?;
+    is_well(guest)?;
+    let journal = guest.admin("journalctl -b --no-pager -u user@1000")?;
+    ensure!(!journal.text().contains("usernetes-default.service: Failed"), "the unit failed:\n{journal}");
+    Ok(())
+}

@@ -1,0 +1,105 @@
+//! The user unit: how it is made, what it leaves when it stops, and who brings it back.
+
+use anyhow::{Result, ensure};
+use usernetes_e2e::{Guest, Rig, Space};
+
+use crate::is_well;
+
+const UNIT: &str = "usernetes-default.service";
+
+/// One property of the unit.
+pub(crate) fn property(guest: &Guest, name: &str) -> Result<String> {
+    Ok(guest.run(&["systemctl", "--user", "show", "--value", "-p", name, UNIT]).ok()?.text().to_owned())
+}
+
+pub(crate) fn made(rig: &Rig) -> Result<()> {
+    let guest = rig.guest();
+    let wanted = [
+        ("ActiveState", "active"),
+        ("UnitFileState", "enabled"),
+        ("Type", "notify"),
+        ("Delegate", "yes"),
+        ("Restart", "on-failure"),
+        ("NRestarts", "0"),
+    ];
+    for (name, value) in wanted {
+        let is = property(guest, name)?;
+        ensure!(is == value, "{name} of the unit is {is:?}");
+    }
+    ensure!(property(guest, "WatchdogUSec")? != "0", "nobody watches the unit");
+    guest.kubectl(&["wait", "--for=condition=Ready", "nodes", "--all", "--timeout=120s"])?;
+    is_well(guest)?;
+    // Further data that later scenarios look for.
+    guest.kubectl(&["create", "namespace", "kept"])?;
+    let space = Space::existing(guest, "kept");
+    space.kubectl(&["wait", "--for=create", "serviceaccount/default", "--timeout=60s"])?;
+    space.kubectl(&["create", "configmap", "kept", "--from-literal=key=value"])?;
+    space.pod("keeper", "sleep 36000")?;
+    space.ready(&["pod/keeper"])
+}
+
+/// The data is there and the pod runs again: not as the API server remembers it, but so that it can be entered.
+pub(crate) fn still_there(guest: &Guest) -> Result<()> {
+    is_well(guest)?;
+    let space = Space::existing(guest, "kept");
+    ensure!(space.field("configmap/kept", ".data.key")? == "value", "the ConfigMap is lost");
+    guest.until("the pod runs again", 120, |_| {
+        Ok(space.prepare(&["exec", "keeper", "--", "true"]).output()?.code() == Some(0))
+    })
+}
+
+pub(crate) fn stopped(rig: &Rig) -> Result<()> {
+    let guest = rig.guest();
+    let cgroup = property(guest, "ControlGroup")?;
+    guest.run(&["systemctl", "--user", "stop", UNIT]).limit(150).ok()?;
+    ensure!(property(guest, "ActiveState")? == "inactive", "a stopped unit is {}", property(guest, "ActiveState")?);
+    ensure!(property(guest, "Result")? == "success", "stopping ended with {}", property(guest, "Result")?);
+    let left = guest.admin(&format!("test ! -e /sys/fs/cgroup{cgroup} || find /sys/fs/cgroup{cgroup} -type d"))?;
+    ensure!(left.text().is_empty(), "cgroups are left:\n{left}");
+    nobody_left(guest)?;
+    guest.run(&["systemctl", "--user", "start", UNIT]).limit(150).ok()?;
+    still_there(guest)
+}
+
+/// No process of a subordinate id, and none of ours.
+fn nobody_left(guest: &Guest) -> Result<()> {
+    let ours = guest.admin("ps -eo pid,uid,args | awk '$2 >= 100000 || /[u]sernetes|[s]lirp4netns|[k]ubelet/'")?;
+    ensure!(ours.text().is_empty(), "processes are left:\n{ours}");
+    Ok(())
+}
+
+fn main_pid(guest: &Guest) -> Result<u32> {
+    Ok(property(guest, "MainPID")?.parse()?)
+}
+
+pub(crate) fn parent_killed(rig: &Rig) -> Result<()> {
+    let guest = rig.guest();
+    let before = main_pid(guest)?;
+    guest.sh(&format!("kill -9 {before}")).ok()?;
+    comes_back(guest, before)
+}
+
+/// A process that no longer does anything says nothing either, and systemd ends it.
+pub(crate) fn parent_hung(rig: &Rig) -> Result<()> {
+    let guest = rig.guest();
+    let before = main_pid(guest)?;
+    guest.sh(&format!("kill -STOP {before}")).ok()?;
+    comes_back(guest, before)?;
+    ensure!(
+        guest
+            .sh("journalctl --user -u usernetes-default.service -n 200 --no-pager")
+            .ok()?
+            .text()
+            .contains("Watchdog timeout"),
+        "it was not the watchdog"
+    );
+    Ok(())
+}
+
+fn comes_back(guest: &Guest, before: u32) -> Result<()> {
+    guest.until("systemd has started the unit again", 180, |guest| {
+        let now = main_pid(guest)?;
+        Ok(now != 0 && now != before && property(guest, "ActiveState")? == "active")
+    })?;
+    still_there(guest)
+}
