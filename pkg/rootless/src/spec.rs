@@ -25,6 +25,8 @@ pub struct Spec {
     pub sysctls: Vec<(String, String)>,
     /// Ports published from the start; the child does not run if one of them cannot be.
     pub ports: Vec<Forward>,
+    /// The program `nft`, for ports that keep the addresses of their clients; without it they do not.
+    pub nft: Option<PathBuf>,
     /// How cgroups are handled; ask [`probe_cgroup`](crate::probe_cgroup).
     pub cgroup: CgroupMode,
     /// Folder of the control socket, on the host. Made if absent, 0700.
@@ -44,6 +46,7 @@ impl Spec {
             files: Vec::new(),
             sysctls: Vec::new(),
             ports: Vec::new(),
+            nft: None,
             cgroup: CgroupMode::None,
             runtime_dir: runtime_dir.into(),
             payload: serde_json::Value::Null,

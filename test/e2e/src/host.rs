@@ -1,8 +1,7 @@
 //! A host: namespaces of this machine with an ordinary user.
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use std::fs;
-use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Child;
@@ -206,16 +205,16 @@ impl Host {
 
     /// Fetches `http://address/` from inside the host, once.
     pub fn fetch(&self, address: &str) -> Result<String> {
+        let (status, body) = self.ask(address, "/")?;
+        ensure!(status == "200", "{address} answers {status}: {body}");
+        Ok(body)
+    }
+
+    /// Asks `http://address/path` from inside the host, once: the status, and the body.
+    pub fn ask(&self, address: &str, path: &str) -> Result<(String, String)> {
         let at: SocketAddr = address.parse()?;
         enter(self.pid(), Inside::Network, move || {
-            let mut stream = TcpStream::connect_timeout(&at, Duration::from_secs(5))?;
-            stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-            write!(stream, "GET / HTTP/1.0\r\nHost: {at}\r\n\r\n")?;
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer)?;
-            let Some((head, body)) = answer.split_once("\r\n\r\n") else { bail!("no HTTP from {at}: {answer:?}") };
-            ensure!(head.contains(" 200 "), "{at} answers {head}");
-            Ok(body.to_owned())
+            lan::ask(TcpStream::connect_timeout(&at, Duration::from_secs(5))?, path)
         })
     }
 

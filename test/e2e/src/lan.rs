@@ -1,10 +1,12 @@
 //! What stands on the switch: a name server and a web server that no cluster knows of.
 
 use anyhow::{Context, Result, bail};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, socket};
 use simple_dns::rdata::{A, RData};
 use simple_dns::{CLASS, Name, Packet, PacketFlag, QTYPE, Question, RCODE, ResourceRecord, TYPE};
-use std::io::{BufRead, BufReader, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::AsRawFd;
 use std::thread;
 use std::time::Duration;
 
@@ -62,6 +64,25 @@ pub(crate) fn look_up(server: SocketAddr, name: &str, patience: Duration) -> Res
         Some(RData::A(a)) => Ok(Ipv4Addr::from(a.address).to_string()),
         other => bail!("{server} answers {other:?}"),
     }
+}
+
+/// Connects from one of several addresses.
+pub(crate) fn connect_from(client: Ipv4Addr, at: SocketAddrV4) -> Result<TcpStream> {
+    let socket = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    bind(socket.as_raw_fd(), &SockaddrIn::from(SocketAddrV4::new(client, 0)))?;
+    connect(socket.as_raw_fd(), &SockaddrIn::from(at))?;
+    Ok(socket.into())
+}
+
+/// Asks a web server for a path: the status, and the body.
+pub(crate) fn ask(mut stream: TcpStream, path: &str) -> Result<(String, String)> {
+    stream.set_read_timeout(Some(Duration::from_secs(15)))?;
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: {}\r\n\r\n", stream.peer_addr()?)?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let Some((head, body)) = answer.split_once("\r\n\r\n") else { bail!("no HTTP: {answer:?}") };
+    let status = head.split(' ').nth(1).with_context(|| format!("no status: {head}"))?;
+    Ok((status.to_owned(), body.to_owned()))
 }
 
 /// Reads one request, answers it and closes.

@@ -37,6 +37,17 @@ pub use suite::{Crew, Scenario, Shared, main};
 pub const SWITCH: &str = "198.51.100.1";
 /// An address beyond the switch, where the test's web server listens on port 8080.
 pub const OUTSIDE: &str = "203.0.113.7";
+/// Further addresses of the switch: clients that are no hosts.
+pub const CLIENTS: [&str; 8] = [
+    "203.0.113.21",
+    "203.0.113.22",
+    "203.0.113.23",
+    "203.0.113.24",
+    "203.0.113.25",
+    "203.0.113.26",
+    "203.0.113.27",
+    "203.0.113.28",
+];
 /// A name that only the test's name server knows; it means [`OUTSIDE`].
 pub const OUTSIDE_NAME: &str = "outside.example";
 /// What the test's web server answers.

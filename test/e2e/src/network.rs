@@ -7,7 +7,7 @@ use std::process::{Child, Command};
 use crate::first_process::SERVE;
 use crate::host::Host;
 use crate::namespaces::{Inside, enter, found};
-use crate::{OUTSIDE, SWITCH};
+use crate::{CLIENTS, OUTSIDE, SWITCH};
 
 /// The switch; dropping it takes every cable with it.
 pub(crate) struct Switch(Child);
@@ -19,7 +19,9 @@ impl Switch {
         switch.ip("link set lo up")?;
         switch.ip("link add br0 type bridge")?;
         switch.ip(&format!("addr add {SWITCH}/24 dev br0"))?;
-        switch.ip(&format!("addr add {OUTSIDE}/32 dev br0"))?;
+        for address in [OUTSIDE].iter().chain(&CLIENTS) {
+            switch.ip(&format!("addr add {address}/32 dev br0"))?;
+        }
         switch.ip("link set br0 up")?;
         let stdin = switch.0.stdin.as_mut().context("the switch ends")?;
         writeln!(stdin, "{SERVE}")?;

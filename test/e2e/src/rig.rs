@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::guest::Guest;
 use crate::host::Host;
+use crate::lan;
 use crate::namespaces::{Inside, enter};
 use crate::network::Switch;
 use crate::product::Product;
@@ -63,6 +64,12 @@ impl Rig {
     /// Does something in the network of the switch: as somebody on the LAN who is no host.
     pub fn from_switch<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
         self.switch.inside(work)
+    }
+
+    /// Asks `http://address/path` as one of the switch's own addresses: the status, and the body.
+    pub fn ask_as(&self, client: &str, address: &str, path: &str) -> Result<(String, String)> {
+        let (client, at) = (client.parse()?, address.parse()?);
+        self.from_switch(move || lan::ask(lan::connect_from(client, at)?, path))
     }
 
     /// Does something in the network of a host.

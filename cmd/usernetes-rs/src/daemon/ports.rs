@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use usernetes_api::Protocol;
 use usernetes_api::constants::KUBERNETES_DIR;
-use usernetes_cluster::services::{self, Conflict, Policy, Update, Wanted};
+use usernetes_cluster::services::{self, Conflict, Policy, Published, Update, Wanted};
 use usernetes_cluster::{Cluster, Involved};
 use usernetes_node::{NodePlan, Role};
 use usernetes_rootless::{Forward, PortError, PortManager};
@@ -56,7 +56,7 @@ async fn publish(
     let mut told = BTreeSet::new();
     loop {
         let wanted = changes.borrow_and_update().clone();
-        let forwards = wanted.ports.iter().map(|port| Forward::session(port.spec)).collect();
+        let forwards = wanted.ports.iter().map(forward).collect();
         let failures = ports.reconcile(OWNER, &forwards).await;
         let complaints = complaints(&wanted, &failures);
         *conflicts.lock().unwrap_or_else(PoisonError::into_inner) =
@@ -72,6 +72,13 @@ async fn publish(
             () = tokio::time::sleep(AGAIN), if !failures.is_empty() => {}
         }
     }
+}
+
+/// From the client's own address. Not where a server of the node's own network would answer it by UDP: without a care for
+/// the address that it was asked at, such a server answers a client out there from the tap's.
+fn forward(port: &Published) -> Forward {
+    let lost = port.host_network && port.spec.protocol == Protocol::Udp;
+    if lost { Forward::session(port.spec) } else { Forward::transparent(port.spec) }
 }
 
 /// Somebody who goes without a port, and why.

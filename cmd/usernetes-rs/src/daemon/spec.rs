@@ -22,6 +22,7 @@ pub(super) fn spec(plan: &NodePlan, paths: &Paths, config: &Config) -> Result<Sp
     spec.files.push(FileEntry::public(flannel::NET_CONF, flannel_network(plan, masquerade_by_nftables)?));
     spec.sysctls = sysctls(&ids);
     spec.ports = ports(plan);
+    spec.nft = Some(plan.bundle.join("bin/nft"));
     spec.payload = serde_json::to_value(plan)?;
     Ok(spec)
 }

@@ -126,7 +126,7 @@ mod tests {
             Involved { api_version: "v1", kind: "Service", namespace: "a".into(), name: name.into(), uid: name.into() };
         let ports = vec![ServicePort { protocol: Protocol::Tcp, port, node_port: None }];
         let owner = Owner { since: jiff::Timestamp::UNIX_EPOCH, about };
-        let ports = ServicePorts { owner, local_only: false, balanced: true, ports };
+        let ports = ServicePorts { owner, local_only: false, balanced: true, ports, health_check: None };
         let written = written.iter().map(|a| a.parse().expect("an address")).collect();
         (name.to_owned(), Balanced { ports, written })
     }

@@ -14,6 +14,8 @@ use usernetes_api::Protocol;
 pub enum Exposure {
     /// `nodePort` of a Service.
     NodePort,
+    /// `healthCheckNodePort` of a Service.
+    HealthCheck,
     /// `port` of a Service of type LoadBalancer.
     LoadBalancer,
     /// `hostPort` of a pod on this node.
@@ -31,6 +33,8 @@ pub struct ServicePorts {
     pub balanced: bool,
     /// Its ports.
     pub ports: Vec<ServicePort>,
+    /// Where kube-proxy tells load balancers whether this node has a pod of the Service.
+    pub health_check: Option<u16>,
 }
 
 /// A port of a Service.
@@ -49,6 +53,8 @@ pub struct ServicePort {
 pub struct PodPorts {
     /// Whose.
     pub owner: Owner,
+    /// Whether its programs listen in the node's own network.
+    pub host_network: bool,
     /// Transport, port on the host, and the address that it is restricted to.
     pub ports: Vec<(Protocol, u16, Option<IpAddr>)>,
 }
@@ -58,6 +64,7 @@ pub struct PodPorts {
 pub(super) struct ServiceSpec {
     r#type: String,
     external_traffic_policy: String,
+    health_check_node_port: u16,
     load_balancer_class: Option<String>,
     ports: Vec<RawServicePort>,
 }
@@ -91,6 +98,7 @@ pub(super) struct Ingress {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct PodSpec {
+    host_network: bool,
     containers: Vec<Container>,
     init_containers: Vec<Container>,
 }
@@ -162,7 +170,14 @@ impl ServicePorts {
             _ => Vec::new(),
         };
         let local_only = spec.external_traffic_policy == "Local";
-        (!ports.is_empty()).then(|| Self { owner: owner("Service", service), local_only, balanced, ports })
+        let health_check = given(spec.health_check_node_port);
+        (!ports.is_empty()).then(|| Self {
+            owner: owner("Service", service),
+            local_only,
+            balanced,
+            ports,
+            health_check,
+        })
     }
 }
 
@@ -178,7 +193,11 @@ impl PodPorts {
         let ended = pod.status.as_ref().is_some_and(|s| matches!(&*s.phase, "Succeeded" | "Failed"));
         let containers = pod.spec.containers.iter().chain(&pod.spec.init_containers);
         let ports: Vec<_> = containers.flat_map(|c| &c.ports).filter_map(ContainerPort::read).collect();
-        (!ended && !ports.is_empty()).then(|| Self { owner: owner("Pod", pod), ports })
+        (!ended && !ports.is_empty()).then(|| Self {
+            owner: owner("Pod", pod),
+            host_network: pod.spec.host_network,
+            ports,
+        })
     }
 }
 
@@ -213,11 +232,12 @@ mod tests {
             service(json!({ "type": "NodePort", "ports": [{ "port": 80, "protocol": "SCTP", "nodePort": 30080 }] })),
             None
         );
-        let balanced = json!({ "type": "LoadBalancer", "externalTrafficPolicy": "Local", "ports": [
+        let balanced = json!({ "type": "LoadBalancer", "externalTrafficPolicy": "Local", "healthCheckNodePort": 30099, "ports": [
             { "port": 80, "protocol": "TCP", "nodePort": 30080 }, { "port": 53, "protocol": "UDP" },
         ]});
         let found = service(balanced).expect("ports");
         assert!(found.local_only && found.balanced);
+        assert_eq!(found.health_check, Some(30099));
         let (tcp, udp) = (Protocol::Tcp, Protocol::Udp);
         assert_eq!(
             found.ports,
@@ -233,12 +253,13 @@ mod tests {
 
     #[test]
     fn pods() {
-        let spec = json!({ "containers": [{ "name": "a", "ports": [
+        let spec = json!({ "hostNetwork": true, "containers": [{ "name": "a", "ports": [
             { "containerPort": 80 },
             { "containerPort": 81, "hostPort": 8081, "hostIP": "127.0.0.1" },
             { "containerPort": 82, "hostPort": 8082, "hostIP": "0.0.0.0", "protocol": "UDP" },
         ]}], "initContainers": [{ "name": "b", "restartPolicy": "Always", "ports": [{ "hostPort": 8083 }] }] });
         let found = pod(spec.clone(), "Running").expect("ports");
+        assert!(found.host_network);
         let loopback = "127.0.0.1".parse().ok();
         let (tcp, udp) = (Protocol::Tcp, Protocol::Udp);
         assert_eq!(found.ports, [(tcp, 8081, loopback), (udp, 8082, None), (tcp, 8083, None)]);

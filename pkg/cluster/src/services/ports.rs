@@ -38,6 +38,8 @@ pub struct Published {
     pub exposure: Exposure,
     /// `externalTrafficPolicy: Local`: only this node's pods shall answer.
     pub local_only: bool,
+    /// Whether a program in the node's own network answers, without kube-proxy between.
+    pub host_network: bool,
 }
 
 /// Who has a port already.
@@ -72,6 +74,7 @@ impl Conflict {
     pub fn message(&self) -> String {
         let what = match self.exposure {
             Exposure::NodePort => "node port",
+            Exposure::HealthCheck => "health check node port",
             Exposure::LoadBalancer => "load balancer port",
             Exposure::HostPort => "host port",
         };
@@ -97,6 +100,7 @@ struct Claim<'a> {
     owner: &'a Owner,
     exposure: Exposure,
     local_only: bool,
+    host_network: bool,
     spec: PortSpec,
 }
 
@@ -115,7 +119,7 @@ pub fn wanted<'a>(
 fn grant(claims: Vec<Claim<'_>>, policy: &Policy) -> Wanted {
     let mut granted: BTreeMap<(SocketAddr, Protocol), Published> = BTreeMap::new();
     let mut conflicts = Vec::new();
-    for Claim { owner, exposure, local_only, spec } in claims {
+    for Claim { owner, exposure, local_only, host_network, spec } in claims {
         let (protocol, port) = (spec.protocol, spec.host.port());
         let key = (spec.host, protocol);
         let holder = match granted.get(&key) {
@@ -124,7 +128,7 @@ fn grant(claims: Vec<Claim<'_>>, policy: &Policy) -> Wanted {
             Some(other) if other.owner == *owner => continue,
             Some(other) => Holder::Object(other.owner.clone()),
             None => {
-                granted.insert(key, Published { spec, owner: owner.clone(), exposure, local_only });
+                granted.insert(key, Published { spec, owner: owner.clone(), exposure, local_only, host_network });
                 continue;
             }
         };
@@ -144,10 +148,14 @@ impl Policy {
                 owner: &service.owner,
                 exposure,
                 local_only: service.local_only,
+                host_network: false,
                 spec: spec(protocol, (address, port), (self.host_ip, inside)),
             })
         };
         let mut claims = Vec::new();
+        if let Some(port) = service.health_check {
+            claims.extend(claim(Exposure::HealthCheck, Protocol::Tcp, port, port));
+        }
         for port in &service.ports {
             if let Some(node_port) = port.node_port {
                 claims.extend(claim(Exposure::NodePort, port.protocol, node_port, node_port));
@@ -176,6 +184,7 @@ impl Policy {
                 owner: &pod.owner,
                 exposure: Exposure::HostPort,
                 local_only: false,
+                host_network: pod.host_network,
                 spec: spec(protocol, (address, port), (inside, port)),
             }));
         }

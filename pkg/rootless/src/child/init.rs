@@ -3,7 +3,7 @@
 use super::{ChildContext, Node, ParentLink, ReadyNotifier, Status, SysctlOutcome, files, mounts, net};
 use crate::Spec;
 use crate::control;
-use crate::ports::{self, PortError, PortManager};
+use crate::ports::{self, Clients, PortError, PortManager};
 use crate::sock::{Socket, WireError};
 use crate::userns::{StageError, What as _, die_with_parent, take_socket};
 use crate::wire::{ToChild, ToParent, same_version, unexpected};
@@ -91,7 +91,8 @@ async fn start<Fut: Future<Output = ExitCode>>(
     let Ok(socket) = socket.into_async() else { return ExitCode::FAILURE };
     let parent = Arc::new(ParentLink::new(socket));
     let shutdown = CancellationToken::new();
-    let prepared = prepare(&orders.spec, &parent, &shutdown).await;
+    let reaper = Reaper::start();
+    let prepared = prepare(&orders.spec, &parent, &reaper, &shutdown).await;
     let (sysctls, ports) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => {
@@ -99,7 +100,7 @@ async fn start<Fut: Future<Output = ExitCode>>(
             return ExitCode::FAILURE;
         }
     };
-    let context = assemble(orders, &parent, shutdown.clone(), ports, sysctls);
+    let context = assemble(orders, &parent, reaper, shutdown.clone(), ports, sysctls);
     let code = tokio::select! {
         code = run(context) => code,
         () = overdue(&shutdown) => ExitCode::FAILURE,
@@ -119,6 +120,7 @@ async fn overdue(shutdown: &CancellationToken) {
 async fn prepare(
     spec: &Spec,
     parent: &Arc<ParentLink>,
+    reaper: &Reaper,
     shutdown: &CancellationToken,
 ) -> Result<(Vec<SysctlOutcome>, PortManager), InitError> {
     nix::unistd::sethostname(&spec.host_name).what(format!("set the host name {}", spec.host_name))?;
@@ -127,7 +129,7 @@ async fn prepare(
     mounts::prepare(spec)?;
     let sysctls = files::set_sysctls(&spec.sysctls);
     serve_parent(Arc::clone(parent), shutdown.clone());
-    let ports = PortManager::new(Arc::clone(parent));
+    let ports = PortManager::new(Arc::clone(parent), Clients::new(spec.nft.clone(), reaper.clone()));
     for forward in &spec.ports {
         ports.add(ports::SPEC, *forward).await?;
     }
@@ -144,6 +146,7 @@ fn serve_parent(parent: Arc<ParentLink>, shutdown: CancellationToken) {
 fn assemble(
     orders: Orders,
     parent: &Arc<ParentLink>,
+    reaper: Reaper,
     shutdown: CancellationToken,
     ports: PortManager,
     sysctls: Vec<SysctlOutcome>,
@@ -167,7 +170,7 @@ fn assemble(
     ChildContext {
         spec: orders.spec,
         host_pid: orders.pid,
-        reaper: Reaper::start(),
+        reaper,
         ports,
         shutdown,
         ready: ReadyNotifier { ready, parent: Arc::clone(parent) },

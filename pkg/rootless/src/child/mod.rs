@@ -1,5 +1,6 @@
 //! The child's side: from a re-executed process to a payload that runs as PID 1.
 
+mod answers;
 mod context;
 mod etc;
 mod files;
@@ -10,6 +11,7 @@ mod net;
 mod places;
 mod unshare;
 
+pub(crate) use answers::{AnswersError, keep as keep_answers};
 pub(crate) use context::Node;
 pub use context::{ChildContext, PayloadRequest, ReadyNotifier, Status, SysctlOutcome};
 pub(crate) use link::ParentLink;

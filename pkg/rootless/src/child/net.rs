@@ -22,7 +22,7 @@ pub(crate) enum NetError {
     Netlink { what: String, source: rtnetlink::Error },
 }
 
-trait What<T> {
+pub(super) trait What<T> {
     fn what(self, what: impl Into<String>) -> Result<T, NetError>;
 }
 
@@ -49,9 +49,14 @@ fn nth(network: &NetworkOptions, n: u32) -> Ipv4Addr {
 /// Makes and configures everything. The tap has no carrier until the helper attaches to it.
 pub(super) async fn prepare(network: &NetworkOptions, addresses: &[IpAddr]) -> Result<(), NetError> {
     make_tap().map_err(NetError::Tap)?;
+    with_netlink(async |handle| configure(handle, network, addresses).await).await
+}
+
+/// A line to the kernel for as long as the work takes.
+pub(super) async fn with_netlink<T>(work: impl AsyncFnOnce(&Handle) -> Result<T, NetError>) -> Result<T, NetError> {
     let (connection, handle, _) = rtnetlink::new_connection().map_err(NetError::Open)?;
     let connection = tokio::spawn(connection);
-    let result = configure(&handle, network, addresses).await;
+    let result = work(&handle).await;
     connection.abort();
     result
 }
@@ -84,7 +89,7 @@ async fn add_address(handle: &Handle, interface: u32, address: IpAddr, prefix: u
     handle.address().add(interface, address, prefix).execute().await.what(format!("add address {address}/{prefix}"))
 }
 
-async fn index(handle: &Handle, name: &str) -> Result<u32, NetError> {
+pub(super) async fn index(handle: &Handle, name: &str) -> Result<u32, NetError> {
     let link = handle.link().get().match_name(name.to_owned()).execute().try_next().await;
     let link = link.what(format!("find interface {name}"))?;
     Ok(link.map_or(0, |link| link.header.index))

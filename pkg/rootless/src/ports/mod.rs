@@ -1,13 +1,17 @@
 //! Published ports: the parent binds them on the host, this process accepts and connects inside.
 
+mod clients;
 mod error;
+mod inside;
 mod relay;
 mod tcp;
 mod udp;
 
+pub(crate) use clients::Clients;
 pub use error::PortError;
 
 use crate::child::ParentLink;
+use inside::Inside;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -29,6 +33,9 @@ pub const CONTROL: &str = "control";
 pub enum ForwardKind {
     /// Connections, or for UDP the exchanges of each client, have their way back.
     Session,
+    /// As [`Session`](Self::Session), and what is inside sees the client's own address. Clients on the host itself, and
+    /// all where the kernel refuses, are seen as with a session.
+    Transparent,
     /// UDP in one direction, from the addresses of [`PortManager::admit`]: for tunnels that answer by a way of their own.
     Relay,
 }
@@ -47,6 +54,11 @@ impl Forward {
     /// With a way back.
     pub fn session(spec: PortSpec) -> Self {
         Self { spec, kind: ForwardKind::Session }
+    }
+
+    /// With a way back, from the client's own address.
+    pub fn transparent(spec: PortSpec) -> Self {
+        Self { spec, kind: ForwardKind::Transparent }
     }
 
     /// One way; UDP only.
@@ -96,11 +108,12 @@ struct Shared {
     parent: Arc<ParentLink>,
     ports: Mutex<BTreeMap<Key, Entry>>,
     senders: relay::Senders,
+    clients: Clients,
 }
 
 impl PortManager {
-    pub(crate) fn new(parent: Arc<ParentLink>) -> Self {
-        Self(Arc::new(Shared { parent, ports: Mutex::default(), senders: relay::Senders::default() }))
+    pub(crate) fn new(parent: Arc<ParentLink>, clients: Clients) -> Self {
+        Self(Arc::new(Shared { parent, ports: Mutex::default(), senders: relay::Senders::default(), clients }))
     }
 
     /// Publishes a port. The same port of the same owner again is no error.
@@ -115,8 +128,12 @@ impl PortManager {
         let reservation = Reservation { ports: self, key: key(&forward) };
         let socket = self.0.parent.bind(forward.spec).await;
         let socket = socket.map_err(|failure| PortError::from_bind(forward.spec, failure))?;
+        let inside = match forward.kind {
+            ForwardKind::Transparent if self.0.clients.keep().await => Inside::as_client(forward.spec.node),
+            _ => Inside::plain(forward.spec.node),
+        };
         let stop = CancellationToken::new();
-        let task = start(forward, socket, &stop, &self.0.senders);
+        let task = start(forward, socket, inside, &stop, &self.0.senders);
         let task = task.map_err(|source| PortError::Start { spec: forward.spec, source })?;
         if let Some(entry) = self.lock().get_mut(&reservation.key) {
             entry.running = Some(Running { stop: stop.drop_guard(), task });
@@ -207,22 +224,22 @@ fn key(forward: &Forward) -> Key {
 fn start(
     forward: Forward,
     socket: OwnedFd,
+    inside: Inside,
     stop: &CancellationToken,
     senders: &relay::Senders,
 ) -> std::io::Result<JoinHandle<()>> {
-    let node = forward.spec.node;
     Ok(match (forward.spec.protocol, forward.kind) {
         (Protocol::Tcp, _) => {
             let listener = TcpListener::from_std(socket.into())?;
-            until(stop, tcp::serve(listener, node, stop.clone()))
-        }
-        (Protocol::Udp, ForwardKind::Session) => {
-            let socket = UdpSocket::from_std(socket.into())?;
-            until(stop, udp::serve(socket, node, udp::LIMITS))
+            until(stop, tcp::serve(listener, inside, stop.clone()))
         }
         (Protocol::Udp, ForwardKind::Relay) => {
-            let (socket, inside) = (UdpSocket::from_std(socket.into())?, relay::open(node)?);
+            let (socket, inside) = (UdpSocket::from_std(socket.into())?, relay::open(forward.spec.node)?);
             until(stop, relay::serve(socket, inside, senders.clone()))
+        }
+        (Protocol::Udp, ForwardKind::Session | ForwardKind::Transparent) => {
+            let socket = UdpSocket::from_std(socket.into())?;
+            until(stop, udp::serve(socket, inside, udp::LIMITS))
         }
     })
 }

@@ -6,12 +6,15 @@
 //! put packets into the pod network: the relay takes them from the other hosts alone, and from nobody until it is told
 //! who they are.
 
-use super::udp::connected;
-use rustix::net::SendFlags;
+use super::inside::connected;
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg};
 use std::collections::BTreeSet;
-use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::io::{self, IoSlice, IoSliceMut};
+use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::os::fd::AsRawFd;
 use std::sync::{Arc, PoisonError, RwLock};
+use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
 /// Whose datagrams relays take; nobody's at first.
@@ -28,9 +31,9 @@ impl Senders {
     }
 }
 
-/// Datagrams moved before other tasks have their turn.
+/// Datagrams moved by one system call, and before other tasks have their turn.
 const BATCH: usize = 64;
-/// The largest datagram.
+/// The largest datagram. Memory of a place is taken only as far as datagrams have reached into it.
 const DATAGRAM: usize = 64 * 1024;
 
 /// The socket inside.
@@ -40,25 +43,109 @@ pub(super) fn open(node: SocketAddr) -> io::Result<UdpSocket> {
 
 /// Serves the port until it is dropped.
 pub(super) async fn serve(outside: UdpSocket, inside: UdpSocket, senders: Senders) {
-    let mut buffer = vec![0; DATAGRAM];
+    let mut batch = Batch::new();
     while outside.readable().await.is_ok() {
-        for _ in 0..BATCH {
-            match outside.try_recv_from(&mut buffer) {
-                // A full queue inside drops, as a wire would.
-                Ok((length, sender)) if senders.has(sender) => {
-                    let _ = rustix::net::send(&inside, &buffer[..length], SendFlags::DONTWAIT);
-                }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
-                Ok(_) | Err(_) => {}
-            }
-        }
+        // An error here belongs to an earlier datagram; the next one may come.
+        let _ = outside.try_io(Interest::READABLE, || batch.receive(&outside, &senders));
+        batch.send(&inside);
         tokio::task::yield_now().await;
     }
+}
+
+struct Batch {
+    places: Vec<u8>,
+    /// Place and length of each datagram that may pass.
+    passing: Vec<(usize, usize)>,
+}
+
+impl Batch {
+    fn new() -> Self {
+        Self { places: vec![0; BATCH * DATAGRAM], passing: Vec::with_capacity(BATCH) }
+    }
+
+    /// Takes what is there, and sorts out strangers.
+    fn receive(&mut self, outside: &UdpSocket, senders: &Senders) -> io::Result<()> {
+        self.passing.clear();
+        let mut places: Vec<_> = self.places.chunks_mut(DATAGRAM).map(|place| [IoSliceMut::new(place)]).collect();
+        let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(BATCH, None);
+        let received = recvmmsg(outside.as_raw_fd(), &mut headers, places.iter_mut(), MsgFlags::MSG_DONTWAIT, None)?;
+        let known = |sender: Option<SockaddrStorage>| sender.as_ref().and_then(address).is_some_and(|a| senders.has(a));
+        let passing = received.enumerate().filter(|(_, datagram)| known(datagram.address));
+        self.passing.extend(passing.map(|(place, datagram)| (place, datagram.bytes)));
+        Ok(())
+    }
+
+    /// A full queue inside drops the rest, as a wire would. A refusal is about an earlier datagram, and told once: this
+    /// one has not been sent.
+    fn send(&mut self, inside: &UdpSocket) {
+        let mut left = &self.passing[..];
+        while !left.is_empty() {
+            let slice = |&(place, length): &(usize, usize)| [IoSlice::new(&self.places[place * DATAGRAM..][..length])];
+            let slices: Vec<_> = left.iter().map(slice).collect();
+            let nowhere: Vec<Option<SockaddrStorage>> = vec![None; left.len()];
+            let mut headers = MultiHeaders::preallocate(left.len(), None);
+            let flags = MsgFlags::MSG_DONTWAIT;
+            match sendmmsg(inside.as_raw_fd(), &mut headers, slices.iter(), nowhere, [], flags) {
+                Ok(sent) => left = &left[sent.count().max(1)..],
+                Err(Errno::ECONNREFUSED) => {}
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+fn address(sender: &SockaddrStorage) -> Option<SocketAddr> {
+    let v4 = sender.as_sockaddr_in().map(|v4| SocketAddrV4::from(*v4).into());
+    v4.or_else(|| sender.as_sockaddr_in6().map(|v6| SocketAddrV6::from(*v6).into()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn several_batches_arrive_whole() -> io::Result<()> {
+        const MANY: usize = 3 * BATCH;
+        let (outside, node) = (UdpSocket::bind("127.0.0.1:0").await?, UdpSocket::bind("127.0.0.1:0").await?);
+        let member = UdpSocket::bind("127.0.0.1:0").await?;
+        let (port, inside) = (outside.local_addr()?, open(node.local_addr()?)?);
+        let senders = Senders::default();
+        senders.set([member.local_addr()?.ip()].into());
+        for number in 0..MANY {
+            member.send_to(&vec![u8::try_from(number).expect("small"); number], port).await?;
+        }
+        tokio::spawn(serve(outside, inside, senders));
+        let mut buffer = vec![0; DATAGRAM];
+        for number in 0..MANY {
+            let length = node.recv(&mut buffer).await?;
+            assert_eq!(buffer[..length], vec![u8::try_from(number).expect("small"); number]);
+        }
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn nobody_inside_for_a_while() -> io::Result<()> {
+        let (outside, member) = (UdpSocket::bind("127.0.0.1:0").await?, UdpSocket::bind("127.0.0.1:0").await?);
+        let node = UdpSocket::bind("127.0.0.1:0").await?;
+        let (port, later) = (outside.local_addr()?, node.local_addr()?);
+        let inside = open(later)?;
+        drop(node);
+        let senders = Senders::default();
+        senders.set([member.local_addr()?.ip()].into());
+        tokio::spawn(serve(outside, inside, senders));
+        member.send_to(b"lost", port).await?;
+        tokio::task::yield_now().await;
+        let node = UdpSocket::bind(later).await?;
+        let mut buffer = [0; 9];
+        member.send_to(b"found", port).await?;
+        // The lost one may not be lost if it is late.
+        loop {
+            let length = node.recv(&mut buffer).await?;
+            if &buffer[..length] == b"found" {
+                return Ok(());
+            }
+        }
+    }
 
     #[tokio::test]
     async fn strangers_are_not_heard() -> io::Result<()> {

@@ -1,5 +1,6 @@
 //! TCP: accept outside, connect inside, copy both ways; ends and resets are passed on as such.
 
+use super::inside::Inside;
 use rustix::net::Shutdown;
 use rustix::net::sockopt::{set_socket_keepalive, set_socket_linger, set_tcp_nodelay};
 use std::cell::RefCell;
@@ -20,12 +21,12 @@ thread_local! {
 }
 
 /// Accepts until it is dropped; `stop` ends the connections.
-pub(super) async fn serve(listener: TcpListener, node: SocketAddr, stop: CancellationToken) {
+pub(super) async fn serve(listener: TcpListener, inside: Inside, stop: CancellationToken) {
     loop {
         match listener.accept().await {
-            Ok((client, _)) => {
+            Ok((client, address)) => {
                 let stop = stop.clone();
-                tokio::spawn(async move { stop.run_until_cancelled(carry(client, node)).await });
+                tokio::spawn(async move { stop.run_until_cancelled(carry(client, address, inside)).await });
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
@@ -35,11 +36,11 @@ pub(super) async fn serve(listener: TcpListener, node: SocketAddr, stop: Cancell
     }
 }
 
-async fn carry(client: TcpStream, node: SocketAddr) {
-    let server = match TcpStream::connect(node).await {
+async fn carry(client: TcpStream, address: SocketAddr, inside: Inside) {
+    let server = match inside.connect(address).await {
         Ok(server) => server,
         Err(error) => {
-            tracing::debug!(%node, %error, "nobody answers inside");
+            tracing::debug!(?inside, %error, "nobody answers inside");
             return reset(&client);
         }
     };

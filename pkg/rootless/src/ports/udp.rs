@@ -1,10 +1,11 @@
 //! UDP with a way back: every client has a socket of its own inside, closed when nothing passes for a while.
 
+use super::inside::Inside;
 use rustix::net::{SendFlags, sendto};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::net::UdpSocket;
@@ -48,8 +49,8 @@ impl Drop for Entry {
 type Table = Arc<Mutex<HashMap<SocketAddr, Entry>>>;
 
 /// Serves the port until it is dropped.
-pub(super) async fn serve(outside: UdpSocket, node: SocketAddr, limits: Limits) {
-    let port = Port { outside: Arc::new(outside), node, limits, table: Table::default() };
+pub(super) async fn serve(outside: UdpSocket, inside: Inside, limits: Limits) {
+    let port = Port { outside: Arc::new(outside), inside, limits, table: Table::default() };
     loop {
         if port.outside.readable().await.is_err() {
             return;
@@ -64,7 +65,7 @@ pub(super) async fn serve(outside: UdpSocket, node: SocketAddr, limits: Limits) 
 
 struct Port {
     outside: Arc<UdpSocket>,
-    node: SocketAddr,
+    inside: Inside,
     limits: Limits,
     table: Table,
 }
@@ -80,7 +81,7 @@ impl Port {
             let oldest = entries.iter().min_by_key(|(_, entry)| entry.session.used()).map(|(client, _)| *client);
             oldest.map(|oldest| entries.remove(&oldest));
         }
-        let session = Arc::new(Session { inside: connected(self.node)?, used: Mutex::new(Instant::now()) });
+        let session = Arc::new(Session { inside: self.inside.datagrams(client)?, used: Mutex::new(Instant::now()) });
         let task = self.answer(Arc::clone(&session), client);
         entries.insert(client, Entry { session: Arc::clone(&session), task });
         Ok(session)
@@ -139,15 +140,6 @@ impl Session {
     }
 }
 
-/// A socket that talks with `node` only.
-pub(super) fn connected(node: SocketAddr) -> io::Result<UdpSocket> {
-    let any: IpAddr = if node.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let socket = std::net::UdpSocket::bind((any, 0))?;
-    socket.connect(node)?;
-    socket.set_nonblocking(true)?;
-    UdpSocket::from_std(socket)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,7 +158,7 @@ mod tests {
     async fn port(limits: Limits) -> (SocketAddr, UdpSocket) {
         let (server, outside) = (any().await, any().await);
         let (node, port) = (server.local_addr().expect("address"), outside.local_addr().expect("address"));
-        tokio::spawn(serve(outside, node, limits));
+        tokio::spawn(serve(outside, Inside::plain(node), limits));
         (port, server)
     }
 

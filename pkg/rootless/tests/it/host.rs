@@ -13,6 +13,8 @@ pub(crate) const PEER: &str = "U7S_IT_PEER";
 /// Address of the second host, which serves; and of the one that the tests run on.
 const PEER_ADDRESS: &str = "198.51.100.1";
 pub(crate) const OWN_ADDRESS: &str = "198.51.100.11";
+/// Further addresses of the host: clients from there are nobody inside.
+pub(crate) const CLIENTS: [&str; 2] = ["203.0.113.5", "203.0.113.6"];
 /// Port of the echo services of the second host.
 pub(crate) const PEER_PORT: u16 = 7007;
 const USER: &str = "u7s-rootless-it";
@@ -73,6 +75,9 @@ impl Wire {
             format!("ip -n {own} route add default via {PEER_ADDRESS}"),
         ] {
             run(&line)?;
+        }
+        for client in CLIENTS {
+            run(&format!("ip -n {own} address add {client}/32 dev lo"))?;
         }
         // With it, the host has a mount below /etc, as containers have.
         std::fs::create_dir_all(format!("/etc/netns/{own}"))?;

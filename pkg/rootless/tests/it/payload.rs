@@ -58,19 +58,21 @@ async fn spawn(context: &ChildContext, words: &[Value]) -> Result<Value, String>
 
 async fn serve(kind: &str, address: &Value) -> std::io::Result<Value> {
     let address: IpAddr = serde_json::from_value(address.clone())?;
-    if kind == "udp" {
+    if kind.starts_with("udp") {
         let socket = UdpSocket::bind((address, 0)).await?;
         let port = socket.local_addr()?.port();
-        tokio::spawn(echo_datagrams(socket));
+        tokio::spawn(echo_datagrams(socket, kind == "udp-who"));
         return Ok(json!(port));
     }
     let listener = TcpListener::bind((address, 0)).await?;
     let port = listener.local_addr()?.port();
-    let reset = kind == "reset";
+    let (reset, who) = (kind == "reset", kind == "who");
     tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
+        while let Ok((mut stream, client)) = listener.accept().await {
             if reset {
                 let _ = set_socket_linger(&stream, Some(Duration::ZERO));
+            } else if who {
+                let _ = stream.write_all(client.ip().to_string().as_bytes()).await;
             } else {
                 tokio::spawn(echo(stream));
             }
@@ -91,9 +93,11 @@ async fn echo(mut stream: TcpStream) {
     let _ = stream.write_all(format!("END {total}").as_bytes()).await;
 }
 
-async fn echo_datagrams(socket: UdpSocket) {
+/// Sends back what comes, or the address from which it came.
+async fn echo_datagrams(socket: UdpSocket, who: bool) {
     let mut buffer = vec![0; 65536];
     while let Ok((length, client)) = socket.recv_from(&mut buffer).await {
-        let _ = socket.send_to(&buffer[..length], client).await;
+        let answer = if who { client.ip().to_string().into_bytes() } else { buffer[..length].to_vec() };
+        let _ = socket.send_to(&answer, client).await;
     }
 }

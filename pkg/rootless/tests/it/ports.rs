@@ -40,8 +40,12 @@ fn connect(address: SocketAddr) -> Result<TcpStream, Failed> {
 
 fn tcp_whole_and_half_closed() -> Result<(), Failed> {
     let (_node, spec) = with_port("tcp", Protocol::Tcp)?;
+    whole_and_half_closed(connect(spec.host)?)
+}
+
+/// To an echo that adds a word after our end.
+pub(crate) fn whole_and_half_closed(mut stream: TcpStream) -> Result<(), Failed> {
     let data: Vec<u8> = (0..10 * 1024 * 1024_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-    let mut stream = connect(spec.host)?;
     let (mut writer, to_send) = (stream.try_clone()?, data.clone());
     let before = Instant::now();
     let sender = thread::spawn(move || writer.write_all(&to_send).and_then(|()| writer.shutdown(Shutdown::Write)));

@@ -1,5 +1,6 @@
 //! Several hosts, one cluster, over a real network between them.
 
+mod clients;
 mod cut;
 mod inject;
 mod peer;
@@ -34,6 +35,8 @@ fn scenarios() -> Vec<Scenario> {
         Scenario::shared("node_port_through_every_host", traffic::node_port_through_every_host),
         Scenario::shared("ports_follow_within_a_second", traffic::ports_follow_within_a_second),
         Scenario::shared("load_balancer_on_every_host", traffic::load_balancer_on_every_host),
+        Scenario::shared("client_addresses", clients::client_addresses),
+        Scenario::shared("session_affinity", clients::session_affinity),
         Scenario::shared("udp_between_nodes", traffic::udp_between_nodes),
         Scenario::shared(
             "strangers_cannot_send_into_the_pod_network",

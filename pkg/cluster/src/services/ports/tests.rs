@@ -32,13 +32,14 @@ fn service(name: &str, second: i64, balanced: bool, ports: &[(Protocol, u16, u16
         local_only: false,
         balanced,
         ports: ports.iter().map(port).collect(),
+        health_check: None,
     }
 }
 
 fn pod(name: &str, second: i64, ports: &[(Protocol, u16, Option<&str>)]) -> PodPorts {
     let port =
         |&(protocol, port, only): &(_, _, Option<&str>)| (protocol, port, only.map(|a| a.parse().expect("an address")));
-    PodPorts { owner: owner("Pod", name, second), ports: ports.iter().map(port).collect() }
+    PodPorts { owner: owner("Pod", name, second), host_network: false, ports: ports.iter().map(port).collect() }
 }
 
 fn show(wanted: &Wanted) -> String {
@@ -52,14 +53,17 @@ const UDP: Protocol = Protocol::Udp;
 
 #[test]
 fn node_port_and_load_balancer() {
-    let services = [service("web", 1, true, &[(TCP, 8080, 30080)]), service("dns", 2, false, &[(UDP, 53, 30053)])];
+    let mut services = [service("web", 1, true, &[(TCP, 8080, 30080)]), service("dns", 2, false, &[(UDP, 53, 30053)])];
+    services[0].health_check = Some(30099);
     insta::assert_snapshot!(show(&wanted(&services, [], &policy())), @r"
     127.0.0.1:8080:198.51.100.11:30080/tcp web LoadBalancer
     127.0.0.1:30053:198.51.100.11:30053/udp dns NodePort
     127.0.0.1:30080:198.51.100.11:30080/tcp web NodePort
+    127.0.0.1:30099:198.51.100.11:30099/tcp web HealthCheck
     198.51.100.11:8080:198.51.100.11:30080/tcp web LoadBalancer
     198.51.100.11:30053:198.51.100.11:30053/udp dns NodePort
     198.51.100.11:30080:198.51.100.11:30080/tcp web NodePort
+    198.51.100.11:30099:198.51.100.11:30099/tcp web HealthCheck
     ");
 }
 

@@ -1,0 +1,109 @@
+//! Whose address a pod sees when it is asked from outside, and what a Service makes of that.
+
+use anyhow::{Context, Result, ensure};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use usernetes_e2e::{CLIENTS, Host, Rig, SWITCH, Space};
+
+use crate::one_on_every_node;
+
+/// A pod's server that names the pod and whom it answers.
+const WHO: &str = "mkdir -p /www/cgi-bin; printf '#!/bin/sh\\necho; echo $(hostname) $REMOTE_ADDR\\n' > /www/cgi-bin/who; \
+                   chmod +x /www/cgi-bin/who; exec httpd -f -p 8080 -h /www";
+
+/// Who answered, and whom it saw.
+fn who(rig: &Rig, client: &str, at: &str) -> Result<(String, String)> {
+    let (status, body) = rig.ask_as(client, at, "/cgi-bin/who")?;
+    ensure!(status == "200", "{at} answers {status}");
+    let (pod, seen) = body.trim().split_once(' ').with_context(|| format!("{at} answers {body:?}"))?;
+    Ok((pod.to_owned(), seen.to_owned()))
+}
+
+fn at(host: &Host, port: u16) -> String {
+    SocketAddr::new(host.address().parse().expect("an address"), port).to_string()
+}
+
+/// `Local`: the client's address, and nothing where no pod is. `Cluster`: an answer everywhere. A hostPort: as `Local`.
+pub(crate) fn client_addresses(rig: &Rig) -> Result<()> {
+    let [first, with, without] = rig.hosts() else { anyhow::bail!("not three hosts") };
+    let space = Space::new(first, "clients")?;
+    let more = format!("  nodeSelector: {{kubernetes.io/hostname: {}}}", with.name());
+    let pod = usernetes_e2e::pod("who", WHO, &more);
+    space.apply(&format!("{pod}    ports: [{{containerPort: 8080, hostPort: 30095}}]\n"))?;
+    space.apply(
+        "apiVersion: v1
+kind: Service
+metadata: {name: local}
+spec:
+  type: LoadBalancer
+  externalTrafficPolicy: Local
+  healthCheckNodePort: 30096
+  selector: {app: who}
+  ports: [{port: 8095, targetPort: 8080, nodePort: 30097}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: cluster}
+spec: {type: NodePort, selector: {app: who}, ports: [{port: 80, targetPort: 8080, nodePort: 30098}]}
+",
+    )?;
+    space.ready(&["pod/who"])?;
+    for port in [30095, 30097, 8095] {
+        for client in [SWITCH, CLIENTS[0]] {
+            first.until(&format!("{client} is seen at {}", at(with, port)), 30, |_| {
+                Ok(who(rig, client, &at(with, port)).is_ok_and(|(_, seen)| seen == client))
+            })?;
+        }
+    }
+    for host in rig.hosts() {
+        first.until(&format!("{} answers", at(host, 30098)), 30, |_| Ok(who(rig, SWITCH, &at(host, 30098)).is_ok()))?;
+    }
+    health(first, with, "200", 30096)?;
+    health(first, without, "503", 30096)?;
+    // The host itself is no stranger: kube-proxy serves a node's own programs wherever the pod is.
+    ensure!(without.ask(&at(without, 30097), "/cgi-bin/who").is_ok(), "the host itself is not served");
+    let refused = who(rig, SWITCH, &at(without, 30097));
+    ensure!(refused.is_err(), "a host without a pod answers: {refused:?}");
+    Ok(())
+}
+
+fn health(from: &Host, host: &Host, code: &str, port: u16) -> Result<()> {
+    from.until(&format!("{} says {code}", at(host, port)), 30, |from| {
+        Ok(from.ask(&at(host, port), "/healthz").is_ok_and(|(status, _)| status == code))
+    })
+}
+
+/// Every client has a pod of its own choice, and keeps it; not all have the same.
+pub(crate) fn session_affinity(rig: &Rig) -> Result<()> {
+    let space = Space::new(rig.host(), "affinity")?;
+    let pods = one_on_every_node(&space)?;
+    for (pod, _) in &pods {
+        space.sh(pod, &WHO.replace("exec httpd -f", "httpd"))?;
+    }
+    space.apply(
+        "apiVersion: v1
+kind: Service
+metadata: {name: sticky}
+spec:
+  type: NodePort
+  sessionAffinity: ClientIP
+  selector: {app: client}
+  ports: [{port: 80, targetPort: 8080, nodePort: 30099}]
+",
+    )?;
+    let address = at(rig.host(), 30099);
+    rig.host().until(&format!("{address} answers"), 30, |_| Ok(who(rig, SWITCH, &address).is_ok()))?;
+    let mut chosen = BTreeMap::new();
+    for _ in 0..3 {
+        for client in CLIENTS {
+            let (pod, _) = who(rig, client, &address)?;
+            let first = chosen.entry(client).or_insert_with(|| pod.clone());
+            ensure!(*first == pod, "{client} had {first}, and now {pod}");
+        }
+    }
+    let mut different: Vec<_> = chosen.values().collect();
+    different.sort();
+    different.dedup();
+    ensure!(different.len() > 1, "all clients have the same pod: {chosen:?}");
+    Ok(())
+}
