@@ -2,21 +2,28 @@
 
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use usernetes_e2e::{CLIENTS, Host, Rig, SWITCH, Space};
 
 use crate::one_on_every_node;
 
 /// A pod's server that names the pod and whom it answers.
-const WHO: &str = "mkdir -p /www/cgi-bin; printf '#!/bin/sh\\necho; echo $(hostname) $REMOTE_ADDR\\n' > /www/cgi-bin/who; \
-                   chmod +x /www/cgi-bin/who; exec httpd -f -p 8080 -h /www";
+const WHO: &str = "mkdir -p /www/cgi-bin
+printf '#!/bin/sh\\nprintf \"Status: 200 OK\\\\r\\\\n\\\\r\\\\n$(hostname) $REMOTE_ADDR\"\\n' > /www/cgi-bin/who
+chmod +x /www/cgi-bin/who; exec httpd -f -p 8080 -h /www";
 
 /// Who answered, and whom it saw.
 fn who(rig: &Rig, client: &str, at: &str) -> Result<(String, String)> {
     let (status, body) = rig.ask_as(client, at, "/cgi-bin/who")?;
     ensure!(status == "200", "{at} answers {status}");
-    let (pod, seen) = body.trim().split_once(' ').with_context(|| format!("{at} answers {body:?}"))?;
-    Ok((pod.to_owned(), seen.to_owned()))
+    pod_and_client(&body)
+}
+
+/// An IPv4 client of a server that listens on IPv6 has an address of both.
+fn pod_and_client(body: &str) -> Result<(String, String)> {
+    let (pod, seen) = body.trim().split_once(' ').with_context(|| format!("the answer is {body:?}"))?;
+    let seen: IpAddr = seen.trim_matches(['[', ']']).parse()?;
+    Ok((pod.to_owned(), seen.to_canonical().to_string()))
 }
 
 fn at(host: &Host, port: u16) -> String {
@@ -50,11 +57,15 @@ spec: {type: NodePort, selector: {app: who}, ports: [{port: 80, targetPort: 8080
     space.ready(&["pod/who"])?;
     for port in [30095, 30097, 8095] {
         for client in [SWITCH, CLIENTS[0]] {
-            first.until(&format!("{client} is seen at {}", at(with, port)), 30, |_| {
-                Ok(who(rig, client, &at(with, port)).is_ok_and(|(_, seen)| seen == client))
-            })?;
+            let at = at(with, port);
+            first.until(&format!("{at} answers {client}"), 30, |_| Ok(who(rig, client, &at).is_ok()))?;
+            let (_, seen) = who(rig, client, &at)?;
+            ensure!(seen == client, "{at} sees {seen}, not {client}");
         }
     }
+    let (_, across) = first.ask(&at(with, 30095), "/cgi-bin/who")?;
+    let (_, across) = pod_and_client(&across)?;
+    ensure!(across == first.address(), "the hostPort sees {across}, not {}", first.address());
     for host in rig.hosts() {
         first.until(&format!("{} answers", at(host, 30098)), 30, |_| Ok(who(rig, SWITCH, &at(host, 30098)).is_ok()))?;
     }

@@ -3,6 +3,7 @@
 mod clients;
 mod cut;
 mod inject;
+mod mtu;
 mod peer;
 mod refusals;
 mod serving;
@@ -24,7 +25,7 @@ fn main() -> ExitCode {
 fn scenarios() -> Vec<Scenario> {
     vec![
         Scenario::own("two_clusters_on_two_hosts", 2, &NEEDS, two_clusters_on_two_hosts),
-        Scenario::own("joins_that_are_refused", 3, &NEEDS, refusals::joins_that_are_refused),
+        Scenario::own("joins_that_are_refused", 4, &NEEDS, refusals::joins_that_are_refused),
         Scenario::own("classic_join", 2, &NEEDS, tokens::classic_join),
         Scenario::own("bundle_from_peer", 2, &NEEDS, peer::bundle_from_peer),
         Scenario::own("kubelet_configuration", 2, &NEEDS, serving::kubelet_configuration),

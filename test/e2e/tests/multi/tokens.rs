@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use usernetes_e2e::{Host, Rig};
 
+use crate::mtu;
 use crate::refusals::pin;
 use crate::{join, token};
 
@@ -38,7 +39,9 @@ pub(crate) fn classic_join(rig: &Rig) -> Result<()> {
         let mtu = host.tool(&["shell", "--", "cat", "/sys/class/net/flannel.1/mtu"]).ok()?;
         ensure!(mtu.text() == (MTU - 50).to_string(), "{}: {mtu}", host.name());
     }
-    by_file(first, worker)
+    by_file(first, worker)?;
+    mtu::holds(rig, MTU)?;
+    mtu::changes(rig, 9000)
 }
 
 /// The kubeconfig of `cluster-info`, with a token for the rest.

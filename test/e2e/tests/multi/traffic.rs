@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use std::time::{Duration, Instant};
-use usernetes_e2e::{Rig, Space, pod};
+use usernetes_e2e::{Host, Rig, Space, pod};
 
 use crate::one_on_every_node;
 
@@ -56,22 +56,41 @@ pub(crate) fn udp_between_nodes(rig: &Rig) -> Result<()> {
     Ok(())
 }
 
+/// Says a GiB that has no short period, and its checksum.
+const GIBIBYTE: &str = "yes \"$(seq 1 700)\" | head -c 1073741824";
+const CHECKSUM: &str = "5b89813b574da73f216b0a4e0fdbd511b4473830f1f9eb30a8e818665e237b49";
+
 pub(crate) fn a_gibibyte_between_nodes(rig: &Rig) -> Result<()> {
     let space = Space::new(rig.host(), "gibibyte")?;
     let pods = one_on_every_node(&space)?;
     let on = |name: &str| pods.iter().find(|(_, node)| node == name).map(|(pod, _)| pod.clone());
     let (from, to) = (on("host2").context("no pod on host2")?, on("host3").context("no pod on host3")?);
-    let address = space.field(&format!("pod/{to}"), ".status.podIP")?;
-    let make = "yes \"$(seq 1 700)\" | head -c 1073741824";
-    // Standard input stays open: nc tells its end to the other side, which would then end with half of it sent.
-    let receive =
-        space.prepare(&["exec", &to, "--", "sh", "-c", "mkfifo /open; nc -l -p 9000 <> /open | sha256sum"]).spawn()?;
-    space.sh(&to, "until grep -q ':2328 .* 0A ' /proc/net/tcp6 /proc/net/tcp; do sleep 0.1; done")?;
-    space.prepare(&["exec", &from, "--", "sh", "-c", &format!("{make} | nc {address} 9000")]).limit(600).ok()?;
-    let received = receive.wait(std::time::Duration::from_mins(1))?.ok()?;
-    let expected = space.sh(&from, &format!("{make} | sha256sum"))?;
-    ensure!(received.text() == expected, "sent {expected}\nreceived {received}");
+    let receiver = rig.hosts().get(2).context("no third host")?;
+    let before = relay_drops(receiver)?;
+    let received = carry(&space, &from, &to, GIBIBYTE, 300)?;
+    ensure!(received.starts_with(CHECKSUM), "expected {CHECKSUM}\nreceived {received}");
+    let lost = relay_drops(receiver)? - before;
+    ensure!(lost == 0, "{lost} datagrams were lost at the relay of {}", receiver.name());
     Ok(())
+}
+
+/// Sends what a script says from one pod to another; the checksum of what arrived.
+pub(crate) fn carry(space: &Space, from: &str, to: &str, script: &str, seconds: u64) -> Result<String> {
+    let address = space.field(&format!("pod/{to}"), ".status.podIP")?;
+    // Standard input stays open: nc tells its end to the other side, which would then end with half of it sent.
+    let receive = "rm -f /open; mkfifo /open; nc -l -p 9000 <> /open | sha256sum";
+    let receive = space.prepare(&["exec", to, "--", "sh", "-c", receive]).spawn()?;
+    space.sh(to, "until grep -q ':2328 .* 0A ' /proc/net/tcp6 /proc/net/tcp; do sleep 0.1; done")?;
+    let send = format!("{script} | nc {address} 9000");
+    space.prepare(&["exec", from, "--", "sh", "-c", &send]).limit(seconds).ok()?;
+    Ok(receive.wait(Duration::from_mins(1))?.ok()?.text().to_owned())
+}
+
+/// Datagrams that the kernel had no room for at the host's VXLAN port, 0x2118.
+fn relay_drops(host: &Host) -> Result<u64> {
+    let sockets = host.sh("cat /proc/net/udp").ok()?;
+    let relay = sockets.text().lines().find(|line| line.contains(":2118 ")).context("nothing listens on 8472/udp")?;
+    Ok(relay.split_whitespace().last().context("no counter")?.parse()?)
 }
 
 /// Ports that another program of the host has, and ports for administrators: told at the Service, and cured at once.
@@ -90,7 +109,7 @@ spec: {type: LoadBalancer, selector: {app: web}, ports: [{name: high, port: 8090
 ",
     )?;
     space.ready(&["pod/web"])?;
-    let addresses = rig.hosts().iter().map(usernetes_e2e::Host::address).collect::<Vec<_>>();
+    let addresses = rig.hosts().iter().map(Host::address).collect::<Vec<_>>();
     rig.host().until("the status names every host", 10, |_| {
         let status = space.field("service/web", ".status.loadBalancer.ingress[*].ip")?;
         Ok(addresses.iter().all(|address| status.contains(address)))
