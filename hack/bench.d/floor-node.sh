@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The floor of `hack/bench startup`, inside: mounts, then the components by their recorded command lines.
+# The floor of `hack/bench startup` and `join`, inside: mounts, then the components by their recorded command lines.
 set -euo pipefail
 folder=$1 host_ip=$2 run=$1/run
 read -r pid _ < /proc/self/stat # as the outside knows us: /proc is still theirs
@@ -25,11 +25,18 @@ start() { # NAME
   mapfile -d '' -t env < "$folder/env/$1"
   env -i "${env[@]}" "${argv[@]}" > "$run/$1.log" 2>&1 &
 }
-start etcd
-start kube-apiserver
+worker=
+[ -e "$folder/argv/etcd" ] || worker=1
+if [ -z "$worker" ]; then
+  start etcd
+  start kube-apiserver
+fi
 start containerd
 until [ -S /run/containerd/containerd.sock ]; do sleep 0.01; done
+# The API server of a worker is behind the tap.
+[ -z "$worker" ] || until [ -n "$(ip route show default)" ]; do sleep 0.01; done
 start kubelet
+[ -z "$worker" ] || { wait; exit; }
 pki=/etc/kubernetes/pki
 until curl -sf -o /dev/null --cacert $pki/ca.crt --cert $pki/apiserver-kubelet-client.crt \
   --key $pki/apiserver-kubelet-client.key "https://$host_ip:6443/readyz"; do sleep 0.05; done

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The floor of `hack/bench startup`, outside: namespaces by unshare, a tap by slirp4netns. Whoever starts it ends it.
+# The floor of `hack/bench startup` and `join`, outside: namespaces by unshare, a tap by slirp4netns. Whoever starts it ends it.
 # usage: floor.sh FOLDER HOST_IP   (FOLDER: argv/ and env/ of the components, run/node with their files)
 set -euo pipefail
 folder=$1

@@ -7,9 +7,21 @@ use std::path::PathBuf;
 use crate::background::Background;
 use crate::host::Host;
 
-/// The components, by the names of their programs.
-const COMPONENTS: [&str; 6] =
-    ["etcd", "kube-apiserver", "containerd", "kubelet", "kube-controller-manager", "kube-scheduler"];
+/// What is started: components, by the names of their programs, and files beside those of every node.
+pub(super) struct Parts {
+    components: &'static [&'static str],
+    files: &'static str,
+}
+
+/// A node with a control plane.
+pub(super) const CONTROL_PLANE: Parts = Parts {
+    components: &["etcd", "kube-apiserver", "containerd", "kubelet", "kube-controller-manager", "kube-scheduler"],
+    files: "",
+};
+
+/// A worker whose kubelet has its certificate.
+pub(super) const WORKER: Parts = Parts { components: &["containerd", "kubelet"], files: "var/lib/kubelet/pki" };
+
 /// What the user starts, and what that runs inside.
 const SCRIPTS: [(&str, &str); 2] = [
     ("floor.sh", include_str!("../../../../hack/bench.d/floor.sh")),
@@ -17,7 +29,7 @@ const SCRIPTS: [(&str, &str); 2] = [
 ];
 /// Certificates and files of configuration that the product made, without data.
 const KEEP: &str = "cp -a --parents etc/kubernetes etc/cni opt var/lib/kubelet/config.yaml \
-                    var/lib/containerd/config.toml \"$HOME/floor/template\"";
+                    var/lib/containerd/config.toml";
 
 /// A folder on the host with all that the scripts need.
 pub(super) struct Floor {
@@ -28,14 +40,15 @@ pub(super) struct Floor {
 
 impl Floor {
     /// From a node of the product that runs on the host: its command lines, environments and files.
-    pub(super) fn of_running(host: &Host) -> Result<Self> {
+    pub(super) fn of_running(host: &Host, parts: &Parts) -> Result<Self> {
         let folder = format!("{}/floor", host.home());
         host.sh("mkdir -p \"$HOME/floor/template\" \"$HOME/floor/argv\" \"$HOME/floor/env\"").ok()?;
-        host.admin(&format!("cd {}/.local/share/usernetes/default/node; HOME={}; {KEEP}", host.home(), host.home()))?;
+        let (home, files) = (host.home(), parts.files);
+        host.admin(&format!("cd {home}/.local/share/usernetes/default/node; {KEEP} {files} {folder}/template"))?;
         let outside = host.in_home("floor");
         let processes = host.processes()?;
-        for name in COMPONENTS {
-            let process = processes.iter().find(|process| process.program() == name);
+        for name in parts.components {
+            let process = processes.iter().find(|process| process.program() == *name);
             let pid = process.with_context(|| format!("{name} does not run"))?.pid;
             for (file, kind) in [("cmdline", "argv"), ("environ", "env")] {
                 let bytes = fs::read(format!("/proc/{pid}/{file}"))?;

@@ -8,16 +8,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
-use super::floor::Floor;
+use super::floor::{self, Floor};
 use super::memory::{self, Memory};
 use super::moments::Watched;
-use crate::background::Output;
+use crate::background::{Background, Output};
 use crate::host::{Host, WORKFLOW};
 
 /// After `init` has returned, until memory is looked at: the node is idle by then.
 const SETTLE: Duration = Duration::from_secs(5);
 /// The administrator's certificate past RBAC, in the product's state.
-const SUPER_ADMIN: &str = "node/etc/kubernetes/super-admin.conf";
+pub(super) const SUPER_ADMIN: &str = "node/etc/kubernetes/super-admin.conf";
 
 /// Seconds from the start of `init`.
 #[derive(Clone, Debug, Serialize)]
@@ -43,7 +43,7 @@ pub(super) struct ByHand {
 /// A run that is not measured; afterwards the floor knows what to start.
 pub(super) fn first(host: &Host) -> Result<Floor> {
     host.tool(&["init"]).ok()?;
-    let floor = Floor::of_running(host)?;
+    let floor = Floor::of_running(host, &floor::CONTROL_PLANE)?;
     reset(host)?;
     Ok(floor)
 }
@@ -56,7 +56,7 @@ pub(super) fn product(host: &Host) -> Result<Product> {
     let init = host.tool(&["-o", "json", "init"]).spawn()?;
     let product = thread::scope(|scope| {
         let livez = scope.spawn(|| watched.livez(&kubeconfig));
-        let node_ready = scope.spawn(|| watched.node_ready(&kubeconfig));
+        let node_ready = scope.spawn(|| watched.node_ready(&kubeconfig, &host.name()));
         let dns = scope.spawn(|| watched.dns());
         let output = init.wait(Duration::from_secs(WORKFLOW)).and_then(Output::ok);
         let returned = watched.start.elapsed().as_secs_f64();
@@ -80,30 +80,35 @@ pub(super) fn floor(host: &Host, floor: &Floor) -> Result<ByHand> {
     let script = floor.start(host)?;
     let by_hand = thread::scope(|scope| {
         let livez = scope.spawn(|| watched.livez(&floor.kubeconfig));
-        let node_ready = scope.spawn(|| watched.node_ready(&floor.kubeconfig));
+        let node_ready = scope.spawn(|| watched.node_ready(&floor.kubeconfig, &host.name()));
         let (livez, node_ready) = (join(livez), join(node_ready));
         anyhow::Ok(ByHand { livez: livez?, node_ready: node_ready? })
     });
-    // Nothing in it is worth an orderly end.
+    let output = end(host, script)?;
+    by_hand.with_context(|| output.to_string())
+}
+
+/// Ends a floor; nothing in it is worth an orderly end.
+pub(super) fn end(host: &Host, script: Background) -> Result<Output> {
     for process in host.processes()? {
         let _ = process.signal(Signal::SIGKILL);
     }
     let output = script.wait(Duration::from_secs(20))?;
     // The kernel is still ending what ran in the namespaces; the next run must not take it for its own.
     host.silent()?;
-    by_hand.with_context(|| output.to_string())
+    Ok(output)
 }
 
-fn reset(host: &Host) -> Result<()> {
+pub(super) fn reset(host: &Host) -> Result<()> {
     host.tool(&["reset", "--force"]).ok()?;
     host.silent()
 }
 
-fn join<T>(thread: ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
+pub(super) fn join<T>(thread: ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
     thread.join().map_err(|_| anyhow!("a watching thread panicked"))?
 }
 
-fn phases(output: &str) -> BTreeMap<String, f64> {
+pub(super) fn phases(output: &str) -> BTreeMap<String, f64> {
     let events = output.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     let done = events.filter(|event| event["type"] == "phase" && event["state"] == "done");
     done.filter_map(|event| Some((event["name"].as_str()?.to_owned(), event["seconds"].as_f64()?))).collect()

@@ -2,17 +2,19 @@
 
 mod api;
 mod floor;
+mod join;
 mod measure;
 mod memory;
 mod moments;
 mod report;
+mod startup;
 
 use anyhow::{Context, Result, bail, ensure};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::capability::Need;
-use crate::rig::{self, Rig};
+use crate::rig;
 use crate::{first_process, namespaces, suite};
 
 /// Fewer pairs make no median.
@@ -20,17 +22,18 @@ const FEWEST: usize = 5;
 
 /// What is asked for.
 struct Options {
+    run: fn(usize) -> Result<report::Report>,
     runs: usize,
     json: PathBuf,
 }
 
-/// `startup [--runs N] [--json FILE]`.
+/// `startup|join [--runs N] [--json FILE]`.
 pub fn main() -> ExitCode {
     let mut words = std::env::args().skip(1).peekable();
     if words.peek().is_some_and(|word| word == namespaces::FIRST_PROCESS) {
         return first_process::run().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
     }
-    let result = options(words).and_then(|options| startup(&options));
+    let result = options(words).and_then(|options| play(&options));
     let cleaned = rig::give_back();
     match result.and(cleaned) {
         Ok(()) => ExitCode::SUCCESS,
@@ -42,8 +45,12 @@ pub fn main() -> ExitCode {
 }
 
 fn options(mut words: impl Iterator<Item = String>) -> Result<Options> {
-    ensure!(words.next().as_deref() == Some("startup"), "the one measurement is \"startup\"");
-    let mut options = Options { runs: FEWEST, json: "bench-startup.json".into() };
+    let (name, run): (_, fn(usize) -> _) = match words.next().as_deref() {
+        Some("startup") => ("startup", startup::run),
+        Some("join") => ("join", join::run),
+        _ => bail!("the measurements are \"startup\" and \"join\""),
+    };
+    let mut options = Options { run, runs: FEWEST, json: format!("bench-{name}.json").into() };
     while let Some(word) = words.next() {
         let value = words.next().with_context(|| format!("{word} needs a value"))?;
         match word.as_str() {
@@ -56,23 +63,10 @@ fn options(mut words: impl Iterator<Item = String>) -> Result<Options> {
     Ok(options)
 }
 
-fn startup(options: &Options) -> Result<()> {
+fn play(options: &Options) -> Result<()> {
     suite::clean_up_at_signals()?;
     [Need::Hosts, Need::Program, Need::Bundle].iter().try_for_each(|need| need.check())?;
-    let rig = Rig::new(1)?;
-    let host = rig.host();
-    host.tool(&["bundle", "import", crate::product::BUNDLE]).ok()?;
-    // The first run warms the machine's caches and tells the floor its command lines; it does not count.
-    suite::complain("warming up");
-    let floor = measure::first(host)?;
-    let mut pairs = Vec::new();
-    for number in 1..=options.runs {
-        let product = measure::product(host)?;
-        let floor = measure::floor(host, &floor)?;
-        suite::complain(&report::progress(number, options.runs, &product, &floor));
-        pairs.push((product, floor));
-    }
-    let report = report::Report::new(&pairs);
+    let report = (options.run)(options.runs)?;
     std::fs::write(&options.json, report.json()).with_context(|| format!("cannot write {}", options.json.display()))?;
     report.print();
     Ok(())

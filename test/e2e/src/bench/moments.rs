@@ -1,9 +1,9 @@
 //! When a node that starts answers, seen from inside its network.
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use std::fs;
-use std::io::BufRead as _;
-use std::net::SocketAddr;
+use std::io::{BufRead as _, Read as _, Write as _};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -39,10 +39,11 @@ impl Watched<'_> {
     }
 
     /// Seconds until the API says that a node is Ready; watched, not asked.
-    pub(super) fn node_ready(&self, kubeconfig: &Path) -> Result<f64> {
+    pub(super) fn node_ready(&self, kubeconfig: &Path, node: &str) -> Result<f64> {
         let api = self.api(kubeconfig)?;
+        let path = format!("/api/v1/nodes?watch=true&fieldSelector=metadata.name%3D{node}");
         let ready = || {
-            let Ok(body) = api.get("/api/v1/nodes?watch=true") else { return false };
+            let Ok(body) = api.get(&path) else { return false };
             body.lines().map_while(Result::ok).any(|line| is_ready(&line))
         };
         self.inside(|| self.until("node Ready", PACE, ready))
@@ -52,6 +53,26 @@ impl Watched<'_> {
     pub(super) fn dns(&self) -> Result<f64> {
         let server: SocketAddr = DNS.0.parse()?;
         self.inside(|| self.until("CoreDNS", DNS_PACE, || lan::look_up(server, DNS.1, DNS_PACE).is_ok()))
+    }
+
+    /// Seconds until a pod with this label on a node answers on port 8080, asked by its address from the watched host's
+    /// node, through the pod network.
+    pub(super) fn pod_answers(&self, kubeconfig: &Path, label: &str, node: &str) -> Result<f64> {
+        let api = self.api(kubeconfig)?;
+        let path = format!("/api/v1/pods?labelSelector={label}&fieldSelector=spec.nodeName%3D{node}");
+        let address = || {
+            let mut text = String::new();
+            api.get(&path).ok()?.read_to_string(&mut text).ok()?;
+            let pods: serde_json::Value = serde_json::from_str(&text).ok()?;
+            pods.pointer("/items/0/status/podIP")?.as_str()?.parse::<IpAddr>().ok()
+        };
+        let mut pod = None;
+        self.inside(|| {
+            self.until("a pod that answers", PACE, || {
+                pod = pod.or_else(address);
+                pod.is_some_and(|pod| greets(SocketAddr::new(pod, 8080)).is_ok())
+            })
+        })
     }
 
     fn api(&self, kubeconfig: &Path) -> Result<Api> {
@@ -84,6 +105,17 @@ impl Watched<'_> {
             thread::sleep(pace.saturating_sub(asked.elapsed()));
         }
     }
+}
+
+/// One request, answered with whatever page.
+fn greets(address: SocketAddr) -> Result<()> {
+    let mut stream = TcpStream::connect_timeout(&address, DNS_PACE)?;
+    stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+    write!(stream, "GET / HTTP/1.0\r\n\r\n")?;
+    let mut answer = [0; 5];
+    stream.read_exact(&mut answer)?;
+    ensure!(&answer == b"HTTP/", "no HTTP");
+    Ok(())
 }
 
 fn is_ready(event: &str) -> bool {

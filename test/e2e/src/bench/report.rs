@@ -5,12 +5,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 
-use super::measure::{ByHand, Product};
-
 /// A figure with its goal.
-struct Row {
+pub(super) struct Row {
     name: &'static str,
-    init: f64,
+    ours: f64,
     /// The least and the greatest of the runs.
     range: (f64, f64),
     floor: Option<f64>,
@@ -22,27 +20,35 @@ struct Row {
 
 /// All figures.
 pub(super) struct Report {
+    name: &'static str,
+    command: &'static str,
     rows: Vec<Row>,
     phases: BTreeMap<String, f64>,
     json: Value,
 }
 
 impl Report {
-    pub(super) fn new(pairs: &[(Product, ByHand)]) -> Self {
-        let rows = rows(pairs);
+    /// Of a benchmark that measures a command of ours; `pairs` are all runs, `phases` the seconds of each in each run.
+    pub(super) fn new<'a>(
+        name: &'static str,
+        command: &'static str,
+        rows: Vec<Row>,
+        pairs: Vec<Value>,
+        all_phases: impl Iterator<Item = &'a BTreeMap<String, f64>>,
+    ) -> Self {
         let mut phases: BTreeMap<String, Vec<f64>> = BTreeMap::new();
-        for (name, seconds) in pairs.iter().flat_map(|(product, _)| &product.phases) {
+        for (name, seconds) in all_phases.flatten() {
             phases.entry(name.clone()).or_default().push(*seconds);
         }
         let phases = phases.into_iter().map(|(name, all)| (name, median(&all))).collect();
         let json = json!({
-            "benchmark": "startup",
-            "runs": pairs.iter().map(|(init, floor)| json!({ "init": init, "floor": floor })).collect::<Vec<_>>(),
-            "medians": rows.iter().map(Row::json).collect::<Vec<_>>(),
+            "benchmark": name,
+            "runs": pairs,
+            "medians": rows.iter().map(|row| row.json(command)).collect::<Vec<_>>(),
             "phases": phases,
             "machine": { "cpus": std::thread::available_parallelism().map_or(0, usize::from), "load": load() },
         });
-        Self { rows, phases, json }
+        Self { name, command, rows, phases, json }
     }
 
     pub(super) fn json(&self) -> String {
@@ -53,51 +59,39 @@ impl Report {
     pub(super) fn print(&self) {
         let cpus = &self.json["machine"]["cpus"];
         let runs = self.json["runs"].as_array().map_or(0, Vec::len);
-        let mut text = format!("startup: medians of {runs} pairs, {cpus} CPUs, load {}\n", load());
-        let _ =
-            writeln!(text, "{:<22} {:>8} {:>15} {:>8} {:>12} {:>10}", "", "init", "range", "floor", "result", "goal");
+        let mut text = format!("{}: medians of {runs} pairs, {cpus} CPUs, load {}\n", self.name, load());
+        let _ = writeln!(
+            text,
+            "{:<22} {:>8} {:>15} {:>8} {:>12} {:>10}",
+            "", self.command, "range", "floor", "result", "goal"
+        );
         for row in &self.rows {
             let _ = writeln!(text, "{row}");
         }
         let phases: Vec<_> = self.phases.iter().map(|(name, seconds)| format!("{name} {seconds:.2}")).collect();
-        let _ = writeln!(text, "phases of init, seconds: {}", phases.join(", "));
+        let _ = writeln!(text, "phases of {}, seconds: {}", self.command, phases.join(", "));
         println!("{}", text.trim_end());
     }
 }
 
-fn rows(pairs: &[(Product, ByHand)]) -> Vec<Row> {
-    let of = |value: fn(&Product) -> f64| pairs.iter().map(|(product, _)| value(product)).collect::<Vec<_>>();
-    let floor = |value: fn(&ByHand) -> f64| median(&pairs.iter().map(|(_, floor)| value(floor)).collect::<Vec<_>>());
-    let (livez, ready) = (floor(|f| f.livez), floor(|f| f.node_ready));
-    let ratio = |name, values: Vec<f64>, floor: f64, goal| Row {
-        result: median(&values) / floor,
-        floor: Some(floor),
-        unit: "x",
-        ..Row::plain(name, &values, "s", goal)
-    };
-    vec![
-        ratio("/livez", of(|p| p.livez), livez, 1.15),
-        ratio("node Ready", of(|p| p.node_ready), ready, 1.15),
-        ratio("CoreDNS answers", of(|p| p.dns), ready, 2.0),
-        Row::plain("return after CoreDNS", &of(|p| p.returned - p.dns), "s", 0.5),
-        Row::plain("RSS parent + child", &of(|p| p.memory.rss), "MiB", 25.0),
-        Row::plain("PSS parent + child", &of(|p| p.memory.pss), "MiB", f64::INFINITY),
-        Row::plain("anonymous of both", &of(|p| p.memory.anonymous), "MiB", f64::INFINITY),
-    ]
-}
-
 impl Row {
-    fn plain(name: &'static str, values: &[f64], unit: &'static str, goal: f64) -> Self {
-        let init = median(values);
+    /// A figure for itself.
+    pub(super) fn plain(name: &'static str, values: &[f64], unit: &'static str, goal: f64) -> Self {
+        let ours = median(values);
         let range = (values.iter().copied().fold(f64::MAX, f64::min), values.iter().copied().fold(f64::MIN, f64::max));
-        Self { name, init, range, floor: None, result: init, unit, goal }
+        Self { name, ours, range, floor: None, result: ours, unit, goal }
     }
 
-    fn json(&self) -> Value {
+    /// A figure beside what could be done by hand.
+    pub(super) fn ratio(name: &'static str, values: &[f64], floor: f64, goal: f64) -> Self {
+        Self { result: median(values) / floor, floor: Some(floor), unit: "x", ..Self::plain(name, values, "s", goal) }
+    }
+
+    fn json(&self, command: &str) -> Value {
         let goal = self.goal.is_finite().then_some(self.goal);
         let (min, max) = self.range;
         json!({
-            "name": self.name, "init": self.init, "min": min, "max": max, "floor": self.floor,
+            "name": self.name, command: self.ours, "min": min, "max": max, "floor": self.floor,
             "result": self.result, "unit": self.unit, "goal": goal, "met": goal.map(|goal| self.result <= goal),
         })
     }
@@ -108,7 +102,7 @@ impl std::fmt::Display for Row {
         let floor = self.floor.map_or(String::new(), |floor| format!("{floor:.2}"));
         let range = format!("{:.2} – {:.2}", self.range.0, self.range.1);
         let result = format!("{:.2} {}", self.result, self.unit);
-        write!(f, "{:<22} {:>8.2} {range:>15} {floor:>8} {result:>12}", self.name, self.init)?;
+        write!(f, "{:<22} {:>8.2} {range:>15} {floor:>8} {result:>12}", self.name, self.ours)?;
         if self.goal.is_finite() {
             write!(
                 f,
@@ -121,22 +115,7 @@ impl std::fmt::Display for Row {
     }
 }
 
-/// One line while it runs.
-pub(super) fn progress(number: usize, of: usize, product: &Product, floor: &ByHand) -> String {
-    format!(
-        "{number}/{of}: init livez {:.2}, Ready {:.2}, DNS {:.2}, return {:.2}, RSS {:.1} MiB; floor {:.2}, {:.2}; load {}",
-        product.livez,
-        product.node_ready,
-        product.dns,
-        product.returned,
-        product.memory.rss,
-        floor.livez,
-        floor.node_ready,
-        load()
-    )
-}
-
-fn median(values: &[f64]) -> f64 {
+pub(super) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     match (sorted.len(), sorted.len() / 2) {
@@ -147,7 +126,7 @@ fn median(values: &[f64]) -> f64 {
 }
 
 /// The machine's load of the last minute: figures of a busy machine say less.
-fn load() -> String {
+pub(super) fn load() -> String {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split(' ').next().unwrap_or_default().to_owned()
 }
