@@ -10,7 +10,16 @@ homelab_down() {
   fi
   look_around
   each "not removed" leave "${WORKERS[@]}"
-  ! chosen "$FIRST" || [ -n "${FAILED[$FIRST]:-}" ] || each "not removed" leave "$FIRST"
+  ! chosen "$FIRST" || leave_last
+}
+
+# A worker that is still there could neither take leave nor be removed without its control plane.
+leave_last() {
+  local host
+  for host in "${WORKERS[@]}"; do
+    [ -z "${FAILED[$host]:-}" ] || { fail "$FIRST" "kept, for $host is still a worker; down --only $FIRST removes it all the same"; return; }
+  done
+  each "not removed" leave "$FIRST"
 }
 
 leave() { # HOST

@@ -62,6 +62,7 @@ fn usage(rig: &Rig) -> Result<()> {
     host.tool(&["--help"]).ok()?.says(&["init", "join", "reset"])?;
     host.tool(&["version"]).ok()?.says(&["usernetes-rs"])?;
     host.tool(&["version", "-o", "json"]).ok()?.json()?;
+    refused(host, host.tool(&["join", "-"]).input("\n").output()?, FAILURE, &["standard input", "token create"])?;
     for shell in ["bash", "zsh", "fish"] {
         host.tool(&["completion", shell]).ok()?.says(&["usernetes-rs"])?;
     }

@@ -40,7 +40,7 @@ pub(crate) fn fate(session: &Session, config: &Config) -> Fate {
     if checks::host_ip(host_ip).level != Level::Error {
         return Fate::Here;
     }
-    decide(&session.cluster_flag(), config, env::default_host_ip())
+    decide(&session.cluster_flag(), config, env::routed_host_ip())
 }
 
 fn decide(flag: &str, config: &Config, now: Result<Option<IpAddr>, EnvError>) -> Fate {
@@ -57,6 +57,9 @@ fn decide(flag: &str, config: &Config, now: Result<Option<IpAddr>, EnvError>) ->
     match now {
         Ok(Some(new)) if config.rootless.host_ip_found && new.is_ipv4() == old.is_ipv4() => Fate::Moves(new),
         Ok(Some(new)) => Fate::Stuck { cure: again(flag, &new.to_string()) },
+        Ok(None) if config.rootless.host_ip_found => {
+            Fate::Stuck { cure: "give this host an address and a default route; the node moves there by itself".into() }
+        }
         Ok(None) => Fate::Stuck { cure: format!("give this host an address; then {}", again(flag, "ADDRESS")) },
         Err(EnvError::AmbiguousHostIp { candidates }) => {
             let all: Vec<_> = candidates.iter().map(|c| format!("{} ({})", c.address, c.interface)).collect();
@@ -196,7 +199,8 @@ mod tests {
         let chosen = config(&(WORKER.to_owned() + &rootless("")));
         let stuck = decide(" --cluster a", &chosen, new());
         insta::assert_snapshot!(describe(&chosen, &stuck).expect("words"), @"192.0.2.1 is no longer an address of this host; cure: usernetes-rs --cluster a stop, then usernetes-rs --cluster a start --host-ip 192.0.2.9");
-        insta::assert_snapshot!(describe(&found, &decide("", &found, Ok(None))).expect("words"), @"192.0.2.1 is no longer an address of this host; cure: give this host an address; then usernetes-rs stop, then usernetes-rs start --host-ip ADDRESS");
+        insta::assert_snapshot!(describe(&chosen, &decide("", &chosen, Ok(None))).expect("words"), @"192.0.2.1 is no longer an address of this host; cure: give this host an address; then usernetes-rs stop, then usernetes-rs start --host-ip ADDRESS");
+        insta::assert_snapshot!(describe(&found, &decide("", &found, Ok(None))).expect("words"), @"192.0.2.1 is no longer an address of this host; cure: give this host an address and a default route; the node moves there by itself");
     }
 
     #[test]

@@ -4,7 +4,7 @@ mod net;
 pub(crate) mod user;
 mod xdg;
 
-pub use net::{Candidate, Route, default_host_ip, host_ips, mtu, mtu_to_outside, routes};
+pub use net::{Candidate, Route, default_host_ip, host_ips, mtu, mtu_to_outside, routed_host_ip, routes};
 pub use user::{User, current as user};
 pub use xdg::{BaseFolders, xdg};
 

@@ -112,6 +112,16 @@ pub fn default_host_ip() -> Result<Option<IpAddr>, EnvError> {
     choose(host_ips()?)
 }
 
+/// The same, but only an address on a default route: what is left of a host that has lost its network is no substitute.
+pub fn routed_host_ip() -> Result<Option<IpAddr>, EnvError> {
+    choose(routed(host_ips()?))
+}
+
+fn routed(mut candidates: Vec<Candidate>) -> Vec<Candidate> {
+    candidates.retain(|c| c.on_default_route);
+    candidates
+}
+
 fn choose(candidates: Vec<Candidate>) -> Result<Option<IpAddr>, EnvError> {
     let Some(first) = candidates.first() else { return Ok(None) };
     let v4 = first.address.is_ipv4();

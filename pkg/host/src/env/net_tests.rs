@@ -63,6 +63,18 @@ fn without_a_default_route_an_only_address_is_enough() {
 }
 
 #[test]
+fn an_address_without_a_default_route_is_no_substitute() {
+    let addresses = || {
+        [("docker0", "172.17.0.1"), ("eth0", "192.0.2.2")]
+            .map(|(n, ip)| (n.to_owned(), ip.parse().expect("an address")))
+            .into_iter()
+    };
+    let with = |routes: &[Route]| choose(routed(candidates(addresses(), routes))).expect("one");
+    assert_eq!(with(&[]), None);
+    assert_eq!(with(&[route("0.0.0.0/0", "eth0", 0)]), Some([192, 0, 2, 2].into()));
+}
+
+#[test]
 fn this_machine_can_be_read() {
     routes().expect("readable");
     for candidate in host_ips().expect("readable") {

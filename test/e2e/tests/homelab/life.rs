@@ -117,6 +117,9 @@ fn down(hosts: &[Host], laptop: &Host) -> Result<()> {
     homelab(laptop, "down", &["--only", "host3", "--yes"])?.exits(0)?;
     nodes(&hosts[0], "host1 host2")?;
     homelab(laptop, "down", &["--dry-run"])?.exits(0)?.says(&["host2 | would run", "reset --force --drain"])?;
+    hosts[1].admin("kill $(cat /run/sshd.pid)")?;
+    homelab(laptop, "down", &["--yes"])?.exits(1)?.says(&["host2 | not reached", "host1 | kept"])?;
+    ssh::start(&hosts[1])?;
     homelab(laptop, "down", &["--yes"])?.exits(0)?.says(&["host3 | node: none"])?;
     hosts.iter().try_for_each(Host::silent)?;
     homelab(laptop, "down", &["--yes"])?.exits(0)?;
