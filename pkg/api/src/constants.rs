@@ -70,5 +70,9 @@ pub const BOOTSTRAPPERS_GROUP: &str = "system:bootstrappers:kubeadm:default-node
 pub const CLUSTER_ADMINS_GROUP: &str = "kubeadm:cluster-admins";
 /// Label and taint key of control-plane nodes.
 pub const CONTROL_PLANE_LABEL: &str = "node-role.kubernetes.io/control-plane";
+/// Label of a worker into whose runtime images of the bundle are still imported: DaemonSets of the pod network wait.
+pub const IMAGES_LABEL: &str = "usernetes.rs/images";
+/// Its value then.
+pub const IMAGES_IMPORTING: &str = "importing";
 /// Label that keeps a node out of external load balancers.
 pub const EXCLUDE_LB_LABEL: &str = "node.kubernetes.io/exclude-from-external-load-balancers";

@@ -101,6 +101,15 @@ impl Cluster {
         gone(api, pod, node).await
     }
 
+    /// Takes a label from a node, as soon as there is such a node.
+    pub async fn remove_node_label(&self, name: &str, label: &str) -> Result<(), Error> {
+        self.wait_node_registered(name).await?;
+        let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+        let patch = Patch::Merge(json!({ "metadata": { "labels": { label: null } } }));
+        let result = self.all::<Node>().patch_metadata(name, &params, &patch).await;
+        result.map(drop).map_err(Error::request(Verb::Apply, describe::<Node>(None, name)))
+    }
+
     /// Deletes a Node object; one that is gone already is fine.
     pub async fn delete_node(&self, name: &str) -> Result<(), Error> {
         match self.all::<Node>().delete(name, &DeleteParams::default()).await {

@@ -16,7 +16,7 @@ use usernetes_host::{Reaper, fs, process::Exit};
 const ATTEMPTS: u32 = 4;
 
 /// An empty file of this name says that the archive is in containerd; beside its store, so that both go together.
-fn marker(root: &Path, image: &ImageArchive) -> PathBuf {
+pub(crate) fn marker(root: &Path, image: &ImageArchive) -> PathBuf {
     root.join("imported").join(&image.sha256)
 }
 
@@ -25,7 +25,8 @@ pub(crate) async fn import(plan: Arc<NodePlan>, reaper: Reaper, status: watch::S
     let root = Path::new(CONTAINERD_DIR);
     let (done, missing): (Vec<_>, Vec<_>) = plan.images.iter().cloned().partition(|i| marker(root, i).exists());
     let total = plan.images.len();
-    status.send_modify(|s| s.images = ImagesStatus { total, imported: done.len(), errors: vec![] });
+    let early = missing.iter().filter(|image| image.early).count();
+    status.send_modify(|s| s.images = ImagesStatus { total, imported: done.len(), early: Some(early), errors: vec![] });
     if plan.role == Role::ControlPlane && !missing.is_empty() {
         // Unpacking keeps both cores busy, no pod is there before the API server, and it starts the sooner the less
         // it has to share.
@@ -38,9 +39,14 @@ pub(crate) async fn import(plan: Arc<NodePlan>, reaper: Reaper, status: watch::S
         imports.spawn(async move {
             let _place = places.acquire().await;
             let result = import_one(&plan, &reaper, &status, &image).await;
-            status.send_modify(|s| match result {
-                Ok(()) => s.images.imported += 1,
-                Err(error) => s.images.errors.push(format!("{}: {error}", image.reference)),
+            status.send_modify(|s| {
+                if image.early {
+                    s.images.early = s.images.early.map(|early| early.saturating_sub(1));
+                }
+                match result {
+                    Ok(()) => s.images.imported += 1,
+                    Err(error) => s.images.errors.push(format!("{}: {error}", image.reference)),
+                }
             });
         });
     }

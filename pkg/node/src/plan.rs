@@ -9,7 +9,7 @@ use serde_yaml::Mapping;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use usernetes_api::bundle::BundleManifest;
+use usernetes_api::bundle::{BundleImage, BundleManifest};
 use usernetes_api::{Arg, CgroupMode, Config, EnvVar, Paths, ServiceNetwork, Snapshotter, Taint, constants};
 use usernetes_host::fs::{self, FsError, Mode};
 
@@ -48,6 +48,8 @@ pub struct ImageArchive {
     pub path: PathBuf,
     /// Its SHA-256 according to the bundle's manifest.
     pub sha256: String,
+    /// Whether pods of the node itself, which start as soon as it is registered, need it.
+    pub early: bool,
 }
 
 /// Extra flags and environment of one component.
@@ -108,6 +110,9 @@ pub struct NodePlan {
     pub sandbox_image: String,
     /// Image archives of the bundle.
     pub images: Vec<ImageArchive>,
+    /// A worker whose early images are not all in containerd: its Node carries [`constants::IMAGES_LABEL`] until they are,
+    /// or pods that come before them would try a registry.
+    pub importing: bool,
     /// Variables of every component.
     pub proxy_env: Vec<EnvVar>,
     /// Extra flags and variables, by component.
@@ -169,6 +174,9 @@ impl NodePlan {
         }
         let pause = manifest.image("pause");
         let pause = pause.ok_or_else(|| PlanError::NoImage { bundle: bundle.to_owned(), image: "pause" })?;
+        let images = archives(bundle, manifest);
+        let store = paths.node(constants::CONTAINERD_DIR);
+        let is_missing = |image: &ImageArchive| image.early && !crate::images::marker(&store, image).exists();
         Ok(Self {
             role,
             node_name: registration.name.clone(),
@@ -190,7 +198,8 @@ impl NodePlan {
             program: paths.program(),
             logs: paths.logs(),
             sandbox_image: pause.reference.clone(),
-            images: archives(bundle, manifest),
+            importing: role == Role::Worker && images.iter().any(is_missing),
+            images,
             proxy_env: decisions.proxy_env,
             extra: extra(config, &registration.kubelet_extra_args),
             kubelet: config.kubelet.clone(),
@@ -255,15 +264,20 @@ fn taints(config: &Config, role: Role, wanted: Option<&[Taint]>) -> Vec<Taint> {
 
 /// The order in which a new cluster needs its images; others follow.
 const IMAGE_ORDER: [&str; 4] = ["pause", "kube-proxy", "flannel", "coredns"];
+/// How many of them the pods need that every node has at once.
+const EARLY: usize = 3;
 
 fn archives(bundle: &Path, manifest: &BundleManifest) -> Vec<ImageArchive> {
-    let archive = |image: &usernetes_api::bundle::BundleImage| {
+    let rank = |image: &BundleImage| IMAGE_ORDER.iter().position(|name| *name == image.name);
+    let archive = |image: &BundleImage| {
         let path = image.path.as_ref()?;
         let file = manifest.files.iter().find(|file| &file.path == path)?;
-        Some(ImageArchive { reference: image.reference.clone(), path: bundle.join(path), sha256: file.sha256.clone() })
+        let (reference, sha256) = (image.reference.clone(), file.sha256.clone());
+        let early = rank(image).is_some_and(|rank| rank < EARLY);
+        Some(ImageArchive { reference, path: bundle.join(path), sha256, early })
     };
     let mut images: Vec<_> = manifest.images.iter().collect();
-    images.sort_by_key(|image| IMAGE_ORDER.iter().position(|name| *name == image.name).unwrap_or(IMAGE_ORDER.len()));
+    images.sort_by_key(|image| rank(image).unwrap_or(IMAGE_ORDER.len()));
     images.into_iter().filter_map(archive).collect()
 }
 

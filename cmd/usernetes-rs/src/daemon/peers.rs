@@ -1,11 +1,16 @@
 //! The other hosts of the cluster, as they come and go: whom the VXLAN relay listens to, and who cannot be reached.
 
 use std::path::PathBuf;
-use usernetes_api::constants::{KUBELET_DIR, KUBERNETES_DIR};
+use std::time::Duration;
+use tokio::sync::watch;
+use usernetes_api::constants::{IMAGES_LABEL, KUBELET_DIR, KUBERNETES_DIR};
 use usernetes_cluster::services::{self, Update};
 use usernetes_cluster::{Cluster, Involved};
-use usernetes_node::{NodePlan, Role};
+use usernetes_node::{NodePlan, NodeStatus, Role};
 use usernetes_rootless::PortManager;
+
+/// Pause after the API server refused something: nobody says when that ends.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// The kubelet's kubeconfig, once it can be used: on a worker the certificate comes after it.
 pub(super) async fn kubelet_credentials(plan: &NodePlan) -> Option<PathBuf> {
@@ -41,6 +46,20 @@ pub(super) async fn follow_hosts(plan: NodePlan, ports: PortManager) {
         Update::Lost(error) => tracing::debug!(%error, "Nodes cannot be watched"),
     })
     .await;
+}
+
+/// On a worker: once the images that its own pods need are in the runtime, those pods may come. One that cannot be
+/// imported holds up nothing: the kubelet then tries, and its error is seen where people look.
+pub(super) async fn images_are_here(plan: NodePlan, mut seen: watch::Receiver<NodeStatus>) {
+    if plan.role != Role::Worker || seen.wait_for(|status| status.images.early == Some(0)).await.is_err() {
+        return;
+    }
+    let Some(kubeconfig) = kubelet_credentials(&plan).await else { return };
+    let remove = async || Cluster::connect(&kubeconfig).await?.remove_node_label(&plan.node_name, IMAGES_LABEL).await;
+    while let Err(error) = remove().await {
+        tracing::warn!(%error, label = IMAGES_LABEL, "pods of the pod network wait");
+        tokio::time::sleep(AGAIN).await;
+    }
 }
 
 /// On the control plane: lets kubelets have serving certificates for what is theirs. Never ends there; drop it to stop.

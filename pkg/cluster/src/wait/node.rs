@@ -1,7 +1,7 @@
 //! Until a node is Ready in its present life.
 
 use super::explain::conditions;
-use super::retry;
+use super::{retry, until};
 use crate::client::{describe, get_opt};
 use crate::{Cluster, Error};
 use futures::StreamExt;
@@ -27,6 +27,11 @@ struct State {
 }
 
 impl Cluster {
+    /// Waits until there is a Node of that name, for as long as it takes.
+    pub async fn wait_node_registered(&self, name: &str) -> Result<(), Error> {
+        until(self.all::<Node>(), name, |node| node.is_some()).await
+    }
+
     /// Waits until the node is Ready by a report that its kubelet made after `since`.
     ///
     /// After a restart the API goes on saying Ready of the last life, so the condition alone proves nothing.

@@ -38,9 +38,14 @@ pub(super) fn kubelet(plan: &NodePlan) -> Component {
     }
     let address = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), c::KUBELET_HEALTHZ_PORT);
     let healthy = Probe::Http { address, path: "/healthz" };
+    let mut argv = argv(plan, Kubelet, flags);
+    if plan.importing {
+        // Beside the user's labels, not in their place: this flag adds up.
+        argv.push(format!("--node-labels={}={}", c::IMAGES_LABEL, c::IMAGES_IMPORTING));
+    }
     Component {
         name: Kubelet,
-        argv: argv(plan, Kubelet, flags),
+        argv,
         env: env(plan, Kubelet),
         ready: healthy.clone(),
         live: Some(healthy),

@@ -53,6 +53,9 @@ pub struct ImagesStatus {
     pub total: usize,
     /// How many are in containerd.
     pub imported: usize,
+    /// How many are still to come that the node's own pods need; `None` before that is known.
+    #[serde(default, skip)]
+    pub early: Option<usize>,
     /// What went wrong, by archive.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<String>,

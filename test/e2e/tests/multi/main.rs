@@ -2,7 +2,9 @@
 
 mod clients;
 mod cut;
+mod images;
 mod inject;
+mod kubeadm;
 mod mtu;
 mod peer;
 mod refusals;
@@ -27,6 +29,8 @@ fn scenarios() -> Vec<Scenario> {
         Scenario::own("two_clusters_on_two_hosts", 2, &NEEDS, two_clusters_on_two_hosts),
         Scenario::own("joins_that_are_refused", 4, &NEEDS, refusals::joins_that_are_refused),
         Scenario::own("classic_join", 2, &NEEDS, tokens::classic_join),
+        Scenario::own("images_come_before_pods", 2, &NEEDS, images::images_come_before_pods),
+        Scenario::own("kubeadm_as_peer", 2, &NEEDS, kubeadm::kubeadm_as_peer),
         Scenario::own("bundle_from_peer", 2, &NEEDS, peer::bundle_from_peer),
         Scenario::own("kubelet_configuration", 2, &NEEDS, serving::kubelet_configuration),
         Scenario::shared("all_nodes_are_ready", smoke::all_nodes_are_ready),

@@ -1,7 +1,7 @@
 //! `discovery`: finds the cluster, makes sure that it is the right one, and takes over its configuration.
 //! Nothing secret is sent before the CA is verified.
 
-use super::{JoinData, clock};
+use super::{JoinData, clock, discovery_url};
 use crate::errors::{Hinted, PreflightFailed};
 use crate::phases::common;
 use crate::workflow::Phase;
@@ -112,11 +112,7 @@ fn by_token_found(
 
 /// A file is trusted because the user trusts it; it may bring the user for the TLS bootstrap as well.
 fn by_file(data: &JoinData, path: &str, token: Option<BootstrapToken>) -> Result<Found> {
-    if path.contains("://") {
-        let cure = format!("fetch it first: curl -fo discovery.conf {path}; then --discovery-file discovery.conf");
-        return Err(Hinted::new("a discovery file is read from this host only", cure).into());
-    }
-    let text = fs::read(path)?;
+    let text = if path.starts_with("https://") { data.block_on(discovery_url::fetch(path))? } else { fs::read(path)? };
     let info = usernetes_pki::ClusterInfo::parse(&text).with_context(|| format!("cannot use {path}"))?;
     let limit = Limits::default().answer;
     data.block_on(discovery::fetch_verified(&info.server, &info.ca_pem, limit, None)).map_err(hinted)?;

@@ -3,6 +3,7 @@
 mod bundle;
 mod clock;
 mod discovery;
+mod discovery_url;
 mod kubelet_start;
 mod wait;
 
