@@ -24,6 +24,8 @@ pub(crate) enum ToParent {
     Bind { id: u64, spec: PortSpec },
     /// The payload is up.
     Ready,
+    /// The payload does what it is there for.
+    Steady,
     /// Answer to [`ToChild::Ping`].
     Pong,
     /// The payload has ended, or something has failed before it began.

@@ -18,6 +18,9 @@ use usernetes_node::bundle::Check;
 use usernetes_node::{Decisions, NodePlan};
 use usernetes_rootless::Event;
 
+/// Microseconds from now that systemd waits for the start to end, told every few seconds.
+const START_EXTENSION: u32 = 60_000_000;
+
 /// Runs the node to its end; a detached parent says on its standard input how the start went.
 pub(crate) fn run(session: &Session, detached: bool) -> Result<ExitCode> {
     if detached {
@@ -46,14 +49,22 @@ fn run_node(session: &Session, detached: bool) -> Result<ExitCode> {
     let moved = address::watch(session, &config)?;
     let status = usernetes_rootless::run_parent(&spec, |event| match event {
         Event::Ready(_) if detached => greet(&Greeting::Ready),
-        Event::Ready(_) => drop(sd_notify::notify(&[NotifyState::Ready])),
-        // Without a unit nobody listens, and it costs nothing.
-        Event::Alive => drop(sd_notify::notify(&[NotifyState::Watchdog])),
+        Event::Ready(_) => tell(&[NotifyState::Status("components are starting")]),
+        Event::Steady => tell(&[NotifyState::Ready, NotifyState::Status("every component is ready")]),
+        // A start may take as long as the child answers.
+        Event::Alive => tell(&[NotifyState::Watchdog, NotifyState::ExtendTimeoutUsec(START_EXTENSION)]),
     })?;
     if moved.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
         return again(detached);
     }
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What systemd, if it started us, is to know; elsewhere nobody listens.
+fn tell(states: &[NotifyState]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::debug!(%error, "systemd does not hear");
+    }
 }
 
 /// Under its new address. A unit is started again by its manager, in its own cgroup; a detached process takes its own

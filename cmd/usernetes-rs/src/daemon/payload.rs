@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::sync::PoisonError;
 use tokio::sync::{mpsc, watch};
 use usernetes_node::{NodePlan, NodeStatus};
-use usernetes_rootless::{ChildContext, PayloadRequest, Status};
+use usernetes_rootless::{ChildContext, PayloadRequest, ReadyNotifier, Status};
 
 /// What a command may ask of the running node.
 #[derive(Debug, Serialize, Deserialize)]
@@ -61,8 +61,16 @@ pub(crate) async fn payload(context: ChildContext) -> ExitCode {
     tokio::spawn(ports::follow_services(plan.clone(), ports, conflicts.clone()));
     tokio::spawn(answer(requests, plan.clone(), conflicts));
     ready.notify().await;
+    tokio::spawn(tell_when_steady(ready, status.subscribe()));
     usernetes_node::run(plan, reaper, shutdown, status).await;
     ExitCode::SUCCESS
+}
+
+/// Once: a component that fails later is the supervisor's to bring back, not systemd's.
+async fn tell_when_steady(ready: ReadyNotifier, mut status: watch::Receiver<NodeStatus>) {
+    if status.wait_for(NodeStatus::is_ready).await.is_ok() {
+        ready.steady().await;
+    }
 }
 
 /// Every change of the supervisor's status goes to those who watch the control socket.

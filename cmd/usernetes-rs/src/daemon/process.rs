@@ -23,6 +23,8 @@ use usernetes_rootless::control::{Client, Watch};
 const START_LIMIT: Duration = Duration::from_mins(2);
 /// Longest orderly stop: pods, then the control plane.
 const STOP_LIMIT: Duration = Duration::from_mins(2);
+/// Pause between two looks at a unit that starts.
+const LOOK: Duration = Duration::from_millis(20);
 /// Longest silence of the parent, which speaks every few seconds as long as its child answers.
 const WATCHDOG: Duration = Duration::from_mins(1);
 /// systemd's own hard limit.
@@ -56,10 +58,25 @@ pub(crate) fn start(session: &Session) -> Result<&'static str> {
             let unit = unit(session);
             manager.install(&unit)?;
             manager.enable(&unit.name)?;
-            manager.start(&unit.name)?;
+            start_unit(manager, unit.name, &session.paths)?;
             Ok("systemd user unit")
         }
         None => start_detached(session).map(|()| "detached process"),
+    }
+}
+
+/// systemd calls the unit started when its components are ready, and tells nothing of the moment when the node can be
+/// talked to, from which on we look for ourselves.
+fn start_unit(manager: UserManager, unit: String, paths: &Paths) -> Result<()> {
+    let (tx, rx) = mpsc::channel();
+    std::thread::spawn(move || drop(tx.send(manager.start(&unit))));
+    let is_up = || Client::connect(&paths.runtime()).and_then(|mut node| node.info()).is_ok_and(|info| info.ready);
+    loop {
+        match rx.recv_timeout(LOOK) {
+            Ok(started) => return Ok(started?),
+            Err(_) if is_up() => return Ok(()),
+            Err(_) => {}
+        }
     }
 }
 
@@ -128,7 +145,7 @@ pub(crate) fn greet(greeting: &Greeting) {
 /// Stops the node and waits until nothing of it is left; `false` when none was running.
 pub(crate) fn stop(session: &Session) -> Result<bool> {
     let running = is_running(&session.paths);
-    if let Some(manager) = manager(&session.paths).filter(|m| m.is_active(&unit_name(&session.paths))) {
+    if let Some(manager) = manager(&session.paths) {
         manager.stop(&unit_name(&session.paths))?;
     }
     if let Ok(client) = Client::connect(&session.paths.runtime()) {
@@ -139,7 +156,7 @@ pub(crate) fn stop(session: &Session) -> Result<bool> {
 
 /// Stops the node where nobody can do anything about a failure to stop.
 pub(crate) fn stop_quietly(paths: &Paths) {
-    if let Some(manager) = manager(paths).filter(|m| m.is_active(&unit_name(paths)))
+    if let Some(manager) = manager(paths)
         && let Err(error) = manager.stop(&unit_name(paths))
     {
         tracing::warn!(%error, "the unit did not stop");

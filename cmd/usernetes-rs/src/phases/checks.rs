@@ -5,7 +5,7 @@ use crate::errors::cures;
 use crate::phases::common;
 use crate::session::Session;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use usernetes_api::{Config, Protocol, constants};
+use usernetes_api::{CgroupSelection, Config, Protocol, constants};
 use usernetes_host::systemd::UserManager;
 use usernetes_host::{Finding, Level, checks as host};
 use usernetes_node::Role;
@@ -18,8 +18,7 @@ pub(crate) fn all(session: &Session, config: &Config) -> Vec<Finding> {
     findings.extend(usernetes_node::checks::run(role, config.node_name(), &session.paths));
     findings.push(host::state_dir(&session.paths.state()));
     let manager = daemon::process::manager(&session.paths);
-    findings
-        .push(usernetes_rootless::checks::cgroups(manager.as_ref().and_then(UserManager::control_group).as_deref()));
+    findings.extend(cgroups(config.rootless.cgroups, manager.as_ref()));
     findings.push(host::user_manager(manager.is_some()));
     findings.push(host::linger());
     findings.push(host::http_proxy(&destinations(config)));
@@ -39,6 +38,23 @@ pub(crate) fn all(session: &Session, config: &Config) -> Vec<Finding> {
     let registration = config.join.as_ref().map_or(&config.init.node_registration, |join| &join.node_registration);
     ignore(&mut findings, &registration.ignore_preflight_errors);
     findings
+}
+
+/// Nothing to say to who wants none; an error for who wants nothing else.
+fn cgroups(wanted: CgroupSelection, manager: Option<&UserManager>) -> Option<Finding> {
+    let group = manager.and_then(UserManager::control_group);
+    let finding = || usernetes_rootless::checks::cgroups(group.as_deref());
+    match wanted {
+        CgroupSelection::None => None,
+        CgroupSelection::Auto => Some(finding()),
+        CgroupSelection::Delegated => {
+            let mut finding = finding();
+            if finding.level == Level::Warning {
+                finding.level = Level::Error;
+            }
+            Some(finding)
+        }
+    }
 }
 
 fn ports(config: &Config, host_ip: IpAddr) -> Vec<Finding> {

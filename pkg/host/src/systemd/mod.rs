@@ -123,11 +123,6 @@ impl UserManager {
         Some(group.trim().to_owned()).filter(|group| group.starts_with('/'))
     }
 
-    /// Whether the unit runs.
-    pub fn is_active(&self, unit: &str) -> bool {
-        self.run(&["is-active", "--quiet", &service(unit)]).is_ok()
-    }
-
     /// Whether the unit is installed.
     pub fn is_installed(&self, unit: &str) -> bool {
         self.file(unit).exists()

@@ -80,11 +80,16 @@ pub struct ReadyNotifier {
 }
 
 impl ReadyNotifier {
-    /// The parent's `on_ready` runs; further calls do nothing.
+    /// The parent hears [`Event::Ready`](crate::Event::Ready); further calls do nothing.
     pub async fn notify(&self) {
         if !self.ready.send_replace(true) {
             self.parent.ready().await;
         }
+    }
+
+    /// The parent hears [`Event::Steady`](crate::Event::Steady), at every call.
+    pub async fn steady(&self) {
+        self.parent.steady().await;
     }
 }
 

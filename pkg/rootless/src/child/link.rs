@@ -69,6 +69,11 @@ impl ParentLink {
         let _ = self.socket.send(&ToParent::Ready, &[]).await;
     }
 
+    /// Tells that the payload does what it is there for.
+    pub(crate) async fn steady(&self) {
+        let _ = self.socket.send(&ToParent::Steady, &[]).await;
+    }
+
     /// Tells why PID 1 ends.
     pub(crate) async fn failed(&self, message: String) {
         let _ = self.socket.send(&ToParent::Failed { message }, &[]).await;

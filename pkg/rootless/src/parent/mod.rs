@@ -32,6 +32,8 @@ pub struct Ready {
 pub enum Event {
     /// The payload is up; told once.
     Ready(Ready),
+    /// The payload says that it does what it is there for.
+    Steady,
     /// The child has answered, every few seconds: its payload's thread and ours are not stuck.
     Alive,
 }

@@ -137,6 +137,7 @@ impl<F: FnMut(Event)> Session<F> {
                 self.say(&ToChild::Bound { id, failure }, &fds).await;
             }
             ToParent::Ready => (self.on_event)(Event::Ready(Ready { child_pid: self.child.0 })),
+            ToParent::Steady => (self.on_event)(Event::Steady),
             ToParent::Pong => (self.on_event)(Event::Alive),
             ToParent::Failed { message } => self.failure = Some(Error::Child(message)),
             other => return Err(unexpected("a request of the running child", &other).into()),

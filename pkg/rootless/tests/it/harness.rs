@@ -25,7 +25,7 @@ pub(crate) fn parent(spec: &str) -> ExitCode {
     let spec: Spec = serde_json::from_str(&text).expect("it is a spec");
     let tell = |event| match event {
         Event::Ready(ready) => println!("{}", ready.child_pid),
-        Event::Alive => {}
+        Event::Steady | Event::Alive => {}
     };
     match run_parent(&spec, tell) {
         Ok(status) => ExitCode::from(u8::try_from(status.code().unwrap_or(255)).unwrap_or(255)),
