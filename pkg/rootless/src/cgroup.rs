@@ -3,11 +3,15 @@
 use nix::unistd::{AccessFlags, access};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 use usernetes_api::CgroupMode;
 use usernetes_host::fs::{Context as _, FsError, read};
 
 /// Controllers without which pods do not start in delegated mode.
 const NEEDED: [&str; 3] = ["cpu", "memory", "pids"];
+/// How long a cgroup that was emptied may stay busy, and the pause between two tries.
+const BUSY_LIMIT: Duration = Duration::from_secs(5);
+const BUSY_PAUSE: Duration = Duration::from_millis(5);
 /// Where our processes go, so that the cgroup itself is free for the child's tree.
 const LEAF: &str = "usernetes-supervisor";
 
@@ -111,14 +115,29 @@ pub(crate) fn evacuate() -> Result<(), FsError> {
     }
     move_processes(&own, &leaf)?;
     for controller in read(own.join("cgroup.controllers"))?.split_whitespace() {
-        let file = own.join("cgroup.subtree_control");
-        let enabled = std::fs::write(&file, format!("+{controller}"));
         // One write each: a controller that cannot be passed on must not hold back the others.
+        let enabled = pass_on(&own, &leaf, controller);
         if NEEDED.contains(&controller) {
-            enabled.context("pass a controller on in", file)?;
+            enabled?;
         }
     }
     Ok(())
+}
+
+/// A process that has just ended, such as newuidmap, is in no list any more and yet keeps the cgroup busy for a moment,
+/// whose end nothing tells.
+fn pass_on(own: &Path, leaf: &Path, controller: &str) -> Result<(), FsError> {
+    let file = own.join("cgroup.subtree_control");
+    let end = Instant::now() + BUSY_LIMIT;
+    loop {
+        match std::fs::write(&file, format!("+{controller}")) {
+            Err(e) if e.kind() == io::ErrorKind::ResourceBusy && Instant::now() < end => {
+                std::thread::sleep(BUSY_PAUSE);
+                move_processes(own, leaf)?;
+            }
+            written => return written.context("pass a controller on in", file),
+        }
+    }
 }
 
 fn move_processes(from: &Path, to: &Path) -> Result<(), FsError> {

@@ -63,18 +63,27 @@ pub(crate) fn stopped(rig: &Rig) -> Result<()> {
 
 /// No process of a subordinate id, and none of ours.
 fn nobody_left(guest: &Guest) -> Result<()> {
-    let ours = guest.admin("ps -eo pid,uid,args | awk '$2 >= 100000 || /[u]sernetes|[s]lirp4netns|[k]ubelet/'")?;
+    let ours = guest.admin("ps -eo pid=,uid=,args= | awk '$2 >= 100000 || /[u]sernetes|[s]lirp4netns|[k]ubelet/'")?;
     ensure!(ours.text().is_empty(), "processes are left:\n{ours}");
     Ok(())
 }
 
+/// 0 while there is none.
 fn main_pid(guest: &Guest) -> Result<u32> {
     Ok(property(guest, "MainPID")?.parse()?)
 }
 
+/// The unit's process, started by us when an earlier scenario left the unit stopped.
+fn running(guest: &Guest) -> Result<u32> {
+    guest.run(&["systemctl", "--user", "start", UNIT]).limit(150).ok()?;
+    let pid = main_pid(guest)?;
+    ensure!(pid != 0, "a started unit has no process");
+    Ok(pid)
+}
+
 pub(crate) fn parent_killed(rig: &Rig) -> Result<()> {
     let guest = rig.guest();
-    let before = main_pid(guest)?;
+    let before = running(guest)?;
     guest.sh(&format!("kill -9 {before}")).ok()?;
     comes_back(guest, before)
 }
@@ -82,7 +91,7 @@ pub(crate) fn parent_killed(rig: &Rig) -> Result<()> {
 /// A process that no longer does anything says nothing either, and systemd ends it.
 pub(crate) fn parent_hung(rig: &Rig) -> Result<()> {
     let guest = rig.guest();
-    let before = main_pid(guest)?;
+    let before = running(guest)?;
     guest.sh(&format!("kill -STOP {before}")).ok()?;
     comes_back(guest, before)?;
     ensure!(
