@@ -22,6 +22,7 @@ pub enum PrepareError {
 
 /// Writes configuration files, links CNI plugins, keeps the plan; `program` is the executable to keep beside the state.
 pub fn prepare(plan: &NodePlan, paths: &Paths, program: &Path) -> Result<(), PrepareError> {
+    forget_networks(paths)?;
     make_folders(paths)?;
     keep_program(program, &paths.program())?;
     link_runtime(plan, paths)?;
@@ -29,6 +30,16 @@ pub fn prepare(plan: &NodePlan, paths: &Paths, program: &Path) -> Result<(), Pre
     write_configuration(plan, paths)?;
     plan.save(paths)?;
     Ok(())
+}
+
+/// What CNI plugins kept of pods whose network namespaces ended with the node's last life. A power cut leaves such files
+/// empty, and then no plugin could take its pod down, and no pod come back.
+fn forget_networks(paths: &Paths) -> Result<(), FsError> {
+    let kept = paths.node(c::CNI_STATE_DIR);
+    match std::fs::remove_dir_all(&kept) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e).context("remove", kept),
+        _ => Ok(()),
+    }
 }
 
 fn make_folders(paths: &Paths) -> Result<(), FsError> {

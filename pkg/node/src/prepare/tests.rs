@@ -97,3 +97,13 @@ fn a_bundle_without_plugins_is_an_error() {
     let error = prepare(&host.plan, &host.paths, &host.program).expect_err("no plugins").to_string();
     assert!(error.starts_with("no CNI plugins in ") && error.ends_with("other/cni"), "{error}");
 }
+
+#[test]
+fn networks_of_an_earlier_life_are_forgotten() {
+    let host = host();
+    let kept = host.paths.node(c::CNI_STATE_DIR).join("flannel/0ef060f4");
+    fs::write(&kept, "", Mode::Public).expect("written");
+    prepare(&host.plan, &host.paths, &host.program).expect("prepared");
+    assert!(!kept.exists());
+    assert!(host.paths.node(c::CNI_STATE_DIR).is_dir());
+}
