@@ -16,6 +16,7 @@ mod kubeadm;
 pub mod nodes;
 pub mod services;
 mod serving;
+mod tls_bootstrap;
 pub mod tokens;
 mod wait;
 

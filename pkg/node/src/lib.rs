@@ -19,7 +19,7 @@ pub mod probe;
 pub mod supervise;
 
 pub use component::{Component, ComponentName, components};
-pub use file_watch::{any_appears, appears_within};
+pub use file_watch::appears;
 pub use plan::{Decisions, ImageArchive, NodePlan, PlanError, Role};
 pub use prepare::{PrepareError, prepare};
 pub use supervise::{ComponentStatus, ImagesStatus, NodeStatus, State, run};

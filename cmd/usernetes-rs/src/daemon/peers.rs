@@ -1,9 +1,10 @@
 //! The other hosts of the cluster, as they come and go: whom the VXLAN relay listens to, and who cannot be reached.
 
+use crate::phases::common::kubelet_certificate;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::watch;
-use usernetes_api::constants::{IMAGES_LABEL, KUBELET_DIR, KUBERNETES_DIR};
+use usernetes_api::constants::{IMAGES_LABEL, KUBERNETES_DIR};
 use usernetes_cluster::services::{self, Update};
 use usernetes_cluster::{Cluster, Involved};
 use usernetes_node::{NodePlan, NodeStatus, Role};
@@ -17,9 +18,9 @@ pub(super) async fn kubelet_credentials(plan: &NodePlan) -> Option<PathBuf> {
     let kubeconfig = PathBuf::from(KUBERNETES_DIR).join("kubelet.conf");
     let last = match plan.role {
         Role::ControlPlane => kubeconfig.clone(),
-        Role::Worker => PathBuf::from(KUBELET_DIR).join("pki/kubelet-client-current.pem"),
+        Role::Worker => kubelet_certificate(),
     };
-    usernetes_node::any_appears(&[last]).await.ok()?;
+    usernetes_node::appears(&last).await.ok()?;
     Some(kubeconfig)
 }
 

@@ -7,7 +7,7 @@ use crate::workflow::Phase;
 use crate::{daemon, ui};
 use anyhow::{Context as _, Result};
 use jiff::Timestamp;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use usernetes_api::constants::{KUBELET_DIR, KUBERNETES_DIR, PKI_DIR};
 use usernetes_api::{CgroupMode, Config};
@@ -165,14 +165,14 @@ pub(crate) fn wait_started(node: &NodeData) -> Result<()> {
     daemon::process::wait_for_components(&node.session, all, limit)
 }
 
-/// The kubelet's certificate as its host sees it: a link of the node. `kubelet.conf` is there before it, and of no use.
-pub(crate) fn kubelet_certificate(session: &Session) -> PathBuf {
-    session.paths.node(KUBELET_DIR).join("pki/kubelet-client-current.pem")
+/// The link that a kubelet keeps to its certificate.
+pub(crate) fn kubelet_certificate() -> PathBuf {
+    Path::new(KUBELET_DIR).join("pki/kubelet-client-current.pem")
 }
 
-/// Whether a joined node's kubelet has its certificate.
+/// Whether a joined node's kubelet has its certificate. Seen from the host the link leads nowhere.
 pub(crate) fn has_joined(session: &Session) -> bool {
-    kubelet_certificate(session).symlink_metadata().is_ok()
+    session.paths.node(kubelet_certificate()).symlink_metadata().is_ok()
 }
 
 /// The API server, with the credentials of one of the node's own kubeconfigs.

@@ -8,6 +8,7 @@ mod nodes;
 mod objects;
 mod ports;
 mod server;
+mod tls_bootstrap;
 mod tokens;
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -44,7 +45,9 @@ const CASES: &[(&str, Case)] = &cases![
     addresses::load_balancers_name_the_hosts,
     addresses::hosts_are_reached_or_not,
     nodes::drain,
+    tls_bootstrap::nobody_signs,
     objects::default_service_account,
+    tls_bootstrap::with_a_bootstrap_token,
     objects::deployment_that_cannot_start,
     discovery::waits_for_the_signer,
 ];

@@ -37,14 +37,14 @@ pub enum ComponentName {
 pub enum Condition {
     /// The other component answers its probe.
     Ready(ComponentName),
-    /// One of the files is there.
-    AnyFile(Vec<PathBuf>),
+    /// The file is there.
+    File(PathBuf),
 }
 
 impl Condition {
     /// Each of the files is there: keys may be made while the node already starts.
-    fn files<const N: usize>(files: [String; N]) -> Vec<Self> {
-        files.into_iter().map(|file| Self::AnyFile(vec![file.into()])).collect()
+    fn files(files: impl IntoIterator<Item = String>) -> Vec<Self> {
+        files.into_iter().map(|file| Self::File(file.into())).collect()
     }
 }
 
@@ -52,10 +52,7 @@ impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ready(name) => write!(f, "{name} ready"),
-            Self::AnyFile(files) => {
-                let files: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
-                f.write_str(&files.join(" or "))
-            }
+            Self::File(file) => write!(f, "{}", file.display()),
         }
     }
 }

@@ -21,17 +21,16 @@ pub(super) fn containerd(plan: &NodePlan) -> Component {
 
 pub(super) fn kubelet(plan: &NodePlan) -> Component {
     let own = format!("{}/kubelet.conf", c::KUBERNETES_DIR);
-    let bootstrap = format!("{}/bootstrap-kubelet.conf", c::KUBERNETES_DIR);
     let mut flags = vec![
         ("config", config::KUBELET_FILE.to_owned()),
         ("kubeconfig", own.clone()),
         ("hostname-override", plan.node_name.clone()),
         ("node-ip", plan.host_ip.to_string()),
     ];
-    let mut credentials = vec![own.into()];
+    let mut credentials = vec![own];
     if plan.role == Role::Worker {
-        flags.push(("bootstrap-kubeconfig", bootstrap.clone()));
-        credentials.push(bootstrap.into());
+        // `join` asks for it while containerd starts, and writes it last.
+        credentials.push(format!("{}/pki/kubelet-client-current.pem", c::KUBELET_DIR));
     }
     if !plan.taints.is_empty() {
         flags.push(("register-with-taints", taints(&plan.taints)));
@@ -43,15 +42,10 @@ pub(super) fn kubelet(plan: &NodePlan) -> Component {
         // Beside the user's labels, not in their place: this flag adds up.
         argv.push(format!("--node-labels={}={}", c::IMAGES_LABEL, c::IMAGES_IMPORTING));
     }
-    Component {
-        name: Kubelet,
-        argv,
-        env: env(plan, Kubelet),
-        ready: healthy.clone(),
-        live: Some(healthy),
-        // It exits when containerd does not answer yet.
-        after: vec![Condition::AnyFile(credentials), Condition::Ready(Containerd)],
-    }
+    let mut after = Condition::files(credentials);
+    // It exits when containerd does not answer yet.
+    after.push(Condition::Ready(Containerd));
+    Component { name: Kubelet, argv, env: env(plan, Kubelet), ready: healthy.clone(), live: Some(healthy), after }
 }
 
 fn taints(taints: &[Taint]) -> String {

@@ -84,7 +84,7 @@ impl Probe {
     async fn attempt(&self, ask: Ask) -> io::Result<()> {
         match self {
             Self::Unix(path) => {
-                file_watch::any_appears(std::slice::from_ref(path)).await?;
+                file_watch::appears(path).await?;
                 UnixStream::connect(path).await.map(drop)
             }
             Self::Http { address, path } => {

@@ -79,7 +79,7 @@ impl Supervised {
             self.set(State::Waiting, |s| s.waits_for = Some(condition.to_string()));
             match condition {
                 Condition::Ready(other) => ready(&self.status, *other).await,
-                Condition::AnyFile(files) => file_watch::any_appears(files).await?,
+                Condition::File(file) => file_watch::appears(file).await?,
             }
         }
         Ok(())

@@ -66,7 +66,7 @@ fn state(status: &NodeStatus, name: ComponentName) -> State {
 }
 
 fn exists(path: &Path) -> Condition {
-    Condition::AnyFile(vec![path.to_owned()])
+    Condition::File(path.to_owned())
 }
 
 #[tokio::test]
