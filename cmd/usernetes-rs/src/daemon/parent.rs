@@ -55,7 +55,7 @@ fn run_node(session: &Session, detached: bool) -> Result<ExitCode> {
         Event::Alive => tell(&[NotifyState::Watchdog, NotifyState::ExtendTimeoutUsec(START_EXTENSION)]),
     })?;
     if moved.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
-        return again(detached);
+        return again(session, detached);
     }
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -69,12 +69,11 @@ fn tell(states: &[NotifyState]) {
 
 /// Under its new address. A unit is started again by its manager, in its own cgroup; a detached process takes its own
 /// place, and whoever waits for it to end sees no end.
-fn again(detached: bool) -> Result<ExitCode> {
+fn again(session: &Session, detached: bool) -> Result<ExitCode> {
     if !detached {
         return Ok(ExitCode::FAILURE);
     }
-    let program = std::env::current_exe().context("cannot find this program's own file")?;
-    Err(Command::new(program).args(std::env::args_os().skip(1)).exec()).context("cannot start again")
+    Err(Command::new(session.paths.program()).args(std::env::args_os().skip(1)).exec()).context("cannot start again")
 }
 
 /// Made here and not by the command that starts us: a systemd unit has cgroups that the user's shell has not.

@@ -146,8 +146,8 @@ pub(crate) fn start(node: &mut NodeData) -> Result<String> {
     if let Some(info) = running(&node.session) {
         return Ok(format!("already running, cgroups {}", mode(info.cgroup)));
     }
-    let program = std::env::current_exe().context("cannot find this program's own file")?;
-    fs::copy_if_changed(program, node.session.paths.program(), fs::Mode::Program)?;
+    // Not by its name: it may have been replaced since we were started.
+    fs::copy_if_changed("/proc/self/exe", node.session.paths.program(), fs::Mode::Program)?;
     node.started = Timestamp::now();
     let how = daemon::process::start(&node.session)?;
     let info = running(&node.session).context("the node ended right after its start")?;

@@ -15,11 +15,13 @@ pub(super) fn argv(plan: &NodePlan, name: ComponentName, ours: Vec<(&str, String
     argv
 }
 
-/// The whole environment of a component: the bundle's programs first in `PATH`, proxies, the user's variables.
+/// The whole environment of a component: the bundle's programs first in `PATH`, the node's own temporary folder, proxies, the user's variables.
 pub(super) fn env(plan: &NodePlan, name: ComponentName) -> BTreeMap<String, String> {
     let bin = plan.bundle.join("bin");
     let path = format!("{}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", bin.display());
     let users = plan.extra.get(&name).map(|extra| extra.envs.as_slice()).unwrap_or_default();
     let given = plan.proxy_env.iter().chain(users).map(|var| (var.name.clone(), var.value.clone()));
-    std::iter::once(("PATH".to_owned(), path)).chain(given).collect()
+    // The host's /tmp is the node's as well, and runc's shims leave files there when they are killed.
+    let ours = [("PATH".to_owned(), path), ("TMPDIR".to_owned(), "/run".to_owned())];
+    ours.into_iter().chain(given).collect()
 }
