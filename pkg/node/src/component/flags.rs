@@ -15,7 +15,8 @@ pub(super) fn argv(plan: &NodePlan, name: ComponentName, ours: Vec<(&str, String
     argv
 }
 
-/// The whole environment of a component: the bundle's programs first in `PATH`, the node's own temporary folder, proxies, the user's variables.
+/// The whole environment of a component: the bundle's programs first in `PATH`, the node's own temporary folder,
+/// proxies, the user's variables.
 pub(super) fn env(plan: &NodePlan, name: ComponentName) -> BTreeMap<String, String> {
     let bin = plan.bundle.join("bin");
     let path = format!("{}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", bin.display());
