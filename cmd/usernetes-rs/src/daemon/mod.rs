@@ -7,8 +7,10 @@ mod overlay;
 pub(crate) mod parent;
 mod payload;
 mod peers;
+pub(crate) mod pod_ids;
 mod ports;
 pub(crate) mod process;
 mod spec;
 
+pub(crate) use parent::INSTALL_CRUN;
 pub(crate) use payload::{Request, payload};
