@@ -104,7 +104,7 @@ fn first_free(text: &str, count: u64) -> u64 {
         range(fields.next()?, fields.next()?)
     });
     let end = ranges.map(|range| u64::from(range.start) + u64::from(range.count)).max().unwrap_or(0).max(LEAST);
-    if end + count <= u64::from(u32::MAX) { end } else { LEAST }
+    if u32::try_from(end + count).is_ok() { end } else { LEAST }
 }
 
 /// Our own id becomes 0, every range is appended from 1 on.

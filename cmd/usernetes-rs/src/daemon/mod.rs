@@ -12,5 +12,4 @@ mod ports;
 pub(crate) mod process;
 mod spec;
 
-pub(crate) use parent::INSTALL_CRUN;
 pub(crate) use payload::{Request, payload};

@@ -119,15 +119,13 @@ fn snapshotter(session: &Session, config: &Config) -> Snapshotter {
     }
 }
 
-/// What a user does who wants crun.
-pub(crate) const INSTALL_CRUN: &str = "sudo apt-get install crun (Debian, Ubuntu) or sudo dnf install crun (Fedora)";
-
 /// crun is the host's: its distribution links it with libraries of the host.
 fn oci_runtime(config: &Config, bundle: &Path) -> Result<PathBuf> {
     match config.rootless.oci_runtime {
         OciRuntime::Runc => Ok(bundle.join("bin/runc")),
         OciRuntime::Crun => {
-            env::find_program("crun").ok_or_else(|| Hinted::new("crun is not in PATH", INSTALL_CRUN).into())
+            let cure = "usernetes-rs preflight --oci-runtime crun";
+            env::find_program("crun").ok_or_else(|| Hinted::new("crun is not in PATH", cure).into())
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::session::Session;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use usernetes_api::{CgroupSelection, Config, OciRuntime, Protocol, constants};
 use usernetes_host::systemd::UserManager;
-use usernetes_host::{Finding, Level, checks as host, env};
+use usernetes_host::{Finding, Level, checks as host};
 use usernetes_node::Role;
 use usernetes_node::bundle::{Skew, skew};
 use usernetes_rootless::SubIds;
@@ -18,7 +18,9 @@ pub(crate) fn all(session: &Session, config: &Config) -> Vec<Finding> {
     let role = if config.join.is_some() { Role::Worker } else { Role::ControlPlane };
     let mut findings = usernetes_rootless::checks::checks(&session.paths.state());
     findings.extend(pod_ids(config));
-    findings.push(oci_runtime(config.rootless.oci_runtime));
+    if config.rootless.oci_runtime == OciRuntime::Crun {
+        findings.push(usernetes_node::checks::crun());
+    }
     findings.extend(usernetes_node::checks::run(role, config.node_name(), &session.paths));
     findings.push(host::state_dir(&session.paths.state()));
     let manager = daemon::process::manager(&session.paths);
@@ -48,16 +50,6 @@ pub(crate) fn all(session: &Session, config: &Config) -> Vec<Finding> {
 fn pod_ids(config: &Config) -> Option<Finding> {
     let ids = SubIds::current().ok()?;
     Some(PodIds::new(&ids, config).finding(&ids))
-}
-
-fn oci_runtime(wanted: OciRuntime) -> Finding {
-    const CHECK: &str = "OciRuntime";
-    match wanted {
-        OciRuntime::Crun if env::find_program("crun").is_none() => {
-            Finding::error(CHECK, "crun is not in PATH", daemon::INSTALL_CRUN)
-        }
-        _ => Finding::passed(CHECK),
-    }
 }
 
 /// Nothing to say to who wants none; an error for who wants nothing else.
