@@ -2,7 +2,6 @@
 # Layers of the test images, from Debian packages with everything they depend on.
 # bash: other shells drop variables that are no shell names (data-1=…), which tests set. netcat-openbsd: busybox's nc lacks -u and -v.
 BASE_PACKAGES=(bash bind9-dnsutils busybox coreutils curl iperf iproute2 iptables libc-bin netcat-openbsd)
-BUSYBOX_PACKAGES=(busybox bash)
 
 apt_install() { # ARGUMENT...: as on a machine that has nothing yet
   apt-get -o Dir::State::status=/dev/null -o Debug::NoLocking=1 -o APT::Sandbox::User=root --no-install-recommends -qqy install "$@"
@@ -40,19 +39,15 @@ layer_inputs() { # COMPONENT...
   for name in "$@"; do echo "${KEY[$name]}"; done
 }
 inputs_base_layer() { layer_inputs debian && echo "${BASE_PACKAGES[*]}"; }
-inputs_busybox_layer() { layer_inputs debian && echo "${BUSYBOX_PACKAGES[*]}"; }
 inputs_nginx_layer() { layer_inputs debian && echo "${BASE_PACKAGES[*]}"; }
 
 packed() { # ROOT FILE
   make_tar "$1" "$2" && rm -rf "$1"
 }
 
-debian_layer() { # DIR PACKAGE...
+build_base_layer() {
   local names
-  mapfile -t names < <(closure_names "${@:2}")
+  mapfile -t names < <(closure_names "${BASE_PACKAGES[@]}")
   debian_root "$1/root" "${names[@]}"
   packed "$1/root" "$1/layer.tar"
 }
-
-build_base_layer() { debian_layer "$1" "${BASE_PACKAGES[@]}"; }
-build_busybox_layer() { debian_layer "$1" "${BUSYBOX_PACKAGES[@]}"; }

@@ -2,9 +2,9 @@
 # Upstream's test programs. Each function builds into the directory $1, from hack/go/<component>/go.mod.
 # e2e-test first: it takes longest, and nothing waits for it.
 # shellcheck disable=SC2034 # bundle.d/lib.sh reads them
-ORDER=(e2e-test ginkgo test-images sample-apiserver pause debian base-layer agnhost-layer busybox-layer nginx-layer images)
+ORDER=(e2e-test ginkgo test-images sample-apiserver pause busybox debian base-layer agnhost-layer busybox-layer nginx-layer images)
 WHAT=([e2e-test]="a few minutes from an empty Go cache" [debian]="some 80 packages")
-NEEDS=([base-layer]=debian [busybox-layer]=debian [nginx-layer]=debian [agnhost-layer]='base-layer test-images pause'
+NEEDS=([base-layer]=debian [busybox-layer]='debian busybox' [nginx-layer]=debian [agnhost-layer]='base-layer test-images pause'
   [images]='base-layer agnhost-layer busybox-layer nginx-layer test-images sample-apiserver')
 
 inputs_e2e_test() { go_inputs conformance && declare -f version_flags; }

@@ -8,22 +8,10 @@ inputs_guest_kernel() {
   echo "$KERNEL_SUITE $KERNEL_PACKAGE" && cat "$HACK/realhost.d/kernel.config"
 }
 
-debian_mirror() { # the archive that this machine's own apt uses
-  # shellcheck disable=SC2016 # apt's own variable
-  apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' | head -1
-}
-
-suite_apt() { # DIR PROGRAM ARGUMENT...: apt with the lists of KERNEL_SUITE alone, kept in DIR
-  local dir=$1 program=$2
-  shift 2
-  "$program" -qq -o Dir::Etc::SourceList="$dir/sources.list" -o Dir::Etc::SourceParts=/nonexistent -o Dir::State::Lists="$dir/lists" \
-    -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o APT::Sandbox::User=root "$@"
-}
-
 kernel_source() { # DIR: unpacks it there
   local apt=$1.apt package
   mkdir -p "$apt/lists/partial" "$1"
-  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(debian_mirror) $KERNEL_SUITE main" >"$apt/sources.list"
+  suite_list deb "$KERNEL_SUITE" >"$apt/sources.list"
   suite_apt "$apt" apt-get update >&2
   package=$(suite_apt "$apt" apt-cache search --names-only "$KERNEL_PACKAGE" | cut -d' ' -f1 | sort -V | head -1)
   [[ -n $package ]] || die "$KERNEL_SUITE has no package like $KERNEL_PACKAGE" "set KERNEL_PACKAGE in hack/realhost.d/kernel.sh to one that it has"
