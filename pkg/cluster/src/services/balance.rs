@@ -147,6 +147,7 @@ mod tests {
             host_ip: one.parse().expect("an address"),
             loopback: false,
             reserved: [(Protocol::Tcp, 6443)].into(),
+            shift: None,
         };
         let due: Vec<_> =
             due(&services, &hosts, &policy).into_iter().map(|d| (d.about.name, d.addresses.len())).collect();

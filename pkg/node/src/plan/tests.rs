@@ -41,6 +41,7 @@ fn decisions() -> Decisions {
         snapshotter: Snapshotter::Overlayfs,
         external_ca: false,
         open_files: 524_288,
+        first_free_port: 1024,
         proxy_env: vec![],
     }
 }
