@@ -65,6 +65,19 @@ fn endpoints_may_leave_the_port_out() {
 }
 
 #[test]
+fn a_token_of_flags_is_checked_like_one_of_a_document() {
+    let spec = crate::BootstrapTokenSpec {
+        usages: vec!["signing".into()],
+        groups: vec!["system:masters".into()],
+        ..Default::default()
+    };
+    assert_snapshot!(spec.validate("bootstrapTokens[0]").expect_err("refused"), @r#"
+bootstrapTokens[0].groups: need the usage authentication
+bootstrapTokens[0].groups: "system:masters" does not have the form system:bootstrappers:NAME
+"#);
+}
+
+#[test]
 fn no_address_of_the_host() {
     let mut config = Config::default();
     config.set_defaults(&HostFacts { hostname: "a".into(), host_ip: None });
