@@ -35,6 +35,7 @@ const CASES: &[(&str, Case)] = &cases![
     tokens::kubeadm_sees_ours,
     discovery::finds_the_cluster,
     discovery::mistrusts,
+    discovery::tells_a_man_in_the_middle_nothing,
     discovery::says_what_is_wrong_with_an_endpoint,
     nodes::stale_ready,
     nodes::marks,
