@@ -99,3 +99,32 @@ pub(crate) async fn forever<T: Clone + PartialEq + Send + 'static>(
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kube::core::Status;
+
+    #[test]
+    fn who_ends_a_session() {
+        let failed = |source| Error::request(Verb::Apply, "Service a/b")(source);
+        let said = |code| failed(kube::Error::Api(Box::new(Status { code, ..Status::default() })));
+        assert!(of_one_object(Ok(())).is_ok());
+        for refused in [403, 409, 422, 500] {
+            assert!(of_one_object(Err(said(refused))).is_ok(), "{refused}");
+        }
+        assert!(of_one_object(Err(said(401))).is_err());
+        assert!(of_one_object(Err(failed(kube::Error::LinesCodecMaxLineLengthExceeded))).is_err());
+    }
+
+    #[tokio::test]
+    async fn ticks_come_among_changes() {
+        let mut both = std::pin::pin!(with_ticks(stream::once(ready(7)).chain(stream::pending())));
+        let mut seen = Vec::new();
+        for _ in 0..2 {
+            seen.extend(both.next().await);
+        }
+        seen.sort_unstable();
+        assert_eq!(seen, [None, Some(7)]);
+    }
+}

@@ -14,7 +14,7 @@ const GOOD_WATCHES: u64 = 65_536;
 /// Each container takes one key, each pod so at least two: enough for the kubelet's default of 110 pods.
 const GOOD_KEYS: u64 = 500;
 const GOOD_FILES: u64 = 65_536;
-/// What the port forwarder asks for (`UDP_BUFFER`); also the kernel's own limit since 6.18.
+/// What the port forwarder asks for (`UDP_BUFFER`), and what newer kernels allow by themselves.
 const GOOD_RECEIVE_BUFFER: u64 = 4 * 1024 * 1024;
 /// Components have about 150 threads, flannel, kube-proxy and CoreDNS 50.
 const LEAST_PROCESSES: u64 = 512;
