@@ -30,7 +30,14 @@ fn plans(bundle: &Path) -> [NodePlan; 2] {
     config.set_defaults(&HostFacts { hostname: "node1".into(), host_ip });
     let bundle = Bundle::open(bundle).expect("a bundle");
     let plan = |cgroups, snapshotter| {
-        let decisions = Decisions { cgroups, snapshotter, external_ca: false, open_files: 524_288, proxy_env: vec![] };
+        let decisions = Decisions {
+            cgroups,
+            snapshotter,
+            external_ca: false,
+            open_files: 524_288,
+            first_free_port: 1024,
+            proxy_env: vec![],
+        };
         NodePlan::new(&config, &paths, bundle.dir(), bundle.manifest(), decisions).expect("a plan")
     };
     [plan(CgroupMode::None, Snapshotter::Overlayfs), plan(CgroupMode::Delegated, Snapshotter::Native)]

@@ -6,6 +6,7 @@ use crate::phases::{common, runtime};
 use crate::session::Session;
 use anyhow::{Result, anyhow};
 use std::time::Duration;
+use tokio::time::timeout;
 
 /// Longest that requests other than a drain may take.
 const LEAVE_LIMIT: Duration = Duration::from_secs(15);
@@ -14,16 +15,16 @@ const LEAVE_LIMIT: Duration = Duration::from_secs(15);
 /// by a step that was asked to spare it.
 pub(super) fn drain(session: &Session) -> Result<()> {
     let Some(name) = joined_as(session)? else { return Ok(()) };
+    let late = |_| anyhow!("the cluster does not answer");
     let drained = runtime()?.block_on(async {
         let work = async {
             let cluster = common::connect(session, "kubelet.conf").await?;
-            if cluster.node(&name).await?.is_some() {
+            if timeout(LEAVE_LIMIT, cluster.node(&name)).await.map_err(late)??.is_some() {
                 cluster.drain_node(&name, DRAIN_LIMIT).await?;
             }
             anyhow::Ok(())
         };
-        let late = || anyhow!("the cluster does not answer");
-        tokio::time::timeout(DRAIN_LIMIT + LEAVE_LIMIT, work).await.unwrap_or_else(|_| Err(late()))
+        timeout(DRAIN_LIMIT + LEAVE_LIMIT, work).await.map_err(late)?
     });
     drained.map_err(|error| {
         let flag = session.cluster_flag();
@@ -48,7 +49,7 @@ pub(super) fn leave(session: &Session) -> Result<&'static str> {
             }
             anyhow::Ok(cluster.delete_node(&name).await?)
         };
-        tokio::time::timeout(LEAVE_LIMIT, work).await
+        timeout(LEAVE_LIMIT, work).await
     });
     let cure = format!("usernetes-rs nodes remove {name} on the control-plane host");
     match left {

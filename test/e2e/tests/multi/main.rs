@@ -82,6 +82,13 @@ fn join<'a>(host: &'a Host, arguments: &[&str]) -> Run<'a> {
     host.tool(&[&["join", "--bundle", "/srv/bundle"], arguments].concat())
 }
 
+/// The kubeconfig of one host's `cluster-info` as a file on another.
+fn discovery_file(of: &Host, on: &Host) -> Result<String> {
+    let path = "jsonpath={.data.kubeconfig}";
+    let file = of.kubectl(&["-n", "kube-public", "get", "configmap", "cluster-info", "-o", path])?;
+    on.write("discovery.conf", &file.stdout)
+}
+
 /// A pod on every node, each named as `kubectl get` shows it, with its node.
 fn one_on_every_node(space: &Space) -> Result<Vec<(String, String)>> {
     space.apply(&format!(
