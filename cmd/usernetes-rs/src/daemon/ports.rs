@@ -69,7 +69,7 @@ async fn publish(
         *conflicts.lock().unwrap_or_else(PoisonError::into_inner) =
             complaints.iter().map(|complaint| complaint.message.clone()).collect();
         for new in complaints.difference(&told) {
-            tracing::warn!(new.message, "port not published as wanted");
+            tracing::warn!(what = new.message, "port not published as wanted");
             // Where so many wait, the API server is away, and `status` says it all the same.
             let _ = complain.try_send(new.clone());
         }
@@ -109,11 +109,11 @@ fn complaints(wanted: &Wanted, failures: &[PortError]) -> BTreeSet<Complaint> {
         Some(Complaint { about: port.owner.about.clone(), reason: "PortNotPublished", message })
     };
     let shifted = |port: &Published| {
-        let message = port.shifted()?;
+        let message = port.shifted().filter(|_| !failures.iter().any(|error| *error.spec() == port.spec))?;
         Some(Complaint { about: port.owner.about.clone(), reason: Published::SHIFTED, message })
     };
-    let failures = failures.iter().filter_map(failure).chain(wanted.ports.iter().filter_map(shifted));
-    wanted.conflicts.iter().map(conflict).chain(failures).collect()
+    let rest = failures.iter().filter_map(failure).chain(wanted.ports.iter().filter_map(shifted));
+    wanted.conflicts.iter().map(conflict).chain(rest).collect()
 }
 
 /// Only here: a port of the node itself, or one that was added by hand, can be another one without us.

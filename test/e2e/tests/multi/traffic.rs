@@ -135,9 +135,13 @@ pub(crate) fn carry(space: &Space, from: &str, to: &str, script: &str, seconds: 
     Ok(receive.wait(Duration::from_mins(1))?.ok()?.text().to_owned())
 }
 
-/// Datagrams that the kernel had no room for at the host's VXLAN port, 0x2118.
+/// Datagrams that the kernel had no room for at the host's VXLAN port, 0x2118, or behind it, inside.
 fn relay_drops(host: &Host) -> Result<u64> {
     let sockets = host.sh("cat /proc/net/udp").ok()?;
     let relay = sockets.text().lines().find(|line| line.contains(":2118 ")).context("nothing listens on 8472/udp")?;
-    Ok(relay.split_whitespace().last().context("no counter")?.parse()?)
+    let outside: u64 = relay.split_whitespace().last().context("no counter")?.parse()?;
+    let ports = host.tool(&["ports", "list", "-o", "json"]).ok()?;
+    let relay = ports.text().lines().find(|line| line.contains("\"relay\"")).context("no relay")?;
+    let inside = serde_json::from_str::<serde_json::Value>(relay)?["lost"].as_u64().context("no counter inside")?;
+    Ok(outside + inside)
 }
