@@ -6,18 +6,16 @@ use std::path::Path;
 use std::process::ExitCode;
 use usernetes_node::{cni_front, oci_runtime};
 
-/// Answers a call by another name, or `usernetes-rs oci-runtime …`; `None` when we were called as ourselves.
+/// Answers a call by another name; `None` when we were called as ourselves.
 pub(crate) fn run() -> Option<ExitCode> {
-    let mut argv: Vec<OsString> = std::env::args_os().collect();
+    let argv: Vec<OsString> = std::env::args_os().collect();
     let name = argv.first().map(Path::new).and_then(Path::file_name)?.to_owned();
     if name == cni_front::PROGRAM_NAME {
         // A CNI plugin says what went wrong on standard output.
         let Err(error) = cni_front::run();
         return Some(fail(|| crate::ui::out(&error.to_string())));
     }
-    if argv.get(1).is_some_and(|word| word == "oci-runtime") {
-        argv.remove(1);
-    } else if name != oci_runtime::PROGRAM_NAME {
+    if name != oci_runtime::PROGRAM_NAME && name != oci_runtime::WITHOUT_CGROUPS {
         return None;
     }
     Some(oci_runtime::run(&argv).map_or_else(|e| fail(|| crate::ui::err(&chain(&e))), |()| ExitCode::SUCCESS))

@@ -74,5 +74,9 @@ pub const CONTROL_PLANE_LABEL: &str = "node-role.kubernetes.io/control-plane";
 pub const IMAGES_LABEL: &str = "usernetes.rs/images";
 /// Its value then.
 pub const IMAGES_IMPORTING: &str = "importing";
+/// Label of a node that has ids for pods with `hostUsers: false`; such pods are sent there.
+pub const USER_NAMESPACES_LABEL: &str = "usernetes.rs/user-namespaces";
+/// RuntimeClass of such pods, and its handler in the runtime's configuration.
+pub const USER_NAMESPACES_CLASS: &str = "userns";
 /// Label that keeps a node out of external load balancers.
 pub const EXCLUDE_LB_LABEL: &str = "node.kubernetes.io/exclude-from-external-load-balancers";

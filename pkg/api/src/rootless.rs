@@ -31,6 +31,8 @@ pub struct RootlessConfiguration {
     pub cgroups: CgroupSelection,
     /// containerd's snapshotter.
     pub snapshotter: Snapshotter,
+    /// What makes containers.
+    pub oci_runtime: OciRuntime,
     /// The node's way out.
     pub network: NetworkOptions,
     /// Ports on the host.
@@ -75,6 +77,17 @@ pub enum Snapshotter {
     FuseOverlayfs,
     /// Full copies.
     Native,
+}
+
+/// What makes containers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OciRuntime {
+    /// The bundle's runc.
+    #[default]
+    Runc,
+    /// The host's crun.
+    Crun,
 }
 
 /// The node's way out.

@@ -101,11 +101,11 @@ impl Cluster {
         gone(api, pod, node).await
     }
 
-    /// Takes a label from a node, as soon as there is such a node.
-    pub async fn remove_node_label(&self, name: &str, label: &str) -> Result<(), Error> {
+    /// Gives a node a label, or with `None` takes it away, as soon as there is such a node.
+    pub async fn label_node(&self, name: &str, label: &str, value: Option<&str>) -> Result<(), Error> {
         self.wait_node_registered(name).await?;
         let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
-        let patch = Patch::Merge(json!({ "metadata": { "labels": { label: null } } }));
+        let patch = Patch::Merge(json!({ "metadata": { "labels": { label: value } } }));
         let result = self.all::<Node>().patch_metadata(name, &params, &patch).await;
         result.map(drop).map_err(Error::request(Verb::Apply, describe::<Node>(None, name)))
     }

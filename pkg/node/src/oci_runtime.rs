@@ -1,7 +1,12 @@
-//! An OCI runtime for nodes without delegated cgroups: runc, with everything about cgroups taken out.
+//! An OCI runtime in front of runc or crun: takes out of a container's configuration what a rootless node cannot do.
 //!
-//! containerd 2 cannot be told to leave cgroups alone, and runc fails where it may not make one. Started a few
-//! times for every container, so it does nothing but rewrite one file and become runc.
+//! Without delegated cgroups that is everything about cgroups: containerd 2 cannot be told to leave them alone, and a
+//! runtime fails where it may not make one. For pods with `hostUsers: false` it is id maps of mounts ([`id_maps`]).
+//! Started a few times for every container, so it does nothing but rewrite one file and become the runtime behind it.
+
+mod id_maps;
+
+use serde_json::Value;
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -10,8 +15,12 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Called by this name (`argv[0]`), the program is the OCI runtime; runc lies beside the link.
+/// Called by this name (`argv[0]`), the program is the OCI runtime that leaves cgroups as they are.
 pub const PROGRAM_NAME: &str = "usernetes-oci-runtime";
+/// By this one, it takes them out.
+pub const WITHOUT_CGROUPS: &str = "usernetes-oci-runtime-without-cgroups";
+/// Beside both, a link to what they become: runc or crun.
+pub const BEHIND: &str = "oci-runtime-behind";
 
 /// runc's flags before the command that take a value in a word of its own.
 const WITH_VALUE: [&str; 5] = ["--root", "--log", "--log-format", "--criu", "--rootless"];
@@ -27,29 +36,35 @@ pub enum OciRuntimeError {
         /// Why.
         source: io::Error,
     },
-    /// runc could not be executed.
+    /// runc or crun could not be executed.
     #[error("cannot execute {}", path.display())]
     Exec {
-        /// runc.
+        /// The link to it.
         path: PathBuf,
         /// Why.
         source: io::Error,
     },
 }
 
-/// Handles one call with these arguments, `argv[0]` first; comes back only when there is nothing for runc to do.
+/// Handles one call with these arguments, `argv[0]` first; comes back only when there is nothing for the runtime to do.
 pub fn run(argv: &[OsString]) -> Result<(), OciRuntimeError> {
-    let (program, args) = argv.split_first().map_or((OsStr::new(""), [].as_slice()), |(p, a)| (p.as_os_str(), a));
+    let (program, args) = argv.split_first().map_or((Path::new(""), [].as_slice()), |(p, a)| (Path::new(p), a));
+    let without_cgroups = program.file_name().is_some_and(|name| name == WITHOUT_CGROUPS);
     let (command, rest) = command(args);
     match command.and_then(OsStr::to_str) {
         // Limits are not applied, so changing them always succeeds.
-        Some("update") => return Ok(()),
-        Some("create" | "run" | "restore") => drop_cgroups(&bundle(rest).join("config.json"))?,
+        Some("update") if without_cgroups => return Ok(()),
+        Some("create" | "run" | "restore") => rewrite(&bundle(rest).join("config.json"), without_cgroups)?,
         _ => {}
     }
-    let runc = Path::new(program).with_file_name("runc");
-    let source = Command::new(&runc).args(args).exec();
-    Err(OciRuntimeError::Exec { path: runc, source })
+    let path = program.with_file_name(BEHIND);
+    let mut behind = Command::new(&path);
+    // Unlike runc, crun makes a cgroup for who names none.
+    if without_cgroups && path.read_link().is_ok_and(|program| program.ends_with("crun")) {
+        behind.arg("--cgroup-manager=disabled");
+    }
+    let source = behind.args(args).exec();
+    Err(OciRuntimeError::Exec { path, source })
 }
 
 /// The command among runc's arguments, and what follows it.
@@ -81,14 +96,17 @@ fn bundle(args: &[OsString]) -> PathBuf {
     PathBuf::new()
 }
 
-fn drop_cgroups(path: &Path) -> Result<(), OciRuntimeError> {
+fn rewrite(path: &Path, without_cgroups: bool) -> Result<(), OciRuntimeError> {
     let rewrite = || {
-        let mut spec: serde_json::Value = serde_json::from_slice(&std::fs::read(path)?)?;
-        if let Some(linux) = spec.get_mut("linux").and_then(serde_json::Value::as_object_mut) {
+        let mut spec: Value = serde_json::from_slice(&std::fs::read(path)?)?;
+        if without_cgroups && let Some(linux) = spec.get_mut("linux").and_then(Value::as_object_mut) {
             linux.shift_remove("cgroupsPath");
             linux.shift_remove("resources");
         }
-        // Not through a temporary file: nobody else reads it before runc, and a crash leaves no container behind.
+        if let Some(Value::Array(mounts)) = spec.get_mut("mounts") {
+            id_maps::settle(mounts)?;
+        }
+        // Not through a temporary file: nobody else reads it before the runtime, and a crash leaves no container behind.
         std::fs::write(path, serde_json::to_vec(&spec)?)
     };
     rewrite().map_err(|source| OciRuntimeError::Config { path: path.to_owned(), source })
@@ -124,19 +142,36 @@ mod tests {
         let path = folder.path().join("config.json");
         let spec = r#"{"ociVersion":"1.3.0","linux":{"uidMappings":[],"resources":{"devices":[]},"cgroupsPath":"/a","namespaces":[{"type":"pid"}]},"hostname":"x"}"#;
         std::fs::write(&path, spec).expect("written");
-        drop_cgroups(&path).expect("rewritten");
+        rewrite(&path, true).expect("rewritten");
         insta::assert_snapshot!(std::fs::read_to_string(&path).expect("read"), @r#"{"ociVersion":"1.3.0","linux":{"uidMappings":[],"namespaces":[{"type":"pid"}]},"hostname":"x"}"#);
     }
 
     #[test]
     fn update_succeeds_without_runc() {
-        run(&words("/nowhere/usernetes-oci-runtime --root /r update --resources - ID")).expect("done");
+        run(&words("/nowhere/usernetes-oci-runtime-without-cgroups --root /r update --resources - ID")).expect("done");
+        run(&words("/nowhere/usernetes-oci-runtime --root /r update --resources - ID")).expect_err("runc's to do");
     }
 
     #[test]
-    fn says_which_runc_is_missing() {
-        let error = run(&words("/nowhere/usernetes-oci-runtime state ID")).expect_err("no runc");
-        assert_eq!(error.to_string(), "cannot execute /nowhere/runc");
+    fn says_what_is_missing() {
+        let error = run(&words("/nowhere/usernetes-oci-runtime state ID")).expect_err("nothing behind");
+        assert_eq!(error.to_string(), "cannot execute /nowhere/oci-runtime-behind");
+    }
+
+    #[test]
+    fn takes_out_id_maps_of_disks_and_nothing_else() {
+        let folder = tempfile::tempdir_in(".").expect("a folder on a disk");
+        let (path, source) = (folder.path().join("config.json"), folder.path().canonicalize().expect("a path"));
+        let source = source.display();
+        let spec = format!(
+            r#"{{"mounts":[{{"destination":"/a","source":"{source}","options":["rbind","idmap"],
+            "uidMappings":[{{"containerID":0,"hostID":65536,"size":65536}}],"gidMappings":[{{"containerID":0,"hostID":65536,"size":65536}}]}},
+            {{"destination":"/proc","type":"proc"}}],"linux":{{"cgroupsPath":"/a"}}}}"#
+        );
+        std::fs::write(&path, spec).expect("written");
+        rewrite(&path, false).expect("rewritten");
+        let left = std::fs::read_to_string(&path).expect("read").replace(&source.to_string(), "SOURCE");
+        insta::assert_snapshot!(left, @r#"{"mounts":[{"destination":"/a","source":"SOURCE","options":["rbind"]},{"destination":"/proc","type":"proc"}],"linux":{"cgroupsPath":"/a"}}"#);
     }
 
     #[test]

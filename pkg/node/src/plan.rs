@@ -30,6 +30,10 @@ pub struct Decisions {
     pub cgroups: CgroupMode,
     /// Result of the snapshotter probe; never [`Snapshotter::Auto`].
     pub snapshotter: Snapshotter,
+    /// What the runtime calls for each container: runc or crun.
+    pub oci_runtime: PathBuf,
+    /// Whether there are ids for all pods that may want their own user namespace.
+    pub user_namespaces: bool,
     /// `ca.key` is not on this host: the controller manager signs nothing.
     pub external_ca: bool,
     /// Hard limit of open files that the node's processes inherit.
@@ -92,6 +96,12 @@ pub struct NodePlan {
     pub cgroups: CgroupMode,
     /// containerd's snapshotter.
     pub snapshotter: Snapshotter,
+    /// What the runtime calls for each container: runc or crun.
+    #[serde(default)]
+    pub oci_runtime: PathBuf,
+    /// Whether there are ids for all pods that may want their own user namespace.
+    #[serde(default)]
+    pub user_namespaces: bool,
     /// The controller manager signs nothing.
     pub external_ca: bool,
     /// Most files that the kubelet may ask for.
@@ -194,6 +204,8 @@ impl NodePlan {
             dns_domain: config.cluster.networking.dns_domain.clone(),
             cgroups: decisions.cgroups,
             snapshotter: decisions.snapshotter,
+            oci_runtime: decisions.oci_runtime,
+            user_namespaces: decisions.user_namespaces,
             external_ca: decisions.external_ca,
             open_files: decisions.open_files,
             kubelet_port: config.rootless.ports.kubelet,

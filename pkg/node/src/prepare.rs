@@ -79,12 +79,14 @@ fn looks_alike(one: &Metadata, other: &Metadata) -> bool {
     one.len() == other.len() && one.modified().ok() == other.modified().ok()
 }
 
-/// Our program under its name as OCI runtime, and runc beside it.
+/// Our program under its names as OCI runtime, and beside it the one that it becomes.
 fn link_runtime(plan: &NodePlan, paths: &Paths) -> Result<(), FsError> {
     let program = paths.program();
     let folder = program.parent().expect("a file in the state folder");
-    link(&program, &folder.join(oci_runtime::PROGRAM_NAME))?;
-    link(&plan.bin("runc"), &folder.join("runc"))
+    for name in [oci_runtime::PROGRAM_NAME, oci_runtime::WITHOUT_CGROUPS] {
+        link(&program, &folder.join(name))?;
+    }
+    link(&plan.oci_runtime, &folder.join(oci_runtime::BEHIND))
 }
 
 /// Links to all plugins of the bundle: it is visible under the same path inside the node.

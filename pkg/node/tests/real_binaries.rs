@@ -33,6 +33,8 @@ fn plans(bundle: &Path) -> [NodePlan; 2] {
         let decisions = Decisions {
             cgroups,
             snapshotter,
+            oci_runtime: bundle.dir().join("bin/runc"),
+            user_namespaces: true,
             external_ca: false,
             open_files: 524_288,
             first_free_port: 1024,

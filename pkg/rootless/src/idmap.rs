@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use std::process::Command;
 use usernetes_host::{CommandError, CommandExt as _, FsError, fs};
 
+/// What one image of an ordinary distribution may use.
+pub(crate) const ENOUGH_IDS: u64 = 65536;
+
 /// Ids cannot be found or mapped.
 #[derive(Debug, thiserror::Error)]
 pub enum IdMapError {
@@ -68,6 +71,11 @@ impl SubIds {
         (sum(&self.uids), sum(&self.gids))
     }
 
+    /// What an administrator runs to give the user that many more of both.
+    pub fn add_command(&self, count: u64) -> String {
+        add_command(&self.user, count)
+    }
+
     /// Writes both maps of a process that has just made a user namespace.
     pub(crate) fn apply(&self, pid: u32) -> Result<(), IdMapError> {
         let (uid, gid) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
@@ -78,6 +86,25 @@ impl SubIds {
             Ok(())
         })
     }
+}
+
+/// See [`SubIds::add_command`], also for a user without any.
+pub(crate) fn add_command(user: &str, count: u64) -> String {
+    let read = |path| fs::read_if_exists(path).ok().flatten().unwrap_or_default();
+    let first = first_free(&[read("/etc/subuid"), read("/etc/subgid")].join("\n"), count);
+    let range = format!("{first}-{}", first + count - 1);
+    format!("sudo usermod --add-subuids {range} --add-subgids {range} {user}")
+}
+
+/// An id behind those of every user. Where none is left there, one that an administrator has to check.
+fn first_free(text: &str, count: u64) -> u64 {
+    const LEAST: u64 = 524_288;
+    let ranges = text.lines().filter_map(|line| {
+        let mut fields = line.trim().split(':').skip(1);
+        range(fields.next()?, fields.next()?)
+    });
+    let end = ranges.map(|range| u64::from(range.start) + u64::from(range.count)).max().unwrap_or(0).max(LEAST);
+    if u32::try_from(end + count).is_ok() { end } else { LEAST }
 }
 
 /// Our own id becomes 0, every range is appended from 1 on.
@@ -184,6 +211,13 @@ mod tests {
         let passwd = "root:x:0:0::/root:/bin/sh\nalice:x:1000:1000::/home/alice:/bin/sh\n";
         assert_eq!(parse_user(passwd, 1000), Some("alice"));
         assert_eq!(parse_user(passwd, 1001), None);
+    }
+
+    #[test]
+    fn more_ids_come_from_a_free_range() {
+        assert_eq!(first_free(SUBUID, 65536), 524_288);
+        assert_eq!(first_free("alice:100000:65536\nbob:1000000:65536\n", 65536), 1_065_536);
+        assert_eq!(first_free("root:0:4294967294\n", 65536), 524_288);
     }
 
     #[test]

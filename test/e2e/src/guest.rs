@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::background::Output;
-use crate::host::{Transcript, WORKFLOW};
+use crate::host::Transcript;
 use crate::namespaces::{Inside, enter};
 use crate::network::Switch;
 use crate::product;
@@ -183,8 +183,7 @@ impl Guest {
 
     /// Prepares `usernetes-rs` with these arguments.
     pub fn tool<S: AsRef<str>>(&self, arguments: &[S]) -> Run<'_> {
-        let words = std::iter::once("usernetes-rs").chain(arguments.iter().map(AsRef::as_ref));
-        self.run(&words.collect::<Vec<_>>()).limit(WORKFLOW)
+        At::from(self).tool(arguments)
     }
 
     /// Prepares `usernetes-rs init` with the bundle under test and these further arguments.

@@ -159,8 +159,7 @@ impl Host {
 
     /// Prepares `usernetes-rs` with these arguments.
     pub fn tool<S: AsRef<str>>(&self, arguments: &[S]) -> Run<'_> {
-        let words = std::iter::once("usernetes-rs").chain(arguments.iter().map(AsRef::as_ref));
-        self.run(&words.collect::<Vec<_>>()).limit(WORKFLOW)
+        At::from(self).tool(arguments)
     }
 
     /// Prepares `usernetes-rs init` with the bundle under test and these further arguments.

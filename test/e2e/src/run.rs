@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::background::{Background, Output};
 use crate::guest::Guest;
-use crate::host::Host;
+use crate::host::{Host, WORKFLOW};
 use crate::namespaces::{Inside, enter};
 
 /// Where a host's programs are, ours among them.
@@ -37,12 +37,20 @@ impl<'a> From<&'a Guest> for At<'a> {
 }
 
 impl<'a> At<'a> {
+    /// Prepares a command of its ordinary user.
+    pub fn run<S: AsRef<str>>(self, command: &[S]) -> Run<'a> {
+        Run::new(self, command)
+    }
+
+    /// Prepares a shell script of its ordinary user.
+    pub fn sh(self, script: &str) -> Run<'a> {
+        self.run(&["sh", "-euc", script])
+    }
+
     /// Prepares `usernetes-rs` with these arguments.
-    pub(crate) fn tool<S: AsRef<str>>(self, arguments: &[S]) -> Run<'a> {
-        match self {
-            Self::Host(host) => host.tool(arguments),
-            Self::Guest(guest) => guest.tool(arguments),
-        }
+    pub fn tool<S: AsRef<str>>(self, arguments: &[S]) -> Run<'a> {
+        let words = std::iter::once("usernetes-rs").chain(arguments.iter().map(AsRef::as_ref));
+        self.run(&words.collect::<Vec<_>>()).limit(WORKFLOW)
     }
 }
 

@@ -14,12 +14,12 @@ use crate::processes;
 
 /// On disk, not in memory: the overlay file system and etcd want a real file system.
 const BASE: &str = "/var/tmp/usernetes-e2e";
-const SLOTS: u32 = 64;
+const SLOTS: u32 = 16;
 const HOSTS: u32 = 16;
 const FIRST_UID: u32 = 52_000;
 const FIRST_SUBID: u32 = 1_000_000_000;
-/// Subordinate ids of one user: room for the node and for 31 pods with their own range.
-pub(crate) const SUBIDS: u32 = 65_536 * 32;
+/// Subordinate ids of one user: room for the node and for as many pods with their own range as a kubelet takes.
+pub(crate) const SUBIDS: u32 = 65_536 * 112;
 
 /// Exclusive use of one slot, for as long as it lives.
 pub(crate) struct Slot {

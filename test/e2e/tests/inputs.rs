@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         scenario("tun_not_accessible", tun_not_accessible),
         scenario("slirp4netns_missing", slirp4netns_missing),
         scenario("slirp4netns_too_old", slirp4netns_too_old),
+        scenario("crun_too_old", crun_too_old),
         scenario("ports_taken", ports_taken),
         scenario("host_ip_ambiguous", host_ip_ambiguous),
         scenario("host_ip_missing", host_ip_missing),
@@ -178,6 +179,15 @@ fn slirp4netns_too_old(rig: &Rig) -> Result<()> {
     host.run(&["chmod", "700", &path]).ok()?;
     let output = init_with_path(host, "/home/alice/old:/usr/bin:/bin:/usr/sbin:/sbin")?;
     refused(host, output, PREFLIGHT, &["slirp4netns 0.3.2", "too old", "install"])
+}
+
+fn crun_too_old(rig: &Rig) -> Result<()> {
+    let host = rig.host();
+    let path = host.write("old/crun", "#!/bin/sh\necho crun version 1.8.1\n")?;
+    host.run(&["chmod", "700", &path]).ok()?;
+    let init = ["/usr/local/bin/usernetes-rs", "init", "--bundle", "/srv/bundle", "--oci-runtime", "crun"];
+    let output = host.run(&init).env("PATH", "/home/alice/old:/usr/bin:/bin:/usr/sbin:/sbin").output()?;
+    refused(host, output, PREFLIGHT, &["crun 1.8.1", "too old", "install", "--oci-runtime runc"])
 }
 
 /// A process of the user that has a port, so that its name can be known.

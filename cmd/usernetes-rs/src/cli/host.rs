@@ -7,7 +7,7 @@ use anyhow::Result;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use usernetes_api::{CgroupSelection, Config, Snapshotter};
+use usernetes_api::{CgroupSelection, Config, OciRuntime, Snapshotter};
 
 /// What describes this host. A flag wins over the configuration file.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -37,6 +37,9 @@ pub(crate) struct HostArgs {
     /// containerd's snapshotter [default: auto]
     #[arg(long, value_name = "NAME", value_parser = word::<Snapshotter>)]
     pub(crate) snapshotter: Option<Snapshotter>,
+    /// What makes containers: the bundle's runc or the host's crun [default: runc]
+    #[arg(long, value_name = "NAME", value_parser = word::<OciRuntime>)]
+    pub(crate) oci_runtime: Option<OciRuntime>,
     /// Checks whose errors become warnings, or "all"
     #[arg(long, value_delimiter = ',', value_name = "CHECKS")]
     pub(crate) ignore_preflight_errors: Vec<String>,
@@ -56,6 +59,7 @@ impl HostArgs {
         rootless.bundle = self.bundle.clone().or(rootless.bundle.take());
         rootless.cgroups = self.cgroups.unwrap_or(rootless.cgroups);
         rootless.snapshotter = self.snapshotter.unwrap_or(rootless.snapshotter);
+        rootless.oci_runtime = self.oci_runtime.unwrap_or(rootless.oci_runtime);
         rootless.ports.kubelet = self.kubelet_port.unwrap_or(rootless.ports.kubelet);
         rootless.ports.vxlan = self.vxlan_port.unwrap_or(rootless.ports.vxlan);
         let registration = match &mut config.join {
@@ -70,7 +74,18 @@ impl HostArgs {
 
     /// Whether any flag would change a configuration that is already in use.
     pub(crate) fn is_empty(&self) -> bool {
-        let Self { config, host_ip, bundle, node_name, kubelet_port, vxlan_port, cgroups, snapshotter, .. } = self;
+        let Self {
+            config,
+            host_ip,
+            bundle,
+            node_name,
+            kubelet_port,
+            vxlan_port,
+            cgroups,
+            snapshotter,
+            oci_runtime,
+            ..
+        } = self;
         config.is_none()
             && host_ip.is_none()
             && bundle.is_none()
@@ -79,6 +94,7 @@ impl HostArgs {
             && vxlan_port.is_none()
             && cgroups.is_none()
             && snapshotter.is_none()
+            && oci_runtime.is_none()
     }
 }
 

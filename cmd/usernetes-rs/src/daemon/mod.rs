@@ -7,6 +7,7 @@ mod overlay;
 pub(crate) mod parent;
 mod payload;
 mod peers;
+pub(crate) mod pod_ids;
 mod ports;
 pub(crate) mod process;
 mod spec;

@@ -1,6 +1,7 @@
 //! The parent: decides from the documents and from what the host is like, writes the node's files, and lives as
 //! long as the node.
 
+use super::pod_ids::PodIds;
 use super::process::{Greeting, greet};
 use super::{address, spec};
 use crate::errors::{Hinted, cures};
@@ -9,14 +10,15 @@ use crate::session::Session;
 use anyhow::{Context as _, Result};
 use sd_notify::NotifyState;
 use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::PoisonError;
-use usernetes_api::{CgroupMode, CgroupSelection, Config, EnvVar, Snapshotter};
+use usernetes_api::{CgroupMode, CgroupSelection, Config, EnvVar, OciRuntime, Snapshotter};
 use usernetes_host::env;
 use usernetes_host::process::lead_session;
 use usernetes_node::bundle::Check;
 use usernetes_node::{Decisions, NodePlan};
-use usernetes_rootless::Event;
+use usernetes_rootless::{Event, SubIds};
 
 /// Microseconds from now that systemd waits for the start to end, told every few seconds.
 const START_EXTENSION: u32 = 60_000_000;
@@ -84,6 +86,8 @@ fn plan(session: &Session, config: &Config) -> Result<NodePlan> {
     let decisions = Decisions {
         cgroups: cgroup_mode(config)?,
         snapshotter: snapshotter(session, config),
+        oci_runtime: oci_runtime(config, bundle.dir())?,
+        user_namespaces: PodIds::new(&SubIds::current()?, config).suffice(),
         external_ca: !paths.node(usernetes_api::constants::PKI_DIR).join("ca.key").exists(),
         open_files: env::open_files_limit(),
         first_free_port: env::first_free_port(),
@@ -113,5 +117,16 @@ fn snapshotter(session: &Session, config: &Config) -> Snapshotter {
         }
         Snapshotter::Auto => Snapshotter::Native,
         chosen => chosen,
+    }
+}
+
+/// crun is the host's: its distribution links it with libraries of the host.
+fn oci_runtime(config: &Config, bundle: &Path) -> Result<PathBuf> {
+    match config.rootless.oci_runtime {
+        OciRuntime::Runc => Ok(bundle.join("bin/runc")),
+        OciRuntime::Crun => {
+            let cure = "usernetes-rs preflight --oci-runtime crun";
+            env::find_program("crun").ok_or_else(|| Hinted::new("crun is not in PATH", cure).into())
+        }
     }
 }

@@ -52,6 +52,7 @@ pub(crate) async fn payload(context: ChildContext) -> ExitCode {
     let (status, seen) = watch::channel(NodeStatus::default());
     let ChildContext { reaper, ports, shutdown, status: publish, requests, ready, .. } = context;
     tokio::spawn(peers::images_are_here(plan.clone(), seen.clone()));
+    tokio::spawn(peers::user_namespaces(plan.clone()));
     tokio::spawn(publish_status(seen, publish));
     let conflicts = ports::Conflicts::default();
     tokio::spawn(peers::follow_hosts(plan.clone(), ports.clone()));

@@ -4,7 +4,7 @@ use crate::phases::common::kubelet_certificate;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::watch;
-use usernetes_api::constants::{IMAGES_LABEL, KUBERNETES_DIR};
+use usernetes_api::constants::{IMAGES_LABEL, KUBERNETES_DIR, USER_NAMESPACES_LABEL};
 use usernetes_cluster::services::{self, Update};
 use usernetes_cluster::{Cluster, Involved};
 use usernetes_node::{NodePlan, NodeStatus, Role};
@@ -55,10 +55,20 @@ pub(super) async fn images_are_here(plan: NodePlan, mut seen: watch::Receiver<No
     if plan.role != Role::Worker || seen.wait_for(|status| status.images.early == Some(0)).await.is_err() {
         return;
     }
-    let Some(kubeconfig) = kubelet_credentials(&plan).await else { return };
-    let remove = async || Cluster::connect(&kubeconfig).await?.remove_node_label(&plan.node_name, IMAGES_LABEL).await;
-    while let Err(error) = remove().await {
-        tracing::warn!(%error, label = IMAGES_LABEL, "pods of the pod network wait");
+    label(&plan, IMAGES_LABEL, None).await;
+}
+
+/// Pods with `hostUsers: false` are sent to nodes that have ids for them.
+pub(super) async fn user_namespaces(plan: NodePlan) {
+    label(&plan, USER_NAMESPACES_LABEL, plan.user_namespaces.then_some("true")).await;
+}
+
+/// Labels this host's Node, however long that takes.
+async fn label(plan: &NodePlan, label: &str, value: Option<&str>) {
+    let Some(kubeconfig) = kubelet_credentials(plan).await else { return };
+    let set = async || Cluster::connect(&kubeconfig).await?.label_node(&plan.node_name, label, value).await;
+    while let Err(error) = set().await {
+        tracing::warn!(%error, label, "the Node is not labelled yet");
         tokio::time::sleep(AGAIN).await;
     }
 }

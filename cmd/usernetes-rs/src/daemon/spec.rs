@@ -1,5 +1,6 @@
 //! What the namespaces of a node look like, from its plan.
 
+use super::pod_ids::PodIds;
 use anyhow::{Result, bail};
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -18,7 +19,7 @@ pub(super) fn spec(plan: &NodePlan, paths: &Paths, config: &Config) -> Result<Sp
     spec.cgroup = plan.cgroups;
     spec.mounts = mounts(paths)?;
     let ids = SubIds::current()?;
-    spec.files = files(&ids);
+    spec.files = files(&PodIds::new(&ids, config));
     spec.files.push(FileEntry::public(flannel::NET_CONF, flannel_network(plan, masquerade_by_nftables)?));
     spec.sysctls = sysctls(&ids);
     spec.ports = ports(plan);
@@ -47,23 +48,13 @@ fn mounts(paths: &Paths) -> Result<Vec<Mount>> {
     Paths::PERSISTENT.into_iter().map(bind).collect()
 }
 
-/// Ids that the node itself uses; pods with `hostUsers: false` get theirs from what is behind.
-const OWN_IDS: u64 = 65536;
-/// Ids of one pod: the kubelet's unit.
-const POD_IDS: u64 = 65536;
-/// The kubelet's default of `maxPods`. It refuses to start with a range that is too short for all of them.
-const MAX_PODS: u64 = 110;
-
-/// Users inside. The kubelet takes id ranges of pods from the user `kubelet`; without that user it would choose ids that
-/// do not exist here, which only such a pod notices, and without enough of them it would not start.
-fn files(ids: &SubIds) -> Vec<FileEntry> {
-    let (uids, gids) = ids.totals();
-    let pods = uids.min(gids).saturating_sub(OWN_IDS) / POD_IDS;
+/// Users inside. The kubelet takes id ranges of pods from the user `kubelet`.
+fn files(ids: &PodIds) -> Vec<FileEntry> {
     let mut passwd = String::from("root:x:0:0:root:/root:/bin/sh\n");
     let mut ranges = String::new();
-    if pods >= MAX_PODS {
+    if ids.suffice() {
         passwd.push_str("kubelet:x:65000:65000:kubelet:/nonexistent:/usr/sbin/nologin\n");
-        ranges = format!("kubelet:{OWN_IDS}:{}\n", pods * POD_IDS);
+        ranges = ids.line();
     }
     passwd.push_str("nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n");
     vec![

@@ -1,20 +1,26 @@
 //! Every check of the host, from all libraries, and what is ignored of it.
 
 use crate::daemon;
+use crate::daemon::pod_ids::PodIds;
 use crate::errors::cures;
 use crate::phases::common;
 use crate::session::Session;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use usernetes_api::{CgroupSelection, Config, Protocol, constants};
+use usernetes_api::{CgroupSelection, Config, OciRuntime, Protocol, constants};
 use usernetes_host::systemd::UserManager;
 use usernetes_host::{Finding, Level, checks as host};
 use usernetes_node::Role;
 use usernetes_node::bundle::{Skew, skew};
+use usernetes_rootless::SubIds;
 
 /// All checks, with those that the configuration ignores turned into warnings.
 pub(crate) fn all(session: &Session, config: &Config) -> Vec<Finding> {
     let role = if config.join.is_some() { Role::Worker } else { Role::ControlPlane };
     let mut findings = usernetes_rootless::checks::checks(&session.paths.state());
+    findings.extend(pod_ids(config));
+    if config.rootless.oci_runtime == OciRuntime::Crun {
+        findings.push(usernetes_node::checks::crun());
+    }
     findings.extend(usernetes_node::checks::run(role, config.node_name(), &session.paths));
     findings.push(host::state_dir(&session.paths.state()));
     let manager = daemon::process::manager(&session.paths);
@@ -38,6 +44,12 @@ pub(crate) fn all(session: &Session, config: &Config) -> Vec<Finding> {
     let registration = config.join.as_ref().map_or(&config.init.node_registration, |join| &join.node_registration);
     ignore(&mut findings, &registration.ignore_preflight_errors);
     findings
+}
+
+/// Nothing where ids cannot be found out: another check says that.
+fn pod_ids(config: &Config) -> Option<Finding> {
+    let ids = SubIds::current().ok()?;
+    Some(PodIds::new(&ids, config).finding(&ids))
 }
 
 /// Nothing to say to who wants none; an error for who wants nothing else.

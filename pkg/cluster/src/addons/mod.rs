@@ -7,3 +7,4 @@ pub mod coredns;
 pub mod flannel;
 pub mod kube_proxy;
 pub(crate) mod manifest;
+pub mod user_namespaces;

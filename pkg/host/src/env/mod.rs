@@ -10,6 +10,7 @@ pub use xdg::{BaseFolders, xdg};
 
 use crate::FsError;
 use nix::sys::resource::{Resource, getrlimit};
+use nix::unistd::{AccessFlags, access};
 use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -98,6 +99,12 @@ pub fn proxy_variables() -> Vec<(String, String)> {
         .filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)))
         .filter(|(_, v)| !v.is_empty())
         .collect()
+}
+
+/// The file of a program, found as a shell finds it.
+pub fn find_program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|p| access(p, AccessFlags::X_OK).is_ok())
 }
 
 /// How many processors we may use: affinity and cgroup quota respected.

@@ -2,11 +2,14 @@
 //!
 //! A check is a pure function of what was read, so that all its outcomes can be tested; [`run`] does the reading.
 
+mod crun;
 mod limits;
 mod machine;
 mod storage;
 #[cfg(test)]
 mod tests;
+
+pub use crun::crun;
 
 use crate::Role;
 use nix::sys::resource::{Resource, getrlimit};

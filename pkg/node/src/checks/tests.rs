@@ -32,6 +32,12 @@ fn machines_that_are_too_small() {
 }
 
 #[test]
+fn versions_of_crun() {
+    let versions = [None, Some("odd"), Some("crun version 1.8.1\nspec: 1.0.0\n"), Some("crun version 1.21\n")];
+    insta::assert_snapshot!(show(&versions.map(crun::judge)));
+}
+
+#[test]
 fn node_names() {
     for good in ["node1", "a-b.example.org", "0"] {
         assert_eq!(machine::hostname(good).level, Level::Passed, "{good}");

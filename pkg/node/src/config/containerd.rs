@@ -5,7 +5,7 @@
 
 use crate::{NodePlan, oci_runtime};
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use usernetes_api::{CgroupMode, Snapshotter, constants as c};
 
 /// `/var/lib/containerd/config.toml`.
@@ -25,24 +25,32 @@ pub fn containerd(plan: &NodePlan) -> String {
     toml::to_string(&config).expect("no nulls, string keys")
 }
 
+/// Pods with a user namespace of their own get copies: layers of an overlay would have to be mounted with their ids mapped,
+/// which is for the owner of the disk's file system. Without the platform's entry the node would have no statistics.
+const MAPPED: Snapshotter = Snapshotter::Native;
+
 fn images(plan: &NodePlan) -> Value {
     json!({
         "snapshotter": snapshotter(plan.snapshotter),
         "pinned_images": { "sandbox": plan.sandbox_image },
+        "runtime_platforms": {
+            c::USER_NAMESPACES_CLASS: { "platform": platform(), "snapshotter": snapshotter(MAPPED) },
+        },
     })
 }
 
-/// Pulls and imports unpack into the snapshotter of this service's own configuration.
-fn transfer(plan: &NodePlan) -> Value {
+fn platform() -> String {
     let architecture = match std::env::consts::ARCH {
         "aarch64" => "arm64",
         _ => "amd64",
     };
+    format!("linux/{architecture}")
+}
+
+/// Pulls and imports unpack into the snapshotter of this service's own configuration.
+fn transfer(plan: &NodePlan) -> Value {
     json!({
-        "unpack_config": [{
-            "platform": format!("linux/{architecture}"),
-            "snapshotter": snapshotter(plan.snapshotter),
-        }],
+        "unpack_config": [{ "platform": platform(), "snapshotter": snapshotter(plan.snapshotter) }],
     })
 }
 
@@ -62,10 +70,8 @@ fn runtime(plan: &NodePlan) -> Value {
         "containerd": {
             "default_runtime_name": "runc",
             "runtimes": {
-                "runc": {
-                    "runtime_type": "io.containerd.runc.v2",
-                    "options": { "BinaryName": oci_program(plan), "SystemdCgroup": false },
-                },
+                "runc": handler(oci_program(plan)),
+                c::USER_NAMESPACES_CLASS: mapped_handler(plan),
             },
         },
     })
@@ -79,10 +85,31 @@ fn snapshotter(snapshotter: Snapshotter) -> &'static str {
     }
 }
 
-/// runc, or in front of it the link by which our program takes the cgroups out.
+fn handler(program: PathBuf) -> Value {
+    json!({
+        "runtime_type": "io.containerd.runc.v2",
+        "options": { "BinaryName": program, "SystemdCgroup": false },
+    })
+}
+
+fn mapped_handler(plan: &NodePlan) -> Value {
+    let program = match plan.cgroups {
+        CgroupMode::Delegated => beside(plan, oci_runtime::PROGRAM_NAME),
+        CgroupMode::None => oci_program(plan),
+    };
+    let mut handler = handler(program);
+    handler["snapshotter"] = snapshotter(MAPPED).into();
+    handler
+}
+
+/// runc or crun, or in front of it the link by which our program takes the cgroups out.
 fn oci_program(plan: &NodePlan) -> PathBuf {
     match plan.cgroups {
-        CgroupMode::Delegated => plan.bin("runc"),
-        CgroupMode::None => plan.program.parent().unwrap_or(Path::new("/")).join(oci_runtime::PROGRAM_NAME),
+        CgroupMode::Delegated => plan.oci_runtime.clone(),
+        CgroupMode::None => beside(plan, oci_runtime::WITHOUT_CGROUPS),
     }
+}
+
+fn beside(plan: &NodePlan, name: &str) -> PathBuf {
+    plan.program.with_file_name(name)
 }

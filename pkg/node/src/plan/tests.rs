@@ -39,6 +39,8 @@ fn decisions() -> Decisions {
     Decisions {
         cgroups: CgroupMode::None,
         snapshotter: Snapshotter::Overlayfs,
+        oci_runtime: "/bundle/bin/runc".into(),
+        user_namespaces: false,
         external_ca: false,
         open_files: 524_288,
         first_free_port: 1024,

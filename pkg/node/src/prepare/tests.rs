@@ -26,7 +26,8 @@ fn host() -> Host {
     }
     let program = root.join("usernetes-rs");
     fs::write(&program, "one", Mode::Program).expect("written");
-    let plan = NodePlan { bundle, program: paths.program(), logs: paths.logs(), ..control_plane() };
+    let oci_runtime = bundle.join("bin/runc");
+    let plan = NodePlan { bundle, oci_runtime, program: paths.program(), logs: paths.logs(), ..control_plane() };
     Host { folder, paths, plan, program }
 }
 

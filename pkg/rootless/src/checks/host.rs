@@ -1,16 +1,13 @@
 //! Programs, ids and devices.
 
-use crate::idmap::SubIds;
+use crate::idmap::{ENOUGH_IDS, SubIds, add_command};
 use crate::parent::{parse_version, version_word};
-use nix::unistd::{AccessFlags, access};
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-use usernetes_host::{CommandExt as _, Finding};
+use usernetes_host::{CommandExt as _, Finding, env};
 
-/// What one image of an ordinary distribution may use.
-const ENOUGH_IDS: u64 = 65536;
 /// First version with everything we ask of it.
 const SLIRP: (u32, u32) = (1, 0);
 
@@ -19,7 +16,7 @@ pub(super) fn newuidmap() -> Finding {
     const CHECK: &str = "Newuidmap";
     const CURE: &str = "sudo apt-get install uidmap (Debian, Ubuntu) or sudo dnf install shadow-utils (Fedora)";
     for program in ["newuidmap", "newgidmap"] {
-        let Some(path) = find_program(program) else {
+        let Some(path) = env::find_program(program) else {
             return Finding::error(CHECK, format!("{program} is not in PATH"), CURE);
         };
         if !privileged(&path) {
@@ -35,11 +32,6 @@ fn privileged(path: &Path) -> bool {
     setuid || rustix::fs::getxattr(path, "security.capability", &mut [0_u8; 64]).is_ok_and(|length| length > 0)
 }
 
-pub(super) fn find_program(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|p| access(p, AccessFlags::X_OK).is_ok())
-}
-
 /// There are enough subordinate ids.
 pub(super) fn sub_id() -> Finding {
     const CHECK: &str = "SubID";
@@ -47,22 +39,16 @@ pub(super) fn sub_id() -> Finding {
         Ok(ids) => ids,
         Err(error) => {
             let user = std::env::var("USER").unwrap_or_else(|_| "$USER".to_owned());
-            return Finding::error(CHECK, error.to_string(), add_ids(&user));
+            return Finding::error(CHECK, error.to_string(), add_command(&user, ENOUGH_IDS));
         }
     };
     let (uids, gids) = ids.totals();
     if uids < ENOUGH_IDS || gids < ENOUGH_IDS {
         let message =
             format!("{} has {uids} subordinate uids and {gids} gids; {ENOUGH_IDS} of each are needed", ids.user);
-        return Finding::error(CHECK, message, add_ids(&ids.user));
+        return Finding::error(CHECK, message, ids.add_command(ENOUGH_IDS));
     }
     Finding::passed(CHECK)
-}
-
-pub(crate) fn add_ids(user: &str) -> String {
-    format!(
-        "sudo usermod --add-subuids 524288-589823 --add-subgids 524288-589823 {user} (a range that nobody else has)"
-    )
 }
 
 /// The kernel lets ordinary users make user namespaces.

@@ -4,7 +4,6 @@ mod apparmor;
 mod host;
 mod probe;
 
-pub(crate) use host::add_ids;
 pub(crate) use probe::main as probe_main;
 
 use crate::cgroup::{Obstacle, probe_cgroup, probe_manager};

@@ -1,7 +1,7 @@
 //! Why the child could not be run.
 
 use crate::control::EndpointError;
-use crate::idmap::IdMapError;
+use crate::idmap::{ENOUGH_IDS, IdMapError, add_command};
 use crate::sock::WireError;
 use crate::userns::UsernsError;
 use std::io;
@@ -51,7 +51,7 @@ impl Error {
             Self::File(error) | Self::IdMap(IdMapError::File(error)) | Self::Control(EndpointError::File(error)) => {
                 error.hint()
             }
-            Self::IdMap(IdMapError::NoSubIds { user, .. }) => Some(crate::checks::add_ids(user)),
+            Self::IdMap(IdMapError::NoSubIds { user, .. }) => Some(add_command(user, ENOUGH_IDS)),
             _ => None,
         }
     }

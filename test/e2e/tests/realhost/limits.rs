@@ -59,3 +59,17 @@ pub(crate) fn usage(rig: &Rig) -> Result<()> {
             && positive(&summary["node"]["memory"]["workingSetBytes"]))
     })
 }
+
+/// The ids are those that preflight's cure gave; limits hold for such a pod, too.
+pub(crate) fn own_user_namespace(rig: &Rig) -> Result<()> {
+    let space = Space::new(rig.guest(), "own-user-namespace")?;
+    let more = "  hostUsers: false\n  volumes: [{name: disk, emptyDir: {}}]";
+    let mounts = "    volumeMounts: [{name: disk, mountPath: /disk}]\n";
+    space.apply(&(pod("mapped", "sleep 3600", more) + mounts + RESOURCES))?;
+    space.ready(&["pod/mapped"])?;
+    let map = space.sh("mapped", "cat /proc/self/uid_map")?;
+    ensure!(!map.trim_start().starts_with("0          0") && map.ends_with(" 65536"), "{map}");
+    let seen = space.sh("mapped", "touch /disk/file; stat -c %u /disk /disk/file; cat /sys/fs/cgroup/memory.max")?;
+    ensure!(seen == "0\n0\n67108864", "{seen}");
+    Ok(())
+}

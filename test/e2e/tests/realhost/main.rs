@@ -3,6 +3,7 @@
 
 mod boot;
 mod limits;
+mod runtimes;
 mod session;
 mod trouble;
 mod two;
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
         core("core_limits_hold", limits::hold),
         core("core_hog_is_killed", limits::hog),
         core("core_usage_is_counted", limits::usage),
+        core("core_own_user_namespace", limits::own_user_namespace),
         core("core_stop_leaves_nothing", unit::stopped),
         core("core_killed_parent_comes_back", unit::parent_killed),
         core("core_hung_parent_comes_back", unit::parent_hung),
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         own("init_cut", 1, trouble::init_cut),
         own("disk_full", 1, trouble::disk_full),
         own("late_address", 1, trouble::late_address),
+        own("crun", 1, runtimes::crun),
         own("join", 2, two::join),
     ];
     suite("realhost", scenarios, Some(Shared { crew: Crew::guests(1), raise }))
@@ -43,7 +46,7 @@ fn raise(rig: &Rig) -> Result<()> {
     let guest = rig.guest();
     let warnings = warnings(&preflight(guest).ok()?)?;
     let names: Vec<_> = warnings.iter().map(|warning| warning["check"].as_str().unwrap_or_default()).collect();
-    ensure!(names == ["Inotify", "Keyring", "Linger"], "preflight warns of {names:?}");
+    ensure!(names == ["PodSubID", "Inotify", "Keyring", "Linger"], "preflight warns of {names:?}");
     for warning in &warnings {
         cure(guest, warning)?;
     }

@@ -4,6 +4,7 @@ mod images;
 mod node;
 mod pods;
 mod services;
+mod user_namespace;
 mod volumes;
 
 use anyhow::{Result, ensure};
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         Scenario::shared("host_path", volumes::host_path),
         Scenario::shared("local_volume", volumes::local_volume),
         Scenario::shared("mounts_propagate", volumes::mounts_propagate),
+        Scenario::shared("own_user_namespace", user_namespace::own_user_namespace),
     ];
     suite("single", scenarios, Some(Shared { crew: 1.into(), raise }))
 }

@@ -1,21 +1,22 @@
-//! `addon`: flannel, kube-proxy and CoreDNS as Kubernetes objects, all applied at once.
+//! `addon`: flannel, kube-proxy, CoreDNS and user namespaces of pods as Kubernetes objects, all applied at once.
 
 use super::InitData;
 use crate::errors::Hinted;
 use crate::phases::common;
 use crate::workflow::{Part, Phase};
 use anyhow::Result;
-use usernetes_cluster::addons::{coredns, flannel, kube_proxy};
+use usernetes_cluster::addons::{coredns, flannel, kube_proxy, user_namespaces};
 use usernetes_node::bundle::Bundle;
 use usernetes_pki::Endpoint;
 
 /// Applies the addons.
 pub(super) struct Addon;
 
-const PARTS: [Part; 3] = [
+const PARTS: [Part; 4] = [
     Part { name: "flannel", short: "The pod network" },
     Part { name: "kube-proxy", short: "Services" },
     Part { name: "coredns", short: "Cluster DNS" },
+    Part { name: "user-namespaces", short: "What pods with hostUsers: false need" },
 ];
 
 impl Phase<InitData> for Addon {
@@ -57,6 +58,7 @@ impl Phase<InitData> for Addon {
                     domain: &config.cluster.networking.dns_domain,
                     replicas: 1,
                 })?,
+                "user-namespaces" => user_namespaces::objects()?,
                 _ => continue,
             });
             applied.push(*part);

@@ -3,32 +3,47 @@
 use anyhow::{Context as _, Result};
 use std::path::Path;
 use std::thread;
-use usernetes_e2e::{Host, Rig};
+use usernetes_e2e::{At, Crew, Rig};
 
 /// Where hosts see the suite.
 pub(crate) const TOOLS: &str = "/srv/conformance";
+/// What an administrator does for a user who wants every controller; systemd's default lacks cpuset and io.
+const DELEGATE: &str = "loginctl enable-linger alice; mkdir -p /etc/systemd/system/user@.service.d
+    printf '[Service]\\nDelegate=cpu cpuset io memory pids\\n' > /etc/systemd/system/user@.service.d/delegate.conf
+    systemctl daemon-reload; systemctl restart user@1000.service";
+
+/// The machines of a rig, whatever their kind.
+pub(crate) fn machines(rig: &Rig) -> Vec<At<'_>> {
+    rig.hosts().iter().map(At::from).chain(rig.guests().iter().map(At::from)).collect()
+}
 
 /// `init` on the first host, `join` on the others at the same time, then the images on all of them.
-pub(crate) fn raise(nodes: u8, tools: &Path) -> Result<Rig> {
-    let rig = Rig::new(usize::from(nodes)).context("cannot make the hosts")?;
-    let [first, workers @ ..] = rig.hosts() else { anyhow::bail!("no hosts") };
-    first.init::<&str>(&[]).ok()?;
+pub(crate) fn raise(crew: Crew, tools: &Path) -> Result<Rig> {
+    let rig = Rig::new(crew).context("cannot make the hosts")?;
+    let all = machines(&rig);
+    let [first, workers @ ..] = &all[..] else { anyhow::bail!("no hosts") };
+    at_once(&all, |machine| furnish(machine, tools))?;
+    first.tool(&["init", "--bundle", "/srv/bundle"]).ok()?;
     let token = first.tool(&["token", "create"]).ok()?.text().to_owned();
     at_once(workers, |host| host.tool(&["join", "--bundle", "/srv/bundle", &token]).ok().map(drop))?;
-    at_once(rig.hosts(), |host| give_images(host, tools))?;
-    first.kubectl(&["wait", "--for=condition=Ready", "nodes", "--all", "--timeout=120s"])?;
+    let images = format!("{TOOLS}/conformance.tar");
+    at_once(&all, |host| host.tool(&["images", "import", &images]).ok().map(drop))?;
+    first.tool(&["kubectl", "wait", "--for=condition=Ready", "nodes", "--all", "--timeout=120s"]).ok()?;
     Ok(rig)
 }
 
-fn give_images(host: &Host, tools: &Path) -> Result<()> {
-    let mount = format!("mkdir {TOOLS}; mount --bind '{}' {TOOLS}; mount -o remount,bind,ro {TOOLS}", tools.display());
-    host.admin(&mount)?;
-    host.tool(&["images", "import", &format!("{TOOLS}/conformance.tar")]).ok().map(drop)
+fn furnish(machine: At<'_>, tools: &Path) -> Result<()> {
+    let tools = tools.display();
+    let script = match machine {
+        At::Host(_) => format!("mkdir {TOOLS}; mount --bind '{tools}' {TOOLS}; mount -o remount,bind,ro {TOOLS}"),
+        At::Guest(_) => format!("mkdir -p {TOOLS}; mount -t hostfs -o ro,hostfs={tools} none {TOOLS}\n{DELEGATE}"),
+    };
+    machine.sh(&script).root().ok().map(drop)
 }
 
-fn at_once(hosts: &[Host], work: impl Fn(&Host) -> Result<()> + Sync) -> Result<()> {
+fn at_once(machines: &[At<'_>], work: impl Fn(At<'_>) -> Result<()> + Sync) -> Result<()> {
     thread::scope(|scope| {
-        let threads: Vec<_> = hosts.iter().map(|host| scope.spawn(|| work(host))).collect();
+        let threads: Vec<_> = machines.iter().map(|machine| scope.spawn(|| work(*machine))).collect();
         threads.into_iter().try_for_each(|thread| thread.join().ok().context("a thread panicked")?)
     })
 }

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use usernetes_e2e::Host;
+use usernetes_e2e::At;
 
 use crate::cluster::TOOLS;
 use crate::report;
@@ -120,10 +120,11 @@ impl Suite {
     }
 
     /// Runs a batch as the host's user against the published API server; ginkgo keeps what is serial for the end.
-    pub(crate) fn play(&self, host: &Host, batch: &Batch, dir: &Path) -> Result<()> {
+    pub(crate) fn play(&self, host: At<'_>, batch: &Batch, dir: &Path) -> Result<()> {
         host.sh("mkdir -p conformance; rm -f conformance/report.json").ok()?;
-        let home = format!("{}/conformance", host.home());
-        let kubeconfig = format!("--kubeconfig={}/.local/share/usernetes/default/admin.conf", host.home());
+        let home = host.sh("echo $HOME").ok()?.text().to_owned();
+        let kubeconfig = format!("--kubeconfig={home}/.local/share/usernetes/default/admin.conf");
+        let home = format!("{home}/conformance");
         // To a file: it can be read while the suite runs.
         let script = format!("exec \"$@\" > {home}/ginkgo.log 2>&1");
         let ginkgo = format!("{TOOLS}/ginkgo");
@@ -142,10 +143,10 @@ impl Suite {
         words.extend(["--disable-log-dump", "--node-os-distro=debian"].map(String::from));
         let output = host.run(&words).limit(LIMIT_SECONDS + 60).output()?;
         let log = dir.join(format!("{}.log", batch.name));
-        fs::copy(host.in_home("conformance/ginkgo.log"), &log).with_context(|| format!("no log of\n{output}"))?;
-        let report = host.in_home("conformance/report.json");
-        fs::copy(&report, batch.file(dir)).with_context(|| format!("ginkgo wrote no report; see {}", log.display()))?;
-        Ok(())
+        let read = |file: &str| host.sh(&format!("cat conformance/{file}")).ok();
+        fs::write(&log, read("ginkgo.log").with_context(|| format!("no log of\n{output}"))?.stdout)?;
+        let report = read("report.json").with_context(|| format!("ginkgo wrote no report; see {}", log.display()))?;
+        Ok(fs::write(batch.file(dir), report.stdout)?)
     }
 }
 

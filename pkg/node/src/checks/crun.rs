@@ -1,0 +1,28 @@
+//! The host's crun, where it is wanted.
+
+use std::process::Command;
+use usernetes_host::{CommandExt as _, Finding};
+
+/// Older ones do not know the version of the OCI specification that containerd 2 writes.
+const LEAST: (u32, u32) = (1, 9);
+
+/// Whether there is a crun that works with the bundle's containerd.
+pub fn crun() -> Finding {
+    judge(Command::new("crun").arg("--version").run().ok().as_deref())
+}
+
+/// `version` is what it says when asked.
+pub(super) fn judge(version: Option<&str>) -> Finding {
+    const CHECK: &str = "OciRuntime";
+    const CURE: &str = "sudo apt-get install crun (Debian 13, Ubuntu 24.04 or later) or sudo dnf install crun (Fedora), or --oci-runtime runc";
+    let Some(said) = version else {
+        return Finding::error(CHECK, "crun is not in PATH, or does not run", CURE);
+    };
+    let word = said.lines().find_map(|line| line.strip_prefix("crun version ")).unwrap_or_default();
+    let mut numbers = word.split(|c: char| !c.is_ascii_digit()).map_while(|part| part.parse().ok());
+    match numbers.next().zip(numbers.next()) {
+        Some(version) if version >= LEAST => Finding::passed(CHECK),
+        Some(_) => Finding::error(CHECK, format!("crun {word} is too old; {}.{} is needed", LEAST.0, LEAST.1), CURE),
+        None => Finding::error(CHECK, "crun does not tell its version", CURE),
+    }
+}

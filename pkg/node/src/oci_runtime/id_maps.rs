@@ -1,0 +1,193 @@
+//! Id maps of mounts, for pods with `hostUsers: false`.
+//!
+//! A mount can be mapped only by who has privileges over the file system's own user namespace. A tmpfs that was mounted in
+//! the node has the node's; every disk has the host's, and runc fails on it. Such mounts lose their map here, and what the
+//! kubelet and containerd wrote for this pod gets, once, the owners that the map would have shown. Files of the user
+//! (hostPath, local volumes) keep theirs.
+
+use nix::sys::statfs::{TMPFS_MAGIC, statfs};
+use serde_json::Value;
+use std::fs;
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, lchown};
+use std::path::{Component, Path, PathBuf};
+use usernetes_api::constants::{CONTAINERD_DIR, KUBELET_DIR};
+
+/// First kernel that maps a tmpfs.
+const TMPFS_MAPPED: (u32, u32) = (6, 3);
+/// Volumes that the kubelet fills, as folders of a pod name their plugins.
+const FILLED: [&str; 4] =
+    ["kubernetes.io~configmap", "kubernetes.io~downward-api", "kubernetes.io~projected", "kubernetes.io~secret"];
+/// Volumes that the kubelet makes for the pod to fill.
+const EMPTY: &str = "kubernetes.io~empty-dir";
+
+/// Takes the maps away that cannot be; gives owners to what was made for the container.
+pub(super) fn settle(mounts: &mut [Value]) -> io::Result<()> {
+    for mount in mounts {
+        let Some((map, source)) = mapped(mount) else { continue };
+        if can_be_mapped(&source) {
+            continue;
+        }
+        let fields = mount.as_object_mut().expect("it has fields");
+        fields.shift_remove("uidMappings");
+        fields.shift_remove("gidMappings");
+        if let Some(Value::Array(options)) = fields.get_mut("options") {
+            options.retain(|option| option != "idmap" && option != "ridmap");
+        }
+        match made_for_the_pod(Path::new("/"), &source) {
+            Some(Made::Alone) => map.give(&source)?,
+            Some(Made::Tree) => map.give_tree(&source)?,
+            None => {}
+        }
+    }
+    Ok(())
+}
+
+fn mapped(mount: &Value) -> Option<(Map, PathBuf)> {
+    let map = Map { uids: Range::of(&mount["uidMappings"])?, gids: Range::of(&mount["gidMappings"])? };
+    Some((map, mount["source"].as_str()?.into()))
+}
+
+/// Whether it is a tmpfs of the node. One of the host's can be seen only below other folders, or is where the node's own
+/// state lies.
+fn can_be_mapped(source: &Path) -> bool {
+    let ours = source.starts_with(KUBELET_DIR) || source.starts_with("/run");
+    let device = |path: &Path| fs::metadata(path).map(|m| m.dev()).ok();
+    ours && statfs(source).is_ok_and(|fs| fs.filesystem_type() == TMPFS_MAGIC)
+        && device(source) != device(Path::new(KUBELET_DIR))
+        && kernel_maps_tmpfs(&rustix::system::uname().release().to_string_lossy())
+}
+
+fn kernel_maps_tmpfs(release: &str) -> bool {
+    let mut numbers = release.split(['.', '-']).map_while(|word| word.parse::<u32>().ok());
+    numbers.next().zip(numbers.next()).is_some_and(|version| version >= TMPFS_MAPPED)
+}
+
+/// How much of a mount's source was made for the pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Made {
+    /// This file or folder, and not what is in it.
+    Alone,
+    /// With all that is in it.
+    Tree,
+}
+
+/// By its place; `root` is where the node's paths begin.
+fn made_for_the_pod(root: &Path, source: &Path) -> Option<Made> {
+    if source.starts_with(Path::new(CONTAINERD_DIR).join("io.containerd.grpc.v1.cri/sandboxes")) {
+        return Some(Made::Alone);
+    }
+    let inside = source.strip_prefix(Path::new(KUBELET_DIR).join("pods")).ok()?;
+    let words: Vec<&str> = inside.components().map(word).collect::<Option<_>>()?;
+    match words[..] {
+        [_, "etc-hosts"] | [_, "containers", ..] | [_, "volumes", EMPTY, _] => Some(Made::Alone),
+        [_, "volumes", plugin, _] if FILLED.contains(&plugin) => Some(Made::Tree),
+        // A part of a volume, bound there by the kubelet: whose volume it is, its name tells.
+        [pod, "volume-subpaths", volume, _, _] => {
+            let volumes = root.join(KUBELET_DIR.trim_start_matches('/')).join("pods").join(pod).join("volumes");
+            let is = |plugin: &str| volumes.join(plugin).join(volume).exists();
+            FILLED.iter().chain([&EMPTY]).any(|plugin| is(plugin)).then_some(Made::Alone)
+        }
+        _ => None,
+    }
+}
+
+fn word(component: Component<'_>) -> Option<&str> {
+    match component {
+        Component::Normal(word) => word.to_str(),
+        _ => None,
+    }
+}
+
+/// The map of one mount.
+struct Map {
+    uids: Range,
+    gids: Range,
+}
+
+impl Map {
+    fn give(&self, path: &Path) -> io::Result<()> {
+        let is = fs::symlink_metadata(path)?;
+        match (self.uids.outside(is.uid()), self.gids.outside(is.gid())) {
+            (None, None) => Ok(()),
+            (uid, gid) => lchown(path, uid, gid),
+        }
+    }
+
+    fn give_tree(&self, path: &Path) -> io::Result<()> {
+        self.give(path)?;
+        if fs::symlink_metadata(path)?.is_dir() {
+            for entry in fs::read_dir(path)? {
+                self.give_tree(&entry?.path())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `containerID`, `hostID` and `size` of the OCI runtime specification; the kubelet makes one range a pod.
+#[derive(Clone, Copy)]
+struct Range {
+    inside: u32,
+    outside: u32,
+    size: u32,
+}
+
+impl Range {
+    fn of(mappings: &Value) -> Option<Self> {
+        let first = mappings.as_array()?.first()?;
+        let number = |name: &str| first[name].as_u64().and_then(|n| u32::try_from(n).ok());
+        Some(Self { inside: number("containerID")?, outside: number("hostID")?, size: number("size")? })
+    }
+
+    /// What an owner on disk becomes; `None` for one beyond the range, such as one that was given before.
+    fn outside(self, id: u32) -> Option<u32> {
+        let offset = id.checked_sub(self.inside).filter(|offset| *offset < self.size)?;
+        self.outside.checked_add(offset)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_made_for_a_pod() {
+        let root = tempfile::tempdir().expect("a folder");
+        let pod = root.path().join("var/lib/kubelet/pods/P");
+        fs::create_dir_all(pod.join("volumes/kubernetes.io~empty-dir/scratch")).expect("made");
+        fs::create_dir_all(pod.join("volumes/kubernetes.io~local-volume/data")).expect("made");
+        let made = |path: &str| made_for_the_pod(root.path(), Path::new(path));
+        for (path, what) in [
+            ("etc-hosts", Some(Made::Alone)),
+            ("containers/main/0a1b2c3d", Some(Made::Alone)),
+            ("volumes/kubernetes.io~empty-dir/scratch", Some(Made::Alone)),
+            ("volumes/kubernetes.io~configmap/words", Some(Made::Tree)),
+            ("volumes/kubernetes.io~local-volume/data", None),
+            ("volumes/kubernetes.io~csi/pvc/mount", None),
+            ("volume-subpaths/scratch/main/0", Some(Made::Alone)),
+            ("volume-subpaths/data/main/0", None),
+            ("volumes/kubernetes.io~configmap/../../../Q", None),
+        ] {
+            assert_eq!(made(&format!("/var/lib/kubelet/pods/P/{path}")), what, "{path}");
+        }
+        assert_eq!(made("/home/alice/data"), None);
+        let sandbox = "/var/lib/containerd/io.containerd.grpc.v1.cri/sandboxes/S/hostname";
+        assert_eq!(made(sandbox), Some(Made::Alone));
+    }
+
+    #[test]
+    fn owners_are_shifted_once() {
+        let range = Range { inside: 0, outside: 131_072, size: 65536 };
+        assert_eq!(range.outside(0), Some(131_072));
+        assert_eq!(range.outside(2000), Some(133_072));
+        assert_eq!(range.outside(131_072), None);
+        assert_eq!(Range { inside: 0, outside: u32::MAX, size: 2 }.outside(1), None);
+    }
+
+    #[test]
+    fn kernels() {
+        assert!(kernel_maps_tmpfs("6.3.0") && kernel_maps_tmpfs("7.2-rc1") && kernel_maps_tmpfs("6.18.5-1-amd64"));
+        assert!(!kernel_maps_tmpfs("6.1.0-40-amd64") && !kernel_maps_tmpfs("5.15") && !kernel_maps_tmpfs("odd"));
+    }
+}

@@ -1,0 +1,25 @@
+//! Containers made by something else than the bundle's runc.
+
+use anyhow::{Result, ensure};
+use usernetes_e2e::{Rig, Space};
+
+use crate::{is_well, limits};
+
+/// With delegated cgroups: limits are crun's to set.
+pub(crate) fn crun(rig: &Rig) -> Result<()> {
+    let guest = rig.guest();
+    guest.admin("loginctl enable-linger alice")?;
+    guest.init(&["--oci-runtime", "crun"]).ok()?.says(&["cgroups delegated"])?;
+    is_well(guest)?;
+    limits::hold(rig)?;
+    limits::hog(rig)?;
+    let space = Space::new(guest, "by-crun")?;
+    space.pod("main", "echo said; sleep 3600")?;
+    space.ready(&["pod/main"])?;
+    ensure!(space.kubectl(&["logs", "main"])?.text() == "said");
+    // runc's file is state.json.
+    let count = "ls /run/containerd/runc/k8s.io/*/status | wc -l; ls /run/containerd/runc/k8s.io/*/state.json | wc -l";
+    let made = guest.tool(&["shell", "--", "sh", "-c", count]).output()?;
+    ensure!(made.text().ends_with("\n0") && !made.text().starts_with("0\n"), "containers are not crun's:\n{made}");
+    Ok(())
+}

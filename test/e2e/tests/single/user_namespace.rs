@@ -1,0 +1,69 @@
+//! Pods with `hostUsers: false`.
+
+use anyhow::{Context, Result, ensure};
+use usernetes_e2e::{Rig, Space, pod};
+
+const VOLUMES: &str = "  hostUsers: false
+  securityContext: {fsGroup: 2000}
+  volumes:
+  - {name: disk, emptyDir: {}}
+  - {name: memory, emptyDir: {medium: Memory}}
+  - {name: settings, configMap: {name: settings, defaultMode: 0400}}
+  - {name: pass, secret: {secretName: pass, defaultMode: 0400}}
+  - {name: home, hostPath: {path: /home/alice/mapped, type: Directory}}";
+const MOUNTS: &str = "    volumeMounts:
+    - {name: disk, mountPath: /v/disk}
+    - {name: disk, mountPath: /v/part, subPath: part}
+    - {name: memory, mountPath: /v/memory}
+    - {name: settings, mountPath: /v/settings}
+    - {name: pass, mountPath: /v/pass}
+    - {name: home, mountPath: /v/home}
+";
+
+/// Nobody names a RuntimeClass, and volumes belong to the pod's root although the node can map no disk.
+pub(crate) fn own_user_namespace(rig: &Rig) -> Result<()> {
+    let host = rig.host();
+    let space = Space::new(host, "own-user-namespace")?;
+    host.sh("mkdir -p ~/mapped; echo readable > ~/mapped/file; chmod 755 ~ ~/mapped").ok()?;
+    space.kubectl(&["create", "configmap", "settings", "--from-literal=colour=blue"])?;
+    space.kubectl(&["create", "secret", "generic", "pass", "--from-literal=word=s3cret"])?;
+    space.apply(&(pod("mapped", "sleep 3600 & echo $! > /pid; wait; exit 1", VOLUMES) + MOUNTS))?;
+    space.pod("plain", "sleep 3600")?;
+    space.ready(&["pod/mapped", "pod/plain"])?;
+    ensure!(space.field("pod/mapped", ".spec.runtimeClassName")? == "userns");
+    ensure!(space.field("pod/plain", ".spec.runtimeClassName")?.is_empty());
+
+    let map = space.sh("mapped", "cat /proc/self/uid_map /proc/self/gid_map")?;
+    let is_own = |line: &str| matches!(line.split_whitespace().collect::<Vec<_>>()[..], ["0", outside, "65536"] if outside != "0");
+    ensure!(map.lines().count() == 2 && map.lines().all(is_own), "{map}");
+    let written = "cd /v; for d in disk part memory; do echo $d > $d/file; cat $d/file; stat -c %u:%g $d $d/file; done";
+    let read = "cat settings/colour pass/word; echo; cat home/file; stat -c %u /etc/hosts /etc/hostname /; id -u";
+    let all = space
+        .sh("mapped", &format!("{written}; {read}; test -s /var/run/secrets/kubernetes.io/serviceaccount/token"))?;
+    let expected =
+        "disk\n0:2000\n0:2000\npart\n0:2000\n0:2000\nmemory\n0:2000\n0:2000\nblues3cret\nreadable\n0\n0\n0\n0";
+    ensure!(all == expected, "{all}");
+
+    let root = space.sh("plain", "grep ' / ' /proc/mounts")?;
+    ensure!(root.starts_with("overlay "), "other pods stay on overlays: {root}");
+    counted(rig, &["mapped", "plain"])?;
+    comes_back(&space)
+}
+
+/// With a second snapshotter the kubelet's statistics must still hold every pod.
+fn counted(rig: &Rig, names: &[&str]) -> Result<()> {
+    rig.host().until("the kubelet counts both pods", 60, |host| {
+        let summary = host.kubectl(&["get", "--raw", "/api/v1/nodes/host1/proxy/stats/summary"])?.json()?;
+        let pods = summary["pods"].as_array().context("no pods in the summary")?;
+        Ok(names.iter().all(|name| pods.iter().any(|pod| pod["podRef"]["name"] == *name)))
+    })
+}
+
+/// A container that starts again finds its volumes as it left them.
+fn comes_back(space: &Space) -> Result<()> {
+    space.sh("mapped", "kill -9 $(cat /pid)")?;
+    space.wait("jsonpath={.status.containerStatuses[0].restartCount}=1", &["pod/mapped"])?;
+    space.ready(&["pod/mapped"])?;
+    ensure!(space.sh("mapped", "cat /v/disk/file /v/settings/colour")? == "disk\nblue");
+    Ok(())
+}
