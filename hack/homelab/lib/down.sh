@@ -22,9 +22,10 @@ leave_last() {
   each "not removed" leave "$FIRST"
 }
 
+# Where the pods of a worker cannot go, be it that the others leave as well, it is reset all the same: that was asked for.
 leave() { # HOST
-  local drain=""
+  local reset="$PROGRAM reset --force"
   if [ "$(fact "$1" node)" = none ]; then echo "node: none"; return; fi
-  [ "$1" = "$FIRST" ] || drain=" --drain"
-  change "$1" "$PROGRAM reset --force$drain" < /dev/null
+  [ "$1" = "$FIRST" ] || reset="$reset --drain || $reset"
+  change "$1" "$reset" < /dev/null
 }

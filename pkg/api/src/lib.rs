@@ -25,8 +25,8 @@ pub use error::{ConfigError, FieldError};
 pub use network::{PortSpec, Protocol, ServiceNetwork};
 pub use paths::{ClusterName, Paths, Xdg};
 pub use rootless::{
-    CgroupMode, CgroupSelection, NetworkDriver, NetworkOptions, OciRuntime, PortOptions, RootlessConfiguration,
-    Snapshotter,
+    CgroupMode, CgroupSelection, NetworkDriver, NetworkOptions, OciRuntime, PortOptions, PortShift,
+    RootlessConfiguration, Snapshotter,
 };
 pub use v1beta4::*;
 pub use yaml::{Config, Document};

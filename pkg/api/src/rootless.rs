@@ -24,6 +24,9 @@ pub struct RootlessConfiguration {
     /// SHA-256 of the `bundle.yaml` that this host is to run; a join token carries it.
     #[serde(rename = "bundleSHA256", skip_serializing_if = "Option::is_none")]
     pub bundle_sha256: Option<String>,
+    /// Further API servers to find the cluster by, HOST:PORT each; a join token carries them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub more_endpoints: Vec<String>,
     /// Whether pods get cgroups.
     pub cgroups: CgroupSelection,
     /// containerd's snapshotter.
@@ -116,4 +119,30 @@ pub struct PortOptions {
     pub kubelet: u16,
     /// VXLAN's, UDP.
     pub vxlan: u16,
+    /// Added to ports of Services and pods that the host keeps for its administrator (below 1024, unless
+    /// `net.ipv4.ip_unprivileged_port_start` says otherwise); 0 publishes none of those.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub shift_privileged: u16,
+}
+
+/// Ports that the host keeps for its administrator, and how far away others are published in their place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PortShift {
+    /// The first that everybody may have.
+    pub below: u16,
+    /// How far.
+    pub by: u16,
+}
+
+impl PortShift {
+    /// The port that is published for this one.
+    pub fn of(self, port: u16) -> u16 {
+        if port < self.below { port.checked_add(self.by).unwrap_or(port) } else { port }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
+fn is_zero(number: &u16) -> bool {
+    *number == 0
 }

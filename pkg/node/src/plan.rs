@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use usernetes_api::bundle::{BundleImage, BundleManifest};
-use usernetes_api::{Arg, CgroupMode, Config, EnvVar, Paths, ServiceNetwork, Snapshotter, Taint, constants};
+use usernetes_api::{Arg, CgroupMode, Config, EnvVar, Paths, PortShift, ServiceNetwork, Snapshotter, Taint, constants};
 use usernetes_host::fs::{self, FsError, Mode};
 
 /// What the node does in the cluster.
@@ -38,6 +38,8 @@ pub struct Decisions {
     pub external_ca: bool,
     /// Hard limit of open files that the node's processes inherit.
     pub open_files: u64,
+    /// The first port of the host that an ordinary user may bind.
+    pub first_free_port: u16,
     /// Proxy variables of the caller's environment (`HTTP_PROXY`, …), handed on to components as kubeadm does.
     pub proxy_env: Vec<EnvVar>,
 }
@@ -108,6 +110,9 @@ pub struct NodePlan {
     pub kubelet_port: u16,
     /// VXLAN's UDP port.
     pub vxlan_port: u16,
+    /// What is published in place of ports that are the administrator's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port_shift: Option<PortShift>,
     /// Taints of the node when it registers.
     pub taints: Vec<Taint>,
     /// Folder of the verified bundle.
@@ -205,6 +210,10 @@ impl NodePlan {
             open_files: decisions.open_files,
             kubelet_port: config.rootless.ports.kubelet,
             vxlan_port: config.rootless.ports.vxlan,
+            port_shift: match config.rootless.ports.shift_privileged {
+                0 => None,
+                by => Some(PortShift { below: decisions.first_free_port, by }),
+            },
             taints: taints(config, role, registration.taints.as_deref()),
             bundle: bundle.to_owned(),
             program: paths.program(),

@@ -64,6 +64,14 @@ fn usage(rig: &Rig) -> Result<()> {
     host.tool(&["version"]).ok()?.says(&["usernetes-rs"])?;
     host.tool(&["version", "-o", "json"]).ok()?.json()?;
     refused(host, host.tool(&["join", "-"]).input("\n").output()?, FAILURE, &["standard input", "token create"])?;
+    let refuses = |arguments: &[&str], code, says: &[&str]| {
+        refused(host, host.tool(&[&["join"], arguments].concat()).output()?, code, says)
+    };
+    refuses(&["u7s1.AG8BUVOE", "--token", "abcdef.0123456789abcdef"], USAGE, &["--token", "HOST:PORT"])?;
+    refuses(&["u7s1.AG8BUVOE", "--discovery-token-ca-cert-hash", "sha256:0"], USAGE, &["ca-cert-hash", "HOST:PORT"])?;
+    refuses(&["--discovery-file", "f", "--discovery-token-ca-cert-hash", "sha256:0"], USAGE, &["--discovery-file"])?;
+    // A host that is called like a token.
+    refuses(&["u7sbox:6443", "--token", "abcdef.0123456789abcdef"], VALIDATION, &["caCertHashes"])?;
     for shell in ["bash", "zsh", "fish"] {
         host.tool(&["completion", shell]).ok()?.says(&["usernetes-rs"])?;
     }

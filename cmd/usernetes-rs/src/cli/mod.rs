@@ -9,6 +9,7 @@ mod init;
 mod inspect;
 mod join;
 mod kubectl;
+mod leave;
 mod node;
 mod reset;
 mod start;

@@ -17,9 +17,7 @@ use usernetes_cluster::Cluster;
 use usernetes_cluster::nodes::NodeInfo;
 
 /// Longest grace that pods get when their node is drained.
-const DRAIN_LIMIT: Duration = Duration::from_mins(2);
-/// Longest that the other requests may take.
-const LEAVE_LIMIT: Duration = Duration::from_secs(15);
+pub(super) const DRAIN_LIMIT: Duration = Duration::from_mins(2);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ShellArgs {
@@ -85,6 +83,10 @@ pub(crate) fn nodes(session: &Session, command: NodesCommand) -> Result<ExitCode
 async fn remove(cluster: &Cluster, name: &str, force: bool) -> Result<()> {
     // The pods of a host that is gone never end: their kubelet would have to say so.
     match cluster.node(name).await? {
+        Some(node) if node.roles.iter().any(|role| role == "control-plane") => {
+            let message = format!("node {name} is the control plane: without it there is no cluster");
+            return Err(Hinted::new(message, "usernetes-rs reset on its host ends the cluster").into());
+        }
         Some(node) if node.ready && !force => {
             let cure = format!("usernetes-rs nodes remove {name} --force if its host is gone");
             let drained = cluster.drain_node(name, DRAIN_LIMIT).await;
@@ -117,34 +119,4 @@ fn show_nodes(session: &Session, nodes: &[NodeInfo]) {
     };
     let rows: Vec<_> = nodes.iter().map(row).collect();
     crate::ui::out(&columns(&["NAME", "STATUS", "ROLES", "ADDRESSES", "VERSION"], &rows));
-}
-
-/// Tells the cluster that this host goes, and says what came of it. A control plane takes its cluster with it, so there
-/// is nobody to tell; a worker speaks with the kubelet's credentials, which let it empty and delete its own Node.
-pub(crate) fn leave(session: &Session, drain: bool) -> Result<&'static str> {
-    let config = session.config()?;
-    if config.join.is_none() || !common::has_joined(session) {
-        return Ok("no cluster to leave");
-    }
-    let name = config.node_name();
-    let left = runtime()?.block_on(async {
-        let work = async {
-            let cluster = common::connect(session, "kubelet.conf").await?;
-            match cluster.node(name).await? {
-                Some(_) if drain => cluster.drain_node(name, DRAIN_LIMIT).await?,
-                // Nothing more comes here while the rest goes.
-                Some(_) => cluster.cordon_node(name, true).await?,
-                None => {}
-            }
-            anyhow::Ok(cluster.delete_node(name).await?)
-        };
-        tokio::time::timeout(if drain { DRAIN_LIMIT + LEAVE_LIMIT } else { LEAVE_LIMIT }, work).await
-    });
-    let cure = format!("usernetes-rs nodes remove {name} on the control-plane host");
-    match left {
-        Ok(Ok(())) => return Ok("left the cluster"),
-        Ok(Err(error)) => session.printer.warn(&format!("the Node object stays: {error:#}; cure: {cure}")),
-        Err(_) => session.printer.warn(&format!("the Node object stays: the cluster does not answer; cure: {cure}")),
-    }
-    Ok("told the cluster, as far as it listened")
 }

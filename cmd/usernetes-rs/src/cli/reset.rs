@@ -1,6 +1,7 @@
-//! `reset`: the host as it was before. Best effort: a step that fails is told and the next one runs all the same.
+//! `reset`: the host as it was before. Best effort: a step that fails is told and the next one runs all the same; only
+//! draining, which spares what the rest destroys, has to succeed where it is asked for.
 
-use super::node;
+use super::leave;
 use crate::daemon;
 use crate::errors::Hinted;
 use crate::session::Session;
@@ -14,7 +15,7 @@ pub(crate) struct ResetArgs {
     /// Do not ask
     #[arg(short, long)]
     force: bool,
-    /// Evict the pods of this node first
+    /// Evict the pods of this node first; where they cannot go, nothing is removed
     #[arg(long)]
     drain: bool,
 }
@@ -30,6 +31,10 @@ pub(crate) fn run(session: Session, args: &ResetArgs) -> Result<ExitCode> {
     }
     usernetes_host::fs::create_dir(&state)?;
     let lock = Lock::acquire(session.paths.lock(), "reset")?;
+    if args.drain {
+        leave::drain(&session)?;
+        session.printer.note("[reset] drained the node");
+    }
     let mut problems = Vec::new();
     let mut step = |what: &str, result: Result<()>| match result {
         Ok(()) => session.printer.note(&format!("[reset] {what}")),
@@ -38,7 +43,7 @@ pub(crate) fn run(session: Session, args: &ResetArgs) -> Result<ExitCode> {
             problems.push(what.to_owned());
         }
     };
-    if let Ok(outcome) = node::leave(&session, args.drain) {
+    if let Ok(outcome) = leave::leave(&session) {
         step(outcome, Ok(()));
     }
     step("stopped the node", daemon::process::stop(&session).map(drop));

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::process::ExitCode;
 use usernetes_api::Config;
 use usernetes_host::lock::Lock;
-use usernetes_host::{Level, checks};
+use usernetes_host::{Level, checks, fs};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct StartArgs {
@@ -19,6 +19,9 @@ pub(crate) struct StartArgs {
     /// Another address under which other hosts reach this one from now on; on a worker
     #[arg(long, value_name = "IP")]
     host_ip: Option<IpAddr>,
+    /// Publish ports that are the administrator's (below 1024) under N more from now on; 0 ends that
+    #[arg(long, value_name = "N")]
+    shift_privileged: Option<u16>,
 }
 
 pub(crate) fn start(session: Session, args: &StartArgs) -> Result<ExitCode> {
@@ -26,6 +29,9 @@ pub(crate) fn start(session: Session, args: &StartArgs) -> Result<ExitCode> {
     let _lock = Lock::acquire(session.paths.lock(), "start")?;
     if let Some(new) = args.host_ip {
         move_to(&session, &mut config, new)?;
+    }
+    if let Some(by) = args.shift_privileged {
+        shift(&session, &mut config, by)?;
     }
     let mut node = common::NodeData::new(session, config);
     if daemon::process::is_running(&node.session.paths) {
@@ -54,14 +60,32 @@ fn move_to(session: &Session, config: &mut Config, new: IpAddr) -> Result<()> {
         );
         return Err(Hinted::new("certificates and kubeconfigs of a control plane name its address", cure).into());
     }
-    if daemon::process::is_running(&session.paths) {
-        return Err(Hinted::new("the node is running", format!("usernetes-rs{flag} stop first")).into());
-    }
+    refuse_running(session)?;
     let finding = checks::host_ip(new);
     if finding.level == Level::Error {
         return Err(PreflightFailed(vec![finding]).into());
     }
     daemon::address::take(session, config, new, false)
+}
+
+fn shift(session: &Session, config: &mut Config, by: u16) -> Result<()> {
+    if by == config.rootless.ports.shift_privileged {
+        return Ok(());
+    }
+    refuse_running(session)?;
+    config.rootless.ports.shift_privileged = by;
+    config.validate()?;
+    // Tokens may stand in it.
+    Ok(fs::write(session.paths.config(), config.to_yaml(), fs::Mode::Secret)?)
+}
+
+/// What is decided when a node starts cannot change while it runs.
+fn refuse_running(session: &Session) -> Result<()> {
+    if daemon::process::is_running(&session.paths) {
+        let cure = format!("usernetes-rs{} stop first", session.cluster_flag());
+        return Err(Hinted::new("the node is running", cure).into());
+    }
+    Ok(())
 }
 
 /// Reports of the kubelet from before the start do not count: the API goes on saying Ready for a while.

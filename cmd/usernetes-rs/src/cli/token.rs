@@ -1,25 +1,27 @@
 //! `token`: bootstrap tokens, with kubeadm's flags and columns, and the one-string join token.
 
+mod create;
+
 use super::certs::columns;
 use crate::errors::UsageError;
-use crate::phases::{common, runtime};
+use crate::phases::runtime;
 use crate::session::Session;
 use crate::ui::out;
 use anyhow::Result;
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::process::ExitCode;
 use usernetes_api::Duration;
-use usernetes_api::constants::{BOOTSTRAPPERS_GROUP, KUBERNETES_DIR};
+use usernetes_api::constants::KUBERNETES_DIR;
 use usernetes_cluster::Cluster;
-use usernetes_cluster::tokens::{TokenInfo, USAGES};
+use usernetes_cluster::tokens::TokenInfo;
 use usernetes_pki::BootstrapToken;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokenCommand {
     /// Make a token and print what a host needs to join
-    Create(CreateArgs),
+    Create(create::CreateArgs),
     /// List tokens
     List,
     /// Delete tokens
@@ -27,34 +29,12 @@ pub(crate) enum TokenCommand {
         /// Ids, or whole tokens
         #[arg(required = true, value_name = "TOKEN")]
         tokens: Vec<String>,
+        /// Say what would be deleted, and delete nothing
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Print a random token without making it known to the cluster
     Generate,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct CreateArgs {
-    /// The token as ID.SECRET; a random one when not given
-    #[arg(value_name = "TOKEN")]
-    token: Option<BootstrapToken>,
-    /// Life time; 0 for ever
-    #[arg(long, default_value = "24h", value_name = "DURATION")]
-    ttl: Duration,
-    /// What it may be used for
-    #[arg(long, value_delimiter = ',', default_values = USAGES, value_name = "USAGES", value_parser = USAGES)]
-    usages: Vec<String>,
-    /// Groups of its bearers
-    #[arg(long, value_delimiter = ',', default_value = BOOTSTRAPPERS_GROUP, value_name = "GROUPS")]
-    groups: Vec<String>,
-    /// For people
-    #[arg(long, default_value = "", value_name = "TEXT")]
-    description: String,
-    /// Print the whole join command
-    #[arg(long)]
-    print_join_command: bool,
-    /// Print only ID.SECRET, as kubeadm does
-    #[arg(long, conflicts_with = "print_join_command")]
-    classic: bool,
 }
 
 pub(crate) fn run(session: &Session, command: TokenCommand) -> Result<ExitCode> {
@@ -67,17 +47,23 @@ pub(crate) fn run(session: &Session, command: TokenCommand) -> Result<ExitCode> 
     let cluster = runtime.block_on(Cluster::connect(&session.paths.node(KUBERNETES_DIR).join("admin.conf")))?;
     match command {
         TokenCommand::Create(args) => {
-            let info = args.info();
-            runtime.block_on(cluster.create_token(&info))?;
-            show_created(session, &args, &info.token)?;
+            for info in args.tokens()? {
+                if !args.dry_run {
+                    runtime.block_on(cluster.create_token(&info))?;
+                }
+                args.show(session, &info.token)?;
+            }
         }
         TokenCommand::List => show(session, &runtime.block_on(cluster.list_tokens())?),
-        TokenCommand::Delete { tokens } => {
+        TokenCommand::Delete { tokens, dry_run } => {
             for token in tokens {
                 let id = token.split('.').next().unwrap_or_default();
-                runtime.block_on(cluster.delete_token(id))?;
-                session.printer.result(&format!("bootstrap token {id:?} deleted"));
-                session.printer.object(&json!({ "deleted": id }));
+                if !dry_run {
+                    runtime.block_on(cluster.delete_token(id))?;
+                }
+                let would = if dry_run { "would be " } else { "" };
+                session.printer.result(&format!("bootstrap token {id:?} {would}deleted"));
+                session.printer.object(&json!({ "deleted": id, "dryRun": dry_run }));
             }
         }
         TokenCommand::Generate => unreachable!("answered above"),
@@ -85,43 +71,15 @@ pub(crate) fn run(session: &Session, command: TokenCommand) -> Result<ExitCode> 
     Ok(ExitCode::SUCCESS)
 }
 
-impl CreateArgs {
-    fn info(&self) -> TokenInfo {
-        let token = self.token.clone().unwrap_or_else(BootstrapToken::generate);
-        let mut info = TokenInfo::new(token, expiry(self.ttl));
-        info.usages.clone_from(&self.usages);
-        info.groups.clone_from(&self.groups);
-        info.description.clone_from(&self.description);
-        info
-    }
-}
-
 /// The moment at which a token made now ends; `None` for a life time of 0.
 pub(crate) fn expiry(ttl: Duration) -> Option<Timestamp> {
     (!ttl.0.is_zero()).then(|| Timestamp::now() + ttl.0)
 }
 
-fn show_created(session: &Session, args: &CreateArgs, token: &BootstrapToken) -> Result<()> {
-    if args.classic {
-        out(token.to_secret().expose());
-        return Ok(());
-    }
-    let join = common::join_token(session, &session.config()?, token)?.encode()?;
-    let command = format!("usernetes-rs join {}", join.expose());
-    session
-        .printer
-        .object(&json!({ "token": token.to_secret().expose(), "joinToken": join.expose(), "joinCommand": command }));
-    session.printer.result(if args.print_join_command { &command } else { join.expose() });
-    Ok(())
-}
-
 fn show(session: &Session, tokens: &[TokenInfo]) {
     if session.printer.json() {
         for t in tokens {
-            session.printer.object(&json!({
-                "token": t.token.to_secret().expose(), "expires": t.expires, "usages": t.usages,
-                "description": t.description, "groups": t.groups,
-            }));
+            session.printer.object(&json(t));
         }
         return;
     }
@@ -129,7 +87,7 @@ fn show(session: &Session, tokens: &[TokenInfo]) {
         let none = |s: &str| if s.is_empty() { "<none>".to_owned() } else { s.to_owned() };
         let (ttl, expires) = match t.expires {
             None => ("<forever>".into(), "<never>".into()),
-            Some(at) => (ttl(at), at.to_string()),
+            Some(at) => (short(at.as_second() - Timestamp::now().as_second()), at.to_string()),
         };
         vec![
             t.token.to_secret().expose().to_owned(),
@@ -144,13 +102,34 @@ fn show(session: &Session, tokens: &[TokenInfo]) {
     out(&columns(&["TOKEN", "TTL", "EXPIRES", "USAGES", "DESCRIPTION", "EXTRA GROUPS"], &rows));
 }
 
-fn ttl(expires: Timestamp) -> String {
-    let seconds = expires.as_second() - Timestamp::now().as_second();
+/// As kubeadm's `-o json`.
+fn json(info: &TokenInfo) -> Value {
+    let mut object = json!({
+        "kind": "BootstrapToken", "apiVersion": "output.kubeadm.k8s.io/v1alpha3",
+        "token": info.token.to_secret().expose(), "description": info.description, "expires": info.expires,
+        "usages": info.usages, "groups": info.groups,
+    });
+    // Empty fields are left out there.
+    let empty = |value: &Value| value.is_null() || *value == json!("") || *value == json!([]);
+    object.as_object_mut().expect("just made").retain(|_, value| !empty(value));
+    object
+}
+
+/// Kubernetes' `ShortHumanDuration`, of seconds.
+fn short(seconds: i64) -> String {
+    const MINUTE: i64 = 60;
+    const HOUR: i64 = 60 * MINUTE;
+    const DAY: i64 = 24 * HOUR;
+    const YEAR: i64 = 365 * DAY;
     match seconds {
-        i64::MIN..=0 => "<expired>".into(),
-        1..=119 => format!("{seconds}s"),
-        120..=7199 => format!("{}m", seconds / 60),
-        _ => format!("{}h", seconds / 3600),
+        // A second is within what clocks differ by.
+        i64::MIN..-1 => "<invalid>".into(),
+        -1..0 => "0s".into(),
+        0..MINUTE => format!("{seconds}s"),
+        MINUTE..HOUR => format!("{}m", seconds / MINUTE),
+        HOUR..DAY => format!("{}h", seconds / HOUR),
+        DAY..YEAR => format!("{}d", seconds / DAY),
+        YEAR.. => format!("{}y", seconds / YEAR),
     }
 }
 
@@ -163,8 +142,28 @@ pub(crate) fn from_config(spec: &usernetes_api::BootstrapTokenSpec) -> Result<To
     if !spec.usages.is_empty() {
         info.usages.clone_from(&spec.usages);
     }
-    if !spec.groups.is_empty() {
+    // Groups are for who is known by the token.
+    if !spec.groups.is_empty() || !info.usages.iter().any(|usage| usage == "authentication") {
         info.groups.clone_from(&spec.groups);
     }
     Ok(info)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_kubeadm_shows_it() -> Result<()> {
+        let left = [-2, -1, 0, 59, 60, 3599, 3600, 86_399, 86_400, 364 * 86_400, 365 * 86_400, 800 * 86_400];
+        assert_eq!(
+            left.map(short),
+            ["<invalid>", "0s", "0s", "59s", "1m", "59m", "1h", "23h", "1d", "364d", "1y", "2y"]
+        );
+        let token = usernetes_pki::BootstrapToken::new("abcdef", "0123456789abcdef")?;
+        let info = TokenInfo::new(token, Some("2026-11-24T01:02:03Z".parse()?));
+        insta::assert_snapshot!(json(&info), @r#"{"kind":"BootstrapToken","apiVersion":"output.kubeadm.k8s.io/v1alpha3","token":"abcdef.0123456789abcdef","expires":"2026-11-24T01:02:03Z","usages":["authentication","signing"],"groups":["system:bootstrappers:kubeadm:default-node-token"]}"#);
+        insta::assert_snapshot!(json(&TokenInfo { expires: None, groups: vec![], ..info }), @r#"{"kind":"BootstrapToken","apiVersion":"output.kubeadm.k8s.io/v1alpha3","token":"abcdef.0123456789abcdef","usages":["authentication","signing"]}"#);
+        Ok(())
+    }
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
 use usernetes_api::Protocol;
 use usernetes_api::constants::KUBERNETES_DIR;
 use usernetes_cluster::services::{self, Conflict, Policy, Published, Update, Wanted};
@@ -17,6 +18,11 @@ use usernetes_rootless::{Forward, PortError, PortManager};
 const OWNER: &str = "services";
 /// When to try again what another program of the host has, or the kernel refused: nobody says when that ends.
 const AGAIN: Duration = Duration::from_secs(3);
+
+/// Longest that the API server may take for an Event.
+const TELL_LIMIT: Duration = Duration::from_secs(10);
+/// Complaints that may wait for it.
+const UNTOLD: usize = 64;
 
 /// What could not be published, in words; part of the node's status.
 pub(super) type Conflicts = Arc<Mutex<Vec<String>>>;
@@ -30,9 +36,11 @@ pub(super) async fn follow_services(plan: NodePlan, ports: PortManager, conflict
         Update::State(state) => drop(wanted.send_replace(state)),
         Update::Lost(error) => tracing::debug!(%error, "Services cannot be watched"),
     };
+    let (complain, complaints) = mpsc::channel(UNTOLD);
     tokio::join!(
         services::follow(&kubeconfig, &plan.node_name, &policy, say),
-        publish(changes, &ports, &conflicts, &kubeconfig, &plan.node_name),
+        publish(changes, &ports, &conflicts, complain),
+        tell(&kubeconfig, &plan.node_name, complaints),
         balance(&plan, &policy),
     );
 }
@@ -43,15 +51,14 @@ fn policy(plan: &NodePlan) -> Policy {
     if plan.role == Role::ControlPlane {
         reserved.insert((Protocol::Tcp, plan.api_server_port));
     }
-    Policy { host_ip: plan.host_ip, loopback: true, reserved }
+    Policy { host_ip: plan.host_ip, loopback: true, reserved, shift: plan.port_shift }
 }
 
 async fn publish(
     mut changes: watch::Receiver<Wanted>,
     ports: &PortManager,
     conflicts: &Conflicts,
-    kubeconfig: &Path,
-    node: &str,
+    complain: mpsc::Sender<Complaint>,
 ) {
     let mut told = BTreeSet::new();
     loop {
@@ -61,11 +68,11 @@ async fn publish(
         let complaints = complaints(&wanted, &failures);
         *conflicts.lock().unwrap_or_else(PoisonError::into_inner) =
             complaints.iter().map(|complaint| complaint.message.clone()).collect();
-        let new: Vec<_> = complaints.difference(&told).collect();
-        for Complaint { message, .. } in &new {
-            tracing::warn!(message, "port not published");
+        for new in complaints.difference(&told) {
+            tracing::warn!(what = new.message, "port not published as wanted");
+            // Where so many wait, the API server is away, and `status` says it all the same.
+            let _ = complain.try_send(new.clone());
         }
-        tell(kubeconfig, node, &new).await;
         told = complaints;
         tokio::select! {
             changed = changes.changed() => if changed.is_err() { return },
@@ -97,22 +104,36 @@ fn complaints(wanted: &Wanted, failures: &[PortError]) -> BTreeSet<Complaint> {
     };
     let failure = |error: &PortError| {
         let port = wanted.ports.iter().find(|port| port.spec == *error.spec())?;
-        let cure = error.hint().map_or(String::new(), |cure| format!("; cure: {cure}"));
+        let cure = error.hint().map_or(String::new(), |cure| format!("; cure: {cure}{}", other_cure(error)));
         let message = format!("not published on this host: {error}{cure}");
         Some(Complaint { about: port.owner.about.clone(), reason: "PortNotPublished", message })
     };
-    wanted.conflicts.iter().map(conflict).chain(failures.iter().filter_map(failure)).collect()
+    let shifted = |port: &Published| {
+        let message = port.shifted().filter(|_| !failures.iter().any(|error| *error.spec() == port.spec))?;
+        Some(Complaint { about: port.owner.about.clone(), reason: Published::SHIFTED, message })
+    };
+    let rest = failures.iter().filter_map(failure).chain(wanted.ports.iter().filter_map(shifted));
+    wanted.conflicts.iter().map(conflict).chain(rest).collect()
 }
 
-/// An Event on whatever goes without its port.
-async fn tell(kubeconfig: &Path, node: &str, complaints: &[&Complaint]) {
-    if complaints.is_empty() {
-        return;
+/// Only here: a port of the node itself, or one that was added by hand, can be another one without us.
+fn other_cure(error: &PortError) -> &'static str {
+    match error {
+        PortError::Privileged { .. } => {
+            "; or have it published elsewhere: usernetes-rs stop, then start --shift-privileged 8000 adds 8000 to it"
+        }
+        _ => "",
     }
-    let Ok(cluster) = Cluster::connect(kubeconfig).await else { return };
-    for Complaint { about, reason, message } in complaints {
-        if let Err(error) = cluster.event(about, node, reason, message).await {
-            tracing::debug!(%error, "no event");
+}
+
+/// An Event on whatever goes without its port. Ports are opened and closed meanwhile, however slow the API server is.
+async fn tell(kubeconfig: &Path, node: &str, mut complaints: mpsc::Receiver<Complaint>) {
+    while let Some(Complaint { about, reason, message }) = complaints.recv().await {
+        let event = async { Cluster::connect(kubeconfig).await?.event(&about, node, reason, &message).await };
+        match timeout(TELL_LIMIT, event).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "no event"),
+            Err(_) => tracing::debug!("no event: the API server does not answer"),
         }
     }
 }

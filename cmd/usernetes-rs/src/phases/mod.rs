@@ -25,8 +25,8 @@ pub(crate) trait WorkflowData {
     fn session(&self) -> &Session;
     /// The documents.
     fn config(&self) -> &Config;
-    /// Whether the node is up and well, so that nothing is to be done.
-    fn healthy(&mut self) -> Option<String>;
+    /// Whether the node is up and well, so that nothing is to be done; an error where nothing can be done.
+    fn healthy(&mut self) -> Result<Option<String>>;
     /// Closing words.
     fn finish(&mut self, seconds: f64) -> Result<()>;
 }
@@ -45,7 +45,9 @@ pub(crate) fn run_workflow<D: WorkflowData>(
     let mut journal = Journal::open(&paths.journal())?;
     refuse_other(data, &journal, workflow.name)?;
     if whole {
-        if let Some(done) = journal.completed.and_then(|_| data.healthy()) {
+        if journal.completed.is_some()
+            && let Some(done) = data.healthy()?
+        {
             printer.result(&done);
             printer.event("healthy", serde_json::json!({ "message": done }));
             return Ok(ExitCode::SUCCESS);

@@ -19,7 +19,7 @@ pub(super) fn init(errors: &mut Errors, config: &Config) {
     }
 }
 
-fn bootstrap_token(errors: &mut Errors, field: &str, spec: &BootstrapTokenSpec) {
+pub(super) fn bootstrap_token(errors: &mut Errors, field: &str, spec: &BootstrapTokenSpec) {
     if !spec.token.is_empty() {
         token(errors, &format!("{field}.token"), &spec.token);
     }

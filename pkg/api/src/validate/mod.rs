@@ -7,7 +7,7 @@ mod cluster;
 mod join;
 mod rootless;
 
-use crate::{Config, ConfigError, Duration, FieldError, NodeRegistrationOptions, Timeouts, names};
+use crate::{BootstrapTokenSpec, Config, ConfigError, Duration, FieldError, NodeRegistrationOptions, Timeouts, names};
 
 impl Config {
     /// All mistakes of a configuration whose defaults are set.
@@ -19,6 +19,15 @@ impl Config {
         }
         cluster::cluster(&mut errors, self);
         rootless::rootless(&mut errors, self);
+        errors.0.is_empty().then_some(()).ok_or(ConfigError::Invalid(errors.0))
+    }
+}
+
+impl BootstrapTokenSpec {
+    /// All mistakes of a token that came by another way than a document; `field` names it in messages.
+    pub fn validate(&self, field: &str) -> Result<(), ConfigError> {
+        let mut errors = Errors::default();
+        cluster::bootstrap_token(&mut errors, field, self);
         errors.0.is_empty().then_some(()).ok_or(ConfigError::Invalid(errors.0))
     }
 }

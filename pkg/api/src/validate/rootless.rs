@@ -1,8 +1,9 @@
 //! `RootlessConfiguration`, and the ports and addresses of both documents together.
 
 use super::Errors;
-use crate::{Config, constants};
+use crate::{Config, constants, names};
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
 /// slirp4netns takes no more.
 const MAX_MTU: u32 = 65521;
@@ -10,6 +11,9 @@ const MAX_MTU: u32 = 65521;
 const MIN_MTU: u32 = 1280;
 /// slirp4netns gives the node the range's .100.
 const MAX_TAP_PREFIX: u8 = 25;
+
+/// No port below 1024 stays there, and none leaves the range of ports.
+const SHIFTS: RangeInclusive<u16> = 1024..=64_512;
 
 /// Inside the node every component listens in the same network namespace.
 const TAKEN: [(u16, &str); 7] = [
@@ -33,6 +37,10 @@ pub(super) fn rootless(errors: &mut Errors, config: &Config) {
     });
     ports(errors, config);
     bundle(errors, config);
+    for endpoint in &config.rootless.more_endpoints {
+        let right = names::host_port(endpoint).is_some_and(|(_, port)| port.is_some());
+        errors.require(right, "moreEndpoints", || format!("{endpoint:?} is not HOST:PORT"));
+    }
 }
 
 fn bundle(errors: &mut Errors, config: &Config) {
@@ -78,6 +86,10 @@ fn ports(errors: &mut Errors, config: &Config) {
     {
         errors.require(port != 0, field, || "0 is not a port; choose one of 1 to 65535".into());
     }
+    let shift = ports.shift_privileged;
+    errors.require(shift == 0 || SHIFTS.contains(&shift), "ports.shiftPrivileged", || {
+        format!("{shift} is neither 0 nor {} to {}", SHIFTS.start(), SHIFTS.end())
+    });
     errors.require(api != ports.kubelet, "ports.kubelet", || format!("{api} is localAPIEndpoint.bindPort already"));
     for (field, port) in [("localAPIEndpoint.bindPort", api), ("ports.kubelet", ports.kubelet)] {
         for (taken, by) in TAKEN {

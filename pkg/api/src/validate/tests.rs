@@ -65,6 +65,19 @@ fn endpoints_may_leave_the_port_out() {
 }
 
 #[test]
+fn a_token_of_flags_is_checked_like_one_of_a_document() {
+    let spec = crate::BootstrapTokenSpec {
+        usages: vec!["signing".into()],
+        groups: vec!["system:masters".into()],
+        ..Default::default()
+    };
+    assert_snapshot!(spec.validate("bootstrapTokens[0]").expect_err("refused"), @r#"
+bootstrapTokens[0].groups: need the usage authentication
+bootstrapTokens[0].groups: "system:masters" does not have the form system:bootstrappers:NAME
+"#);
+}
+
+#[test]
 fn no_address_of_the_host() {
     let mut config = Config::default();
     config.set_defaults(&HostFacts { hostname: "a".into(), host_ip: None });
@@ -159,6 +172,10 @@ network.mtu: 100 is outside 1280 to 65521
 network.cidr: 10.0.2.0/28 is too small; the tap needs a /25 or more
 ports.vxlan: 0 is not a port; choose one of 1 to 65535
 ports.kubelet: 6443 is localAPIEndpoint.bindPort already
+"#);
+    assert_snapshot!(rootless("ports: {shiftPrivileged: 80}\nmoreEndpoints: [a]"), @r#"
+ports.shiftPrivileged: 80 is neither 0 nor 1024 to 64512
+moreEndpoints: "a" is not HOST:PORT
 "#);
     assert_snapshot!(rootless("hostIP: 10.0.2.15"), @"network.cidr: 10.0.2.0/24 holds this host's address 10.0.2.15");
 }

@@ -72,10 +72,6 @@ impl Door {
         Ok(Self { client, endpoint: endpoint.clone(), answer, clock_ahead })
     }
 
-    pub(super) async fn cluster_info(&self) -> Result<ConfigMap, DiscoverError> {
-        Ok(self.cluster_info_and_clock().await?.map)
-    }
-
     pub(super) async fn cluster_info_and_clock(&self) -> Result<Answer, DiscoverError> {
         match timeout(self.answer, self.get()).await {
             Ok(Ok((status, clock_ahead, body))) => {
@@ -129,7 +125,7 @@ impl Door {
                 }
             }
             sleep(PAUSE).await;
-            let map = self.cluster_info().await?;
+            let map = self.cluster_info_and_clock().await?.map;
             if wanted(&map) {
                 return Ok(map);
             }

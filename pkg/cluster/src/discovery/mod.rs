@@ -47,6 +47,15 @@ pub struct Discovered {
     pub clock_ahead: Option<SignedDuration>,
 }
 
+/// What a server said after it had proved itself.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    /// The kubeconfig of its `cluster-info`.
+    pub kubeconfig: String,
+    /// As in [`Discovered`].
+    pub clock_ahead: Option<SignedDuration>,
+}
+
 /// Asks all endpoints at once; the first that proves to be the cluster wins.
 ///
 /// No `pins` means that any CA is believed, which the user must have asked for.
@@ -79,21 +88,23 @@ async fn discover_at(
     let trust = |source| DiscoverError::Trust { endpoint: endpoint.clone(), source };
     let info = verify(&data, token, pins).map_err(trust)?;
     let again = fetch_verified(&info.server, &info.ca_pem, limits.answer, clock_ahead).await?;
-    confirm(&info, &again).map_err(trust)?;
+    confirm(&info, &again.kubeconfig).map_err(trust)?;
     Ok(Discovered { info, endpoint: endpoint.clone(), clock_ahead })
 }
 
-/// The kubeconfig of `cluster-info`, from a server that proves to hold a certificate of that CA.
+/// Asks a server that proves to hold a certificate of that CA. `clock_ahead` is what an earlier answer told, to explain a
+/// certificate that is not valid now.
 pub async fn fetch_verified(
     server: &str,
     ca_pem: &str,
     answer: Duration,
     clock_ahead: Option<SignedDuration>,
-) -> Result<String, DiscoverError> {
+) -> Result<Verified, DiscoverError> {
     let endpoint: Endpoint = server.parse()?;
-    let map = Door::verified(&endpoint, ca_pem, answer, clock_ahead)?.cluster_info().await?;
+    let answer = Door::verified(&endpoint, ca_pem, answer, clock_ahead)?.cluster_info_and_clock().await?;
     let none = DiscoverError::Trust { endpoint, source: TrustError::NoKubeconfig };
-    map.data.unwrap_or_default().remove(KUBECONFIG_KEY).ok_or(none)
+    let kubeconfig = answer.map.data.unwrap_or_default().remove(KUBECONFIG_KEY).ok_or(none)?;
+    Ok(Verified { kubeconfig, clock_ahead: answer.clock_ahead })
 }
 
 type Signed = (BTreeMap<String, String>, Option<SignedDuration>);

@@ -3,7 +3,7 @@
 use super::follow::{Change, Table};
 use super::objects::{Service, ServicePorts, service_resource};
 use super::peers::watch_nodes;
-use super::session::{broken, config, forever};
+use super::session::{broken, config, forever, of_one_object, with_ticks};
 use super::{Policy, Update, wanted};
 use crate::client::MANAGER;
 use crate::{Cluster, Error, Involved, Verb};
@@ -46,7 +46,7 @@ pub async fn write_load_balancers(
             let cluster = writer.clone();
             async move {
                 for due in due? {
-                    write(&cluster, &due).await?;
+                    of_one_object(write(&cluster, &due).await)?;
                 }
                 Ok(())
             }
@@ -56,7 +56,7 @@ pub async fn write_load_balancers(
     .await
 }
 
-/// What has to be written after each change, as soon as everything was heard of once.
+/// What has to be written after each change and now and then, as soon as everything was heard of once.
 fn all_due(cluster: &Cluster, policy: Policy) -> impl Stream<Item = Result<Vec<Due>, Error>> + use<> {
     let (mut services, mut nodes) = (Table::default(), Table::default());
     let api: Api<Service> = Api::all_with(cluster.client(), &service_resource());
@@ -65,10 +65,11 @@ fn all_due(cluster: &Cluster, policy: Policy) -> impl Stream<Item = Result<Vec<D
         Err(error) => Err(broken("Services", error)),
     });
     let watch_nodes = watch_nodes(cluster).map(|change| change.map(Seen::Node));
-    stream::select(watch_services, watch_nodes).filter_map(move |change| {
-        let change = change.map(|change| match change {
-            Seen::Service(change) => services.change(change),
-            Seen::Node(change) => nodes.change(change),
+    with_ticks(stream::select(watch_services, watch_nodes)).filter_map(move |change| {
+        let change = change.transpose().map(|change| match change {
+            Some(Seen::Service(change)) => services.change(change),
+            Some(Seen::Node(change)) => nodes.change(change),
+            None => (),
         });
         let hosts = || nodes.rows.values().flatten().copied().collect();
         let state = || due(&services.rows, &hosts(), &policy);
@@ -146,6 +147,7 @@ mod tests {
             host_ip: one.parse().expect("an address"),
             loopback: false,
             reserved: [(Protocol::Tcp, 6443)].into(),
+            shift: None,
         };
         let due: Vec<_> =
             due(&services, &hosts, &policy).into_iter().map(|d| (d.about.name, d.addresses.len())).collect();

@@ -22,6 +22,18 @@ pub enum Exposure {
     HostPort,
 }
 
+impl Exposure {
+    /// For people.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::NodePort => "node port",
+            Self::HealthCheck => "health check node port",
+            Self::LoadBalancer => "load balancer port",
+            Self::HostPort => "host port",
+        }
+    }
+}
+
 /// A Service that is reached from outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServicePorts {

@@ -5,7 +5,7 @@ use crate::Involved;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use usernetes_api::{PortSpec, Protocol};
+use usernetes_api::{PortShift, PortSpec, Protocol};
 
 /// What this host publishes besides, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct Policy {
     pub loopback: bool,
     /// Ports that the node itself needs: API server, kubelet, VXLAN.
     pub reserved: BTreeSet<(Protocol, u16)>,
+    /// What becomes of ports that are the administrator's; `None` where they are tried as they are.
+    pub shift: Option<PortShift>,
 }
 
 /// An object that wants ports. The older one goes first.
@@ -40,6 +42,20 @@ pub struct Published {
     pub local_only: bool,
     /// Whether a program in the node's own network answers, without kube-proxy between.
     pub host_network: bool,
+    /// The port that was asked for, where another took its place.
+    pub instead_of: Option<u16>,
+}
+
+impl Published {
+    /// Reason of an event about a port in another's place.
+    pub const SHIFTED: &'static str = "PortShifted";
+
+    /// Message of that event.
+    pub fn shifted(&self) -> Option<String> {
+        let (asked, port, protocol) = (self.instead_of?, self.spec.host.port(), self.spec.protocol);
+        let what = self.exposure.name();
+        Some(format!("{what} {asked}/{protocol} is published as {port}, as ports.shiftPrivileged says"))
+    }
 }
 
 /// Who has a port already.
@@ -58,6 +74,8 @@ pub struct Conflict {
     pub protocol: Protocol,
     /// Port on the host.
     pub port: u16,
+    /// The port that was asked for, where that one was to take its place.
+    pub instead_of: Option<u16>,
     /// Who goes without.
     pub loser: Owner,
     /// As what.
@@ -72,17 +90,14 @@ impl Conflict {
 
     /// Message of an event.
     pub fn message(&self) -> String {
-        let what = match self.exposure {
-            Exposure::NodePort => "node port",
-            Exposure::HealthCheck => "health check node port",
-            Exposure::LoadBalancer => "load balancer port",
-            Exposure::HostPort => "host port",
-        };
+        let what = self.exposure.name();
         let holder = match &self.holder {
             Holder::Node => "the node itself".to_owned(),
             Holder::Object(owner) => format!("{} {}/{}", owner.about.kind, owner.about.namespace, owner.about.name),
         };
-        format!("{what} {}/{} is not published: {holder} has it; choose another port", self.port, self.protocol)
+        let asked = self.instead_of.map_or_else(String::new, |asked| format!(" (for {asked})"));
+        let (port, protocol) = (self.port, self.protocol);
+        format!("{what} {port}/{protocol}{asked} is not published: {holder} has it; choose another port")
     }
 }
 
@@ -102,6 +117,7 @@ struct Claim<'a> {
     local_only: bool,
     host_network: bool,
     spec: PortSpec,
+    instead_of: Option<u16>,
 }
 
 /// Decides: the node's own ports, then node ports, which the API server gives out only once, then the older object.
@@ -119,7 +135,7 @@ pub fn wanted<'a>(
 fn grant(claims: Vec<Claim<'_>>, policy: &Policy) -> Wanted {
     let mut granted: BTreeMap<(SocketAddr, Protocol), Published> = BTreeMap::new();
     let mut conflicts = Vec::new();
-    for Claim { owner, exposure, local_only, host_network, spec } in claims {
+    for Claim { owner, exposure, local_only, host_network, spec, instead_of } in claims {
         let (protocol, port) = (spec.protocol, spec.host.port());
         let key = (spec.host, protocol);
         let holder = match granted.get(&key) {
@@ -128,11 +144,12 @@ fn grant(claims: Vec<Claim<'_>>, policy: &Policy) -> Wanted {
             Some(other) if other.owner == *owner => continue,
             Some(other) => Holder::Object(other.owner.clone()),
             None => {
-                granted.insert(key, Published { spec, owner: owner.clone(), exposure, local_only, host_network });
+                let owner = owner.clone();
+                granted.insert(key, Published { spec, owner, exposure, local_only, host_network, instead_of });
                 continue;
             }
         };
-        let conflict = Conflict { protocol, port, loser: owner.clone(), exposure, holder };
+        let conflict = Conflict { protocol, port, instead_of, loser: owner.clone(), exposure, holder };
         // The same port on a second address is the same conflict.
         if !conflicts.contains(&conflict) {
             conflicts.push(conflict);
@@ -149,7 +166,8 @@ impl Policy {
                 exposure,
                 local_only: service.local_only,
                 host_network: false,
-                spec: spec(protocol, (address, port), (self.host_ip, inside)),
+                spec: spec(protocol, (address, self.on_host(port)), (self.host_ip, inside)),
+                instead_of: (self.on_host(port) != port).then_some(port),
             })
         };
         let mut claims = Vec::new();
@@ -185,10 +203,15 @@ impl Policy {
                 exposure: Exposure::HostPort,
                 local_only: false,
                 host_network: pod.host_network,
-                spec: spec(protocol, (address, port), (inside, port)),
+                spec: spec(protocol, (address, self.on_host(port)), (inside, port)),
+                instead_of: (self.on_host(port) != port).then_some(port),
             }));
         }
         claims
+    }
+
+    fn on_host(&self, port: u16) -> u16 {
+        self.shift.map_or(port, |shift| shift.of(port))
     }
 
     fn addresses(&self) -> Vec<IpAddr> {

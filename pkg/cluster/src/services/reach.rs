@@ -6,11 +6,11 @@
 use super::Update;
 use super::follow::Table;
 use super::peers::{Node, condition, kubelet, watch};
-use super::session::forever;
+use super::session::{forever, of_one_object, with_ticks};
 use crate::client::{MANAGER, describe};
 use crate::{Cluster, Error, Verb};
 use futures::future::join_all;
-use futures::{Stream, StreamExt, stream};
+use futures::{Stream, StreamExt};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Node as FullNode;
 use kube::ResourceExt;
@@ -23,14 +23,12 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 use tokio::net::TcpStream;
-use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
+use tokio::time::timeout;
 
 /// The condition's type.
 const TYPE: &str = "HostReachable";
 /// How long a host may take to answer.
 const ANSWER: Duration = Duration::from_secs(3);
-/// Firewalls change without an event.
-const PERIOD: Duration = Duration::from_secs(20);
 
 /// What the control plane says of the way to a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +56,7 @@ pub async fn write_reachability(kubeconfig: &Path, mut report: impl FnMut(Update
             async move {
                 let rows = rows?;
                 let all = join_all(rows.iter().map(|row| check(&cluster, row))).await;
-                all.into_iter().collect::<Result<(), _>>()
+                all.into_iter().try_for_each(of_one_object)
             }
         };
         rounds(cluster).then(work).boxed()
@@ -70,13 +68,9 @@ pub async fn write_reachability(kubeconfig: &Path, mut report: impl FnMut(Update
 fn rounds(cluster: &Cluster) -> impl Stream<Item = Result<Vec<Row>, Error>> + use<> {
     let row =
         |node: &Node| Some(Row { name: node.name_any(), kubelet: kubelet(node)?, written: condition(node, TYPE) });
-    let changes = watch(cluster, row).map(Some);
-    let ticks = stream::unfold(ticks(), |mut ticks| async {
-        ticks.tick().await;
-        Some((None, ticks))
-    });
     let (mut nodes, mut asked) = (Table::default(), BTreeMap::new());
-    stream::select(changes, ticks).filter_map(move |change| {
+    // Firewalls change without an event.
+    with_ticks(watch(cluster, row)).filter_map(move |change| {
         let tick = change.is_none();
         let changed = change.transpose().map(|change| change.map(|change| nodes.change(change)));
         let due = changed.map(|_| {
@@ -90,12 +84,6 @@ fn rounds(cluster: &Cluster) -> impl Stream<Item = Result<Vec<Row>, Error>> + us
         });
         futures::future::ready(due.transpose())
     })
-}
-
-fn ticks() -> Interval {
-    let mut ticks = interval(PERIOD);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks
 }
 
 async fn check(cluster: &Cluster, row: &Row) -> Result<(), Error> {

@@ -10,7 +10,7 @@ use crate::client::{MANAGER, describe};
 use crate::services::Update;
 use crate::services::follow::{Change, Table};
 use crate::services::peers::{Identity, watch_identities};
-use crate::services::session::{broken, config, forever};
+use crate::services::session::{broken, config, forever, of_one_object, with_ticks};
 use crate::{Cluster, Error, Involved, Verb};
 use futures::future::ready;
 use futures::{Stream, StreamExt, stream};
@@ -61,8 +61,10 @@ pub async fn approve_serving(kubeconfig: &Path, mut report: impl FnMut(Update<()
             move |verdicts: Result<Vec<Verdict>, Error>| {
                 let (cluster, told) = (cluster.clone(), Arc::clone(&told));
                 async move {
-                    for verdict in verdicts? {
-                        carry_out(&cluster, &verdict, &told).await?;
+                    let verdicts = verdicts?;
+                    forget(&told, &verdicts);
+                    for verdict in verdicts {
+                        of_one_object(carry_out(&cluster, &verdict, &told).await)?;
                     }
                     Ok(())
                 }
@@ -78,7 +80,7 @@ enum Seen {
     Node(Change<Identity>),
 }
 
-/// What has to be done after each change, as soon as everything was heard of once.
+/// What has to be done after each change and now and then, as soon as everything was heard of once.
 fn verdicts(cluster: &Cluster) -> impl Stream<Item = Result<Vec<Verdict>, Error>> + use<> {
     let (mut requests, mut nodes) = (Table::default(), Table::default());
     let api: Api<CertificateSigningRequest> = cluster.all();
@@ -87,10 +89,11 @@ fn verdicts(cluster: &Cluster) -> impl Stream<Item = Result<Vec<Verdict>, Error>
         Err(error) => Err(broken("CertificateSigningRequests", error)),
     });
     let watch_nodes = watch_identities(cluster).map(|change| change.map(Seen::Node));
-    stream::select(watch_requests, watch_nodes).filter_map(move |change| {
-        let change = change.map(|change| match change {
-            Seen::Request(change) => requests.change(change),
-            Seen::Node(change) => nodes.change(change),
+    with_ticks(stream::select(watch_requests, watch_nodes)).filter_map(move |change| {
+        let change = change.transpose().map(|change| match change {
+            Some(Seen::Request(change)) => requests.change(change),
+            Some(Seen::Node(change)) => nodes.change(change),
+            None => (),
         });
         let verdict = |request: &Pending| Verdict {
             request: request.clone(),
@@ -114,6 +117,12 @@ fn pending(request: &CertificateSigningRequest) -> Option<Pending> {
         username: spec.username.clone().unwrap_or_default(),
         groups: spec.groups.clone().unwrap_or_default(),
     })
+}
+
+/// What was said of requests that are no longer there.
+fn forget(told: &Told, verdicts: &[Verdict]) {
+    let pending: BTreeSet<_> = verdicts.iter().map(|verdict| verdict.request.uid.as_str()).collect();
+    told.lock().unwrap_or_else(PoisonError::into_inner).retain(|(uid, _)| pending.contains(uid.as_str()));
 }
 
 async fn carry_out(cluster: &Cluster, verdict: &Verdict, told: &Told) -> Result<(), Error> {

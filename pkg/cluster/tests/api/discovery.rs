@@ -11,7 +11,7 @@ use usernetes_cluster::discovery::{DiscoverError, Discovered, Limits, TrustError
 use usernetes_cluster::tokens::TokenInfo;
 use usernetes_pki::{BootstrapToken, CaCertHash, Endpoint};
 
-fn limits() -> Limits {
+pub(crate) fn limits() -> Limits {
     Limits { answer: Duration::from_secs(5), signature: Duration::ZERO }
 }
 

@@ -4,6 +4,7 @@
 
 mod addresses;
 mod discovery;
+mod man_in_the_middle;
 mod nodes;
 mod objects;
 mod ports;
@@ -35,6 +36,7 @@ const CASES: &[(&str, Case)] = &cases![
     tokens::kubeadm_sees_ours,
     discovery::finds_the_cluster,
     discovery::mistrusts,
+    man_in_the_middle::is_told_nothing,
     discovery::says_what_is_wrong_with_an_endpoint,
     nodes::stale_ready,
     nodes::marks,

@@ -17,7 +17,7 @@ use usernetes_pki::Kubeconfig;
 
 pub(crate) fn policy() -> Policy {
     let host_ip = "198.51.100.11".parse().expect("an address");
-    Policy { host_ip, loopback: false, reserved: [(Protocol::Tcp, 6443)].into() }
+    Policy { host_ip, loopback: false, reserved: [(Protocol::Tcp, 6443)].into(), shift: None }
 }
 
 pub(crate) async fn service(cluster: &Cluster, name: &str, kind: &str, port: &Value) -> Result<Service, kube::Error> {

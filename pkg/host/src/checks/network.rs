@@ -1,7 +1,7 @@
 //! Ranges, proxies and low ports.
 
+use crate::Finding;
 use crate::env::{self, Route};
-use crate::{Finding, fs};
 use ipnet::IpNet;
 use std::io::ErrorKind;
 use std::net::{IpAddr, UdpSocket};
@@ -93,9 +93,7 @@ fn covers(entry: &str, destination: &str) -> bool {
 
 /// Whether an ordinary user may bind these ports.
 pub fn unprivileged_ports(ports: &[u16]) -> Finding {
-    let text = fs::read_if_exists("/proc/sys/net/ipv4/ip_unprivileged_port_start").ok().flatten();
-    let start = text.and_then(|text| text.trim().parse().ok()).unwrap_or(1024);
-    if env::is_root() { Finding::passed("UnprivilegedPorts") } else { low_ports(ports, start) }
+    low_ports(ports, env::first_free_port())
 }
 
 fn low_ports(ports: &[u16], start: u16) -> Finding {

@@ -82,6 +82,15 @@ pub fn open_files_limit() -> u64 {
     getrlimit(Resource::RLIMIT_NOFILE).map_or(4096, |(_, hard)| hard)
 }
 
+/// The first port that we may bind.
+pub fn first_free_port() -> u16 {
+    if is_root() {
+        return 0;
+    }
+    let text = crate::fs::read_if_exists("/proc/sys/net/ipv4/ip_unprivileged_port_start").ok().flatten();
+    text.and_then(|text| text.trim().parse().ok()).unwrap_or(1024)
+}
+
 /// The proxy variables that are set, in both spellings.
 pub fn proxy_variables() -> Vec<(String, String)> {
     let names = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"];

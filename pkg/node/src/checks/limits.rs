@@ -6,6 +6,7 @@ use usernetes_host::Finding;
 pub(super) const INSTANCES: &str = "/proc/sys/fs/inotify/max_user_instances";
 pub(super) const WATCHES: &str = "/proc/sys/fs/inotify/max_user_watches";
 pub(super) const KEYS: &str = "/proc/sys/kernel/keys/maxkeys";
+pub(super) const RECEIVE_BUFFER: &str = "/proc/sys/net/core/rmem_max";
 
 /// kind's figures; the kernel's default of 128 instances ends at the third node of a user.
 const GOOD_INSTANCES: u64 = 512;
@@ -13,6 +14,8 @@ const GOOD_WATCHES: u64 = 65_536;
 /// Each container takes one key, each pod so at least two: enough for the kubelet's default of 110 pods.
 const GOOD_KEYS: u64 = 500;
 const GOOD_FILES: u64 = 65_536;
+/// What the port forwarder asks for (`UDP_BUFFER`), and what newer kernels allow by themselves.
+const GOOD_RECEIVE_BUFFER: u64 = 4 * 1024 * 1024;
 /// Components have about 150 threads, flannel, kube-proxy and CoreDNS 50.
 const LEAST_PROCESSES: u64 = 512;
 const GOOD_PROCESSES: u64 = 4096;
@@ -50,6 +53,20 @@ pub(super) fn keyring(keys: &str) -> Finding {
             set("keyring", "kernel.keys.maxkeys=2000\\nkernel.keys.maxbytes=200000"),
         ),
         _ => Finding::passed("Keyring"),
+    }
+}
+
+/// VXLAN comes in bursts: a TCP stream between pods loses what the socket of the relay cannot hold.
+pub(super) fn receive_buffer(most: &str) -> Finding {
+    match number(most) {
+        Some(most) if most < GOOD_RECEIVE_BUFFER => Finding::warning(
+            "ReceiveBuffer",
+            format!(
+                "net.core.rmem_max is {most}: much traffic between pods of different hosts is slowed down by losses"
+            ),
+            set("receive-buffer", &format!("net.core.rmem_max={GOOD_RECEIVE_BUFFER}")),
+        ),
+        _ => Finding::passed("ReceiveBuffer"),
     }
 }
 

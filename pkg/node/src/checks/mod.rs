@@ -31,6 +31,7 @@ pub fn run(role: Role, node_name: &str, paths: &Paths) -> Vec<Finding> {
         storage::disk_space(&state),
         limits::inotify(&read(limits::INSTANCES), &read(limits::WATCHES)),
         limits::keyring(&read(limits::KEYS)),
+        limits::receive_buffer(&read(limits::RECEIVE_BUFFER)),
         limits::open_files(hard(Resource::RLIMIT_NOFILE)),
         limits::processes(hard(Resource::RLIMIT_NPROC).min(limits::pids_max(&read("/proc/self/cgroup")))),
     ]

@@ -43,6 +43,7 @@ fn decisions() -> Decisions {
         user_namespaces: false,
         external_ca: false,
         open_files: 524_288,
+        first_free_port: 1024,
         proxy_env: vec![],
     }
 }

@@ -75,6 +75,9 @@ pub struct Published {
     pub forward: Forward,
     /// Who asked for it; only the owner may remove it.
     pub owner: String,
+    /// Of relays: how many datagrams found no room inside. What found none outside, the host's kernel counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<u64>,
 }
 
 /// Addresses that can be bound once only.
@@ -181,7 +184,13 @@ impl PortManager {
 
     /// All that are published, by protocol and address.
     pub fn list(&self) -> Vec<Published> {
-        self.lock().values().filter(|entry| entry.running.is_some()).map(|entry| entry.published.clone()).collect()
+        let lost = |forward: &Forward| (forward.kind == ForwardKind::Relay).then(|| self.0.senders.lost());
+        let of = |Published { forward, owner, .. }: &Published| Published {
+            forward: *forward,
+            owner: owner.clone(),
+            lost: lost(forward),
+        };
+        self.lock().values().filter(|entry| entry.running.is_some()).map(|entry| of(&entry.published)).collect()
     }
 
     /// Takes the place in the table; false when the port is there already.
@@ -193,7 +202,7 @@ impl PortManager {
             }
             return Err(PortError::OtherOwner { spec: forward.spec, owner: published.owner.clone() });
         }
-        let published = Published { forward, owner: owner.to_owned() };
+        let published = Published { forward, owner: owner.to_owned(), lost: None };
         ports.insert(key(&forward), Entry { published, running: None });
         Ok(true)
     }

@@ -15,21 +15,31 @@ use std::collections::BTreeSet;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::AsRawFd;
+use std::slice;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
-/// Whose datagrams relays take; nobody's at first.
+/// Whose datagrams relays take, nobody's at first; and how many found no room inside.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Senders(Arc<RwLock<BTreeSet<IpAddr>>>);
+pub(super) struct Senders(Arc<(RwLock<BTreeSet<IpAddr>>, AtomicU64)>);
 
 impl Senders {
     pub(super) fn set(&self, addresses: BTreeSet<IpAddr>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = addresses;
+        *self.0.0.write().unwrap_or_else(PoisonError::into_inner) = addresses;
     }
 
     fn has(&self, sender: SocketAddr) -> bool {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).contains(&sender.ip().to_canonical())
+        self.0.0.read().unwrap_or_else(PoisonError::into_inner).contains(&sender.ip().to_canonical())
+    }
+
+    pub(super) fn lost(&self) -> u64 {
+        self.0.1.load(Ordering::Relaxed)
+    }
+
+    fn lose(&self, datagrams: usize) {
+        self.0.1.fetch_add(datagrams as u64, Ordering::Relaxed);
     }
 }
 
@@ -51,7 +61,7 @@ pub(super) async fn serve(outside: UdpSocket, inside: UdpSocket, senders: Sender
     while outside.readable().await.is_ok() {
         // An error here belongs to an earlier datagram; the next one may come.
         let _ = outside.try_io(Interest::READABLE, || batch.receive(&outside, &senders));
-        batch.send(&inside);
+        senders.lose(batch.send(&inside));
         tokio::task::yield_now().await;
     }
 }
@@ -79,19 +89,20 @@ impl Batch {
         Ok(())
     }
 
-    /// A full queue inside drops the rest, as a wire would.
-    fn send(&self, inside: &UdpSocket) {
-        let mut left = &self.passing[..];
+    /// A full queue inside drops what does not fit, as a wire would. Says how many.
+    fn send(&self, inside: &UdpSocket) -> usize {
+        let (mut left, mut lost) = (&self.passing[..], 0);
         while !left.is_empty() {
             let (train, rest) = left.split_at(train(left));
-            if self.send_together(inside, train).is_err_and(|error| error != Errno::EAGAIN) {
+            lost += match self.send_together(inside, train) {
+                Ok(_) => 0,
+                Err(Errno::EAGAIN) => train.len(),
                 // Where the kernel does not cut for us.
-                for one in train {
-                    let _ = self.send_together(inside, std::slice::from_ref(one));
-                }
-            }
+                Err(_) => train.iter().filter(|one| self.send_together(inside, slice::from_ref(one)).is_err()).count(),
+            };
             left = rest;
         }
+        lost
     }
 
     /// Goes through the kernel as one and is cut to datagrams at the other end.
@@ -159,12 +170,13 @@ mod tests {
         for number in 0..MANY {
             member.send_to(&datagram(number), port).await?;
         }
-        tokio::spawn(serve(outside, inside, senders));
+        tokio::spawn(serve(outside, inside, senders.clone()));
         let mut buffer = vec![0; DATAGRAM];
         for number in 0..MANY {
             let length = node.recv(&mut buffer).await?;
             assert_eq!(buffer[..length], datagram(number));
         }
+        assert_eq!(senders.lost(), 0);
         Ok(())
     }
 

@@ -107,6 +107,10 @@ pub(crate) fn host_is_gone(rig: &Rig) -> Result<()> {
     let space = Space::new(first, "gone")?;
     guarded(&space, "host2")?;
     rig.unplug(worker)?;
+    // Nobody can be asked to spare the pods, so nothing is removed.
+    let spared = worker.tool(&["reset", "--force", "--drain"]).output()?;
+    spared.exits(1)?.says(&["host2 cannot be drained", "reset without --drain"])?;
+    ensure!(!worker.processes()?.is_empty(), "the node is gone");
     // The cluster does not know yet; whoever pulled the plug does.
     first.tool(&["nodes", "remove", "host2", "--force"]).limit(30).ok()?;
     gone(first, "host2")?;

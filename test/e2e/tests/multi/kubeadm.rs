@@ -1,6 +1,7 @@
 //! kubeadm's own program as peer: its join against our cluster, our join against what it made, and discovery by URL.
 
 use anyhow::{Result, ensure};
+use serde_json::Value;
 use std::time::Duration;
 use usernetes_e2e::{Host, Rig};
 
@@ -12,9 +13,33 @@ const ADMIN: &str = "~/.local/share/usernetes/default/admin.conf";
 pub(crate) fn kubeadm_as_peer(rig: &Rig) -> Result<()> {
     let [first, worker] = rig.hosts() else { anyhow::bail!("not two hosts") };
     first.init::<&str>(&[]).ok()?;
+    its_tokens(first)?;
     its_join(first, worker)?;
     its_cluster_info(first, worker)?;
     by_url(first, worker)
+}
+
+/// Its document makes a token here, and its list is ours.
+fn its_tokens(first: &Host) -> Result<()> {
+    let document = "apiVersion: kubeadm.k8s.io/v1beta4
+kind: InitConfiguration
+bootstrapTokens:
+- {token: filed0.0123456789abcdef, ttl: 2h, usages: [signing], description: of a file}
+";
+    let document = first.write("tokens.yaml", document)?;
+    let create = ["token", "create", "--classic", "--config", &document];
+    first.tool(&[&create[..], &["--dry-run"]].concat()).ok()?.says(&["filed0.0123456789abcdef"])?;
+    let none = first.tool(&["token", "list"]).ok()?;
+    ensure!(!none.text().contains("filed0"), "{none}");
+    first.tool(&create).ok()?;
+    let masters = first.tool(&["token", "create", "--groups", "system:masters"]).output()?;
+    masters.exits(3)?.says(&["bootstrapTokens[0].groups", "system:bootstrappers:NAME"])?;
+
+    let ours = first.tool(&["token", "list", "-o", "json"]).ok()?;
+    let theirs = first.sh(&format!("/srv/bundle/bin/kubeadm --kubeconfig {ADMIN} token list -o json")).ok()?;
+    let read = |text: &str| serde_json::Deserializer::from_str(text).into_iter().collect::<Result<Vec<Value>, _>>();
+    ensure!(read(ours.text())? == read(theirs.text())?, "{ours}\n{theirs}");
+    Ok(())
 }
 
 /// `kubeadm join phase kubelet-start` with our token, then the kubelet that it configured, as far as its certificate.

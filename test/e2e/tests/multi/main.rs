@@ -5,8 +5,10 @@ mod cut;
 mod images;
 mod inject;
 mod kubeadm;
+mod loss;
 mod mtu;
 mod peer;
+mod ports;
 mod refusals;
 mod serving;
 mod smoke;
@@ -38,8 +40,11 @@ fn scenarios() -> Vec<Scenario> {
         Scenario::shared("stateful_set", smoke::stateful_set),
         Scenario::shared("joined_host_is_not_joined_again", tokens::joined_host_is_not_joined_again),
         Scenario::shared("node_port_through_every_host", traffic::node_port_through_every_host),
-        Scenario::shared("ports_follow_within_a_second", traffic::ports_follow_within_a_second),
-        Scenario::shared("load_balancer_on_every_host", traffic::load_balancer_on_every_host),
+        Scenario::shared("ports_follow_within_a_second", ports::ports_follow_within_a_second),
+        Scenario::shared("load_balancer_on_every_host", ports::load_balancer_on_every_host),
+        Scenario::shared("two_services_want_one_port", ports::two_services_want_one_port),
+        Scenario::shared("service_from_every_node", traffic::service_from_every_node),
+        Scenario::shared("udp_node_port_through_every_host", traffic::udp_node_port_through_every_host),
         Scenario::shared("client_addresses", clients::client_addresses),
         Scenario::shared("session_affinity", clients::session_affinity),
         Scenario::shared("udp_between_nodes", traffic::udp_between_nodes),
@@ -48,6 +53,8 @@ fn scenarios() -> Vec<Scenario> {
             inject::strangers_cannot_send_into_the_pod_network,
         ),
         Scenario::shared("a_gibibyte_between_nodes", traffic::a_gibibyte_between_nodes),
+        Scenario::shared("two_percent_are_lost", loss::two_percent_are_lost),
+        Scenario::shared("low_ports_are_shifted", ports::low_ports_are_shifted),
         Scenario::shared("worker_stopped_and_started", cut::worker_stopped_and_started),
         Scenario::shared("control_plane_stopped_and_started", cut::control_plane_stopped_and_started),
         Scenario::shared("worker_cut_off_for_a_minute", cut::worker_cut_off_for_a_minute),
@@ -73,6 +80,13 @@ fn token(host: &Host) -> Result<String> {
 /// Prepares `usernetes-rs join` with the bundle under test.
 fn join<'a>(host: &'a Host, arguments: &[&str]) -> Run<'a> {
     host.tool(&[&["join", "--bundle", "/srv/bundle"], arguments].concat())
+}
+
+/// The kubeconfig of one host's `cluster-info` as a file on another.
+fn discovery_file(of: &Host, on: &Host) -> Result<String> {
+    let path = "jsonpath={.data.kubeconfig}";
+    let file = of.kubectl(&["-n", "kube-public", "get", "configmap", "cluster-info", "-o", path])?;
+    on.write("discovery.conf", &file.stdout)
 }
 
 /// A pod on every node, each named as `kubectl get` shows it, with its node.

@@ -9,7 +9,7 @@ use crate::traffic::carry;
 /// What VXLAN over IPv4 adds to a packet.
 const VXLAN: u32 = 50;
 /// Stalls show long before its end.
-const SOME: &str = "yes \"$(seq 1 700)\" | head -c 67108864";
+pub(crate) const SOME: &str = "yes \"$(seq 1 700)\" | head -c 67108864";
 
 /// The same nodes, stopped and started on a LAN of another size.
 pub(crate) fn changes(rig: &Rig, mtu: u32) -> Result<()> {

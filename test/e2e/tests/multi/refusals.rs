@@ -5,7 +5,7 @@ use nix::sys::signal::Signal;
 use std::time::Duration;
 use usernetes_e2e::{Host, Output, Rig};
 
-use crate::{join, token};
+use crate::{discovery_file, join, token};
 
 /// An address of the joining host that nobody else has a route to.
 const ISLAND: &str = "192.0.2.77";
@@ -146,6 +146,8 @@ fn interrupted(first: &Host, other: &Host, worker: &Host) -> Result<()> {
 
     join(worker, &[&good]).ok()?.says(&["nothing to do"])?;
     join(worker, &[&token(other)?]).output()?.exits(1)?.says(&["another cluster", "reset"])?;
+    let file = discovery_file(other, worker)?;
+    join(worker, &["--discovery-file", &file]).output()?.exits(1)?.says(&["another cluster", "discovery file"])?;
     join(first, &[&good]).output()?.exits(1)?.says(&["control plane", "reset"])?;
     worker.tool(&["status"]).ok().map(drop)
 }

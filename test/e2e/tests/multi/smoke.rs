@@ -1,7 +1,8 @@
 //! Nodes and pods on every host.
 
-use anyhow::{Result, ensure};
-use usernetes_e2e::{IMAGE, Rig, Space};
+use anyhow::{Context, Result, ensure};
+use std::time::Duration;
+use usernetes_e2e::{Host, IMAGE, Rig, Space};
 
 use crate::one_on_every_node;
 
@@ -28,8 +29,34 @@ pub(crate) fn logs_and_exec_on_every_node(rig: &Rig) -> Result<()> {
         let logs = space.kubectl(&["logs", &pod])?;
         ensure!(logs.text() == "here I am", "{node}: {logs}");
         ensure!(space.sh(&pod, "hostname")? == pod, "exec on {node}");
+        copy_and_forward(rig.host(), &space, &pod).with_context(|| node.clone())?;
+        statistics(rig.host(), &pod, &node)?;
     }
     Ok(())
+}
+
+/// A file goes into a pod, is served there, and comes back through a forwarded port.
+fn copy_and_forward(host: &Host, space: &Space, pod: &str) -> Result<()> {
+    let file = host.write("copied", pod)?;
+    space.sh(pod, "mkdir /www")?;
+    space.kubectl(&["cp", &file, &format!("{pod}:/www/index.html")])?;
+    space.sh(pod, "chmod 644 /www/index.html; httpd -p 8080 -h /www")?;
+    let forward = space.prepare(&["port-forward", pod, ":8080"]).spawn()?;
+    let line = forward.line(Duration::from_secs(10), |line| line.contains("Forwarding from 127.0.0.1:"))?;
+    let port = line.split(':').nth(1).and_then(|rest| rest.split_whitespace().next()).context("no port")?;
+    let fetched = host.fetch(&format!("127.0.0.1:{port}"))?;
+    ensure!(fetched == pod, "{fetched}");
+    forward.signal_group(nix::sys::signal::Signal::SIGKILL)
+}
+
+/// What `kubectl top` is made of.
+fn statistics(host: &Host, pod: &str, node: &str) -> Result<()> {
+    let path = format!("/api/v1/nodes/{node}/proxy/stats/summary");
+    host.until(&format!("statistics of {node} know {pod}"), 30, |host| {
+        let summary = host.kubectl(&["get", "--raw", &path])?.json()?;
+        let pods = summary["pods"].as_array().cloned().unwrap_or_default();
+        Ok(summary["node"]["nodeName"] == node && pods.iter().any(|one| one["podRef"]["name"] == pod))
+    })
 }
 
 /// Three replicas on three nodes, each resolved and fetched by its own name from a pod on every node.

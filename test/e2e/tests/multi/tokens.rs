@@ -5,7 +5,7 @@ use usernetes_e2e::{Host, Rig};
 
 use crate::mtu;
 use crate::refusals::pin;
-use crate::{join, token};
+use crate::{discovery_file, join, token};
 
 fn kubeadm(host: &Host, arguments: &str) -> Result<String> {
     let script =
@@ -39,17 +39,50 @@ pub(crate) fn classic_join(rig: &Rig) -> Result<()> {
         let mtu = host.tool(&["shell", "--", "cat", "/sys/class/net/flannel.1/mtu"]).ok()?;
         ensure!(mtu.text() == (MTU - 50).to_string(), "{}: {mtu}", host.name());
     }
+    by_document(first, worker)?;
     by_file(first, worker)?;
     mtu::holds(rig, MTU)?;
-    mtu::changes(rig, 9000)
+    [1460, 1500, 9000].into_iter().try_for_each(|mtu| mtu::changes(rig, mtu))
+}
+
+/// kubeadm's document, with a phase left out and another name, which the node keeps when it joins again.
+fn by_document(first: &Host, worker: &Host) -> Result<()> {
+    worker.tool(&["reset", "--force"]).ok()?;
+    let secret = first.tool(&["token", "create", "--classic"]).ok()?;
+    let document = format!(
+        "apiVersion: kubeadm.k8s.io/v1beta4
+kind: JoinConfiguration
+discovery:
+  bootstrapToken: {{token: {}, apiServerEndpoint: '{}:6443', caCertHashes: ['{}']}}
+nodeRegistration: {{name: renamed}}
+skipPhases: [wait-node]
+",
+        secret.text(),
+        first.address(),
+        pin(first)?
+    );
+    let document = worker.write("join.yaml", &document)?;
+    let joined = join(worker, &["--config", &document]).ok()?.says(&["Node renamed joined", "[kubelet-start]"])?;
+    ensure!(!format!("{joined}").contains("[wait-node]"), "{joined}");
+    first.kubectl(&["wait", "--for=condition=Ready", "node/renamed", "--timeout=60s"])?;
+
+    worker.tool(&["stop"]).ok()?;
+    let again = token(first)?;
+    let other = join(worker, &[&again, "--node-name", "host2"]).output()?;
+    other.exits(1)?.says(&["is node \"renamed\" already", "reset"])?;
+    join(worker, &[&again]).ok()?.says(&["Node renamed joined"])?;
+    worker.until("node renamed is well", 60, |worker| Ok(worker.tool(&["status"]).output()?.code() == Some(0)))?;
+    join(worker, &[&again]).ok()?.says(&["node renamed already", "nothing to do"])?;
+
+    first.tool(&["nodes", "remove", &first.name()]).output()?.exits(1)?.says(&["is the control plane", "reset"])?;
+    first.tool(&["nodes", "remove", "renamed"]).ok()?;
+    join(worker, &[&again]).output()?.exits(1)?.says(&["renamed", "was removed", "reset"]).map(drop)
 }
 
 /// The kubeconfig of `cluster-info`, with a token for the rest.
 fn by_file(first: &Host, worker: &Host) -> Result<()> {
     worker.tool(&["reset", "--force"]).ok()?;
-    let path = "jsonpath={.data.kubeconfig}";
-    let file = first.kubectl(&["-n", "kube-public", "get", "configmap", "cluster-info", "-o", path])?;
-    let file = worker.write("discovery.conf", &file.stdout)?;
+    let file = discovery_file(first, worker)?;
     let secret = first.tool(&["token", "create", "--classic"]).ok()?;
     join(worker, &["--discovery-file", &file]).output()?.exits(1)?.says(&["--tls-bootstrap-token"])?;
     join(worker, &["--discovery-file", &file, "--tls-bootstrap-token", secret.text()]).ok()?;

@@ -1,7 +1,8 @@
 //! Traffic between nodes and from hosts into the cluster.
 
 use anyhow::{Context, Result, ensure};
-use std::time::{Duration, Instant};
+use std::collections::BTreeSet;
+use std::time::Duration;
 use usernetes_e2e::{Host, Rig, Space, pod};
 
 use crate::one_on_every_node;
@@ -32,6 +33,54 @@ spec: {type: NodePort, selector: {app: web}, ports: [{port: 80, targetPort: 8080
         host.until(&format!("{address} is gone"), 30, |host| Ok(!host.reaches(&address)?))?;
     }
     Ok(())
+}
+
+/// A Service with a pod on every node, asked from a pod on every node: each reaches all of them.
+pub(crate) fn service_from_every_node(rig: &Rig) -> Result<()> {
+    let space = Space::new(rig.host(), "everywhere")?;
+    let pods = one_on_every_node(&space)?;
+    for (pod, _) in &pods {
+        space.sh(pod, "mkdir /www; hostname > /www/index.html; httpd -p 8080 -h /www")?;
+    }
+    space.apply(
+        "apiVersion: v1
+kind: Service
+metadata: {name: all}
+spec: {selector: {app: client}, ports: [{port: 80, targetPort: 8080}]}
+",
+    )?;
+    let address = space.field("service/all", ".spec.clusterIP")?;
+    let ask = format!("for i in $(seq 40); do wget -q -T 5 -O - http://{address}/ || echo nobody; done | sort -u");
+    let expected: BTreeSet<_> = pods.iter().map(|(pod, _)| pod.as_str()).collect();
+    for (pod, node) in &pods {
+        rig.host().until(&format!("{node} reaches all pods"), 30, |_| {
+            let answers = space.sh(pod, &ask)?;
+            Ok(answers.lines().collect::<BTreeSet<_>>() == expected)
+        })?;
+    }
+    Ok(())
+}
+
+/// The cluster's name servers as a NodePort over UDP, asked from every host at every host.
+pub(crate) fn udp_node_port_through_every_host(rig: &Rig) -> Result<()> {
+    let space = Space::existing(rig.host(), "kube-system");
+    space.apply(
+        "apiVersion: v1
+kind: Service
+metadata: {name: asked-everywhere}
+spec: {type: NodePort, selector: {k8s-app: kube-dns}, ports: [{port: 53, protocol: UDP, nodePort: 30093}]}
+",
+    )?;
+    let name = "kubernetes.default.svc.cluster.local";
+    for from in rig.hosts() {
+        for to in rig.hosts() {
+            let server = format!("{}:30093", to.address());
+            from.until(&format!("{server} answers {}", from.name()), 30, |from| {
+                Ok(from.look_up(&server, name).is_ok_and(|address| address == "10.96.0.1"))
+            })?;
+        }
+    }
+    space.kubectl(&["delete", "service", "asked-everywhere"]).map(drop)
 }
 
 pub(crate) fn udp_between_nodes(rig: &Rig) -> Result<()> {
@@ -86,77 +135,13 @@ pub(crate) fn carry(space: &Space, from: &str, to: &str, script: &str, seconds: 
     Ok(receive.wait(Duration::from_mins(1))?.ok()?.text().to_owned())
 }
 
-/// Datagrams that the kernel had no room for at the host's VXLAN port, 0x2118.
+/// Datagrams that the kernel had no room for at the host's VXLAN port, 0x2118, or behind it, inside.
 fn relay_drops(host: &Host) -> Result<u64> {
     let sockets = host.sh("cat /proc/net/udp").ok()?;
     let relay = sockets.text().lines().find(|line| line.contains(":2118 ")).context("nothing listens on 8472/udp")?;
-    Ok(relay.split_whitespace().last().context("no counter")?.parse()?)
-}
-
-/// Ports that another program of the host has, and ports for administrators: told at the Service, and cured at once.
-pub(crate) fn load_balancer_on_every_host(rig: &Rig) -> Result<()> {
-    const PORT: u16 = 8090;
-    let space = Space::new(rig.host(), "balanced")?;
-    let worker = rig.hosts().get(1).context("no worker")?;
-    let taken = worker.listen(&format!("{}:{PORT}", worker.address()))?;
-    let script = "mkdir /www; echo balanced > /www/index.html; exec httpd -f -p 8080 -h /www";
-    space.apply(&pod("web", script, "  nodeSelector: {kubernetes.io/hostname: host2}"))?;
-    space.apply(
-        "apiVersion: v1
-kind: Service
-metadata: {name: web}
-spec: {type: LoadBalancer, selector: {app: web}, ports: [{name: high, port: 8090, targetPort: 8080}, {name: low, port: 81, targetPort: 8080}]}
-",
-    )?;
-    space.ready(&["pod/web"])?;
-    let addresses = rig.hosts().iter().map(Host::address).collect::<Vec<_>>();
-    rig.host().until("the status names every host", 10, |_| {
-        let status = space.field("service/web", ".status.loadBalancer.ingress[*].ip")?;
-        Ok(addresses.iter().all(|address| status.contains(address)))
-    })?;
-    for what in ["is in use", "net.ipv4.ip_unprivileged_port_start=81"] {
-        rig.host().until(&format!("an Event says {what:?}"), 10, |_| {
-            let events =
-                space.kubectl(&["get", "events", "--field-selector", "involvedObject.name=web", "-o", "yaml"])?;
-            Ok(events.stdout.contains(what))
-        })?;
-    }
-    worker.tool(&["status"]).output()?.says(&["in use", "ip_unprivileged_port_start"])?;
-    drop(taken);
-    for host in rig.hosts() {
-        let address = format!("{}:{PORT}", host.address());
-        rig.host().until(&format!("{address} answers"), 15, |from| {
-            Ok(from.fetch(&address).is_ok_and(|body| body.trim() == "balanced"))
-        })?;
-    }
-    Ok(())
-}
-
-/// From the moment at which a Service is made, or gone, to the moment at which the hosts show it.
-pub(crate) fn ports_follow_within_a_second(rig: &Rig) -> Result<()> {
-    let space = Space::new(rig.host(), "follow")?;
-    let manifest = "apiVersion: v1
-kind: Service
-metadata: {name: late}
-spec: {type: NodePort, selector: {app: nobody}, ports: [{port: 80, nodePort: 30091}]}
-";
-    let all = |open: bool| {
-        rig.hosts().iter().try_fold(true, |so_far, host| {
-            let reached = host.reaches(&format!("{}:30091", host.address()))?;
-            anyhow::Ok(so_far && reached == open)
-        })
-    };
-    for (open, change) in [(true, "made"), (false, "gone")] {
-        if open {
-            space.apply(manifest)?;
-        } else {
-            space.kubectl(&["delete", "service", "late"])?;
-        }
-        let start = Instant::now();
-        while !all(open)? {
-            ensure!(start.elapsed() < Duration::from_secs(1), "a second after the Service was {change}");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-    Ok(())
+    let outside: u64 = relay.split_whitespace().last().context("no counter")?.parse()?;
+    let ports = host.tool(&["ports", "list", "-o", "json"]).ok()?;
+    let relay = ports.text().lines().find(|line| line.contains("\"relay\"")).context("no relay")?;
+    let inside = serde_json::from_str::<serde_json::Value>(relay)?["lost"].as_u64().context("no counter inside")?;
+    Ok(outside + inside)
 }

@@ -83,6 +83,16 @@ impl InitData {
 }
 
 impl InitData {
+    /// Whether components are ready and the cluster says so of the node; `None` where nobody can say.
+    fn is_well(&mut self, name: &str) -> Option<bool> {
+        let info = common::running(&self.node.session)?;
+        if !common::node_status(&info)?.is_ready() {
+            return Some(false);
+        }
+        let cluster = self.cluster().ok()?;
+        Some(self.block_on(cluster.node(name)).ok()?.is_some_and(|node| node.ready))
+    }
+
     /// The administrator's rights, and the connection of `admin.conf`.
     fn ensure_admins(&mut self) -> Result<()> {
         let folder = self.node.session.paths.node(KUBERNETES_DIR);
@@ -108,15 +118,10 @@ impl WorkflowData for InitData {
         &self.node.config
     }
 
-    fn healthy(&mut self) -> Option<String> {
-        let info = common::running(&self.node.session)?;
-        if !common::node_status(&info)?.is_ready() {
-            return None;
-        }
+    fn healthy(&mut self) -> Result<Option<String>> {
         let name = self.node.config.node_name().to_owned();
-        let cluster = self.cluster().ok()?;
-        self.block_on(cluster.node(&name)).ok()?.filter(|node| node.ready)?;
-        Some(format!("node {name} is up and Ready; nothing to do (usernetes-rs status shows it)"))
+        let well = self.is_well(&name).unwrap_or(false);
+        Ok(well.then(|| format!("node {name} is up and Ready; nothing to do (usernetes-rs status shows it)")))
     }
 
     fn finish(&mut self, seconds: f64) -> Result<()> {

@@ -3,7 +3,7 @@
 
 use super::{JoinData, clock, discovery_url};
 use crate::errors::{Hinted, PreflightFailed};
-use crate::phases::common;
+use crate::phases::{common, runtime};
 use crate::workflow::Phase;
 use anyhow::{Context as _, Result};
 use jiff::SignedDuration;
@@ -92,10 +92,9 @@ fn by_token_found(
     tls_bootstrap: Option<BootstrapToken>,
 ) -> Result<Found> {
     let token: BootstrapToken = by_token.token.parse()?;
-    let endpoints: Vec<Endpoint> = match &data.join_token {
-        Some(join_token) => join_token.endpoints.clone(),
-        None => vec![by_token.api_server_endpoint.parse()?],
-    };
+    let more = &data.node.config.rootless.more_endpoints;
+    let endpoints = std::iter::once(&by_token.api_server_endpoint).chain(more);
+    let endpoints: Vec<Endpoint> = endpoints.map(|endpoint| endpoint.parse()).collect::<Result<_, _>>()?;
     let pins: Vec<CaCertHash> = by_token.ca_cert_hashes.iter().map(|pin| pin.parse()).collect::<Result<_, _>>()?;
     let signature = if data.join_token.is_some() { Duration::ZERO } else { SIGNER };
     let limits = Limits { signature, ..Limits::default() };
@@ -112,10 +111,10 @@ fn by_token_found(
 
 /// A file is trusted because the user trusts it; it may bring the user for the TLS bootstrap as well.
 fn by_file(data: &JoinData, path: &str, token: Option<BootstrapToken>) -> Result<Found> {
-    let text = if path.starts_with("https://") { data.block_on(discovery_url::fetch(path))? } else { fs::read(path)? };
+    let text = discovery_file(path)?;
     let info = usernetes_pki::ClusterInfo::parse(&text).with_context(|| format!("cannot use {path}"))?;
     let limit = Limits::default().answer;
-    data.block_on(discovery::fetch_verified(&info.server, &info.ca_pem, limit, None)).map_err(hinted)?;
+    let verified = data.block_on(discovery::fetch_verified(&info.server, &info.ca_pem, limit, None)).map_err(hinted)?;
     let has_user = kubeconfig::Kubeconfig::parse(&text)?.users.is_some_and(|users| !users.is_empty());
     let bootstrap = match token {
         Some(token) => kubeconfig::bootstrap("kubernetes", &info.server, &info.ca_pem, &token).to_yaml(),
@@ -125,7 +124,12 @@ fn by_file(data: &JoinData, path: &str, token: Option<BootstrapToken>) -> Result
             return Err(Hinted::new(message, "add --tls-bootstrap-token ID.SECRET").into());
         }
     };
-    Ok(Found { bootstrap, server: info.server, ca_pem: info.ca_pem, clock_ahead: None })
+    Ok(Found { bootstrap, server: info.server, ca_pem: info.ca_pem, clock_ahead: verified.clock_ahead })
+}
+
+/// The text of a discovery file or URL.
+pub(crate) fn discovery_file(path: &str) -> Result<String> {
+    if path.starts_with("https://") { runtime()?.block_on(discovery_url::fetch(path)) } else { Ok(fs::read(path)?) }
 }
 
 fn hinted(error: DiscoverError) -> anyhow::Error {

@@ -7,8 +7,11 @@ mod discovery_url;
 mod kubelet_start;
 mod wait;
 
+pub(crate) use discovery::discovery_file;
+
 use super::common::{NodeData, Preflight};
 use super::{WorkflowData, common};
+use crate::errors::Hinted;
 use crate::session::Session;
 use crate::workflow::Workflow;
 use anyhow::Result;
@@ -64,12 +67,23 @@ impl WorkflowData for JoinData {
         &self.node.config
     }
 
-    fn healthy(&mut self) -> Option<String> {
-        let info = common::running(&self.node.session)?;
+    fn healthy(&mut self) -> Result<Option<String>> {
+        let session = &self.node.session;
+        let components = common::running(session).as_ref().and_then(common::node_status);
+        if !components.is_some_and(|status| status.is_ready()) {
+            return Ok(None);
+        }
         let name = self.node.config.node_name();
-        common::node_status(&info)?
-            .is_ready()
-            .then(|| format!("this host is node {name} already; nothing to do (usernetes-rs status shows it)"))
+        // Who cannot ask goes on, and says why.
+        let asked =
+            self.block_on(async { anyhow::Ok(common::connect(session, "kubelet.conf").await?.node(name).await?) });
+        match asked {
+            Ok(Some(node)) if node.ready => {
+                Ok(Some(format!("this host is node {name} already; nothing to do (usernetes-rs status shows it)")))
+            }
+            Ok(None) => Err(removed(session, name).into()),
+            _ => Ok(None),
+        }
     }
 
     fn finish(&mut self, seconds: f64) -> Result<()> {
@@ -80,4 +94,17 @@ impl WorkflowData for JoinData {
         printer.result("  usernetes-rs kubectl get nodes     (on the control-plane host)");
         Ok(())
     }
+}
+
+/// A kubelet registers its node when it starts and only then, so that going on would wait in vain.
+fn removed(session: &Session, name: &str) -> Hinted {
+    let flag = session.cluster_flag();
+    let cure = format!(
+        "usernetes-rs{flag} reset, then join again; or usernetes-rs{flag} stop and start, which register the node under \
+         its old certificate"
+    );
+    Hinted::new(
+        format!("this host runs as node {name}, but its cluster has no such node any more: it was removed"),
+        cure,
+    )
 }

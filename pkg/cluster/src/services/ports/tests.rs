@@ -11,6 +11,7 @@ fn policy() -> Policy {
         host_ip: HOST.parse().expect("an address"),
         loopback: true,
         reserved: [(Protocol::Tcp, 6443), (Protocol::Tcp, 10250), (Protocol::Udp, 8472)].into(),
+        shift: None,
     }
 }
 
@@ -87,6 +88,35 @@ fn load_balancer_without_node_port() {
     let services = [service("web", 1, true, &[(TCP, 8080, 0)])];
     let policy = Policy { loopback: false, ..policy() };
     insta::assert_snapshot!(show(&wanted(&services, [], &policy)), @"198.51.100.11:8080:198.51.100.11:8080/tcp web LoadBalancer");
+}
+
+/// Inside it is the port that was asked for; who has the other one already keeps it.
+#[test]
+fn low_ports_are_shifted() {
+    let services = [
+        service("web", 1, true, &[(TCP, 80, 30080), (TCP, 8000, 30081)]),
+        service("taken", 2, true, &[(TCP, 443, 30082)]),
+        service("holder", 1, true, &[(TCP, 8443, 30083)]),
+    ];
+    let pods = [pod("dns", 1, &[(UDP, 53, None)])];
+    let policy = Policy { loopback: false, shift: Some(PortShift { below: 1024, by: 8000 }), ..policy() };
+    let wanted = wanted(&services, &pods, &policy);
+    insta::assert_snapshot!(show(&wanted), @r"
+    198.51.100.11:8000:198.51.100.11:30081/tcp web LoadBalancer
+    198.51.100.11:8053:198.51.100.11:53/udp dns HostPort
+    198.51.100.11:8080:198.51.100.11:30080/tcp web LoadBalancer
+    198.51.100.11:8443:198.51.100.11:30083/tcp holder LoadBalancer
+    198.51.100.11:30080:198.51.100.11:30080/tcp web NodePort
+    198.51.100.11:30081:198.51.100.11:30081/tcp web NodePort
+    198.51.100.11:30082:198.51.100.11:30082/tcp taken NodePort
+    198.51.100.11:30083:198.51.100.11:30083/tcp holder NodePort
+    taken: load balancer port 8443/tcp (for 443) is not published: Service default/holder has it; choose another port
+    ");
+    let said: Vec<_> = wanted.ports.iter().filter_map(Published::shifted).collect();
+    insta::assert_snapshot!(said.join("\n"), @r"
+    host port 53/udp is published as 8053, as ports.shiftPrivileged says
+    load balancer port 80/tcp is published as 8080, as ports.shiftPrivileged says
+    ");
 }
 
 #[test]

@@ -1,0 +1,152 @@
+//! Ports of Services and pods on the hosts: as they come and go, and where one cannot be had.
+
+use anyhow::{Context, Result, ensure};
+use std::time::{Duration, Instant};
+use usernetes_e2e::{Host, Rig, Space, pod};
+
+/// Serves a word at port 8080 of a pod.
+fn serving(word: &str) -> String {
+    format!("mkdir /www; echo {word} > /www/index.html; exec httpd -f -p 8080 -h /www")
+}
+
+fn answers(from: &Host, address: &str, word: &str) -> Result<()> {
+    from.until(&format!("{address} answers {word:?}"), 15, |from| {
+        Ok(from.fetch(address).is_ok_and(|body| body.trim() == word))
+    })
+}
+
+/// Waits for an Event on a Service.
+fn event(space: &Space, host: &Host, service: &str, what: &str) -> Result<()> {
+    let selector = format!("involvedObject.name={service}");
+    host.until(&format!("an Event on {service} says {what:?}"), 10, |_| {
+        let events = space.kubectl(&["get", "events", "--field-selector", &selector, "-o", "yaml"])?;
+        // Long lines are broken by YAML.
+        Ok(events.stdout.split_whitespace().collect::<Vec<_>>().join(" ").contains(what))
+    })
+}
+
+/// Ports that another program of the host has, and ports for administrators: told at the Service, and cured at once.
+pub(crate) fn load_balancer_on_every_host(rig: &Rig) -> Result<()> {
+    const PORT: u16 = 8090;
+    let space = Space::new(rig.host(), "balanced")?;
+    let worker = rig.hosts().get(1).context("no worker")?;
+    let taken = worker.listen(&format!("{}:{PORT}", worker.address()))?;
+    space.apply(&pod("web", &serving("balanced"), "  nodeSelector: {kubernetes.io/hostname: host2}"))?;
+    space.apply(
+        "apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {type: LoadBalancer, selector: {app: web}, ports: [{name: high, port: 8090, targetPort: 8080}, {name: low, port: 81, targetPort: 8080}]}
+",
+    )?;
+    space.ready(&["pod/web"])?;
+    let addresses = rig.hosts().iter().map(Host::address).collect::<Vec<_>>();
+    rig.host().until("the status names every host", 10, |_| {
+        let status = space.field("service/web", ".status.loadBalancer.ingress[*].ip")?;
+        Ok(addresses.iter().all(|address| status.contains(address)))
+    })?;
+    for what in ["is in use", "net.ipv4.ip_unprivileged_port_start=81", "--shift-privileged"] {
+        event(&space, rig.host(), "web", what)?;
+    }
+    worker.tool(&["status"]).output()?.says(&["in use", "ip_unprivileged_port_start"])?;
+    drop(taken);
+    for host in rig.hosts() {
+        answers(rig.host(), &format!("{}:{PORT}", host.address()), "balanced")?;
+    }
+    Ok(())
+}
+
+/// The younger one goes without until the older one is gone, and both places where people look say so.
+pub(crate) fn two_services_want_one_port(rig: &Rig) -> Result<()> {
+    let (first, worker) = (rig.host(), rig.hosts().get(1).context("no worker")?);
+    let space = Space::new(first, "wanted-twice")?;
+    for name in ["older", "younger"] {
+        space.apply(&pod(name, &serving(name), ""))?;
+        space.apply(&format!(
+            "apiVersion: v1
+kind: Service
+metadata: {{name: {name}}}
+spec: {{type: LoadBalancer, selector: {{app: {name}}}, ports: [{{port: 8093, targetPort: 8080}}]}}
+"
+        ))?;
+    }
+    let said = "load balancer port 8093/tcp is not published: Service wanted-twice/older has it";
+    event(&space, first, "younger", said)?;
+    for host in [first, worker] {
+        host.tool(&["status"]).output()?.says(&[said])?;
+    }
+    space.ready(&["pod/older", "pod/younger"])?;
+    let address = format!("{}:8093", worker.address());
+    answers(first, &address, "older")?;
+    ensure!(
+        space.field("service/younger", ".status.loadBalancer.ingress")?.is_empty(),
+        "the younger one has addresses"
+    );
+    space.kubectl(&["delete", "service", "older"])?;
+    answers(first, &address, "younger")
+}
+
+/// On a host that was told to: another port takes the place of the administrator's.
+pub(crate) fn low_ports_are_shifted(rig: &Rig) -> Result<()> {
+    let (first, worker) = (rig.host(), rig.hosts().last().context("no worker")?);
+    worker.tool(&["start", "--shift-privileged", "8000"]).output()?.exits(1)?.says(&["stop first"])?;
+    worker.tool(&["stop"]).ok()?;
+    worker.tool(&["start", "--shift-privileged", "80"]).output()?.exits(3)?.says(&["1024 to 64512"])?;
+    worker.tool(&["start", "--wait", "--shift-privileged", "8000"]).ok()?;
+    let space = Space::new(first, "shifted")?;
+    space.apply(&pod("low", &serving("low"), ""))?;
+    space.apply(
+        "apiVersion: v1
+kind: Service
+metadata: {name: low}
+spec: {type: LoadBalancer, selector: {app: low}, ports: [{port: 82, targetPort: 8080}]}
+",
+    )?;
+    space.ready(&["pod/low"])?;
+    answers(first, &format!("{}:8082", worker.address()), "low")?;
+    let said = "load balancer port 82/tcp is published as 8082";
+    event(&space, first, "low", said)?;
+    worker.tool(&["status"]).output()?.says(&[said])?;
+    drop(space);
+    worker.tool(&["stop"]).ok()?;
+    worker.tool(&["start", "--wait", "--shift-privileged", "0"]).ok().map(drop)
+}
+
+/// From the moment at which something is made, or gone, to the moment at which the hosts show it.
+pub(crate) fn ports_follow_within_a_second(rig: &Rig) -> Result<()> {
+    let space = Space::new(rig.host(), "follow")?;
+    let service = |kind: &str, ports: &str| {
+        format!(
+            "apiVersion: v1
+kind: Service
+metadata: {{name: late}}
+spec: {{type: {kind}, selector: {{app: nobody}}, ports: [{ports}]}}
+"
+        )
+    };
+    let late = pod("late", "sleep 3600", "  nodeName: host2") + "    ports: [{containerPort: 80, hostPort: 30092}]\n";
+    let at = |port: u16| rig.hosts().iter().map(|host| format!("{}:{port}", host.address())).collect::<Vec<_>>();
+    for (object, manifest, addresses) in [
+        ("service/late", service("NodePort", "{port: 80, nodePort: 30091}"), at(30091)),
+        ("service/late", service("LoadBalancer", "{port: 8094}"), at(8094)),
+        ("pod/late", late, at(30092)[1..2].to_vec()),
+    ] {
+        space.apply(&manifest)?;
+        within_a_second(rig, &addresses, true)?;
+        space.kubectl(&["delete", object])?;
+        within_a_second(rig, &addresses, false)?;
+    }
+    Ok(())
+}
+
+fn within_a_second(rig: &Rig, addresses: &[String], open: bool) -> Result<()> {
+    let start = Instant::now();
+    for address in addresses {
+        while rig.host().reaches(address)? != open {
+            let change = if open { "made" } else { "gone" };
+            ensure!(start.elapsed() < Duration::from_secs(1), "{address} a second after it was {change}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+    Ok(())
+}
