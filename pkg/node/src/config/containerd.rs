@@ -103,7 +103,7 @@ fn mapped_handler(plan: &NodePlan) -> Value {
 }
 
 /// runc or crun, or in front of it the link by which our program takes the cgroups out.
-fn oci_program(plan: &NodePlan) -> PathBuf {
+pub(super) fn oci_program(plan: &NodePlan) -> PathBuf {
     match plan.cgroups {
         CgroupMode::Delegated => plan.oci_runtime.clone(),
         CgroupMode::None => beside(plan, oci_runtime::WITHOUT_CGROUPS),
