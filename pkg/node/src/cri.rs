@@ -4,7 +4,7 @@ use crate::{ComponentName, config};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use usernetes_api::{ContainerRuntime, Snapshotter, constants as c};
+use usernetes_api::{ContainerRuntime, constants as c};
 use usernetes_host::env::find_program;
 
 /// Inside the node: where images lie while they are unpacked. `/run` is memory, and images are large.
@@ -104,25 +104,21 @@ impl CrioPrograms {
     }
 
     /// The command, for the inside of the node, that copies an image in one of skopeo's notations into the storage.
-    pub fn copy_command(&self, snapshotter: Snapshotter, from: &str, reference: &str) -> Vec<OsString> {
-        let to = format!(
-            "containers-storage:[{}@{}+{}]{reference}",
-            config::crio_storage_driver(snapshotter),
-            c::CRIO_STORAGE_DIR,
-            config::CRIO_RUN_DIR
-        );
+    pub fn copy_command(&self, from: &str, reference: &str) -> Vec<OsString> {
         let mut words = vec![OsString::from("/usr/bin/env")];
         words.extend(storage_env().map(|(name, value)| format!("{name}={value}").into()));
         words.push(format!("TMPDIR={CRIO_TMP_DIR}").into());
         words.push(self.skopeo.clone().into());
+        let to = format!("containers-storage:{reference}");
         words.extend(["copy", "--quiet", "--insecure-policy", from, &to].map(OsString::from));
         words
     }
 }
 
-/// For whoever opens the storage: the host's own configuration of it is for others.
-pub(crate) fn storage_env() -> [(String, String); 1] {
-    [("CONTAINERS_STORAGE_CONF".to_owned(), "/dev/null".to_owned())]
+/// For whoever opens the storage. `/root`, which they would look into, is the home of the host's root.
+pub(crate) fn storage_env() -> [(String, String); 2] {
+    [("CONTAINERS_STORAGE_CONF", config::CRIO_STORAGE_FILE), ("HOME", c::CRIO_DIR)]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
 }
 
 fn find(program: &'static str) -> Result<PathBuf, NoCrio> {
@@ -145,9 +141,8 @@ pub(crate) mod tests {
 
     #[test]
     fn an_archive_is_copied_into_the_storage() {
-        let words =
-            programs().copy_command(Snapshotter::Overlayfs, "docker-archive:/b/pause.tar", "registry.example/pause:1");
-        insta::assert_snapshot!(words.join(std::ffi::OsStr::new(" ")).to_string_lossy(), @"/usr/bin/env CONTAINERS_STORAGE_CONF=/dev/null TMPDIR=/var/lib/containers/tmp /usr/bin/skopeo copy --quiet --insecure-policy docker-archive:/b/pause.tar containers-storage:[overlay@/var/lib/containers/storage+/run/containers/storage]registry.example/pause:1");
+        let words = programs().copy_command("docker-archive:/b/pause.tar", "registry.example/pause:1");
+        insta::assert_snapshot!(words.join(std::ffi::OsStr::new(" ")).to_string_lossy(), @"/usr/bin/env CONTAINERS_STORAGE_CONF=/var/lib/containers/storage.conf HOME=/var/lib/containers TMPDIR=/var/lib/containers/tmp /usr/bin/skopeo copy --quiet --insecure-policy docker-archive:/b/pause.tar containers-storage:registry.example/pause:1");
     }
 
     #[test]

@@ -93,7 +93,7 @@ async fn hand_over(plan: &NodePlan, reaper: &Reaper, image: &ImageArchive) -> st
     let log = logs::open(&plan.logs.join("images.log"))?;
     let mut command = match &plan.cri {
         Cri::Containerd => ctr(plan, image),
-        Cri::CriO(programs) => skopeo(plan, programs, image),
+        Cri::CriO(programs) => skopeo(programs, image),
     };
     command.env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
     Ok(reaper.spawn(&mut command)?.wait().await)
@@ -108,9 +108,9 @@ fn ctr(plan: &NodePlan, image: &ImageArchive) -> Command {
 }
 
 /// Its images are pinned by CRI-O's configuration.
-fn skopeo(plan: &NodePlan, programs: &CrioPrograms, image: &ImageArchive) -> Command {
+fn skopeo(programs: &CrioPrograms, image: &ImageArchive) -> Command {
     let from = format!("docker-archive:{}", image.path.display());
-    let words = programs.copy_command(plan.snapshotter, &from, &image.reference);
+    let words = programs.copy_command(&from, &image.reference);
     let mut command = Command::new(&words[0]);
     command.args(&words[1..]);
     command

@@ -20,7 +20,7 @@ pub mod probe;
 pub mod supervise;
 
 pub use component::{Component, ComponentName, components};
-pub use cri::Cri;
+pub use cri::{Cri, CrioPrograms};
 pub use file_watch::appears;
 pub use plan::{Decisions, ImageArchive, NodePlan, PlanError, Role};
 pub use prepare::{PrepareError, prepare};

@@ -247,6 +247,11 @@ impl NodePlan {
         self.bundle.join("bin").join(name)
     }
 
+    /// What CRI-O calls the way in which layers are put together.
+    pub fn crio_storage_driver(&self) -> &'static str {
+        crate::config::crio_storage_driver(self.snapshotter)
+    }
+
     /// Whether the user gave a component this flag.
     pub(crate) fn has_arg(&self, component: crate::ComponentName, flag: &str) -> bool {
         self.extra.get(&component).is_some_and(|extra| extra.args.iter().any(|arg| arg.name == flag))

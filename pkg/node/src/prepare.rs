@@ -118,6 +118,7 @@ fn write_configuration(plan: &NodePlan, paths: &Paths) -> Result<(), FsError> {
 fn write_crio(plan: &NodePlan, paths: &Paths) -> Result<(), FsError> {
     fs::create_dir(paths.node(cri::CRIO_TMP_DIR))?;
     fs::write(paths.node(config::CRIO_POLICY_FILE), config::crio_policy(), Mode::Public)?;
+    fs::write(paths.node(config::CRIO_STORAGE_FILE), config::crio_storage(plan), Mode::Public)?;
     fs::write(paths.node(config::CRIO_FILE), config::crio(plan), Mode::Public)
 }
 

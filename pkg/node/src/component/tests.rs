@@ -43,7 +43,8 @@ fn crio_takes_the_place_of_containerd() {
             "--config-dir=",
         ],
         env: {
-            "CONTAINERS_STORAGE_CONF": "/dev/null",
+            "CONTAINERS_STORAGE_CONF": "/var/lib/containers/storage.conf",
+            "HOME": "/var/lib/containers",
             "PATH": "/bundle/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "TMPDIR": "/run",
             "_CRIO_ROOTLESS": "1",

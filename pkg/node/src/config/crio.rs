@@ -30,6 +30,17 @@ pub fn crio(plan: &NodePlan) -> String {
     toml::to_string(&config).expect("no nulls, string keys")
 }
 
+/// The text of [`super::CRIO_STORAGE_FILE`], containers-storage.conf(5): for skopeo, and for CRI-O until it has read its
+/// own file. The host's is for a podman of the host.
+pub fn crio_storage(plan: &NodePlan) -> String {
+    let storage = json!({
+        "driver": crio_storage_driver(plan.snapshotter),
+        "graphroot": c::CRIO_STORAGE_DIR,
+        "runroot": CRIO_RUN_DIR,
+    });
+    toml::to_string(&json!({ "storage": storage })).expect("no nulls, string keys")
+}
+
 /// The text of [`CRIO_POLICY_FILE`]: CRI-O does not start without one. Like containerd, it takes every image.
 pub fn crio_policy() -> String {
     json!({ "default": [{ "type": "insecureAcceptAnything" }] }).to_string()

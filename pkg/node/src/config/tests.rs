@@ -83,6 +83,12 @@ fn containerd_with_delegated_cgroups() {
 fn crio_without_cgroups() {
     let plan = NodePlan { cri: Cri::CriO(programs()), ..control_plane() };
     insta::assert_snapshot!(crio(&plan));
+    insta::assert_snapshot!(crio_storage(&plan), @r#"
+    [storage]
+    driver = "overlay"
+    graphroot = "/var/lib/containers/storage"
+    runroot = "/run/containers/storage"
+    "#);
     assert_eq!(kubelet(&plan)["containerRuntimeEndpoint"], "unix:///run/crio/crio.sock");
 }
 
