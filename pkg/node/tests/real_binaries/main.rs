@@ -3,6 +3,8 @@
 //! The bundle is `$U7S_BUNDLE`, else the one that `hack/bundle` left in the cache. Without one the tests say that they
 //! are skipped; with `U7S_E2E_REQUIRE=1` they fail instead.
 
+mod crio;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
