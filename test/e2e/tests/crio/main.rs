@@ -14,6 +14,7 @@ fn main() -> ExitCode {
     let shared = |name, play| Scenario::raised(name, &NEEDS, play);
     let scenarios = vec![
         Scenario::own("without_crio_init_tells_the_cure", 1, &NEEDS[..4], without_crio),
+        Scenario::own("joins_beside_containerd", 2, &NEEDS, joins_beside_containerd),
         shared("the_kubelet_speaks_with_crio", the_kubelet_speaks_with_crio),
         shared("logs_exec_and_cp", pods::logs_exec_and_cp),
         shared("names_and_the_outside", pods::names_and_the_outside),
@@ -28,15 +29,19 @@ fn main() -> ExitCode {
     suite("crio", scenarios, Some(Shared { crew: 1.into(), raise }))
 }
 
-/// Where an administrator would put it; conmon and skopeo are the machine's.
 fn raise(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+    install(rig.host())?;
+    rig.host().init(&["--cri-socket", SOCKET]).ok().map(drop)
+}
+
+/// Where an administrator would put it; conmon and skopeo are the machine's.
+fn install(host: &Host) -> Result<()> {
     for program in ["crio", "pinns"] {
         let file = std::fs::read(crio()?.join(program)).context("cannot read what hack/crio built")?;
         let script = format!("cat > /usr/local/bin/{program}; chmod 755 /usr/local/bin/{program}");
         host.sh(&script).root().input(file).ok()?;
     }
-    host.init(&["--cri-socket", SOCKET]).ok().map(drop)
+    Ok(())
 }
 
 fn without_crio(rig: &Rig) -> Result<()> {
@@ -45,6 +50,19 @@ fn without_crio(rig: &Rig) -> Result<()> {
     let other = host.init(&["--cri-socket", "unix:///run/cri-dockerd.sock"]).output()?;
     other.exits(3)?.says(&["nodeRegistration.criSocket", "unix:///run/containerd/containerd.sock", SOCKET])?;
     Ok(())
+}
+
+/// Each node has the runtime that its own host was told; pods of both reach each other.
+fn joins_beside_containerd(rig: &Rig) -> Result<()> {
+    let [first, second] = rig.hosts() else { anyhow::bail!("not two hosts") };
+    first.init::<&str>(&[]).ok()?;
+    install(second)?;
+    let token = first.tool(&["token", "create"]).ok()?.text().to_owned();
+    second.tool(&["join", "--bundle", "/srv/bundle", "--cri-socket", SOCKET, &token]).ok()?;
+    let runtimes = "jsonpath={.items[*].status.nodeInfo.containerRuntimeVersion}";
+    let runtimes = first.kubectl(&["get", "nodes", "-o", runtimes])?;
+    ensure!(runtimes.text().contains("containerd://") && runtimes.text().contains("cri-o://"), "{runtimes}");
+    pods::reach_each_other(first)
 }
 
 fn the_kubelet_speaks_with_crio(rig: &Rig) -> Result<()> {

@@ -34,6 +34,20 @@ pub(crate) fn resolves_and_reaches(space: &Space, host: &Host) -> Result<()> {
     })
 }
 
+/// A server on the second node, a client on the first.
+pub(crate) fn reach_each_other(host: &Host) -> Result<()> {
+    let space = Space::new(host, "reach-each-other")?;
+    let on = |node| format!("  nodeName: {node}");
+    let serve = "echo from the other > /tmp/index.html; exec httpd -f -p 8080 -h /tmp";
+    space.apply(&pod("server", serve, &on("host2")))?;
+    space.apply(&pod("client", "sleep 3600", &on("host1")))?;
+    space.ready(&["pod/server", "pod/client"])?;
+    let address = space.field("pod/server", ".status.podIP")?;
+    let body = space.sh("client", &format!("wget -q -T 10 -O - http://{address}:8080/"))?;
+    ensure!(body == "from the other", "{body}");
+    Ok(())
+}
+
 /// CRI-O makes them itself, not by a CNI plugin.
 pub(crate) fn host_ports(rig: &Rig) -> Result<()> {
     let host = rig.host();
