@@ -15,6 +15,7 @@ fn main() -> ExitCode {
     let scenarios = vec![
         Scenario::own("without_crio_init_tells_the_cure", 1, &NEEDS[..4], without_crio),
         Scenario::own("joins_beside_containerd", 2, &NEEDS, joins_beside_containerd),
+        Scenario::own("native_copies_layers", 1, &NEEDS, native_copies_layers),
         shared("the_kubelet_speaks_with_crio", the_kubelet_speaks_with_crio),
         shared("logs_exec_and_cp", pods::logs_exec_and_cp),
         shared("names_and_the_outside", pods::names_and_the_outside),
@@ -63,6 +64,16 @@ fn joins_beside_containerd(rig: &Rig) -> Result<()> {
     let runtimes = first.kubectl(&["get", "nodes", "-o", runtimes])?;
     ensure!(runtimes.text().contains("containerd://") && runtimes.text().contains("cri-o://"), "{runtimes}");
     pods::reach_each_other(first)
+}
+
+/// CRI-O's word for it is vfs.
+fn native_copies_layers(rig: &Rig) -> Result<()> {
+    let host = rig.host();
+    install(host)?;
+    host.init(&["--cri-socket", SOCKET, "--snapshotter", "native"]).ok()?;
+    host.tool(&["images", "list"]).ok()?.says(&["registry.k8s.io/pause"])?;
+    ensure!(host.state().join("node/var/lib/containers/storage/vfs-images").is_dir(), "not in vfs");
+    pods::logs_exec_and_cp(rig)
 }
 
 fn the_kubelet_speaks_with_crio(rig: &Rig) -> Result<()> {
