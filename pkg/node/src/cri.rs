@@ -47,7 +47,7 @@ impl NoCrio {
     pub fn cure(&self) -> String {
         match self.program {
             "crio" | "pinns" => {
-                "install CRI-O 1.22 or later (package cri-o, see https://cri-o.io; its service need not run), or leave --cri-socket out"
+                "install CRI-O 1.34 or later (package cri-o, see https://cri-o.io; its service need not run), or leave --cri-socket out"
                     .to_owned()
             }
             program => format!("sudo apt-get install {program} (Debian, Ubuntu) or sudo dnf install {program} (Fedora)"),
@@ -150,6 +150,6 @@ pub(crate) mod tests {
         let missing = find("no-such-program").expect_err("not there");
         insta::assert_snapshot!(missing, @"no-such-program is neither in PATH nor in /usr/libexec/crio, /usr/lib/crio, /usr/local/libexec/crio, /usr/libexec/podman, /usr/lib/podman");
         insta::assert_snapshot!(missing.cure(), @"sudo apt-get install no-such-program (Debian, Ubuntu) or sudo dnf install no-such-program (Fedora)");
-        insta::assert_snapshot!(NoCrio { program: "pinns" }.cure(), @"install CRI-O 1.22 or later (package cri-o, see https://cri-o.io; its service need not run), or leave --cri-socket out");
+        insta::assert_snapshot!(NoCrio { program: "pinns" }.cure(), @"install CRI-O 1.34 or later (package cri-o, see https://cri-o.io; its service need not run), or leave --cri-socket out");
     }
 }

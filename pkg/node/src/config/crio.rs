@@ -59,6 +59,7 @@ fn runtime(plan: &NodePlan) -> Value {
     let mut runtime = json!({
         "default_runtime": name,
         "cgroup_manager": "cgroupfs",
+        // Rootless, CRI-O names no cgroup for a container; runc then makes one beside that of its conmon, so the pod's holds it.
         "conmon_cgroup": "pod",
         "conmon_env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
         // Profiles are root's to load.

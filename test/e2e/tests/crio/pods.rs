@@ -68,6 +68,9 @@ pub(crate) fn images_come_by_archive(rig: &Rig) -> Result<()> {
     from_pipe.ok()?.says(&[IMAGE])?;
     let list = host.tool(&["images", "list"]).ok()?.says(&["IMAGE", "PINNED", "registry.k8s.io/pause"])?;
     ensure!(list.text().lines().any(|line| line.starts_with(IMAGE) && line.ends_with("yes")), "{list}");
+    host.sh(&format!("skopeo --insecure-policy --tmpdir . copy docker-archive:{archive} oci:layout:7")).ok()?;
+    host.tool(&["images", "import", "--base-name", "registry.example/app", "layout"]).ok()?;
+    host.tool(&["images", "list"]).ok()?.says(&["registry.example/app:7"])?;
     // Nobody listens there, so nothing outside is asked.
     let pull = host.tool(&["images", "pull", "127.0.0.1:1/app:1"]).output()?;
     pull.exits(1)?.says(&["cannot pull 127.0.0.1:1/app:1", "connection refused", "logs crio"])?;
