@@ -9,10 +9,11 @@ use usernetes_node::{cni_front, oci_runtime};
 /// Answers a call by another name; `None` when we were called as ourselves.
 pub(crate) fn run() -> Option<ExitCode> {
     let argv: Vec<OsString> = std::env::args_os().collect();
-    let name = argv.first().map(Path::new).and_then(Path::file_name)?.to_owned();
+    let program = Path::new(argv.first()?);
+    let name = program.file_name()?;
     if name == cni_front::PROGRAM_NAME {
         // A CNI plugin says what went wrong on standard output.
-        let Err(error) = cni_front::run();
+        let Err(error) = cni_front::run(program);
         return Some(fail(|| crate::ui::out(&error.to_string())));
     }
     if name != oci_runtime::PROGRAM_NAME && name != oci_runtime::WITHOUT_CGROUPS {

@@ -51,6 +51,12 @@ pub const KUBELET_DIR: &str = "/var/lib/kubelet";
 pub const CONTAINERD_DIR: &str = "/var/lib/containerd";
 /// Inside the node: containerd's socket.
 pub const CONTAINERD_SOCKET: &str = "/run/containerd/containerd.sock";
+/// Inside the node: what CRI-O keeps, its configuration included.
+pub const CRIO_DIR: &str = "/var/lib/containers";
+/// Inside the node: images and containers of CRI-O.
+pub const CRIO_STORAGE_DIR: &str = "/var/lib/containers/storage";
+/// Inside the node: CRI-O's socket.
+pub const CRIO_SOCKET: &str = "/run/crio/crio.sock";
 /// Inside the node: state of CNI plugins.
 pub const CNI_STATE_DIR: &str = "/var/lib/cni";
 /// Inside the node: CNI configuration.

@@ -6,6 +6,7 @@
 
 pub mod bundle;
 pub mod constants;
+mod cri;
 mod defaults;
 mod duration;
 mod error;
@@ -19,6 +20,7 @@ mod v1beta4;
 mod validate;
 mod yaml;
 
+pub use cri::ContainerRuntime;
 pub use defaults::HostFacts;
 pub use duration::Duration;
 pub use error::{ConfigError, FieldError};

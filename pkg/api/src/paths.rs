@@ -129,11 +129,12 @@ impl Paths {
     }
 
     /// Folders inside the node that are bind mounts of [`Paths::node`].
-    pub const PERSISTENT: [&'static str; 9] = [
+    pub const PERSISTENT: [&'static str; 10] = [
         constants::KUBERNETES_DIR,
         constants::ETCD_DATA_DIR,
         constants::KUBELET_DIR,
         constants::CONTAINERD_DIR,
+        constants::CRIO_DIR,
         constants::CNI_STATE_DIR,
         constants::CNI_CONF_DIR,
         constants::CNI_BIN_DIR,

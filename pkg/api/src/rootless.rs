@@ -29,7 +29,7 @@ pub struct RootlessConfiguration {
     pub more_endpoints: Vec<String>,
     /// Whether pods get cgroups.
     pub cgroups: CgroupSelection,
-    /// containerd's snapshotter.
+    /// How layers of images are put together.
     pub snapshotter: Snapshotter,
     /// What makes containers.
     pub oci_runtime: OciRuntime,
@@ -64,7 +64,7 @@ pub enum CgroupMode {
     None,
 }
 
-/// containerd's snapshotter.
+/// How layers of images are put together: containerd's snapshotter, or what is like it in CRI-O.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Snapshotter {

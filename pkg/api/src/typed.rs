@@ -3,7 +3,7 @@
 //! These never fail after [`Config::set_defaults`] and [`Config::validate`]; on anything else they may panic.
 
 use crate::names::host_port;
-use crate::{ApiEndpoint, Config, NodeRegistrationOptions, ServiceNetwork, Timeouts, constants};
+use crate::{ApiEndpoint, Config, ContainerRuntime, NodeRegistrationOptions, ServiceNetwork, Timeouts, constants};
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 
@@ -57,6 +57,11 @@ impl Config {
     /// How this node registers: as it joins, or as the first one.
     pub fn node_registration(&self) -> &NodeRegistrationOptions {
         self.join.as_ref().map_or(&self.init.node_registration, |join| &join.node_registration)
+    }
+
+    /// What the kubelet of this node asks for containers.
+    pub fn container_runtime(&self) -> ContainerRuntime {
+        ContainerRuntime::of_socket(&self.node_registration().cri_socket).expect(CHECKED)
     }
 
     /// This node's name.

@@ -92,6 +92,9 @@ pub struct NodeRegistrationOptions {
     /// Node name; the host's name in lower case when empty.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
+    /// Socket of the container runtime, which names it: containerd's when empty, or CRI-O's.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub cri_socket: String,
     /// Taints; `None` is the role's default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub taints: Option<Vec<Taint>>,

@@ -6,10 +6,9 @@
 use crate::file_watch;
 use serde_json::{Value, json};
 use std::env;
-use std::ffi::OsStr;
 use std::io::Read as _;
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 use usernetes_api::constants::FLANNEL_SUBNET_FILE;
@@ -32,12 +31,13 @@ pub struct CniError {
     document: Value,
 }
 
-/// Handles one call; does not come back unless it failed, since flannel's plugin takes over the process.
-pub fn run() -> Result<std::convert::Infallible, CniError> {
+/// Handles one call of `program` (`argv[0]`); does not come back unless it failed, since flannel's plugin takes over the process.
+pub fn run(program: &Path) -> Result<std::convert::Infallible, CniError> {
     if env::var_os("CNI_COMMAND").is_some_and(|command| command == "ADD") {
         wait_for_flannel(Path::new(FLANNEL_SUBNET_FILE), LIMIT).map_err(CniError::with_version)?;
     }
-    let plugin = plugin(env::var_os("CNI_PATH").as_deref());
+    // Not by CNI_PATH, which holds no path when CRI-O asks for the plugin's versions.
+    let plugin = program.with_file_name("flannel");
     // Standard input is still unread, the environment unchanged: all of the call is flannel's.
     let error = Command::new(&plugin).exec();
     Err(CniError::new(OWN_CODE, &format!("cannot execute {}", plugin.display()), &error.to_string()).with_version())
@@ -53,13 +53,6 @@ fn wait_for_flannel(file: &Path, limit: Duration) -> Result<(), CniError> {
         )),
         Err(error) => Err(CniError::new(OWN_CODE, &format!("cannot watch for {}", file.display()), &error.to_string())),
     }
-}
-
-/// flannel's plugin in the first folder of `CNI_PATH` that has it.
-fn plugin(path: Option<&OsStr>) -> PathBuf {
-    let folders = env::split_paths(path.unwrap_or_default()).collect::<Vec<_>>();
-    let plugins = folders.iter().map(|folder| folder.join("flannel"));
-    plugins.clone().find(|plugin| plugin.exists()).or(plugins.clone().next_back()).unwrap_or("flannel".into())
 }
 
 impl CniError {
@@ -87,15 +80,5 @@ mod tests {
     fn the_error_names_the_file_and_where_to_look() {
         let error = wait_for_flannel(Path::new("/nowhere/subnet.env"), Duration::ZERO).expect_err("not there");
         insta::assert_snapshot!(error, @r#"{"cniVersion":"0.3.1","code":11,"msg":"flanneld has not written /nowhere/subnet.env within 0 s","details":"see the pods of namespace kube-flannel and their logs"}"#);
-    }
-
-    #[test]
-    fn finds_the_plugin_on_the_path() {
-        let folder = tempfile::tempdir().expect("a folder");
-        std::fs::write(folder.path().join("flannel"), "").expect("written");
-        let path = env::join_paths([Path::new("/nowhere"), folder.path(), Path::new("/else")]).expect("a path");
-        assert_eq!(plugin(Some(&path)), folder.path().join("flannel"));
-        assert_eq!(plugin(Some(OsStr::new("/nowhere"))), Path::new("/nowhere/flannel"));
-        assert_eq!(plugin(None), Path::new("flannel"));
     }
 }

@@ -1,5 +1,6 @@
-//! Puts the image archives of the bundle into containerd, as soon as it answers; each archive once.
+//! Puts the image archives of the bundle into the runtime's store, as soon as it answers; each archive once.
 
+use crate::cri::{Cri, CrioPrograms};
 use crate::plan::{ImageArchive, NodePlan, Role};
 use crate::supervise::{ImagesStatus, NodeStatus};
 use crate::{ComponentName, logs, supervise};
@@ -9,20 +10,20 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use usernetes_api::constants::{CONTAINERD_DIR, CONTAINERD_SOCKET};
+use usernetes_api::constants::CONTAINERD_SOCKET;
 use usernetes_host::{Reaper, fs, process::Exit};
 
-/// containerd may be killed in the middle of an import.
+/// The runtime may be killed in the middle of an import.
 const ATTEMPTS: u32 = 4;
 
-/// An empty file of this name says that the archive is in containerd; beside its store, so that both go together.
+/// An empty file of this name says that the archive is in the store; below it, so that both go together.
 pub(crate) fn marker(root: &Path, image: &ImageArchive) -> PathBuf {
     root.join("imported").join(&image.sha256)
 }
 
 /// Imports everything that is not marked; the status tells how far it is.
 pub(crate) async fn import(plan: Arc<NodePlan>, reaper: Reaper, status: watch::Sender<NodeStatus>) {
-    let root = Path::new(CONTAINERD_DIR);
+    let root = Path::new(plan.cri.store());
     let (done, missing): (Vec<_>, Vec<_>) = plan.images.iter().cloned().partition(|i| marker(root, i).exists());
     let total = plan.images.len();
     let early = missing.iter().filter(|image| image.early).count();
@@ -67,25 +68,50 @@ async fn import_one(
     let mut failure = String::new();
     for attempt in 0..ATTEMPTS {
         tokio::time::sleep(Duration::from_millis(500) * attempt).await;
-        supervise::ready(status, ComponentName::Containerd).await;
-        match ctr(plan, reaper, image).await {
+        supervise::ready(status, plan.cri.component()).await;
+        match hand_over(plan, reaper, image).await {
             Ok(Exit::Code(0)) => {
-                let marked = fs::write(marker(Path::new(CONTAINERD_DIR), image), "", fs::Mode::Public);
+                let marked = fs::write(marker(Path::new(plan.cri.store()), image), "", fs::Mode::Public);
                 return marked.map_err(|e| e.to_string());
             }
-            Ok(exit) => failure = format!("ctr images import: {exit}"),
-            Err(error) => failure = format!("cannot start ctr: {error}"),
+            Ok(exit) => failure = format!("{}: {exit}", importer(plan)),
+            Err(error) => failure = format!("cannot start {}: {error}", importer(plan)),
         }
     }
     Err(failure)
 }
 
-async fn ctr(plan: &NodePlan, reaper: &Reaper, image: &ImageArchive) -> std::io::Result<Exit> {
+/// The program that knows the store.
+fn importer(plan: &NodePlan) -> &'static str {
+    match plan.cri {
+        Cri::Containerd => "ctr",
+        Cri::CriO(_) => "skopeo",
+    }
+}
+
+async fn hand_over(plan: &NodePlan, reaper: &Reaper, image: &ImageArchive) -> std::io::Result<Exit> {
     let log = logs::open(&plan.logs.join("images.log"))?;
+    let mut command = match &plan.cri {
+        Cri::Containerd => ctr(plan, image),
+        Cri::CriO(programs) => skopeo(programs, image),
+    };
+    command.env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+    Ok(reaper.spawn(&mut command)?.wait().await)
+}
+
+fn ctr(plan: &NodePlan, image: &ImageArchive) -> Command {
     let mut command = Command::new(plan.bin("ctr"));
     command.args(["--address", CONTAINERD_SOCKET, "--namespace", "k8s.io", "images", "import"]);
     // Pinned: no garbage collection takes what no registry gives back.
     command.args(["--label", "io.cri-containerd.pinned=pinned"]).arg(&image.path);
-    command.env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-    Ok(reaper.spawn(&mut command)?.wait().await)
+    command
+}
+
+/// Its images are pinned by CRI-O's configuration.
+fn skopeo(programs: &CrioPrograms, image: &ImageArchive) -> Command {
+    let from = format!("docker-archive:{}", image.path.display());
+    let words = programs.copy_command(&from, &image.reference);
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]);
+    command
 }

@@ -8,6 +8,7 @@ pub mod checks;
 pub mod cni_front;
 pub mod component;
 pub mod config;
+pub mod cri;
 mod file_watch;
 pub mod image_store;
 pub mod images;
@@ -19,6 +20,7 @@ pub mod probe;
 pub mod supervise;
 
 pub use component::{Component, ComponentName, components};
+pub use cri::{Cri, CrioPrograms};
 pub use file_watch::appears;
 pub use plan::{Decisions, ImageArchive, NodePlan, PlanError, Role};
 pub use prepare::{PrepareError, prepare};

@@ -3,6 +3,7 @@
 //! It is made once, on the host; the child reads it as JSON and asks nothing else. A copy lies in the state
 //! folder, so that `status` and `start` see what the node was built from.
 
+use crate::cri::Cri;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use serde_yaml::Mapping;
@@ -19,7 +20,7 @@ use usernetes_host::fs::{self, FsError, Mode};
 pub enum Role {
     /// etcd and the control plane run here.
     ControlPlane,
-    /// Only containerd and the kubelet.
+    /// Only the container runtime and the kubelet.
     Worker,
 }
 
@@ -32,6 +33,8 @@ pub struct Decisions {
     pub snapshotter: Snapshotter,
     /// What the runtime calls for each container: runc or crun.
     pub oci_runtime: PathBuf,
+    /// What runs pods.
+    pub cri: Cri,
     /// Whether there are ids for all pods that may want their own user namespace.
     pub user_namespaces: bool,
     /// `ca.key` is not on this host: the controller manager signs nothing.
@@ -44,7 +47,7 @@ pub struct Decisions {
     pub proxy_env: Vec<EnvVar>,
 }
 
-/// An image archive of the bundle that is put into containerd at start.
+/// An image archive of the bundle that is put into the runtime's store at start.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ImageArchive {
@@ -94,11 +97,14 @@ pub struct NodePlan {
     pub dns_domain: String,
     /// Whether pods get cgroups.
     pub cgroups: CgroupMode,
-    /// containerd's snapshotter.
+    /// How the runtime puts layers of images together.
     pub snapshotter: Snapshotter,
     /// What the runtime calls for each container: runc or crun.
     #[serde(default)]
     pub oci_runtime: PathBuf,
+    /// What runs pods.
+    #[serde(default)]
+    pub cri: Cri,
     /// Whether there are ids for all pods that may want their own user namespace.
     #[serde(default)]
     pub user_namespaces: bool,
@@ -125,7 +131,7 @@ pub struct NodePlan {
     pub sandbox_image: String,
     /// Image archives of the bundle.
     pub images: Vec<ImageArchive>,
-    /// A worker whose early images are not all in containerd: its Node carries [`constants::IMAGES_LABEL`] until they are,
+    /// A worker whose early images are not all in the runtime's store: its Node carries [`constants::IMAGES_LABEL`] until they are,
     /// or pods that come before them would try a registry.
     pub importing: bool,
     /// Variables of every component.
@@ -190,7 +196,7 @@ impl NodePlan {
         let pause = manifest.image("pause");
         let pause = pause.ok_or_else(|| PlanError::NoImage { bundle: bundle.to_owned(), image: "pause" })?;
         let images = archives(bundle, manifest);
-        let store = paths.node(constants::CONTAINERD_DIR);
+        let store = paths.node(decisions.cri.store());
         let is_missing = |image: &ImageArchive| image.early && !crate::images::marker(&store, image).exists();
         Ok(Self {
             role,
@@ -205,6 +211,7 @@ impl NodePlan {
             cgroups: decisions.cgroups,
             snapshotter: decisions.snapshotter,
             oci_runtime: decisions.oci_runtime,
+            cri: decisions.cri,
             user_namespaces: decisions.user_namespaces,
             external_ca: decisions.external_ca,
             open_files: decisions.open_files,
@@ -234,6 +241,11 @@ impl NodePlan {
         fs::write(Self::path(paths), json, Mode::Secret)
     }
 
+    /// The plan that was kept; `None` if there is none, or one of another version.
+    pub fn load(paths: &Paths) -> Result<Option<Self>, FsError> {
+        Ok(fs::read_if_exists(Self::path(paths))?.and_then(|text| serde_json::from_str(&text).ok()))
+    }
+
     /// Where the plan lies.
     pub fn path(paths: &Paths) -> PathBuf {
         paths.state().join("plan.json")
@@ -242,6 +254,11 @@ impl NodePlan {
     /// A program of the bundle.
     pub fn bin(&self, name: &str) -> PathBuf {
         self.bundle.join("bin").join(name)
+    }
+
+    /// What CRI-O calls the way in which layers are put together.
+    pub fn crio_storage_driver(&self) -> &'static str {
+        crate::config::crio_storage_driver(self.snapshotter)
     }
 
     /// Whether the user gave a component this flag.

@@ -1,5 +1,6 @@
 //! Writes a node's files below its state folder, before the node is started; again and again with the same result.
 
+use crate::cri::{self, Cri};
 use crate::{NodePlan, cni_front, config, oci_runtime};
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
@@ -107,8 +108,18 @@ fn link_plugins(plan: &NodePlan, paths: &Paths) -> Result<(), PrepareError> {
 
 fn write_configuration(plan: &NodePlan, paths: &Paths) -> Result<(), FsError> {
     fs::write(paths.node(config::KUBELET_FILE), config::kubelet_file(plan), Mode::Public)?;
-    fs::write(paths.node(config::CONTAINERD_FILE), config::containerd(plan), Mode::Public)?;
+    match plan.cri {
+        Cri::Containerd => fs::write(paths.node(config::CONTAINERD_FILE), config::containerd(plan), Mode::Public)?,
+        Cri::CriO(_) => write_crio(plan, paths)?,
+    }
     fs::write(paths.node(config::CNI_FILE), config::cni(), Mode::Public)
+}
+
+fn write_crio(plan: &NodePlan, paths: &Paths) -> Result<(), FsError> {
+    fs::create_dir(paths.node(cri::CRIO_TMP_DIR))?;
+    fs::write(paths.node(config::CRIO_POLICY_FILE), config::crio_policy(), Mode::Public)?;
+    fs::write(paths.node(config::CRIO_STORAGE_FILE), config::crio_storage(plan), Mode::Public)?;
+    fs::write(paths.node(config::CRIO_FILE), config::crio(plan), Mode::Public)
 }
 
 /// Makes a symbolic link in one step, in the place of whatever file is there.

@@ -18,6 +18,8 @@ pub enum Need {
     Program,
     /// A bundle.
     Bundle,
+    /// CRI-O, with what it needs of the machine.
+    Crio,
     /// A command of the program that exists by now.
     Command(&'static str),
 }
@@ -30,6 +32,7 @@ impl Need {
             Self::Guests => guests(),
             Self::Program => product::program().map(drop),
             Self::Bundle => product::bundle().map(drop),
+            Self::Crio => crio(),
             Self::Command(name) => command(name),
         }
     }
@@ -52,6 +55,15 @@ fn guests() -> Result<()> {
         ensure!(known, "{program} is not installed: apt-get install openssh-client util-linux");
     }
     guest::images().map(drop)
+}
+
+fn crio() -> Result<()> {
+    product::crio()?;
+    for program in ["conmon", "skopeo"] {
+        let known = crate::run::PATH.split(':').any(|dir| Path::new(dir).join(program).is_file());
+        ensure!(known, "{program} is not installed: apt-get install conmon skopeo");
+    }
+    Ok(())
 }
 
 /// `help COMMAND` fails with the code of a usage error when there is no such command.

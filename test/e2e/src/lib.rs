@@ -27,6 +27,7 @@ pub use capability::Need;
 pub use guest::Guest;
 pub use host::Host;
 pub use processes::Process;
+pub use product::crio;
 pub use program::{keep, program};
 pub use rig::Rig;
 pub use run::{At, Run};

@@ -48,6 +48,17 @@ pub(crate) fn bundle() -> Result<PathBuf> {
     Ok(path)
 }
 
+/// The folder of CRI-O: `U7S_CRIO`, else what `hack/crio` made last.
+pub fn crio() -> Result<PathBuf> {
+    let given = env::var_os("U7S_CRIO").map(PathBuf::from);
+    let built = env::var_os("HOME").map(|home| Path::new(&home).join(".cache/usernetes-dev/crio/current"));
+    let path = given.or(built).context("neither U7S_CRIO nor HOME is set")?;
+    for program in ["crio", "pinns"] {
+        ensure!(path.join(program).is_file(), "no {program} in {}: hack/crio", path.display());
+    }
+    Ok(path)
+}
+
 /// Hosts see the folder through a mount, so only what is in it counts, not the folders above it.
 fn readable(dir: &Path) -> Result<()> {
     for entry in fs::read_dir(dir)? {

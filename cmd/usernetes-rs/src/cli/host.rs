@@ -34,9 +34,12 @@ pub(crate) struct HostArgs {
     /// Whether pods get cgroups [default: auto]
     #[arg(long, value_name = "MODE", value_parser = word::<CgroupSelection>)]
     pub(crate) cgroups: Option<CgroupSelection>,
-    /// containerd's snapshotter [default: auto]
+    /// How layers of images are put together [default: auto]
     #[arg(long, value_name = "NAME", value_parser = word::<Snapshotter>)]
     pub(crate) snapshotter: Option<Snapshotter>,
+    /// Socket of the container runtime: containerd's, or unix:///run/crio/crio.sock for the host's CRI-O
+    #[arg(long, value_name = "SOCKET")]
+    pub(crate) cri_socket: Option<String>,
     /// What makes containers: the bundle's runc or the host's crun [default: runc]
     #[arg(long, value_name = "NAME", value_parser = word::<OciRuntime>)]
     pub(crate) oci_runtime: Option<OciRuntime>,
@@ -69,6 +72,9 @@ impl HostArgs {
         if let Some(name) = &self.node_name {
             registration.name.clone_from(name);
         }
+        if let Some(socket) = &self.cri_socket {
+            registration.cri_socket.clone_from(socket);
+        }
         registration.ignore_preflight_errors.extend(self.ignore_preflight_errors.iter().cloned());
     }
 
@@ -83,6 +89,7 @@ impl HostArgs {
             vxlan_port,
             cgroups,
             snapshotter,
+            cri_socket,
             oci_runtime,
             ..
         } = self;
@@ -94,6 +101,7 @@ impl HostArgs {
             && vxlan_port.is_none()
             && cgroups.is_none()
             && snapshotter.is_none()
+            && cri_socket.is_none()
             && oci_runtime.is_none()
     }
 }

@@ -1,4 +1,7 @@
-//! `images`: what containerd of this host's node has, and what it is given. Works without any registry.
+//! `images`: what the runtime of this host's node has, and what it is given. Works without any registry.
+
+mod containerd;
+mod crio;
 
 use super::certs::columns;
 use crate::daemon;
@@ -9,13 +12,13 @@ use anyhow::{Context as _, Result};
 use clap::Subcommand;
 use serde_json::json;
 use std::ffi::OsString;
-use std::io::{IsTerminal as _, Read as _};
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
-use std::thread;
 use std::time::Instant;
 use usernetes_node::bundle::Bundle;
 use usernetes_node::image_store::{self as store, ImageError, Sent, Source, StoredImage};
+use usernetes_node::{Cri, NodePlan};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ImagesCommand {
@@ -89,6 +92,7 @@ fn show(session: &Session, images: &[StoredImage]) {
 /// The running node of this host.
 struct Node<'a> {
     session: &'a Session,
+    plan: NodePlan,
     bundle: Bundle,
     child: i32,
 }
@@ -96,8 +100,9 @@ struct Node<'a> {
 impl<'a> Node<'a> {
     fn find(session: &'a Session) -> Result<Self> {
         let child = daemon::process::connect(session)?.info()?.child_pid;
+        let plan = NodePlan::load(&session.paths)?.context("the running node has left no plan")?;
         let bundle = find_bundle(session, &session.config()?)?;
-        Ok(Self { session, bundle, child })
+        Ok(Self { session, plan, bundle, child })
     }
 
     fn command(&self, words: Vec<OsString>) -> Command {
@@ -107,31 +112,14 @@ impl<'a> Node<'a> {
     }
 
     fn import(&self, source: &Source, base_name: Option<&str>) -> Result<()> {
-        let printer = &self.session.printer;
         let started = Instant::now();
-        let bar = printer.bytes(&source.path().display().to_string(), source.size().unwrap_or_default());
-        let mut command = self.command(store::import_command(&self.bundle, base_name));
-        let mut ctr = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().context("cannot enter the node")?;
-        let to = ctr.stdin.take().expect("piped");
-        let mut complaints = ctr.stderr.take().expect("piped");
-        let complaints = thread::spawn(move || {
-            let mut text = String::new();
-            complaints.read_to_string(&mut text).map(|_| text)
-        });
-        let moved = bar.clone();
-        let sent = source.send(base_name, to, move |bytes| moved.set_position(bytes));
-        if sent.is_err() {
-            // It has an unfinished archive; what it got so far is garbage to containerd.
-            ctr.kill()?;
-        }
-        let status = ctr.wait()?;
+        let bar = self.session.printer.bytes(&source.path().display().to_string(), source.size().unwrap_or_default());
+        let sent = match &self.plan.cri {
+            Cri::Containerd => containerd::import(self, source, base_name, &bar),
+            Cri::CriO(programs) => crio::import(self, programs, source, base_name, &bar),
+        };
         bar.finish_and_clear();
-        let sent = sent.map_err(hinted)?;
-        if !status.success() {
-            let text = complaints.join().ok().and_then(Result::ok).unwrap_or_default();
-            return Err(failed(&format!("containerd does not take {}", source.path().display()), &text));
-        }
-        self.imported(source, &sent, started.elapsed().as_secs_f64())
+        self.imported(source, &sent?, started.elapsed().as_secs_f64())
     }
 
     /// Says what came of it; an image that is not in the store afterwards was not imported.
@@ -152,31 +140,41 @@ impl<'a> Node<'a> {
     }
 
     fn list(&self) -> Result<Vec<StoredImage>> {
-        let output = self.command(store::list_command(&self.bundle)).output().context("cannot enter the node")?;
-        if !output.status.success() {
-            return Err(failed("cannot list images", &String::from_utf8_lossy(&output.stderr)));
+        match self.plan.cri {
+            Cri::Containerd => containerd::list(self),
+            Cri::CriO(_) => crio::list(self),
         }
-        Ok(store::parse_list(&String::from_utf8_lossy(&output.stdout)))
     }
 
     fn pull(&self, name: &str) -> Result<()> {
         let printer = &self.session.printer;
         printer.note(&format!("pulling {name}"));
-        let output = self.command(store::pull_command(&self.bundle, name)).output().context("cannot enter the node")?;
-        if !output.status.success() {
-            return Err(failed(&format!("cannot pull {name}"), &String::from_utf8_lossy(&output.stderr)));
-        }
+        let words = match &self.plan.cri {
+            Cri::Containerd => store::pull_command(&self.bundle, name),
+            Cri::CriO(programs) => programs.copy_command(&format!("docker://{name}"), name),
+        };
+        self.done(words, &format!("cannot pull {name}"))?;
         let image = self.list()?.into_iter().find(|image| image.name == name);
         let digest = image.map(|image| image.digest).unwrap_or_default();
         printer.result(&format!("{name}  {digest}"));
         printer.object(&json!({ "name": name, "digest": digest }));
         Ok(())
     }
-}
 
-/// What `ctr` says last is what matters.
-fn failed(message: &str, said: &str) -> anyhow::Error {
-    let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("ctr ended without a word");
-    let reason = last.trim_start_matches("ctr: ").to_owned();
-    Hinted::new(message, "usernetes-rs logs containerd shows more").because(anyhow::anyhow!(reason))
+    /// What a command inside the node, which must succeed, writes.
+    fn done(&self, words: Vec<OsString>, otherwise: &str) -> Result<String> {
+        let output = self.command(words).output().context("cannot enter the node")?;
+        if !output.status.success() {
+            return Err(self.failed(otherwise, &String::from_utf8_lossy(&output.stderr)));
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// What a program says last is what matters.
+    fn failed(&self, message: &str, said: &str) -> anyhow::Error {
+        let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it ended without a word");
+        let reason = last.trim_start_matches("ctr: ").to_owned();
+        let hint = format!("usernetes-rs{} logs {} shows more", self.session.cluster_flag(), self.plan.cri.component());
+        Hinted::new(message, hint).because(anyhow::anyhow!(reason))
+    }
 }

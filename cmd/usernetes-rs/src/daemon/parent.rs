@@ -17,7 +17,7 @@ use usernetes_api::{CgroupMode, CgroupSelection, Config, EnvVar, OciRuntime, Sna
 use usernetes_host::env;
 use usernetes_host::process::lead_session;
 use usernetes_node::bundle::Check;
-use usernetes_node::{Decisions, NodePlan};
+use usernetes_node::{Cri, Decisions, NodePlan};
 use usernetes_rootless::{Event, SubIds};
 
 /// Microseconds from now that systemd waits for the start to end, told every few seconds.
@@ -83,11 +83,15 @@ fn plan(session: &Session, config: &Config) -> Result<NodePlan> {
     let paths = &session.paths;
     let bundle = find_bundle(session, config)?;
     bundle.verify(&paths.bundles(), Check::Changed, &|_| {})?;
+    let cri =
+        Cri::find(config.container_runtime()).map_err(|missing| Hinted::new(missing.to_string(), missing.cure()))?;
     let decisions = Decisions {
         cgroups: cgroup_mode(config)?,
         snapshotter: snapshotter(session, config),
         oci_runtime: oci_runtime(config, bundle.dir())?,
-        user_namespaces: PodIds::new(&SubIds::current()?, config).suffice(),
+        // Such pods were tried with containerd only.
+        user_namespaces: cri == Cri::Containerd && PodIds::new(&SubIds::current()?, config).suffice(),
+        cri,
         external_ca: !paths.node(usernetes_api::constants::PKI_DIR).join("ca.key").exists(),
         open_files: env::open_files_limit(),
         first_free_port: env::first_free_port(),

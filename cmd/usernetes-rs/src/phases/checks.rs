@@ -9,8 +9,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use usernetes_api::{CgroupSelection, Config, OciRuntime, Protocol, constants};
 use usernetes_host::systemd::UserManager;
 use usernetes_host::{Finding, Level, checks as host};
-use usernetes_node::Role;
 use usernetes_node::bundle::{Skew, skew};
+use usernetes_node::{Cri, Role};
 use usernetes_rootless::SubIds;
 
 /// All checks, with those that the configuration ignores turned into warnings.
@@ -21,6 +21,7 @@ pub(crate) fn all(session: &Session, config: &Config) -> Vec<Finding> {
     if config.rootless.oci_runtime == OciRuntime::Crun {
         findings.push(usernetes_node::checks::crun());
     }
+    findings.extend(crio(config));
     findings.extend(usernetes_node::checks::run(role, config.node_name(), &session.paths));
     findings.push(host::state_dir(&session.paths.state()));
     let manager = daemon::process::manager(&session.paths);
@@ -50,6 +51,16 @@ pub(crate) fn all(session: &Session, config: &Config) -> Vec<Finding> {
 fn pod_ids(config: &Config) -> Option<Finding> {
     let ids = SubIds::current().ok()?;
     Some(PodIds::new(&ids, config).finding(&ids))
+}
+
+/// Nothing to say to who wants containerd.
+fn crio(config: &Config) -> Option<Finding> {
+    const CHECK: &str = "Crio";
+    match Cri::find(config.container_runtime()) {
+        Ok(Cri::Containerd) => None,
+        Ok(Cri::CriO(_)) => Some(Finding::passed(CHECK)),
+        Err(missing) => Some(Finding::error(CHECK, missing.to_string(), missing.cure())),
+    }
 }
 
 /// Nothing to say to who wants none; an error for who wants nothing else.

@@ -7,7 +7,10 @@ mod cluster;
 mod join;
 mod rootless;
 
-use crate::{BootstrapTokenSpec, Config, ConfigError, Duration, FieldError, NodeRegistrationOptions, Timeouts, names};
+use crate::{
+    BootstrapTokenSpec, Config, ConfigError, ContainerRuntime, Duration, FieldError, NodeRegistrationOptions, Timeouts,
+    constants, names,
+};
 
 impl Config {
     /// All mistakes of a configuration whose defaults are set.
@@ -55,6 +58,14 @@ fn node_registration(errors: &mut Errors, node: &NodeRegistrationOptions) {
     let name = &node.name;
     errors.require(names::is_subdomain(name) && name.len() <= 63, "nodeRegistration.name", || {
         format!("{name:?} is not a node name: up to 63 of a-z, 0-9, '-' and '.', letters or digits at both ends; --node-name sets it")
+    });
+    errors.require(ContainerRuntime::of_socket(&node.cri_socket).is_some(), "nodeRegistration.criSocket", || {
+        format!(
+            "{:?} is no socket of a runtime that can be started here: unix://{} is containerd's, unix://{} CRI-O's",
+            node.cri_socket,
+            constants::CONTAINERD_SOCKET,
+            constants::CRIO_SOCKET
+        )
     });
     for (n, taint) in node.taints.iter().flatten().enumerate() {
         let field = format!("nodeRegistration.taints[{n}]");

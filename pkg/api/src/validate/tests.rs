@@ -137,6 +137,7 @@ nodeRegistration.taints[0].key: "" is not a label key such as example.com/name
 nodeRegistration.taints[0].effect: "NoSchedules" is not one of NoSchedule, PreferNoSchedule, NoExecute
 nodeRegistration.kubeletExtraArgs[0].name: "v=1" is not the name of a flag without its dashes
 "#);
+    assert_snapshot!(init("nodeRegistration: {criSocket: 'unix:///run/cri-dockerd.sock'}"), @r#"nodeRegistration.criSocket: "unix:///run/cri-dockerd.sock" is no socket of a runtime that can be started here: unix:///run/containerd/containerd.sock is containerd's, unix:///run/crio/crio.sock CRI-O's"#);
     assert_snapshot!(init("bootstrapTokens: [{token: abcdef.tooshort, ttl: 1h, expires: '2030-01-01T00:00:00Z', usages: [signing, x], groups: [a]}]\ntimeouts: {discovery: 0s}"), @r#"
 timeouts.discovery: must be longer than 0s
 bootstrapTokens[0].token: is not a bootstrap token: 6 of a-z0-9, a dot, 16 of a-z0-9

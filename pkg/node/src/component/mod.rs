@@ -24,6 +24,8 @@ pub enum ComponentName {
     KubeApiserver,
     /// containerd.
     Containerd,
+    /// CRI-O, in the place of containerd.
+    Crio,
     /// kubelet.
     Kubelet,
     /// kube-controller-manager.
@@ -76,7 +78,7 @@ pub struct Component {
 
 /// The components of a node, in start order.
 pub fn components(plan: &NodePlan) -> Vec<Component> {
-    let worker = [worker::containerd(plan), worker::kubelet(plan)];
+    let worker = [worker::runtime(plan), worker::kubelet(plan)];
     match plan.role {
         Role::Worker => worker.into(),
         Role::ControlPlane => [control_plane::etcd(plan), control_plane::api_server(plan)]
@@ -94,10 +96,11 @@ fn pki(file: &str) -> String {
 
 impl ComponentName {
     /// All of them, in start order.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Etcd,
         Self::KubeApiserver,
         Self::Containerd,
+        Self::Crio,
         Self::Kubelet,
         Self::KubeControllerManager,
         Self::KubeScheduler,
@@ -109,6 +112,7 @@ impl ComponentName {
             Self::Etcd => "etcd",
             Self::KubeApiserver => "kube-apiserver",
             Self::Containerd => "containerd",
+            Self::Crio => "crio",
             Self::Kubelet => "kubelet",
             Self::KubeControllerManager => "kube-controller-manager",
             Self::KubeScheduler => "kube-scheduler",

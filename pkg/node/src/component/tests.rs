@@ -1,4 +1,6 @@
 use super::*;
+use crate::cri::Cri;
+use crate::cri::tests::programs;
 use crate::plan::Extra;
 use crate::plan::tests::{control_plane, worker};
 use std::fmt::Write as _;
@@ -25,6 +27,40 @@ fn control_plane_node() {
 fn worker_node() {
     let taints = vec![Taint { key: "gpu".into(), value: "yes".into(), effect: "NoSchedule".into() }];
     insta::assert_snapshot!(render(&NodePlan { taints, ..worker() }));
+}
+
+#[test]
+fn crio_takes_the_place_of_containerd() {
+    let plan = NodePlan { cri: Cri::CriO(programs()), ..worker() };
+    let components = components(&plan);
+    assert_eq!(components[0].name, ComponentName::Crio);
+    insta::assert_snapshot!(format!("{:#?}", components[0]), @r#"
+    Component {
+        name: Crio,
+        argv: [
+            "/usr/bin/crio",
+            "--config=/var/lib/containers/crio.conf",
+            "--config-dir=",
+        ],
+        env: {
+            "CONTAINERS_STORAGE_CONF": "/var/lib/containers/storage.conf",
+            "HOME": "/var/lib/containers",
+            "PATH": "/bundle/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "TMPDIR": "/run",
+            "_CRIO_ROOTLESS": "1",
+        },
+        ready: Unix(
+            "/run/crio/crio.sock",
+        ),
+        live: None,
+        after: [
+            File(
+                "/var/lib/containers/crio.conf",
+            ),
+        ],
+    }
+    "#);
+    assert!(components[1].after.contains(&Condition::Ready(ComponentName::Crio)));
 }
 
 fn with(name: ComponentName, args: &[(&str, &str)]) -> Vec<String> {

@@ -1,14 +1,41 @@
-//! containerd and the kubelet: what every node runs.
+//! The container runtime and the kubelet: what every node runs.
 
-use super::ComponentName::{Containerd, Kubelet};
+use super::ComponentName::{Containerd, Crio, Kubelet};
 use super::flags::{argv, env};
 use super::{Component, Condition};
+use crate::cri::{self, Cri, CrioPrograms};
 use crate::probe::Probe;
 use crate::{NodePlan, Role, config};
 use std::net::{Ipv4Addr, SocketAddr};
 use usernetes_api::{Taint, constants as c};
 
-pub(super) fn containerd(plan: &NodePlan) -> Component {
+pub(super) fn runtime(plan: &NodePlan) -> Component {
+    match &plan.cri {
+        Cri::Containerd => containerd(plan),
+        Cri::CriO(programs) => crio(plan, programs),
+    }
+}
+
+/// Files of the host's administrator for a CRI-O of root are not for this one: it reads no drop-ins.
+fn crio(plan: &NodePlan, programs: &CrioPrograms) -> Component {
+    let mut env = env(plan, Crio);
+    env.insert("_CRIO_ROOTLESS".to_owned(), "1".to_owned());
+    env.extend(cri::storage_env());
+    Component {
+        name: Crio,
+        argv: vec![
+            programs.crio.to_string_lossy().into_owned(),
+            format!("--config={}", config::CRIO_FILE),
+            "--config-dir=".to_owned(),
+        ],
+        env,
+        ready: Probe::Unix(c::CRIO_SOCKET.into()),
+        live: None,
+        after: Condition::files([config::CRIO_FILE.to_owned()]),
+    }
+}
+
+fn containerd(plan: &NodePlan) -> Component {
     Component {
         name: Containerd,
         argv: argv(plan, Containerd, vec![("config", config::CONTAINERD_FILE.to_owned())]),
@@ -29,7 +56,7 @@ pub(super) fn kubelet(plan: &NodePlan) -> Component {
     ];
     let mut credentials = vec![own];
     if plan.role == Role::Worker {
-        // `join` asks for it while containerd starts, and writes it last.
+        // `join` asks for it while the runtime starts, and writes it last.
         credentials.push(format!("{}/pki/kubelet-client-current.pem", c::KUBELET_DIR));
     }
     if !plan.taints.is_empty() {
@@ -43,8 +70,8 @@ pub(super) fn kubelet(plan: &NodePlan) -> Component {
         argv.push(format!("--node-labels={}={}", c::IMAGES_LABEL, c::IMAGES_IMPORTING));
     }
     let mut after = Condition::files(credentials);
-    // It exits when containerd does not answer yet.
-    after.push(Condition::Ready(Containerd));
+    // It exits when the runtime does not answer yet.
+    after.push(Condition::Ready(plan.cri.component()));
     Component { name: Kubelet, argv, env: env(plan, Kubelet), ready: healthy.clone(), live: Some(healthy), after }
 }
 

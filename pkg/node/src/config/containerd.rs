@@ -3,6 +3,7 @@
 //! Version 3 is read by every containerd 2; the socket is not named, since its default is the one we use and its key
 //! moved in version 4.
 
+use crate::image_store::platform;
 use crate::{NodePlan, oci_runtime};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -37,14 +38,6 @@ fn images(plan: &NodePlan) -> Value {
             c::USER_NAMESPACES_CLASS: { "platform": platform(), "snapshotter": snapshotter(MAPPED) },
         },
     })
-}
-
-fn platform() -> String {
-    let architecture = match std::env::consts::ARCH {
-        "aarch64" => "arm64",
-        _ => "amd64",
-    };
-    format!("linux/{architecture}")
 }
 
 /// Pulls and imports unpack into the snapshotter of this service's own configuration.
@@ -103,7 +96,7 @@ fn mapped_handler(plan: &NodePlan) -> Value {
 }
 
 /// runc or crun, or in front of it the link by which our program takes the cgroups out.
-fn oci_program(plan: &NodePlan) -> PathBuf {
+pub(super) fn oci_program(plan: &NodePlan) -> PathBuf {
     match plan.cgroups {
         CgroupMode::Delegated => plan.oci_runtime.clone(),
         CgroupMode::None => beside(plan, oci_runtime::WITHOUT_CGROUPS),

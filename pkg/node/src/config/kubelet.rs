@@ -74,7 +74,7 @@ fn ours(plan: &NodePlan) -> Mapping {
         "authorization": { "mode": "Webhook" },
         "clusterDNS": [plan.services().dns().to_string()],
         "clusterDomain": plan.dns_domain,
-        "containerRuntimeEndpoint": format!("unix://{}", c::CONTAINERD_SOCKET),
+        "containerRuntimeEndpoint": format!("unix://{}", plan.cri.socket()),
         "healthzBindAddress": "127.0.0.1",
         "healthzPort": c::KUBELET_HEALTHZ_PORT,
         "port": plan.kubelet_port,

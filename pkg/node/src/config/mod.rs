@@ -2,18 +2,29 @@
 
 mod cni;
 mod containerd;
+mod crio;
 mod kubelet;
 #[cfg(test)]
 mod tests;
 
 pub use cni::cni;
 pub use containerd::containerd;
+pub(crate) use crio::crio_storage_driver;
+pub use crio::{crio, crio_policy, crio_storage};
 pub use kubelet::{kubelet, kubelet_file, kubelet_of_cluster};
 
 /// Inside the node: the kubelet's configuration, at kubeadm's place.
 pub const KUBELET_FILE: &str = "/var/lib/kubelet/config.yaml";
 /// Inside the node: containerd's configuration, in its root because that one persists.
 pub const CONTAINERD_FILE: &str = "/var/lib/containerd/config.toml";
+/// Inside the node: CRI-O's configuration, beside its storage because that persists.
+pub const CRIO_FILE: &str = "/var/lib/containers/crio.conf";
+/// Inside the node: where CRI-O's storage lies, for whoever opens it.
+pub const CRIO_STORAGE_FILE: &str = "/var/lib/containers/storage.conf";
+/// Inside the node: what CRI-O's storage knows of running containers.
+const CRIO_RUN_DIR: &str = "/run/containers/storage";
+/// Inside the node: which images CRI-O takes; the host's own file, if it has one, is for others.
+pub const CRIO_POLICY_FILE: &str = "/var/lib/containers/policy.json";
 /// Inside the node: the CNI configuration, at flannel's own place.
 pub const CNI_FILE: &str = "/etc/cni/net.d/10-flannel.conflist";
 /// Inside the node: static Pods, which nobody but the user puts there.

@@ -1,5 +1,7 @@
 use super::*;
 use crate::NodePlan;
+use crate::cri::Cri;
+use crate::cri::tests::programs;
 use crate::plan::tests::{control_plane, worker};
 use usernetes_api::CgroupMode;
 use usernetes_api::Snapshotter;
@@ -75,6 +77,25 @@ fn containerd_without_cgroups() {
 fn containerd_with_delegated_cgroups() {
     let plan = NodePlan { cgroups: CgroupMode::Delegated, snapshotter: Snapshotter::Native, ..worker() };
     insta::assert_snapshot!(containerd(&plan));
+}
+
+#[test]
+fn crio_without_cgroups() {
+    let plan = NodePlan { cri: Cri::CriO(programs()), ..control_plane() };
+    insta::assert_snapshot!(crio(&plan));
+    insta::assert_snapshot!(crio_storage(&plan), @r#"
+    [storage]
+    driver = "overlay"
+    graphroot = "/var/lib/containers/storage"
+    runroot = "/run/containers/storage"
+    "#);
+    assert_eq!(kubelet(&plan)["containerRuntimeEndpoint"], "unix:///run/crio/crio.sock");
+}
+
+#[test]
+fn crio_with_delegated_cgroups() {
+    let (cgroups, snapshotter) = (CgroupMode::Delegated, Snapshotter::Native);
+    insta::assert_snapshot!(crio(&NodePlan { cri: Cri::CriO(programs()), cgroups, snapshotter, ..worker() }));
 }
 
 #[test]

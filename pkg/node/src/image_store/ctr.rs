@@ -8,7 +8,7 @@ use usernetes_api::constants::CONTAINERD_SOCKET;
 /// Keeps the kubelet from removing what no registry may give back.
 const PINNED: &str = "io.cri-containerd.pinned=pinned";
 
-/// An image in containerd's store.
+/// An image in the runtime's store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StoredImage {
     /// Its full name.

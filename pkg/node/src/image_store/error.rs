@@ -46,7 +46,7 @@ pub enum ImageError {
     #[error("{0:?} is not the name of an image")]
     Name(String),
     /// Whoever takes the stream does not.
-    #[error("cannot hand {} to containerd", path.display())]
+    #[error("cannot hand {} on", path.display())]
     Send {
         /// The archive.
         path: PathBuf,

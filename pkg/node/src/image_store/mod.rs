@@ -1,10 +1,12 @@
-//! containerd's images as people handle them: archives are read once, from start to end, and their images named.
+//! The runtime's images as people handle them: archives are read once, from start to end, and their images named.
 
+mod crio;
 mod ctr;
 mod error;
 mod names;
 mod send;
 
+pub use crio::crio_images;
 pub use ctr::{StoredImage, import_command, list_command, parse_list, pull_command};
 pub use error::ImageError;
 pub use names::full_name;
@@ -27,6 +29,15 @@ pub enum Source {
 const ENDINGS: [&str; 5] = [".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst"];
 /// What makes a folder, or an archive, an OCI layout.
 const LAYOUT: &str = "oci-layout";
+
+/// What this machine's images are for, as containerd writes it.
+pub(crate) fn platform() -> String {
+    let architecture = match std::env::consts::ARCH {
+        "aarch64" => "arm64",
+        _ => "amd64",
+    };
+    format!("linux/{architecture}")
+}
 
 impl Source {
     /// What `path` names: standard input for `-`, an archive, a layout, or every archive and layout of a folder.

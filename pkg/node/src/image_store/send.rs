@@ -22,6 +22,8 @@ const LONGEST_LIST: u64 = 16 << 20;
 pub struct Sent {
     /// Full names of its images.
     pub images: Vec<String>,
+    /// Whether it is as `docker save` writes it, perhaps with an OCI layout beside; else it is a layout alone.
+    pub saved: bool,
     /// As `sha256sum` of the archive says; of a layout's folder, that of its `index.json`.
     pub sha256: String,
     /// How many bytes were read.
@@ -58,10 +60,10 @@ impl Source {
         let stream = decoded(counted).map_err(damaged)?;
         let mut archive = Archive::new(Tee { from: stream, to, closed: false });
         let lists = Lists::read(&mut archive, path)?;
-        let images = lists.names(path, base_name)?;
+        let (images, saved) = (lists.names(path, base_name)?, lists.saved.is_some());
         io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(damaged)?;
         let (sha, bytes) = &*seen.borrow();
-        Ok(Sent { images, sha256: sha.clone().finish(), bytes: *bytes })
+        Ok(Sent { images, saved, sha256: sha.clone().finish(), bytes: *bytes })
     }
 }
 
@@ -120,7 +122,7 @@ fn pack(path: &Path, base: Option<&str>, to: impl Write, progress: impl Fn(u64))
     let packed = tar.append_dir_all("", path).and_then(|()| tar.into_inner().map(drop));
     let bytes = to.written;
     packed.map_err(|source| ImageError::Send { path: path.to_owned(), source })?;
-    Ok(Sent { images, sha256: digest::of(&index), bytes })
+    Ok(Sent { images, saved: false, sha256: digest::of(&index), bytes })
 }
 
 /// Counts and digests what is read.

@@ -40,6 +40,7 @@ fn decisions() -> Decisions {
         cgroups: CgroupMode::None,
         snapshotter: Snapshotter::Overlayfs,
         oci_runtime: "/bundle/bin/runc".into(),
+        cri: Cri::Containerd,
         user_namespaces: false,
         external_ca: false,
         open_files: 524_288,
@@ -84,6 +85,13 @@ fn survives_json() {
         let json = serde_json::to_string(&plan).expect("JSON");
         assert_eq!(serde_json::from_str::<NodePlan>(&json).expect("the same"), plan);
     }
+}
+
+#[test]
+fn a_plan_from_before_there_was_a_choice_has_containerd() {
+    let mut json = serde_json::to_value(control_plane()).expect("JSON");
+    json.as_object_mut().expect("an object").remove("cri").expect("there");
+    assert_eq!(serde_json::from_value::<NodePlan>(json).expect("a plan").cri, Cri::Containerd);
 }
 
 #[test]

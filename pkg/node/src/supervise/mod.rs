@@ -74,7 +74,7 @@ fn start(
     components.iter().map(one).collect()
 }
 
-/// The kubelet first, or it would start again what is stopped; then the pods, while containerd still notes how they
+/// The kubelet first, or it would start again what is stopped; then the pods, while the runtime still notes how they
 /// ended; then the control plane, etcd after its clients.
 async fn stop(mut running: Vec<Running>) {
     use ComponentName::{Etcd, KubeControllerManager, KubeScheduler, Kubelet};

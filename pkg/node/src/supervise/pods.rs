@@ -1,4 +1,4 @@
-//! Stopping what runs in pods, without the runtime's help: containerd may be the one that is broken.
+//! Stopping what runs in pods, without the runtime's help: it may be the one that is broken.
 
 use nix::sys::signal::Signal;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -10,12 +10,15 @@ use std::time::{Duration, Instant};
 /// Between SIGTERM and SIGKILL.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// What holds a container: containerd's, or CRI-O's.
+const SHIMS: [&str; 2] = ["containerd-shim", "conmon"];
+
 /// Ends all containers, the sandboxes after those that use their network, and the shims after their containers.
 pub(super) async fn stop() {
     let processes = processes();
     // Shims outlive what started them, so they are orphans, and orphans are children of PID 1, which is us.
     let own = std::process::id().cast_signed();
-    let shim = |p: &&Process| p.parent == own && p.name == "containerd-shim";
+    let shim = |p: &&Process| p.parent == own && SHIMS.contains(&p.name.as_str());
     let shims: HashSet<i32> = processes.iter().filter(shim).map(|p| p.pid).collect();
     let (sandboxes, containers): (Vec<_>, Vec<_>) =
         processes.iter().filter(|p| shims.contains(&p.parent)).partition(|p| p.name == "pause");

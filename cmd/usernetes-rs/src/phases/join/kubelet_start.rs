@@ -24,10 +24,10 @@ impl Phase<JoinData> for KubeletStart {
     }
 
     fn short(&self) -> &'static str {
-        "Start containerd and the kubelet in their namespaces, with a certificate from the cluster"
+        "Start the container runtime and the kubelet in their namespaces, with a certificate from the cluster"
     }
 
-    /// The kubelet would ask for its certificate, too, but only after it has started; namespaces and containerd take
+    /// The kubelet would ask for its certificate, too, but only after it has started; namespaces and the runtime take
     /// longer than the signer.
     fn run(&self, data: &mut JoinData, _: &[&'static str]) -> Result<String> {
         if common::has_joined(&data.node.session) {

@@ -3,12 +3,14 @@
 //! The bundle is `$U7S_BUNDLE`, else the one that `hack/bundle` left in the cache. Without one the tests say that they
 //! are skipped; with `U7S_E2E_REQUIRE=1` they fail instead.
 
+mod crio;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use usernetes_api::{CgroupMode, Config, HostFacts, Paths, Snapshotter, Xdg};
 use usernetes_node::bundle::Bundle;
-use usernetes_node::{ComponentName, Decisions, NodePlan, components, config};
+use usernetes_node::{ComponentName, Cri, Decisions, NodePlan, components, config};
 
 fn bundle() -> Option<PathBuf> {
     let named = std::env::var_os("U7S_BUNDLE").map(PathBuf::from);
@@ -34,6 +36,7 @@ fn plans(bundle: &Path) -> [NodePlan; 2] {
             cgroups,
             snapshotter,
             oci_runtime: bundle.dir().join("bin/runc"),
+            cri: Cri::Containerd,
             user_namespaces: true,
             external_ca: false,
             open_files: 524_288,

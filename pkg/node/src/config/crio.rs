@@ -1,0 +1,93 @@
+//! CRI-O's `crio.conf`: keys and tables of crio.conf(5), as far as its defaults are for root or for systemd.
+
+use super::containerd::oci_program;
+use super::{CRIO_POLICY_FILE, CRIO_RUN_DIR};
+use crate::NodePlan;
+use crate::cri::{CRIO_TMP_DIR, Cri};
+use serde_json::{Value, json};
+use usernetes_api::{Snapshotter, constants as c};
+
+/// The text of [`super::CRIO_FILE`].
+pub fn crio(plan: &NodePlan) -> String {
+    let config = json!({
+        "crio": {
+            "root": c::CRIO_STORAGE_DIR,
+            "runroot": CRIO_RUN_DIR,
+            "storage_driver": crio_storage_driver(plan.snapshotter),
+            // The default's folder could be made by root only.
+            "log_dir": c::POD_LOG_DIR,
+            // On /run, so that what the node's last life left is taken for what a reboot left.
+            "version_file": "/run/crio/version",
+            "clean_shutdown_file": format!("{}/clean.shutdown", c::CRIO_DIR),
+            "api": { "listen": c::CRIO_SOCKET },
+            "runtime": runtime(plan),
+            "image": image(plan),
+            "network": { "network_dir": c::CNI_CONF_DIR, "plugin_dirs": [c::CNI_BIN_DIR] },
+            // Plugins of the host would be started as ours.
+            "nri": { "enable_nri": false },
+        },
+    });
+    toml::to_string(&config).expect("no nulls, string keys")
+}
+
+/// The text of [`super::CRIO_STORAGE_FILE`], containers-storage.conf(5): for skopeo, and for CRI-O until it has read its
+/// own file. The host's is for a podman of the host.
+pub fn crio_storage(plan: &NodePlan) -> String {
+    let storage = json!({
+        "driver": crio_storage_driver(plan.snapshotter),
+        "graphroot": c::CRIO_STORAGE_DIR,
+        "runroot": CRIO_RUN_DIR,
+    });
+    toml::to_string(&json!({ "storage": storage })).expect("no nulls, string keys")
+}
+
+/// The text of [`CRIO_POLICY_FILE`]: CRI-O does not start without one. Like containerd, it takes every image.
+pub fn crio_policy() -> String {
+    json!({ "default": [{ "type": "insecureAcceptAnything" }] }).to_string()
+}
+
+/// What CRI-O calls a snapshotter.
+pub(crate) fn crio_storage_driver(snapshotter: Snapshotter) -> &'static str {
+    match snapshotter {
+        Snapshotter::Auto | Snapshotter::Overlayfs | Snapshotter::FuseOverlayfs => "overlay",
+        Snapshotter::Native => "vfs",
+    }
+}
+
+fn runtime(plan: &NodePlan) -> Value {
+    let name = if plan.oci_runtime.ends_with("crun") { "crun" } else { "runc" };
+    let mut runtime = json!({
+        "default_runtime": name,
+        "cgroup_manager": "cgroupfs",
+        // Rootless, CRI-O names no cgroup for a container; runc then makes one beside that of its conmon, so the pod's holds it.
+        "conmon_cgroup": "pod",
+        "conmon_env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
+        // Profiles are root's to load.
+        "apparmor_profile": "unconfined",
+        // Without a pause process CRI-O would make the pod's cgroup itself, which nobody may without delegation.
+        "drop_infra_ctr": false,
+        "irqbalance_config_restore_file": "disable",
+        "enable_criu_support": false,
+        "hooks_dir": [],
+        "runtimes": {
+            name: { "runtime_path": oci_program(plan), "runtime_type": "oci", "runtime_root": format!("/run/{name}") },
+        },
+    });
+    if let Cri::CriO(programs) = &plan.cri {
+        runtime["conmon"] = json!(programs.conmon);
+        runtime["pinns_path"] = json!(programs.pinns);
+    }
+    runtime
+}
+
+fn image(plan: &NodePlan) -> Value {
+    json!({
+        "pause_image": plan.sandbox_image,
+        // No garbage collection takes what no registry gives back.
+        "pinned_images": plan.images.iter().map(|image| &image.reference).collect::<Vec<_>>(),
+        "signature_policy": CRIO_POLICY_FILE,
+        // The default's folder may be root's.
+        "signature_policy_dir": "/run/crio/policies",
+        "big_files_temporary_dir": CRIO_TMP_DIR,
+    })
+}

@@ -1,0 +1,95 @@
+//! CRI-O as the runtime of a host's pods, on a CRI-O that `hack/crio` has built.
+
+mod life;
+mod pods;
+
+use anyhow::{Context as _, Result, ensure};
+use std::process::ExitCode;
+use usernetes_e2e::{Host, Need, Rig, Scenario, Shared, crio, main as suite};
+
+const NEEDS: [Need; 5] = [Need::Hosts, Need::Program, Need::Bundle, Need::Command("init"), Need::Crio];
+const SOCKET: &str = "unix:///run/crio/crio.sock";
+
+fn main() -> ExitCode {
+    let shared = |name, play| Scenario::raised(name, &NEEDS, play);
+    let scenarios = vec![
+        Scenario::own("without_crio_init_tells_the_cure", 1, &NEEDS[..4], without_crio),
+        Scenario::own("joins_beside_containerd", 2, &NEEDS, joins_beside_containerd),
+        Scenario::own("native_copies_layers", 1, &NEEDS, native_copies_layers),
+        shared("the_kubelet_speaks_with_crio", the_kubelet_speaks_with_crio),
+        shared("logs_exec_and_cp", pods::logs_exec_and_cp),
+        shared("names_and_the_outside", pods::names_and_the_outside),
+        shared("host_ports", pods::host_ports),
+        shared("images_come_by_archive", pods::images_come_by_archive),
+        shared("killed_container_restarts", pods::killed_container_restarts),
+        shared("crio_killed", life::crio_killed),
+        shared("stop_and_start", life::stop_and_start),
+        shared("parent_killed", life::parent_killed),
+        shared("reset", life::reset),
+    ];
+    suite("crio", scenarios, Some(Shared { crew: 1.into(), raise }))
+}
+
+fn raise(rig: &Rig) -> Result<()> {
+    install(rig.host())?;
+    rig.host().init(&["--cri-socket", SOCKET]).ok().map(drop)
+}
+
+/// Where an administrator would put it; conmon and skopeo are the machine's.
+fn install(host: &Host) -> Result<()> {
+    for program in ["crio", "pinns"] {
+        let file = std::fs::read(crio()?.join(program)).context("cannot read what hack/crio built")?;
+        let script = format!("cat > /usr/local/bin/{program}; chmod 755 /usr/local/bin/{program}");
+        host.sh(&script).root().input(file).ok()?;
+    }
+    Ok(())
+}
+
+fn without_crio(rig: &Rig) -> Result<()> {
+    let host = rig.host();
+    host.init(&["--cri-socket", SOCKET]).output()?.exits(2)?.says(&["crio is neither in PATH", "https://cri-o.io"])?;
+    let other = host.init(&["--cri-socket", "unix:///run/cri-dockerd.sock"]).output()?;
+    other.exits(3)?.says(&["nodeRegistration.criSocket", "unix:///run/containerd/containerd.sock", SOCKET])?;
+    Ok(())
+}
+
+/// Each node has the runtime that its own host was told; pods of both reach each other.
+fn joins_beside_containerd(rig: &Rig) -> Result<()> {
+    let [first, second] = rig.hosts() else { anyhow::bail!("not two hosts") };
+    first.init::<&str>(&[]).ok()?;
+    install(second)?;
+    let token = first.tool(&["token", "create"]).ok()?.text().to_owned();
+    second.tool(&["join", "--bundle", "/srv/bundle", "--cri-socket", SOCKET, &token]).ok()?;
+    let runtimes = "jsonpath={.items[*].status.nodeInfo.containerRuntimeVersion}";
+    let runtimes = first.kubectl(&["get", "nodes", "-o", runtimes])?;
+    ensure!(runtimes.text().contains("containerd://") && runtimes.text().contains("cri-o://"), "{runtimes}");
+    pods::reach_each_other(first)
+}
+
+/// CRI-O's word for it is vfs.
+fn native_copies_layers(rig: &Rig) -> Result<()> {
+    let host = rig.host();
+    install(host)?;
+    host.init(&["--cri-socket", SOCKET, "--snapshotter", "native"]).ok()?;
+    host.tool(&["images", "list"]).ok()?.says(&["registry.k8s.io/pause"])?;
+    ensure!(host.state().join("node/var/lib/containers/storage/vfs-images").is_dir(), "not in vfs");
+    pods::logs_exec_and_cp(rig)
+}
+
+fn the_kubelet_speaks_with_crio(rig: &Rig) -> Result<()> {
+    let host = rig.host();
+    let runtime = "jsonpath={.items[0].status.nodeInfo.containerRuntimeVersion}";
+    let version = host.kubectl(&["get", "nodes", "-o", runtime])?;
+    ensure!(version.text().starts_with("cri-o://"), "{version}");
+    let status = host.tool(&["status"]).ok()?;
+    ensure!(status.text().contains("crio") && !status.text().contains("containerd"), "{status}");
+    works(host)
+}
+
+/// A new pod is scheduled, runs, resolves and reaches the outside.
+fn works(host: &Host) -> Result<()> {
+    host.until("the node is healthy", 120, |host| Ok(host.tool(&["status"]).output()?.code() == Some(0)))?;
+    host.kubectl(&["wait", "--for=condition=Ready", "nodes", "--all", "--timeout=60s"])?;
+    let name = format!("works-{}", host.sh("date +%s%N").ok()?.text());
+    pods::resolves_and_reaches(&usernetes_e2e::Space::new(host, &name)?, host)
+}
