@@ -51,6 +51,12 @@ pub const KUBELET_DIR: &str = "/var/lib/kubelet";
 pub const CONTAINERD_DIR: &str = "/var/lib/containerd";
 /// Inside the node: containerd's socket.
 pub const CONTAINERD_SOCKET: &str = "/run/containerd/containerd.sock";
+/// Inside the node: socket of containerd's snapshotter for fuse-overlayfs.
+pub const FUSE_OVERLAYFS_SOCKET: &str = "/run/fuse-overlayfs/grpc.sock";
+/// Inside the node: what that snapshotter keeps.
+pub const FUSE_OVERLAYFS_DIR: &str = "/var/lib/containerd/io.containerd.snapshotter.v1.fuse-overlayfs";
+/// Its program in a bundle; older ones do without.
+pub const FUSE_OVERLAYFS_PROGRAM: &str = "bin/containerd-fuse-overlayfs-grpc";
 /// Inside the node: state of CNI plugins.
 pub const CNI_STATE_DIR: &str = "/var/lib/cni";
 /// Inside the node: CNI configuration.

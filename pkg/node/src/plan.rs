@@ -147,7 +147,7 @@ pub enum PlanError {
         /// Its value.
         value: String,
     },
-    /// containerd has no fuse-overlayfs snapshotter of its own, and the bundle brings none.
+    /// containerd has no fuse-overlayfs snapshotter of its own, and this bundle brings none.
     #[error("snapshotter fuse-overlayfs is not in bundle {}; native works everywhere", bundle.display())]
     NoFuseOverlayfs {
         /// Folder of the bundle.
@@ -179,7 +179,8 @@ impl NodePlan {
             Some(join) => &join.node_registration,
             None => &config.init.node_registration,
         };
-        if decisions.snapshotter == Snapshotter::FuseOverlayfs {
+        if decisions.snapshotter == Snapshotter::FuseOverlayfs && !manifest.has_file(constants::FUSE_OVERLAYFS_PROGRAM)
+        {
             return Err(PlanError::NoFuseOverlayfs { bundle: bundle.to_owned() });
         }
         let pause = manifest.image("pause");
@@ -223,6 +224,11 @@ impl NodePlan {
         let json = serde_json::to_vec_pretty(self).expect("our types have string keys");
         // Extra environment may hold a proxy's password.
         fs::write(Self::path(paths), json, Mode::Secret)
+    }
+
+    /// The plan that was kept; `None` if there is none, or one of another version.
+    pub fn load(paths: &Paths) -> Result<Option<Self>, FsError> {
+        Ok(fs::read_if_exists(Self::path(paths))?.and_then(|text| serde_json::from_str(&text).ok()))
     }
 
     /// Where the plan lies.

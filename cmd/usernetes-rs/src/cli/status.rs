@@ -11,7 +11,6 @@ use std::net::IpAddr;
 use std::process::ExitCode;
 use usernetes_api::constants::{KUBERNETES_DIR, PKI_DIR};
 use usernetes_api::{CgroupMode, Config, PortSpec};
-use usernetes_host::fs;
 use usernetes_node::{NodePlan, NodeStatus, Role};
 use usernetes_pki::{Expiration, expiry};
 use usernetes_rootless::control::{Client, Info};
@@ -72,8 +71,7 @@ pub(crate) fn status(session: &Session) -> Result<ExitCode> {
 }
 
 fn gather(session: &Session, config: &Config) -> Result<Status> {
-    let plan: Option<NodePlan> =
-        fs::read_if_exists(NodePlan::path(&session.paths))?.and_then(|text| serde_json::from_str(&text).ok());
+    let plan = NodePlan::load(&session.paths)?;
     let info = common::running(session);
     let components = info.as_ref().and_then(common::node_status);
     let asked = info.as_ref().and_then(|_| ask_ready(session, config));

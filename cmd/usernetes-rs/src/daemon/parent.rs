@@ -13,11 +13,14 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::PoisonError;
+use usernetes_api::bundle::BundleManifest;
+use usernetes_api::constants::FUSE_OVERLAYFS_PROGRAM;
 use usernetes_api::{CgroupMode, CgroupSelection, Config, EnvVar, OciRuntime, Snapshotter};
 use usernetes_host::env;
 use usernetes_host::process::lead_session;
 use usernetes_node::bundle::Check;
 use usernetes_node::{Decisions, NodePlan};
+use usernetes_rootless::checks::{Overlay, overlay};
 use usernetes_rootless::{Event, SubIds};
 
 /// Microseconds from now that systemd waits for the start to end, told every few seconds.
@@ -85,7 +88,7 @@ fn plan(session: &Session, config: &Config) -> Result<NodePlan> {
     bundle.verify(&paths.bundles(), Check::Changed, &|_| {})?;
     let decisions = Decisions {
         cgroups: cgroup_mode(config)?,
-        snapshotter: snapshotter(session, config),
+        snapshotter: snapshotter(session, config, bundle.manifest()),
         oci_runtime: oci_runtime(config, bundle.dir())?,
         user_namespaces: PodIds::new(&SubIds::current()?, config).suffice(),
         external_ca: !paths.node(usernetes_api::constants::PKI_DIR).join("ca.key").exists(),
@@ -109,13 +112,14 @@ fn cgroup_mode(config: &Config) -> Result<CgroupMode> {
     }
 }
 
-fn snapshotter(session: &Session, config: &Config) -> Snapshotter {
-    match config.rootless.snapshotter {
-        Snapshotter::Auto if usernetes_rootless::checks::overlay_works(&session.paths.state()) => {
-            Snapshotter::Overlayfs
-        }
-        Snapshotter::Auto => Snapshotter::Native,
-        chosen => chosen,
+fn snapshotter(session: &Session, config: &Config, manifest: &BundleManifest) -> Snapshotter {
+    if config.rootless.snapshotter != Snapshotter::Auto {
+        return config.rootless.snapshotter;
+    }
+    match overlay(&session.paths.state()) {
+        Overlay::Kernel => Snapshotter::Overlayfs,
+        Overlay::Fuse if manifest.has_file(FUSE_OVERLAYFS_PROGRAM) => Snapshotter::FuseOverlayfs,
+        Overlay::Fuse | Overlay::None => Snapshotter::Native,
     }
 }
 

@@ -14,7 +14,7 @@ use usernetes_api::{CgroupMode, Config};
 use usernetes_cluster::Cluster;
 use usernetes_host::fs;
 use usernetes_node::bundle::{self, Bundle, BundleError, Check, Wanted};
-use usernetes_node::{ComponentName, NodeStatus, State, logs};
+use usernetes_node::{ComponentName, NodePlan, NodeStatus, State, logs};
 use usernetes_pki::{BootstrapToken, BundleIdentity, CaCertHash, Endpoint, JoinToken};
 use usernetes_rootless::control::{Client, Info};
 
@@ -157,12 +157,9 @@ pub(crate) fn start(node: &mut NodeData) -> Result<String> {
 /// After `start`: until every component of the node is ready.
 pub(crate) fn wait_started(node: &NodeData) -> Result<()> {
     let limit = node.config.timeouts().control_plane_component_health_check.0;
-    let all: &[ComponentName] = if node.config.join.is_some() {
-        &[ComponentName::Containerd, ComponentName::Kubelet]
-    } else {
-        &ComponentName::ALL
-    };
-    daemon::process::wait_for_components(&node.session, all, limit)
+    let plan = NodePlan::load(&node.session.paths)?.context("the running node has left no plan")?;
+    let all: Vec<_> = usernetes_node::components(&plan).into_iter().map(|component| component.name).collect();
+    daemon::process::wait_for_components(&node.session, &all, limit)
 }
 
 /// The link that a kubelet keeps to its certificate.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
-use usernetes_api::constants;
+use usernetes_api::{Snapshotter, constants};
 
 /// A process that the child supervises; the order is that of a start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -22,6 +22,8 @@ pub enum ComponentName {
     Etcd,
     /// kube-apiserver.
     KubeApiserver,
+    /// containerd's snapshotter for fuse-overlayfs, where that is chosen.
+    FuseOverlayfs,
     /// containerd.
     Containerd,
     /// kubelet.
@@ -76,9 +78,10 @@ pub struct Component {
 
 /// The components of a node, in start order.
 pub fn components(plan: &NodePlan) -> Vec<Component> {
-    let worker = [worker::containerd(plan), worker::kubelet(plan)];
+    let snapshotter = (plan.snapshotter == Snapshotter::FuseOverlayfs).then(|| worker::fuse_overlayfs(plan));
+    let worker = snapshotter.into_iter().chain([worker::containerd(plan), worker::kubelet(plan)]);
     match plan.role {
-        Role::Worker => worker.into(),
+        Role::Worker => worker.collect(),
         Role::ControlPlane => [control_plane::etcd(plan), control_plane::api_server(plan)]
             .into_iter()
             .chain(worker)
@@ -94,20 +97,22 @@ fn pki(file: &str) -> String {
 
 impl ComponentName {
     /// All of them, in start order.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Etcd,
         Self::KubeApiserver,
+        Self::FuseOverlayfs,
         Self::Containerd,
         Self::Kubelet,
         Self::KubeControllerManager,
         Self::KubeScheduler,
     ];
 
-    /// Its name, that of its program.
+    /// Its name; mostly that of its program.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Etcd => "etcd",
             Self::KubeApiserver => "kube-apiserver",
+            Self::FuseOverlayfs => "fuse-overlayfs",
             Self::Containerd => "containerd",
             Self::Kubelet => "kubelet",
             Self::KubeControllerManager => "kube-controller-manager",

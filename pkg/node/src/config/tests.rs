@@ -78,6 +78,20 @@ fn containerd_with_delegated_cgroups() {
 }
 
 #[test]
+fn containerd_with_fuse_overlayfs() {
+    let text = containerd(&NodePlan { snapshotter: Snapshotter::FuseOverlayfs, ..worker() });
+    let (_, plugins) = text.split_once("[proxy_plugins.").expect("a proxy plugin");
+    insta::assert_snapshot!(plugins, @r#"
+    fuse-overlayfs]
+    type = "snapshot"
+    address = "/run/fuse-overlayfs/grpc.sock"
+
+    [proxy_plugins.fuse-overlayfs.exports]
+    root = "/var/lib/containerd/io.containerd.snapshotter.v1.fuse-overlayfs"
+    "#);
+}
+
+#[test]
 fn cni_conflist() {
     insta::assert_snapshot!(cni());
 }

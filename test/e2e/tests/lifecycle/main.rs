@@ -2,6 +2,7 @@
 
 mod death;
 mod interrupted;
+mod layers;
 mod reset;
 
 use anyhow::{Result, ensure};
@@ -31,7 +32,8 @@ fn main() -> ExitCode {
         own("interrupted_by_sigint", interrupted::by_sigint),
         own("interrupted_by_sigterm", interrupted::by_sigterm),
         own("killed_init_resumes", interrupted::by_sigkill),
-        own("state_where_overlay_does_not_work", reset::state_where_overlay_does_not_work),
+        own("state_where_overlay_does_not_work", layers::state_where_overlay_does_not_work),
+        own("fuse_overlayfs_is_chosen", layers::fuse_overlayfs_is_chosen),
     ];
     let shared = Shared { crew: 1.into(), raise: |rig| rig.host().init::<&str>(&[]).ok().map(drop) };
     suite("lifecycle", scenarios, Some(shared))
