@@ -60,6 +60,7 @@ impl JoinArgs {
 
     /// The documents with flags and defaults applied, validated, and what only a join token knows.
     fn resolve(&self, session: &Session) -> Result<(Config, Option<JoinToken>)> {
+        self.host.check_place()?;
         let kept = session.kept_config()?;
         let names_cluster = self.target.is_some() || self.discovery_file.is_some() || self.host.config.is_some();
         let mut config = match (&self.host.config, kept) {

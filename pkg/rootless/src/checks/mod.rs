@@ -5,7 +5,7 @@ mod host;
 mod probe;
 
 pub use probe::Overlay;
-pub(crate) use probe::main as probe_main;
+pub(crate) use probe::{main as probe_main, proc_main as probe_proc_main};
 
 use crate::cgroup::{Obstacle, probe_cgroup, probe_manager};
 use std::path::Path;

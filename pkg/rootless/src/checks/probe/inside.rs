@@ -1,98 +1,21 @@
-//! What only trying shows: namespaces with maps, and an overlay mount in them.
+//! The probe's stage: tries mounts as root of a user namespace, and leaves nothing.
 
-use crate::idmap::SubIds;
+use super::{FUSE, KERNEL, PROC, SYS};
+use crate::child::fresh;
 use crate::sock::Socket;
 use crate::stage::Stage;
-use crate::userns::{self, StageError, What as _, become_root, take_socket};
-use crate::wire::{Outcome, ToParent, unexpected};
+use crate::userns::{StageError, What as _, become_root, take_socket};
+use crate::wire::{Outcome, ToParent};
+use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use usernetes_host::{CommandExt as _, Finding};
+use usernetes_host::CommandExt as _;
 
-const USERNS: &str = "UserNamespace";
-const OVERLAY: &str = "OverlayInUserns";
-const KERNEL: &str = "overlay";
-const FUSE: &str = "fuse-overlayfs";
 /// Where administrators' programs are, too: an ordinary user may not have those in its own.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-/// What lays file trees over each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Overlay {
-    /// The kernel.
-    Kernel,
-    /// The host's fuse-overlayfs.
-    Fuse,
-    /// Nothing: trees are copied.
-    None,
-}
-
-/// `UserNamespace` and `OverlayInUserns`.
-pub(super) fn namespaces(state_dir: &Path) -> Vec<Finding> {
-    match try_out(state_dir) {
-        Ok(tried) => vec![Finding::passed(USERNS), tried.finding()],
-        Err(message) => vec![Finding::error(
-            USERNS,
-            format!("namespaces with the user's ids cannot be made: {message}"),
-            "see the findings Newuidmap, SubID, UsernsSysctl and AppArmorUserns; in a container: allow nested user namespaces",
-        )],
-    }
-}
-
-/// What came of the mounts that were tried.
-pub(super) struct Tried {
-    folder: PathBuf,
-    outcomes: Vec<Outcome>,
-}
-
-impl Tried {
-    pub(super) fn best(&self) -> Overlay {
-        match self.outcomes.iter().find(|outcome| outcome.failure.is_none()) {
-            Some(outcome) if outcome.what == KERNEL => Overlay::Kernel,
-            Some(_) => Overlay::Fuse,
-            None => Overlay::None,
-        }
-    }
-
-    fn finding(&self) -> Finding {
-        let folder = self.folder.display();
-        let why = |what| self.outcomes.iter().find(|o| o.what == what).and_then(|o| o.failure.as_deref());
-        let (kernel, fuse) = (why(KERNEL).unwrap_or_default(), why(FUSE).unwrap_or_default());
-        match self.best() {
-            Overlay::Kernel => Finding::passed(OVERLAY),
-            Overlay::Fuse => Finding::warning(
-                OVERLAY,
-                format!("overlay mounts do not work below {folder}: {kernel}; fuse-overlayfs does, and is slower"),
-                "keep the state on ext4, xfs or btrfs (set XDG_DATA_HOME), with kernel 5.11 or later",
-            ),
-            Overlay::None => Finding::warning(
-                OVERLAY,
-                format!(
-                    "overlay mounts do not work below {folder}: {kernel}; fuse-overlayfs neither: {fuse}; images take more space and time"
-                ),
-                "keep the state on ext4, xfs or btrfs (set XDG_DATA_HOME), with kernel 5.11 or later, or sudo apt-get install fuse-overlayfs fuse3",
-            ),
-        }
-    }
-}
-
-/// Which overlays work; an error if there are no namespaces at all.
-pub(super) fn try_out(state_dir: &Path) -> Result<Tried, String> {
-    let text = |e: &dyn std::fmt::Display| e.to_string();
-    let folder = state_dir.ancestors().find(|p| p.is_dir()).unwrap_or(Path::new("/"));
-    let ids = SubIds::current().map_err(|e| text(&e))?;
-    let (mut stage, socket) = userns::start(Stage::Probe, &ids, &[folder]).map_err(|e| text(&e))?;
-    let report = socket.recv();
-    stage.wait().map_err(|e| text(&e))?;
-    match report.map_err(|e| text(&e))?.0 {
-        ToParent::Report(outcomes) => Ok(Tried { folder: folder.to_owned(), outcomes }),
-        ToParent::Failed { message } => Err(message),
-        other => Err(unexpected("a report", &other).to_string()),
-    }
-}
 
 pub(crate) fn main() -> ExitCode {
     let Ok(socket) = take_socket() else { return ExitCode::FAILURE };
@@ -120,7 +43,29 @@ fn run(socket: &Socket) -> Result<Vec<Outcome>, StageError> {
     }
     // Here and not by the starter: the kernel leaves a folder that only root may look into.
     let _ = fs::remove_dir_all(&scratch);
+    outcomes.push(outcome(SYS, fresh("sysfs", SYS)));
+    // Last, for our own numbers are not in it.
+    outcomes.push(outcome(PROC, own_proc()));
     Ok(outcomes)
+}
+
+/// Only a process of a PID namespace can mount its `/proc`.
+fn own_proc() -> Result<(), StageError> {
+    unshare(CloneFlags::CLONE_NEWPID).what("make a PID namespace")?;
+    let status = Stage::ProbeProc.command().status().what("start a process in a PID namespace")?;
+    match status.code() {
+        Some(0) => Ok(()),
+        code => Err(Errno::from_raw(code.unwrap_or(Errno::EPERM as i32))).what("mount proc on /proc"),
+    }
+}
+
+/// As PID 1: the error's number is the exit code.
+pub(crate) fn proc_main() -> ExitCode {
+    match fresh("proc", PROC) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(StageError::System { source, .. }) => ExitCode::from(u8::try_from(source as i32).unwrap_or(u8::MAX)),
+        Err(_) => ExitCode::FAILURE,
+    }
 }
 
 fn outcome(what: &str, tried: Result<(), StageError>) -> Outcome {
