@@ -38,6 +38,8 @@ pub struct Decisions {
     pub external_ca: bool,
     /// Hard limit of open files that the node's processes inherit.
     pub open_files: u64,
+    /// The host's memory in bytes.
+    pub memory: u64,
     /// Proxy variables of the caller's environment (`HTTP_PROXY`, …), handed on to components as kubeadm does.
     pub proxy_env: Vec<EnvVar>,
 }
@@ -104,6 +106,9 @@ pub struct NodePlan {
     pub external_ca: bool,
     /// Most files that the kubelet may ask for.
     pub open_files: u64,
+    /// The host's memory in bytes; 0 where it is not known.
+    #[serde(default)]
+    pub memory: u64,
     /// The kubelet's port.
     pub kubelet_port: u16,
     /// VXLAN's UDP port.
@@ -204,6 +209,7 @@ impl NodePlan {
             user_namespaces: decisions.user_namespaces,
             external_ca: decisions.external_ca,
             open_files: decisions.open_files,
+            memory: decisions.memory,
             kubelet_port: config.rootless.ports.kubelet,
             vxlan_port: config.rootless.ports.vxlan,
             taints: taints(config, role, registration.taints.as_deref()),

@@ -37,6 +37,7 @@ fn plans(bundle: &Path) -> [NodePlan; 2] {
             user_namespaces: true,
             external_ca: false,
             open_files: 524_288,
+            memory: 8 << 30,
             proxy_env: vec![],
         };
         NodePlan::new(&config, &paths, bundle.dir(), bundle.manifest(), decisions).expect("a plan")

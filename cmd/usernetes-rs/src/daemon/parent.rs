@@ -93,6 +93,7 @@ fn plan(session: &Session, config: &Config) -> Result<NodePlan> {
         user_namespaces: PodIds::new(&SubIds::current()?, config).suffice(),
         external_ca: !paths.node(usernetes_api::constants::PKI_DIR).join("ca.key").exists(),
         open_files: env::open_files_limit(),
+        memory: env::memory()?,
         proxy_env: env::proxy_variables().into_iter().map(|(name, value)| EnvVar { name, value }).collect(),
     };
     Ok(NodePlan::new(config, paths, bundle.dir(), bundle.manifest(), decisions)?)

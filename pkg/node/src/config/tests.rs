@@ -1,5 +1,5 @@
 use super::*;
-use crate::NodePlan;
+use crate::{NodePlan, Role};
 use crate::plan::tests::{control_plane, worker};
 use usernetes_api::CgroupMode;
 use usernetes_api::Snapshotter;
@@ -13,6 +13,17 @@ fn kubelet_without_cgroups() {
 fn kubelet_with_delegated_cgroups() {
     let plan = NodePlan { cgroups: CgroupMode::Delegated, kubelet_port: 10350, ..worker() };
     insta::assert_snapshot!(kubelet_file(&plan));
+}
+
+#[test]
+fn a_small_machine_keeps_room_for_pods() {
+    let of = |role, memory| {
+        let plan = NodePlan { cgroups: CgroupMode::Delegated, role, memory, ..control_plane() };
+        kubelet(&plan)["systemReserved"]["memory"].as_str().expect("a quantity").to_owned()
+    };
+    assert_eq!(of(Role::ControlPlane, 8 << 30), "900Mi");
+    assert_eq!(of(Role::ControlPlane, 2 << 30), "512Mi");
+    assert_eq!(of(Role::Worker, 2 << 30), "300Mi");
 }
 
 #[test]

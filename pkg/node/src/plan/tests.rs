@@ -43,6 +43,7 @@ fn decisions() -> Decisions {
         user_namespaces: false,
         external_ca: false,
         open_files: 524_288,
+        memory: 8 << 30,
         proxy_env: vec![],
     }
 }
