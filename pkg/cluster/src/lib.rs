@@ -27,6 +27,7 @@ pub use events::Involved;
 pub use kubeadm::{ensure_cluster_admins, rbac::SYSTEM_NODES};
 pub use serving::approve_serving;
 pub use volumes::warn_of_volumes;
+pub use wait::{Held, HostLimit};
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,6 @@
 use super::*;
-use crate::{NodePlan, Role};
 use crate::plan::tests::{control_plane, worker};
+use crate::{NodePlan, Role};
 use usernetes_api::CgroupMode;
 use usernetes_api::Snapshotter;
 
