@@ -23,7 +23,7 @@ assemble() {
 lay_out() { # DIR: hard links, so that a second bundle costs only what differs
   local name
   mkdir -p "$1"/{bin,cni,images}
-  for name in kubernetes etcd containerd runc; do cp -l "$(component_dir "$name")"/* "$1/bin/"; done
+  for name in kubernetes etcd containerd fuse-overlayfs-snapshotter runc; do cp -l "$(component_dir "$name")"/* "$1/bin/"; done
   rm "$1/bin/kube-proxy" # its place is in the image
   for name in cni-plugins flannel-cni-plugin; do cp -l "$(component_dir "$name")"/* "$1/cni/"; done
   cp -lr "$(component_dir nft)"/{bin,lib} "$1/"

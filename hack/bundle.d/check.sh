@@ -36,6 +36,7 @@ answers "$kubernetes" "$bundle/bin/kubectl" version --client
 answers "$kubernetes" "$bundle/bin/kubeadm" version
 for name in etcd containerd runc ctr; do answers 'v?[0-9]+\.[0-9]+\.[0-9]+' "$bundle/bin/$name" --version; done
 answers 'etcdctl version: 3' "$bundle/bin/etcdctl" version
+answers 'Version="v2' "$bundle/bin/containerd-fuse-overlayfs-grpc"
 answers 'Version: +v2' "$bundle/bin/containerd-shim-runc-v2" -v
 ln -s "$bundle/bin/nft" "$work/nft"
 nft=$(sed -nE 's/.*name: nftables, version: "([0-9.]+)-.*/\1/p' "$bundle/bundle.yaml")

@@ -2,7 +2,7 @@
 # Messages, the cache and its keys.
 CACHE=${USERNETES_DEV_CACHE:-$HOME/.cache/usernetes-dev}
 # Each component comes after what it is made from.
-ORDER=(kubernetes etcd containerd runc cni-plugins flannel-cni-plugin flannel coredns pause
+ORDER=(kubernetes etcd containerd fuse-overlayfs-snapshotter runc cni-plugins flannel-cni-plugin flannel coredns pause
   debian nft base-layer image-busybox image-coredns image-flannel image-kube-proxy image-pause)
 declare -A KEY=() BUILT=() WHAT=()
 declare -A NEEDS=([nft]=debian [base-layer]=debian [image-busybox]=debian [image-coredns]=coredns [image-pause]=pause

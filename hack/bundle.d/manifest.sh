@@ -12,6 +12,7 @@ component_versions() {
   echo "etcd $(go_version etcd go.etcd.io/etcd/server/v3)"
   echo "flannel $(go_version flannel github.com/flannel-io/flannel)"
   echo "flannel-cni-plugin $(go_version flannel-cni-plugin "$CNI_PLUGINS")"
+  echo "fuse-overlayfs-snapshotter $(go_version fuse-overlayfs-snapshotter "$FUSE_OVERLAYFS_SNAPSHOTTER")"
   echo "kubernetes $(go_version kubernetes k8s.io/kubernetes)"
   echo "runc $(go_version runc github.com/opencontainers/runc)"
 }

@@ -7,7 +7,8 @@ die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 # Packages of the distribution that running, building and testing need; Rust and Go come from elsewhere.
 RUN_PACKAGES="uidmap slirp4netns"
 BUILD_PACKAGES="gcc libc6-dev libseccomp-dev pkg-config xz-utils curl ca-certificates"
-TEST_PACKAGES="conmon iproute2 nftables openssh-client openssh-server openssl procps skopeo util-linux"
+# conmon and skopeo for CRI-O, fuse-overlayfs and fuse3 for state on file systems that carry no overlay.
+TEST_PACKAGES="conmon skopeo fuse-overlayfs fuse3 iproute2 nftables openssh-client openssh-server openssl procps util-linux"
 
 missing_packages() { # names of those that are not installed
   local package

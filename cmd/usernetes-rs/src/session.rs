@@ -19,9 +19,10 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Refuses root: what this tool promises (an escape leads to nobody's account but yours) would be void.
+    /// Refuses root: what this tool promises (an escape leads to nobody's account but yours) would be void. Root of a
+    /// container with a user namespace is somebody's account, too.
     pub(crate) fn open(global: Global, printer: Printer) -> Result<Self> {
-        if env::is_root() && !global.allow_root {
+        if env::is_root() && !global.allow_root && usernetes_rootless::nested().is_none() {
             return Err(Hinted::new(
                 "usernetes-rs is for ordinary users and was started as root",
                 "log in as an ordinary user (ssh USER@HOST or machinectl shell USER@), or pass --allow-root",

@@ -67,4 +67,9 @@ impl BundleManifest {
     pub fn image(&self, name: &str) -> Option<&BundleImage> {
         self.images.iter().find(|image| image.name == name)
     }
+
+    /// Whether there is a file of that path.
+    pub fn has_file(&self, path: &str) -> bool {
+        self.files.iter().any(|file| file.path == path)
+    }
 }

@@ -57,6 +57,12 @@ pub const CRIO_DIR: &str = "/var/lib/containers";
 pub const CRIO_STORAGE_DIR: &str = "/var/lib/containers/storage";
 /// Inside the node: CRI-O's socket.
 pub const CRIO_SOCKET: &str = "/run/crio/crio.sock";
+/// Inside the node: socket of containerd's snapshotter for fuse-overlayfs.
+pub const FUSE_OVERLAYFS_SOCKET: &str = "/run/fuse-overlayfs/grpc.sock";
+/// Inside the node: what that snapshotter keeps.
+pub const FUSE_OVERLAYFS_DIR: &str = "/var/lib/containerd/io.containerd.snapshotter.v1.fuse-overlayfs";
+/// Its program in a bundle; older ones do without.
+pub const FUSE_OVERLAYFS_PROGRAM: &str = "bin/containerd-fuse-overlayfs-grpc";
 /// Inside the node: state of CNI plugins.
 pub const CNI_STATE_DIR: &str = "/var/lib/cni";
 /// Inside the node: CNI configuration.

@@ -18,6 +18,7 @@ pub mod services;
 mod serving;
 mod tls_bootstrap;
 pub mod tokens;
+mod volumes;
 mod wait;
 
 pub use client::Cluster;
@@ -25,6 +26,8 @@ pub use error::{Error, Verb};
 pub use events::Involved;
 pub use kubeadm::{ensure_cluster_admins, rbac::SYSTEM_NODES};
 pub use serving::approve_serving;
+pub use volumes::warn_of_volumes;
+pub use wait::{Held, HostLimit};
 
 #[cfg(test)]
 mod tests {
@@ -42,6 +45,7 @@ mod tests {
         sends(&services::follow(path, "", policy, |_| ()));
         sends(&services::follow_hosts(path, |_| ()));
         sends(&approve_serving(path, |_| ()));
+        sends(&warn_of_volumes(path, "", |_| ()));
         sends(&services::write_load_balancers(path, policy, |_| ()));
         sends(&discovery::discover(endpoints, &token, &[], &discovery::Limits::default()));
         sends(&ensure_cluster_admins(path, path));

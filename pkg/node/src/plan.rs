@@ -43,6 +43,8 @@ pub struct Decisions {
     pub open_files: u64,
     /// The first port of the host that an ordinary user may bind.
     pub first_free_port: u16,
+    /// The host's memory in bytes.
+    pub memory: u64,
     /// Proxy variables of the caller's environment (`HTTP_PROXY`, …), handed on to components as kubeadm does.
     pub proxy_env: Vec<EnvVar>,
 }
@@ -112,6 +114,9 @@ pub struct NodePlan {
     pub external_ca: bool,
     /// Most files that the kubelet may ask for.
     pub open_files: u64,
+    /// The host's memory in bytes; 0 where it is not known.
+    #[serde(default)]
+    pub memory: u64,
     /// The kubelet's port.
     pub kubelet_port: u16,
     /// VXLAN's UDP port.
@@ -158,7 +163,7 @@ pub enum PlanError {
         /// Its value.
         value: String,
     },
-    /// containerd has no fuse-overlayfs snapshotter of its own, and the bundle brings none.
+    /// containerd has no fuse-overlayfs snapshotter of its own, and this bundle brings none.
     #[error("snapshotter fuse-overlayfs is not in bundle {}; native works everywhere", bundle.display())]
     NoFuseOverlayfs {
         /// Folder of the bundle.
@@ -190,7 +195,8 @@ impl NodePlan {
             Some(join) => &join.node_registration,
             None => &config.init.node_registration,
         };
-        if decisions.snapshotter == Snapshotter::FuseOverlayfs {
+        if decisions.snapshotter == Snapshotter::FuseOverlayfs && !manifest.has_file(constants::FUSE_OVERLAYFS_PROGRAM)
+        {
             return Err(PlanError::NoFuseOverlayfs { bundle: bundle.to_owned() });
         }
         let pause = manifest.image("pause");
@@ -215,6 +221,7 @@ impl NodePlan {
             user_namespaces: decisions.user_namespaces,
             external_ca: decisions.external_ca,
             open_files: decisions.open_files,
+            memory: decisions.memory,
             kubelet_port: config.rootless.ports.kubelet,
             vxlan_port: config.rootless.ports.vxlan,
             port_shift: match config.rootless.ports.shift_privileged {

@@ -1,8 +1,10 @@
 //! Subordinate ids of the user, and the maps made from them.
 
+use crate::nested::{clip, nested};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
+use usernetes_host::fs::Context as _;
 use usernetes_host::{CommandError, CommandExt as _, FsError, fs};
 
 /// What one image of an ordinary distribution may use.
@@ -58,10 +60,13 @@ pub struct SubIds {
 }
 
 impl SubIds {
-    /// Those of the user that runs this process.
+    /// Those of the user that runs this process. In a container only ids that it has count; root there needs no entries.
     pub fn current() -> Result<Self, IdMapError> {
         let user = user_name()?;
-        let (uids, gids) = (ranges(&user, "uid", "/etc/subuid", &[])?, ranges(&user, "gid", "/etc/subgid", &["-g"])?);
+        let nested = nested();
+        let (uid_map, gid_map) = nested.as_ref().map(|nested| (&*nested.uids, &*nested.gids)).unzip();
+        let uids = usable(ranges(&user, "uid", "/etc/subuid", &[]), uid_map)?;
+        let gids = usable(ranges(&user, "gid", "/etc/subgid", &["-g"]), gid_map)?;
         Ok(Self { user, uids, gids })
     }
 
@@ -76,9 +81,18 @@ impl SubIds {
         add_command(&self.user, count)
     }
 
+    /// Whether root writes the maps itself, without newuidmap and newgidmap.
+    pub(crate) fn needs_no_helpers() -> bool {
+        nix::unistd::geteuid().is_root()
+    }
+
     /// Writes both maps of a process that has just made a user namespace.
     pub(crate) fn apply(&self, pid: u32) -> Result<(), IdMapError> {
         let (uid, gid) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
+        if Self::needs_no_helpers() {
+            write_map(pid, "uid_map", uid, &self.uids)?;
+            return Ok(write_map(pid, "gid_map", gid, &self.gids)?);
+        }
         std::thread::scope(|scope| {
             let gids = scope.spawn(|| map_command("newgidmap", pid, gid, &self.gids).run());
             map_command("newuidmap", pid, uid, &self.uids).run()?;
@@ -90,6 +104,9 @@ impl SubIds {
 
 /// See [`SubIds::add_command`], also for a user without any.
 pub(crate) fn add_command(user: &str, count: u64) -> String {
+    if nested().is_some() {
+        return format!("start the container with {count} more ids in the maps of its user namespace");
+    }
     let read = |path| fs::read_if_exists(path).ok().flatten().unwrap_or_default();
     let first = first_free(&[read("/etc/subuid"), read("/etc/subgid")].join("\n"), count);
     let range = format!("{first}-{}", first + count - 1);
@@ -107,16 +124,43 @@ fn first_free(text: &str, count: u64) -> u64 {
     if u32::try_from(end + count).is_ok() { end } else { LEAST }
 }
 
-/// Our own id becomes 0, every range is appended from 1 on.
 fn map_command(program: &str, pid: u32, own: u32, ranges: &[IdRange]) -> Command {
     let mut command = Command::new(program);
-    command.arg(pid.to_string()).args(["0", &own.to_string(), "1"]);
+    command.arg(pid.to_string()).args(map(own, ranges).iter().flatten().map(u32::to_string));
+    command
+}
+
+/// All of it in one write, as the kernel wants it.
+fn write_map(pid: u32, file: &str, own: u32, ranges: &[IdRange]) -> Result<(), FsError> {
+    let lines: Vec<_> = map(own, ranges).iter().map(|line| line.map(|n| n.to_string()).join(" ")).collect();
+    let path = PathBuf::from(format!("/proc/{pid}/{file}"));
+    std::fs::write(&path, lines.join("\n")).context("write", path)
+}
+
+/// Our own id becomes 0, every range is appended from 1 on: first id inside, first id outside, how many.
+fn map(own: u32, ranges: &[IdRange]) -> Vec<[u32; 3]> {
     let mut inside = 1_u32;
+    let mut map = vec![[0, own, 1]];
     for range in ranges {
-        command.args([inside, range.start, range.count].map(|n| n.to_string()));
+        map.push([inside, range.start, range.count]);
         inside = inside.saturating_add(range.count);
     }
-    command
+    map
+}
+
+/// Of the ranges found, those that our user namespace has; for its root all but root itself where there are none.
+fn usable(found: Result<Vec<IdRange>, IdMapError>, map: Option<&[IdRange]>) -> Result<Vec<IdRange>, IdMapError> {
+    let Some(map) = map else { return found };
+    let everyone = IdRange { start: 1, count: u32::MAX - 1 };
+    let (ranges, error) = match found {
+        Ok(ranges) => (clip(&ranges, map), None),
+        Err(error) => (Vec::new(), Some(error)),
+    };
+    match error {
+        _ if ranges.is_empty() && nix::unistd::geteuid().is_root() => Ok(clip(&[everyone], map)),
+        Some(error) => Err(error),
+        None => Ok(ranges),
+    }
 }
 
 /// The user's name. Not by `getpwuid`: it loads plugins at run time, which a static program cannot do safely.

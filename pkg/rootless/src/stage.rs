@@ -30,12 +30,14 @@ pub(crate) enum Stage {
     Remove,
     /// Tries out what the kernel allows.
     Probe,
+    /// Tries out whether a PID namespace can have a `/proc`.
+    ProbeProc,
     /// Runs a command in a running child's namespaces.
     Enter,
 }
 
 impl Stage {
-    const ALL: [Self; 5] = [Self::Unshare, Self::Init, Self::Remove, Self::Probe, Self::Enter];
+    const ALL: [Self; 6] = [Self::Unshare, Self::Init, Self::Remove, Self::Probe, Self::ProbeProc, Self::Enter];
 
     fn name(self) -> &'static str {
         match self {
@@ -43,6 +45,7 @@ impl Stage {
             Self::Init => "init",
             Self::Remove => "remove",
             Self::Probe => "probe",
+            Self::ProbeProc => "probe-proc",
             Self::Enter => "enter",
         }
     }

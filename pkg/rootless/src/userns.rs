@@ -12,6 +12,7 @@ use std::io;
 use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::process::Child;
+use usernetes_host::CommandError;
 
 /// No user namespace could be had.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +67,9 @@ pub(crate) enum StageError {
     /// The starter.
     #[error(transparent)]
     Wire(#[from] WireError),
+    /// A program.
+    #[error(transparent)]
+    Program(#[from] CommandError),
 }
 
 /// Names a system call in its error.

@@ -44,6 +44,9 @@ chown "$ID:$ID" "/run/user/$ID"
 mkdir -p /dev/net
 mount -t tmpfs -o mode=755 tmpfs /dev/net
 mknod -m 666 /dev/net/tun c 10 200
+# And /dev/fuse, which lies beside the machine's other devices.
+mknod -m 666 /dev/net/fuse c 10 229
+mount --bind /dev/net/fuse /dev/fuse
 
 # The product, where an administrator would install it, and the bundle on a share.
 mount -t tmpfs -o mode=755 tmpfs /usr/local/bin

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use crate::capability::Need;
+use crate::report::{self, HostKind};
 use crate::rig::{self, Rig};
 use crate::{evidence, first_process, namespaces};
 
@@ -20,6 +21,7 @@ pub struct Scenario {
     name: &'static str,
     needs: Vec<Need>,
     stage: Stage,
+    kind: Option<HostKind>,
 }
 
 enum Stage {
@@ -65,33 +67,52 @@ type Cluster = Arc<Mutex<Option<Result<Rig, String>>>>;
 impl Scenario {
     /// A scenario with fresh hosts.
     pub fn own(name: &'static str, crew: impl Into<Crew>, needs: &[Need], play: fn(&Rig) -> Result<()>) -> Self {
-        Self { name, needs: needs.to_vec(), stage: Stage::Own(crew.into(), play) }
+        Self { name, needs: needs.to_vec(), stage: Stage::Own(crew.into(), play), kind: None }
     }
 
     /// A scenario on the shared cluster.
     pub fn shared(name: &'static str, play: fn(&Rig) -> Result<()>) -> Self {
         let needs = vec![Need::Hosts, Need::Program, Need::Bundle, Need::Command("init")];
-        Self { name, needs, stage: Stage::Shared(play) }
+        Self { name, needs, stage: Stage::Shared(play), kind: None }
     }
 
     /// A scenario on the shared cluster, whose crew needs something else than hosts.
     pub fn raised(name: &'static str, needs: &[Need], play: fn(&Rig) -> Result<()>) -> Self {
-        Self { name, needs: needs.to_vec(), stage: Stage::Shared(play) }
+        Self { name, needs: needs.to_vec(), stage: Stage::Shared(play), kind: None }
+    }
+
+    /// Of another kind of host than its crew would tell.
+    #[must_use]
+    pub fn on(mut self, kind: HostKind) -> Self {
+        self.kind = Some(kind);
+        self
     }
 
     fn trial(self, suite: &'static str, cluster: Cluster, plan: Option<Shared>) -> Trial {
+        let (name, kind) = (self.name, self.kind.unwrap_or_else(|| HostKind::of(self.crew(plan))));
+        let reported = move |result: Result<Completion, Failed>| {
+            report::add(suite, name, kind, &result);
+            result
+        };
         Trial::ignorable_test(self.name, move || {
             if let Err(missing) = self.needs.iter().try_for_each(|need| need.check()) {
                 let reason = format!("{missing:#}");
                 let strict = std::env::var(REQUIRE).is_ok_and(|value| value == "1");
-                return if strict { Err(Failed::from(reason)) } else { Ok(Completion::ignored_with(reason)) };
+                return reported(if strict { Err(reason.into()) } else { Ok(Completion::ignored_with(reason)) });
             }
             let played = match self.stage {
                 Stage::Own(crew, play) => own(suite, self.name, crew, play),
                 Stage::Shared(play) => shared(suite, self.name, &cluster, plan, play),
             };
-            played.map(|()| Completion::Completed).map_err(Failed::from)
+            reported(played.map(|()| Completion::Completed).map_err(Failed::from))
         })
+    }
+
+    fn crew(&self, plan: Option<Shared>) -> Crew {
+        match self.stage {
+            Stage::Own(crew, _) => crew,
+            Stage::Shared(_) => plan.map(|plan| plan.crew).unwrap_or_default(),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Flags that describe this host, shared by `init`, `join` and `preflight`.
 
 use super::init;
+use crate::errors::Hinted;
 use crate::phases::checks;
 use crate::session::Session;
 use anyhow::Result;
@@ -43,6 +44,9 @@ pub(crate) struct HostArgs {
     /// What makes containers: the bundle's runc or the host's crun [default: runc]
     #[arg(long, value_name = "NAME", value_parser = word::<OciRuntime>)]
     pub(crate) oci_runtime: Option<OciRuntime>,
+    /// Only inside a container with a user namespace (Docker or Podman rootless, Sysbox), as its root or as an ordinary user
+    #[arg(long)]
+    nested: bool,
     /// Checks whose errors become warnings, or "all"
     #[arg(long, value_delimiter = ',', value_name = "CHECKS")]
     pub(crate) ignore_preflight_errors: Vec<String>,
@@ -54,6 +58,15 @@ fn word<T: serde::de::DeserializeOwned>(s: &str) -> Result<T, String> {
 }
 
 impl HostArgs {
+    /// Refuses `--nested` where nothing is nested.
+    pub(crate) fn check_place(&self) -> Result<()> {
+        if self.nested && usernetes_rootless::nested().is_none() {
+            let message = "--nested, but this is no container with a user namespace of its own";
+            return Err(Hinted::new(message, "leave --nested out, or run this in the container").into());
+        }
+        Ok(())
+    }
+
     /// Lays the flags over the documents.
     pub(crate) fn apply(&self, config: &mut Config) {
         let rootless = &mut config.rootless;

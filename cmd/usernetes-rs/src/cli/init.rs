@@ -77,6 +77,7 @@ impl InitArgs {
 
     /// The documents with flags and defaults applied, validated. Without any flag, those that an earlier run kept.
     pub(crate) fn resolve(&self, session: &Session) -> Result<Config> {
+        self.host.check_place()?;
         let mut config = match &self.host.config {
             Some(path) => read_config(path)?,
             None if self.changes_nothing() => session.kept_config()?.unwrap_or_default(),

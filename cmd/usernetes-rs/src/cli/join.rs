@@ -58,6 +58,7 @@ impl JoinArgs {
 
     /// The documents with flags and defaults applied, validated, and what only a join token knows.
     fn resolve(&self, session: &Session) -> Result<(Config, Option<JoinToken>)> {
+        self.host.check_place()?;
         let mut config = self.documents(session)?;
         if !self.names_cluster() && config.join.is_none() {
             return Err(UsageError::Flags(

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use std::process::ExitCode;
 use usernetes_api::constants::{KUBERNETES_DIR, PKI_DIR};
 use usernetes_api::{CgroupMode, Config, PortSpec};
-use usernetes_host::fs;
+use usernetes_cluster::Held;
 use usernetes_node::{NodePlan, NodeStatus, Role};
 use usernetes_pki::{Expiration, expiry};
 use usernetes_rootless::control::{Client, Info};
@@ -72,8 +72,7 @@ pub(crate) fn status(session: &Session) -> Result<ExitCode> {
 }
 
 fn gather(session: &Session, config: &Config) -> Result<Status> {
-    let plan: Option<NodePlan> =
-        fs::read_if_exists(NodePlan::path(&session.paths))?.and_then(|text| serde_json::from_str(&text).ok());
+    let plan = NodePlan::load(&session.paths)?;
     let info = common::running(session);
     let components = info.as_ref().and_then(common::node_status);
     let asked = info.as_ref().and_then(|_| ask_ready(session, config));
@@ -110,6 +109,7 @@ fn gather(session: &Session, config: &Config) -> Result<Status> {
             .into_iter()
             .chain(lost)
             .chain(removed.then(|| was_removed(session, config)))
+            .chain(if ready.is_some() { held_pods(session) } else { Vec::new() })
             .collect(),
     })
 }
@@ -154,6 +154,23 @@ fn warnings(cgroups: CgroupMode) -> Vec<String> {
             "cgroups are not delegated: limits of pods are not enforced and their usage is not counted (usernetes-rs preflight names the cure)".into(),
         ],
     }
+}
+
+/// Pods that do not start because of a limit of their host. Only administrators may read the events of all.
+fn held_pods(session: &Session) -> Vec<String> {
+    const ADMIN: &str = "admin.conf";
+    let patience = std::time::Duration::from_secs(5);
+    if !session.paths.node(KUBERNETES_DIR).join(ADMIN).exists() {
+        return Vec::new();
+    }
+    let ask = async { common::connect(session, ADMIN).await.ok()?.held_by_limits().await.ok() };
+    let held =
+        runtime().ok().and_then(|runtime| runtime.block_on(async { tokio::time::timeout(patience, ask).await.ok()? }));
+    let say = |held: Held| {
+        let Held { pod, node, limit } = held;
+        format!("pod {pod} does not start: {} of the host of {node} is used up; there: {}", limit.setting, limit.cure)
+    };
+    held.unwrap_or_default().into_iter().map(say).collect()
 }
 
 fn was_removed(session: &Session, config: &Config) -> String {

@@ -13,11 +13,14 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::PoisonError;
-use usernetes_api::{CgroupMode, CgroupSelection, Config, EnvVar, OciRuntime, Snapshotter};
+use usernetes_api::bundle::BundleManifest;
+use usernetes_api::constants::FUSE_OVERLAYFS_PROGRAM;
+use usernetes_api::{CgroupMode, CgroupSelection, Config, ContainerRuntime, EnvVar, OciRuntime, Snapshotter};
 use usernetes_host::env;
 use usernetes_host::process::lead_session;
 use usernetes_node::bundle::Check;
 use usernetes_node::{Cri, Decisions, NodePlan};
+use usernetes_rootless::checks::{Overlay, overlay};
 use usernetes_rootless::{Event, SubIds};
 
 /// Microseconds from now that systemd waits for the start to end, told every few seconds.
@@ -87,7 +90,7 @@ fn plan(session: &Session, config: &Config) -> Result<NodePlan> {
         Cri::find(config.container_runtime()).map_err(|missing| Hinted::new(missing.to_string(), missing.cure()))?;
     let decisions = Decisions {
         cgroups: cgroup_mode(config)?,
-        snapshotter: snapshotter(session, config),
+        snapshotter: snapshotter(session, config, bundle.manifest()),
         oci_runtime: oci_runtime(config, bundle.dir())?,
         // Such pods were tried with containerd only.
         user_namespaces: cri == Cri::Containerd && PodIds::new(&SubIds::current()?, config).suffice(),
@@ -95,6 +98,7 @@ fn plan(session: &Session, config: &Config) -> Result<NodePlan> {
         external_ca: !paths.node(usernetes_api::constants::PKI_DIR).join("ca.key").exists(),
         open_files: env::open_files_limit(),
         first_free_port: env::first_free_port(),
+        memory: env::memory()?,
         proxy_env: env::proxy_variables().into_iter().map(|(name, value)| EnvVar { name, value }).collect(),
     };
     Ok(NodePlan::new(config, paths, bundle.dir(), bundle.manifest(), decisions)?)
@@ -114,13 +118,17 @@ fn cgroup_mode(config: &Config) -> Result<CgroupMode> {
     }
 }
 
-fn snapshotter(session: &Session, config: &Config) -> Snapshotter {
-    match config.rootless.snapshotter {
-        Snapshotter::Auto if usernetes_rootless::checks::overlay_works(&session.paths.state()) => {
-            Snapshotter::Overlayfs
-        }
-        Snapshotter::Auto => Snapshotter::Native,
-        chosen => chosen,
+fn snapshotter(session: &Session, config: &Config, manifest: &BundleManifest) -> Snapshotter {
+    if config.rootless.snapshotter != Snapshotter::Auto {
+        return config.rootless.snapshotter;
+    }
+    // For CRI-O there is none.
+    let has_fuse =
+        config.container_runtime() == ContainerRuntime::Containerd && manifest.has_file(FUSE_OVERLAYFS_PROGRAM);
+    match overlay(&session.paths.state()) {
+        Overlay::Kernel => Snapshotter::Overlayfs,
+        Overlay::Fuse if has_fuse => Snapshotter::FuseOverlayfs,
+        Overlay::Fuse | Overlay::None => Snapshotter::Native,
     }
 }
 

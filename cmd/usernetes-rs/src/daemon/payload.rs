@@ -57,6 +57,7 @@ pub(crate) async fn payload(context: ChildContext) -> ExitCode {
     let conflicts = ports::Conflicts::default();
     tokio::spawn(peers::follow_hosts(plan.clone(), ports.clone()));
     tokio::spawn(peers::watch_hosts(plan.clone()));
+    tokio::spawn(peers::warn_of_volumes(plan.clone()));
     tokio::spawn(peers::approve_serving(plan.clone()));
     tokio::spawn(bundle::offer(plan.clone()));
     tokio::spawn(ports::follow_services(plan.clone(), ports, conflicts.clone()));

@@ -73,6 +73,17 @@ async fn label(plan: &NodePlan, label: &str, value: Option<&str>) {
     }
 }
 
+/// Says at pods of this node which of their volumes it cannot mount. Never ends; drop it to stop.
+pub(super) async fn warn_of_volumes(plan: NodePlan) {
+    let Some(kubeconfig) = kubelet_credentials(&plan).await else { return };
+    usernetes_cluster::warn_of_volumes(&kubeconfig, &plan.node_name, |update| {
+        if let Update::Lost(error) = update {
+            tracing::debug!(%error, "volumes of pods cannot be watched");
+        }
+    })
+    .await;
+}
+
 /// On the control plane: lets kubelets have serving certificates for what is theirs. Never ends there; drop it to stop.
 pub(super) async fn approve_serving(plan: NodePlan) {
     if plan.role != Role::ControlPlane {

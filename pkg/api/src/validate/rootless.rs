@@ -1,7 +1,7 @@
 //! `RootlessConfiguration`, and the ports and addresses of both documents together.
 
 use super::Errors;
-use crate::{Config, constants, names};
+use crate::{Config, ContainerRuntime, Snapshotter, constants, names};
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
@@ -37,6 +37,11 @@ pub(super) fn rootless(errors: &mut Errors, config: &Config) {
     });
     ports(errors, config);
     bundle(errors, config);
+    let is_crio = ContainerRuntime::of_socket(&config.node_registration().cri_socket) == Some(ContainerRuntime::CriO);
+    let is_fuse = config.rootless.snapshotter == Snapshotter::FuseOverlayfs;
+    errors.require(!(is_crio && is_fuse), "snapshotter", || {
+        "fuse-overlayfs is for containerd; with CRI-O choose overlayfs or native".into()
+    });
     for endpoint in &config.rootless.more_endpoints {
         let right = names::host_port(endpoint).is_some_and(|(_, port)| port.is_some());
         errors.require(right, "moreEndpoints", || format!("{endpoint:?} is not HOST:PORT"));

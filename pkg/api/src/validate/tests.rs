@@ -182,6 +182,13 @@ moreEndpoints: "a" is not HOST:PORT
 }
 
 #[test]
+fn layers_by_fuse_are_containerds() {
+    let text = "{apiVersion: kubeadm.k8s.io/v1beta4, kind: InitConfiguration, nodeRegistration: {criSocket: /run/crio/crio.sock}}\n---\n\
+                {apiVersion: usernetes.rs/v1alpha1, kind: RootlessConfiguration, snapshotter: fuse-overlayfs}";
+    assert_snapshot!(mistakes(text), @"snapshotter: fuse-overlayfs is for containerd; with CRI-O choose overlayfs or native");
+}
+
+#[test]
 fn no_message_repeats_a_token() {
     assert!(!join("discovery: {bootstrapToken: {token: s3cretsecret, apiServerEndpoint: 'a:1', unsafeSkipCAVerification: true}}").contains("s3cret"));
 }

@@ -1,5 +1,6 @@
 //! Why something is not there yet, in one line a thing.
 
+use super::limits::limit;
 use super::workload::to_selector;
 use crate::Cluster;
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Event, Pod};
@@ -94,11 +95,9 @@ fn newest(events: &[Event]) -> impl Iterator<Item = String> {
         std::cmp::Reverse((event.last_timestamp.as_ref().map(|t| t.0), event.event_time.as_ref().map(|t| t.0)))
     });
     let text = |event: &Event| {
-        format!(
-            "{}: {}",
-            event.reason.as_deref().unwrap_or_default(),
-            event.message.as_deref().unwrap_or_default().trim()
-        )
+        let message = event.message.as_deref().unwrap_or_default().trim();
+        let limit = limit(message).map(|l| format!(" ({} of the host is used up: {})", l.setting, l.cure));
+        format!("{}: {message}{}", event.reason.as_deref().unwrap_or_default(), limit.unwrap_or_default())
     };
     warnings.into_iter().take(EVENTS).map(text).collect::<Vec<_>>().into_iter()
 }

@@ -2,8 +2,11 @@
 
 mod api;
 mod explain;
+mod limits;
 mod node;
 mod workload;
+
+pub use limits::{Held, HostLimit};
 
 use crate::{Error, Verb};
 use futures::StreamExt;

@@ -17,7 +17,15 @@ pub(super) fn cpus(role: Role, count: usize) -> Finding {
     }
 }
 
-/// Measured: 0.9 GiB for an idle control-plane node, 0.3 GiB for an idle worker.
+/// What an idle node uses, as measured.
+pub(crate) fn idle_memory(role: Role) -> u64 {
+    match role {
+        Role::ControlPlane => 900 * MIB,
+        Role::Worker => 300 * MIB,
+    }
+}
+
+/// More than an idle node uses, or much more.
 pub(super) fn memory(role: Role, total: Option<u64>) -> Finding {
     let Some(total) = total else { return Finding::passed("Mem") };
     let (least, good) = match role {

@@ -10,6 +10,7 @@ mod storage;
 mod tests;
 
 pub use crun::crun;
+pub(crate) use machine::idle_memory;
 
 use crate::Role;
 use nix::sys::resource::{Resource, getrlimit};

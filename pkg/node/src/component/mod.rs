@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
-use usernetes_api::constants;
+use usernetes_api::{Snapshotter, constants};
 
 /// A process that the child supervises; the order is that of a start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -22,6 +22,8 @@ pub enum ComponentName {
     Etcd,
     /// kube-apiserver.
     KubeApiserver,
+    /// containerd's snapshotter for fuse-overlayfs, where that is chosen.
+    FuseOverlayfs,
     /// containerd.
     Containerd,
     /// CRI-O, in the place of containerd.
@@ -78,9 +80,11 @@ pub struct Component {
 
 /// The components of a node, in start order.
 pub fn components(plan: &NodePlan) -> Vec<Component> {
-    let worker = [worker::runtime(plan), worker::kubelet(plan)];
+    let is_fuse = plan.snapshotter == Snapshotter::FuseOverlayfs;
+    let snapshotter = is_fuse.then(|| worker::fuse_overlayfs(plan));
+    let worker = snapshotter.into_iter().chain([worker::runtime(plan), worker::kubelet(plan)]);
     match plan.role {
-        Role::Worker => worker.into(),
+        Role::Worker => worker.collect(),
         Role::ControlPlane => [control_plane::etcd(plan), control_plane::api_server(plan)]
             .into_iter()
             .chain(worker)
@@ -96,9 +100,10 @@ fn pki(file: &str) -> String {
 
 impl ComponentName {
     /// All of them, in start order.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Etcd,
         Self::KubeApiserver,
+        Self::FuseOverlayfs,
         Self::Containerd,
         Self::Crio,
         Self::Kubelet,
@@ -106,11 +111,12 @@ impl ComponentName {
         Self::KubeScheduler,
     ];
 
-    /// Its name, that of its program.
+    /// Its name; mostly that of its program.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Etcd => "etcd",
             Self::KubeApiserver => "kube-apiserver",
+            Self::FuseOverlayfs => "fuse-overlayfs",
             Self::Containerd => "containerd",
             Self::Crio => "crio",
             Self::Kubelet => "kubelet",

@@ -63,6 +63,14 @@ fn crio_takes_the_place_of_containerd() {
     assert!(components[1].after.contains(&Condition::Ready(ComponentName::Crio)));
 }
 
+#[test]
+fn fuse_overlayfs_comes_before_containerd() {
+    let plan = NodePlan { snapshotter: Snapshotter::FuseOverlayfs, ..worker() };
+    let of = |name| components(&plan).into_iter().find(|c| c.name == name).expect("there");
+    insta::assert_snapshot!(of(ComponentName::FuseOverlayfs).argv.join(" "), @"/bundle/bin/containerd-fuse-overlayfs-grpc /run/fuse-overlayfs/grpc.sock /var/lib/containerd/io.containerd.snapshotter.v1.fuse-overlayfs");
+    assert!(of(ComponentName::Containerd).after.contains(&Condition::Ready(ComponentName::FuseOverlayfs)));
+}
+
 fn with(name: ComponentName, args: &[(&str, &str)]) -> Vec<String> {
     let args = args.iter().map(|(n, v)| Arg { name: (*n).into(), value: (*v).into() }).collect();
     let mut plan = control_plane();

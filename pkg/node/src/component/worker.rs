@@ -1,13 +1,26 @@
 //! The container runtime and the kubelet: what every node runs.
 
-use super::ComponentName::{Containerd, Crio, Kubelet};
+use super::ComponentName::{Containerd, Crio, FuseOverlayfs, Kubelet};
 use super::flags::{argv, env};
 use super::{Component, Condition};
 use crate::cri::{self, Cri, CrioPrograms};
 use crate::probe::Probe;
 use crate::{NodePlan, Role, config};
 use std::net::{Ipv4Addr, SocketAddr};
-use usernetes_api::{Taint, constants as c};
+use usernetes_api::{Snapshotter, Taint, constants as c};
+
+/// It takes its two arguments by their places.
+pub(super) fn fuse_overlayfs(plan: &NodePlan) -> Component {
+    let program = plan.bundle.join(c::FUSE_OVERLAYFS_PROGRAM).to_string_lossy().into_owned();
+    Component {
+        name: FuseOverlayfs,
+        argv: vec![program, c::FUSE_OVERLAYFS_SOCKET.to_owned(), c::FUSE_OVERLAYFS_DIR.to_owned()],
+        env: env(plan, FuseOverlayfs),
+        ready: Probe::Unix(c::FUSE_OVERLAYFS_SOCKET.into()),
+        live: None,
+        after: Vec::new(),
+    }
+}
 
 pub(super) fn runtime(plan: &NodePlan) -> Component {
     match &plan.cri {
@@ -36,13 +49,17 @@ fn crio(plan: &NodePlan, programs: &CrioPrograms) -> Component {
 }
 
 fn containerd(plan: &NodePlan) -> Component {
+    let mut after = Condition::files([config::CONTAINERD_FILE.to_owned()]);
+    if plan.snapshotter == Snapshotter::FuseOverlayfs {
+        after.push(Condition::Ready(FuseOverlayfs));
+    }
     Component {
         name: Containerd,
         argv: argv(plan, Containerd, vec![("config", config::CONTAINERD_FILE.to_owned())]),
         env: env(plan, Containerd),
         ready: Probe::Unix(c::CONTAINERD_SOCKET.into()),
         live: None,
-        after: Condition::files([config::CONTAINERD_FILE.to_owned()]),
+        after,
     }
 }
 

@@ -11,7 +11,7 @@ use usernetes_api::{CgroupMode, Snapshotter, constants as c};
 
 /// `/var/lib/containerd/config.toml`.
 pub fn containerd(plan: &NodePlan) -> String {
-    let config = json!({
+    let mut config = json!({
         "version": 3,
         "root": c::CONTAINERD_DIR,
         "state": "/run/containerd",
@@ -23,6 +23,9 @@ pub fn containerd(plan: &NodePlan) -> String {
             "io.containerd.internal.v1.opt": { "path": format!("{}/opt", c::CONTAINERD_DIR) },
         },
     });
+    if plan.snapshotter == Snapshotter::FuseOverlayfs {
+        config["proxy_plugins"] = fuse_overlayfs();
+    }
     toml::to_string(&config).expect("no nulls, string keys")
 }
 
@@ -44,6 +47,17 @@ fn images(plan: &NodePlan) -> Value {
 fn transfer(plan: &NodePlan) -> Value {
     json!({
         "unpack_config": [{ "platform": platform(), "snapshotter": snapshotter(plan.snapshotter) }],
+    })
+}
+
+/// The snapshotter that is a process of its own. Its root is told, so that the kubelet knows which disk images fill.
+fn fuse_overlayfs() -> Value {
+    json!({
+        snapshotter(Snapshotter::FuseOverlayfs): {
+            "type": "snapshot",
+            "address": c::FUSE_OVERLAYFS_SOCKET,
+            "exports": { "root": c::FUSE_OVERLAYFS_DIR },
+        },
     })
 }
 

@@ -2,6 +2,7 @@
 
 use super::{STATIC_POD_DIR, VOLUME_PLUGIN_DIR};
 use crate::NodePlan;
+use crate::checks::idle_memory;
 use serde_json::{Value, json};
 use serde_yaml::Mapping;
 use usernetes_api::{CgroupMode, constants as c};
@@ -24,7 +25,7 @@ pub fn kubelet_file(plan: &NodePlan) -> String {
 }
 
 /// What a kubelet's configuration says of its own host and of its node's namespaces, and not of the cluster.
-const OF_THIS_NODE: [&str; 20] = [
+const OF_THIS_NODE: [&str; 21] = [
     "apiVersion",
     "cgroupDriver",
     "cgroupRoot",
@@ -44,6 +45,7 @@ const OF_THIS_NODE: [&str; 20] = [
     "resolvConf",
     "staticPodPath",
     "systemCgroups",
+    "systemReserved",
     "volumePluginDir",
 ];
 
@@ -98,19 +100,21 @@ fn ours(plan: &NodePlan) -> Mapping {
             "imagefs.available": "512Mi",
         },
     });
-    merge(&mut config, cgroups(plan.cgroups));
+    merge(&mut config, cgroups(plan));
     match serde_yaml::to_value(config) {
         Ok(serde_yaml::Value::Mapping(config)) => config,
         _ => unreachable!("a JSON object is a mapping"),
     }
 }
 
-fn cgroups(mode: CgroupMode) -> Value {
-    match mode {
+fn cgroups(plan: &NodePlan) -> Value {
+    match plan.cgroups {
         CgroupMode::Delegated => json!({
             "cgroupDriver": "cgroupfs",
             "cgroupsPerQOS": true,
             "enforceNodeAllocatable": ["pods"],
+            // Pods together get what is left: else a hog would starve etcd before it is ended itself.
+            "systemReserved": { "memory": format!("{}Mi", reserved(plan) >> 20) },
         }),
         // An empty list would be dropped where kubeadm writes the configuration anew, and the default be `pods`.
         CgroupMode::None => json!({
@@ -119,6 +123,11 @@ fn cgroups(mode: CgroupMode) -> Value {
             "enforceNodeAllocatable": ["none"],
         }),
     }
+}
+
+/// What the node itself uses, and no more than a quarter: a small machine has to have room for pods.
+fn reserved(plan: &NodePlan) -> u64 {
+    idle_memory(plan.role).min(plan.memory / 4)
 }
 
 fn merge(config: &mut Value, more: Value) {

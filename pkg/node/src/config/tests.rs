@@ -1,8 +1,8 @@
 use super::*;
-use crate::NodePlan;
 use crate::cri::Cri;
 use crate::cri::tests::programs;
 use crate::plan::tests::{control_plane, worker};
+use crate::{NodePlan, Role};
 use usernetes_api::CgroupMode;
 use usernetes_api::Snapshotter;
 
@@ -15,6 +15,17 @@ fn kubelet_without_cgroups() {
 fn kubelet_with_delegated_cgroups() {
     let plan = NodePlan { cgroups: CgroupMode::Delegated, kubelet_port: 10350, ..worker() };
     insta::assert_snapshot!(kubelet_file(&plan));
+}
+
+#[test]
+fn a_small_machine_keeps_room_for_pods() {
+    let of = |role, memory| {
+        let plan = NodePlan { cgroups: CgroupMode::Delegated, role, memory, ..control_plane() };
+        kubelet(&plan)["systemReserved"]["memory"].as_str().expect("a quantity").to_owned()
+    };
+    assert_eq!(of(Role::ControlPlane, 8 << 30), "900Mi");
+    assert_eq!(of(Role::ControlPlane, 2 << 30), "512Mi");
+    assert_eq!(of(Role::Worker, 2 << 30), "300Mi");
 }
 
 #[test]
@@ -96,6 +107,20 @@ fn crio_without_cgroups() {
 fn crio_with_delegated_cgroups() {
     let (cgroups, snapshotter) = (CgroupMode::Delegated, Snapshotter::Native);
     insta::assert_snapshot!(crio(&NodePlan { cri: Cri::CriO(programs()), cgroups, snapshotter, ..worker() }));
+}
+
+#[test]
+fn containerd_with_fuse_overlayfs() {
+    let text = containerd(&NodePlan { snapshotter: Snapshotter::FuseOverlayfs, ..worker() });
+    let (_, plugins) = text.split_once("[proxy_plugins.").expect("a proxy plugin");
+    insta::assert_snapshot!(plugins, @r#"
+    fuse-overlayfs]
+    type = "snapshot"
+    address = "/run/fuse-overlayfs/grpc.sock"
+
+    [proxy_plugins.fuse-overlayfs.exports]
+    root = "/var/lib/containerd/io.containerd.snapshotter.v1.fuse-overlayfs"
+    "#);
 }
 
 #[test]

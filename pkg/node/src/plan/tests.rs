@@ -45,6 +45,7 @@ fn decisions() -> Decisions {
         external_ca: false,
         open_files: 524_288,
         first_free_port: 1024,
+        memory: 8 << 30,
         proxy_env: vec![],
     }
 }
@@ -138,5 +139,8 @@ fn impossible_plans_say_why() {
     let empty = BundleManifest { images: vec![], ..manifest() };
     insta::assert_snapshot!(make(&config(), &empty, decisions()), @"bundle /bundle has no image pause");
     let fuse = Decisions { snapshotter: Snapshotter::FuseOverlayfs, ..decisions() };
-    insta::assert_snapshot!(make(&config(), &manifest(), fuse), @"snapshotter fuse-overlayfs is not in bundle /bundle; native works everywhere");
+    insta::assert_snapshot!(make(&config(), &manifest(), fuse.clone()), @"snapshotter fuse-overlayfs is not in bundle /bundle; native works everywhere");
+    let mut with_it = manifest();
+    with_it.files[0].path = constants::FUSE_OVERLAYFS_PROGRAM.into();
+    assert!(NodePlan::new(&config(), &paths(), Path::new("/bundle"), &with_it, fuse).is_ok());
 }

@@ -41,6 +41,7 @@ fn plans(bundle: &Path) -> [NodePlan; 2] {
             external_ca: false,
             open_files: 524_288,
             first_free_port: 1024,
+            memory: 8 << 30,
             proxy_env: vec![],
         };
         NodePlan::new(&config, &paths, bundle.dir(), bundle.manifest(), decisions).expect("a plan")

@@ -4,11 +4,12 @@ mod apparmor;
 mod host;
 mod probe;
 
-pub(crate) use probe::main as probe_main;
+pub use probe::Overlay;
+pub(crate) use probe::{main as probe_main, proc_main as probe_proc_main};
 
 use crate::cgroup::{Obstacle, probe_cgroup, probe_manager};
 use std::path::Path;
-use usernetes_host::{Finding, Level};
+use usernetes_host::Finding;
 
 /// Runs all checks, as the user. `state_dir` is where data will lie: overlay mounts are tried there.
 pub fn checks(state_dir: &Path) -> Vec<Finding> {
@@ -18,9 +19,9 @@ pub fn checks(state_dir: &Path) -> Vec<Finding> {
     findings
 }
 
-/// Whether the kernel's overlay can be mounted below `state_dir` by root of a user namespace.
-pub fn overlay_works(state_dir: &Path) -> bool {
-    probe::namespaces(state_dir).iter().any(|finding| finding.check == probe::OVERLAY && finding.level == Level::Passed)
+/// Which overlay can be mounted below `state_dir` by root of a user namespace.
+pub fn overlay(state_dir: &Path) -> Overlay {
+    probe::try_out(state_dir).map_or(Overlay::None, |tried| tried.best())
 }
 
 /// Whether pods will have cgroups of their own. `manager` is the cgroup of the user's service manager, as

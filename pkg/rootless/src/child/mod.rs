@@ -15,6 +15,7 @@ pub(crate) use answers::{AnswersError, keep as keep_answers};
 pub(crate) use context::Node;
 pub use context::{ChildContext, PayloadRequest, ReadyNotifier, Status, SysctlOutcome};
 pub(crate) use link::ParentLink;
+pub(crate) use mounts::fresh;
 pub(crate) use net::address as tap_address;
 
 use crate::stage::Stage;
@@ -33,6 +34,7 @@ where
         Stage::Init => init::main(run),
         Stage::Remove => crate::remove::main(),
         Stage::Probe => crate::checks::probe_main(),
+        Stage::ProbeProc => crate::checks::probe_proc_main(),
         Stage::Enter => crate::enter::main(),
     })
 }

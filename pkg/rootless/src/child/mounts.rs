@@ -42,7 +42,7 @@ fn propagation() -> Result<(), StageError> {
 }
 
 /// A new instance for our namespaces; where the host has only a read-only one, the kernel allows no other.
-fn fresh(kind: &str, target: &str) -> Result<(), StageError> {
+pub(crate) fn fresh(kind: &str, target: &str) -> Result<(), StageError> {
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     let try_with = |more| mount(Some(kind), target, Some(kind), flags | more, None::<&str>);
     try_with(MsFlags::empty()).or_else(|_| try_with(MsFlags::MS_RDONLY)).what(format!("mount {kind} on {target}"))

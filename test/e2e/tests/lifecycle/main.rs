@@ -2,11 +2,13 @@
 
 mod death;
 mod interrupted;
+mod layers;
+mod nested;
 mod reset;
 
 use anyhow::{Result, ensure};
 use std::process::ExitCode;
-use usernetes_e2e::{Host, Need, Scenario, Shared, Space, main as suite};
+use usernetes_e2e::{Host, HostKind, Need, Scenario, Shared, Space, main as suite};
 
 const NEEDS: [Need; 4] = [Need::Hosts, Need::Program, Need::Bundle, Need::Command("init")];
 
@@ -31,7 +33,10 @@ fn main() -> ExitCode {
         own("interrupted_by_sigint", interrupted::by_sigint),
         own("interrupted_by_sigterm", interrupted::by_sigterm),
         own("killed_init_resumes", interrupted::by_sigkill),
-        own("state_where_overlay_does_not_work", reset::state_where_overlay_does_not_work),
+        own("state_where_overlay_does_not_work", layers::state_where_overlay_does_not_work),
+        own("nested_in_a_user_namespace", nested::in_a_user_namespace).on(HostKind::Nested),
+        own("nested_with_few_ids", nested::few_ids).on(HostKind::Nested),
+        own("fuse_overlayfs_is_chosen", layers::fuse_overlayfs_is_chosen),
     ];
     let shared = Shared { crew: 1.into(), raise: |rig| rig.host().init::<&str>(&[]).ok().map(drop) };
     suite("lifecycle", scenarios, Some(shared))

@@ -70,21 +70,3 @@ pub(crate) fn of_a_half_made_node(rig: &Rig) -> Result<()> {
     }
     Ok(())
 }
-
-/// An overlay cannot be the upper folder of another: the state lies where the kernel's overlayfs does not work.
-pub(crate) fn state_where_overlay_does_not_work(rig: &Rig) -> Result<()> {
-    let host = rig.host();
-    host.sh("mkdir -p ~/.local/share").ok()?;
-    host.admin(
-        "mkdir /tmp/lower
-         mount -t tmpfs tmpfs /mnt
-         mkdir /mnt/upper /mnt/work
-         chown alice: /mnt/upper
-         mount -t overlay -o lowerdir=/tmp/lower,upperdir=/mnt/upper,workdir=/mnt/work overlay /home/alice/.local/share",
-    )?;
-    host.tool(&["preflight"]).output()?.says(&["overlay"])?;
-    host.init::<&str>(&[]).ok()?;
-    works(host)?;
-    host.tool(&["reset", "--force"]).ok()?;
-    quiet(host)
-}

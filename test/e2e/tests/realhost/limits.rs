@@ -73,3 +73,37 @@ pub(crate) fn own_user_namespace(rig: &Rig) -> Result<()> {
     ensure!(seen == "0\n0\n67108864", "{seen}");
     Ok(())
 }
+
+/// Limits of processes and of the node's memory, as a user's KubeletConfiguration asks for them.
+pub(crate) fn of_a_configuration(rig: &Rig) -> Result<()> {
+    let guest = rig.guest();
+    let config = "apiVersion: kubelet.config.k8s.io/v1beta1
+kind: KubeletConfiguration
+podPidsLimit: 64
+evictionHard: {memory.available: 2Gi, nodefs.available: 64Mi, imagefs.available: 64Mi}
+evictionPressureTransitionPeriod: 10s
+";
+    guest.run(&["sh", "-euc", "cat > kubelet.yaml"]).input(config).ok()?;
+    guest.init(&["--config", "/home/alice/kubelet.yaml"]).ok()?;
+    let space = Space::new(guest, "asked")?;
+    space.pod("main", "sleep 3600")?;
+    space.ready(&["pod/main"])?;
+    // Of the pod, one above its containers'.
+    let found = guest.admin("find /sys/fs/cgroup -path '*kubepods*' -name pids.max | xargs grep -lx 64 | wc -l")?;
+    ensure!(found.text() != "0", "no pod has podPidsLimit");
+    let forked = space.kubectl(&["exec", "main", "--", "sh", "-c", "for i in $(seq 200); do sleep 30 & done; wait"]);
+    ensure!(forked.is_err(), "200 processes where 64 are allowed");
+    evicted(&space)
+}
+
+/// A pod that takes the node's memory is told to go, and the node stays.
+fn evicted(space: &Space) -> Result<()> {
+    let more = "  restartPolicy: Never
+  volumes: [{name: memory, emptyDir: {medium: Memory}}]";
+    let rest = "    volumeMounts: [{name: memory, mountPath: /memory}]\n";
+    space.apply(&(pod("greedy", "head -c 2500m /dev/zero > /memory/all; sleep 3600", more) + rest))?;
+    space.wait("jsonpath={.status.phase}=Failed", &["pod/greedy"])?;
+    let reason = space.field("pod/greedy", ".status.reason")?;
+    ensure!(reason == "Evicted", "the greedy pod ended as {reason:?}");
+    Ok(())
+}

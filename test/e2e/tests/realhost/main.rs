@@ -2,7 +2,9 @@
 //! order; the others take their own guests.
 
 mod boot;
+mod death;
 mod limits;
+mod place;
 mod runtimes;
 mod session;
 mod trouble;
@@ -12,7 +14,7 @@ mod unit;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::process::ExitCode;
-use usernetes_e2e::{Crew, Guest, Need, Output, Rig, Run, Scenario, Shared, main as suite};
+use usernetes_e2e::{Crew, Guest, HostKind, Need, Output, Rig, Run, Scenario, Shared, main as suite};
 
 fn main() -> ExitCode {
     let needs = [Need::Guests, Need::Program, Need::Bundle];
@@ -27,15 +29,24 @@ fn main() -> ExitCode {
         core("core_stop_leaves_nothing", unit::stopped),
         core("core_killed_parent_comes_back", unit::parent_killed),
         core("core_hung_parent_comes_back", unit::parent_hung),
+        core("core_child_killed", death::child_killed),
+        core("core_slirp_killed", death::slirp_killed),
+        core("core_component_out_of_memory", death::component_out_of_memory),
         core("core_power_cut", boot::power_cut),
         core("core_reboot", boot::reboot),
-        own("without_cpu", 1, session::without_cpu),
+        own("without_cpu", 1, session::without_cpu).on(HostKind::Partial),
         own("without_manager", 1, session::without_manager),
         own("without_linger", 1, session::without_linger),
         own("init_cut", 1, trouble::init_cut),
         own("disk_full", 1, trouble::disk_full),
         own("late_address", 1, trouble::late_address),
         own("crun", 1, runtimes::crun),
+        own("masked", 1, unit::masked),
+        own("limits_of_a_configuration", 1, limits::of_a_configuration),
+        own("clock_jump", 1, trouble::clock_jump),
+        own("two_users", 1, place::two_users),
+        own("read_only_root", 1, place::read_only_root),
+        own("join_cut", 2, trouble::join_cut),
         own("join", 2, two::join),
     ];
     suite("realhost", scenarios, Some(Shared { crew: Crew::guests(1), raise }))

@@ -1,6 +1,6 @@
 //! Trouble at the wrong moment.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use std::time::Duration;
 use usernetes_e2e::{Rig, Space};
 
@@ -56,5 +56,40 @@ pub(crate) fn late_address(rig: &Rig) -> Result<()> {
     is_well(guest)?;
     let journal = guest.admin("journalctl -b --no-pager -u user@1000")?;
     ensure!(!journal.text().contains("usernetes-default.service: Failed"), "the unit failed:\n{journal}");
+    Ok(())
+}
+
+/// The power fails on the joining host while `join` works; the same command finishes what it began.
+pub(crate) fn join_cut(rig: &Rig) -> Result<()> {
+    let [first, second] = rig.guests() else { anyhow::bail!("two guests") };
+    for guest in [first, second] {
+        guest.admin("loginctl enable-linger alice")?;
+    }
+    first.init::<&str>(&[]).ok()?;
+    let token = first.tool(&["token", "create"]).ok()?;
+    let token = token.stdout.split_whitespace().find(|word| word.starts_with("u7s1.")).context("no token")?.to_owned();
+    let words = ["join", &token, "--bundle", "/srv/bundle"];
+    let join = second.tool(&words).spawn()?;
+    join.line(Duration::from_mins(2), |line| line.contains("[node-start]"))?;
+    second.power_cut()?;
+    drop(join);
+    second.power_on()?;
+    second.tool(&words).ok()?;
+    first.kubectl(&["wait", "--for=condition=Ready", "nodes", "--all", "--timeout=180s"]).map(drop)
+}
+
+/// A clock that jumps by days, as at the first contact with a time server, and back.
+pub(crate) fn clock_jump(rig: &Rig) -> Result<()> {
+    let guest = rig.guest();
+    guest.admin("loginctl enable-linger alice")?;
+    guest.init::<&str>(&[]).ok()?;
+    let space = Space::new(guest, "clock")?;
+    for (n, jump) in ["+ 3 days", "- 3 days"].iter().enumerate() {
+        guest.admin(&format!("date -s \"$(date) {jump}\""))?;
+        is_well(guest)?;
+        let name = format!("main-{n}");
+        space.pod(&name, "sleep 3600")?;
+        space.ready(&[&format!("pod/{name}")])?;
+    }
     Ok(())
 }

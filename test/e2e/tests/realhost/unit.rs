@@ -74,7 +74,7 @@ fn main_pid(guest: &Guest) -> Result<u32> {
 }
 
 /// The unit's process, started by us when an earlier scenario left the unit stopped.
-fn running(guest: &Guest) -> Result<u32> {
+pub(crate) fn running(guest: &Guest) -> Result<u32> {
     guest.run(&["systemctl", "--user", "start", UNIT]).limit(150).ok()?;
     let pid = main_pid(guest)?;
     ensure!(pid != 0, "a started unit has no process");
@@ -105,10 +105,21 @@ pub(crate) fn parent_hung(rig: &Rig) -> Result<()> {
     Ok(())
 }
 
-fn comes_back(guest: &Guest, before: u32) -> Result<()> {
+pub(crate) fn comes_back(guest: &Guest, before: u32) -> Result<()> {
     guest.until("systemd has started the unit again", 180, |guest| {
         let now = main_pid(guest)?;
         Ok(now != 0 && now != before && property(guest, "ActiveState")? == "active")
     })?;
     still_there(guest)
+}
+
+/// Who has masked the unit does not want it; nobody takes that away in silence.
+pub(crate) fn masked(rig: &Rig) -> Result<()> {
+    let guest = rig.guest();
+    guest.sh(&format!("systemctl --user mask {UNIT}")).ok()?;
+    let said = guest.init::<&str>(&[]).output()?.exits(1)?;
+    said.says(&["usernetes-default.service is masked", "systemctl --user unmask usernetes-default.service"])?;
+    guest.sh(&format!("systemctl --user unmask {UNIT}")).ok()?;
+    guest.init::<&str>(&[]).ok()?;
+    is_well(guest)
 }

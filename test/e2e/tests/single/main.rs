@@ -44,6 +44,7 @@ fn main() -> ExitCode {
         Scenario::shared("empty_dirs", volumes::empty_dirs),
         Scenario::shared("host_path", volumes::host_path),
         Scenario::shared("local_volume", volumes::local_volume),
+        Scenario::shared("network_volumes_are_refused", volumes::network_volumes_are_refused),
         Scenario::shared("mounts_propagate", volumes::mounts_propagate),
         Scenario::shared("own_user_namespace", user_namespace::own_user_namespace),
     ];

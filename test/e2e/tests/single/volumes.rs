@@ -120,6 +120,55 @@ spec:
     space.kubectl(&["delete", "pvc/claim", "pv/local-volume"]).map(drop)
 }
 
+/// They wait for ever; the Event says why, and what to do instead.
+pub(crate) fn network_volumes_are_refused(rig: &Rig) -> Result<()> {
+    let space = Space::new(rig.host(), "network-volumes")?;
+    space.apply(
+        "apiVersion: v1
+kind: PersistentVolume
+metadata: {name: nas}
+spec:
+  capacity: {storage: 1Gi}
+  accessModes: [ReadWriteMany]
+  storageClassName: nas
+  nfs: {server: 203.0.113.99, path: /claimed}
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: claim}
+spec:
+  accessModes: [ReadWriteMany]
+  storageClassName: nas
+  resources: {requests: {storage: 1Gi}}
+",
+    )?;
+    let more = "  volumes:
+  - {name: share, nfs: {server: 203.0.113.99, path: /export}}
+  - {name: disk, iscsi: {targetPortal: '203.0.113.99:3260', iqn: 'iqn.2001-04.example:disk', lun: 1}}
+  - {name: claimed, persistentVolumeClaim: {claimName: claim}}
+  - {name: fine, emptyDir: {}}";
+    let rest = "    volumeMounts: [{name: share, mountPath: /share}, {name: claimed, mountPath: /claimed}]\n";
+    space.apply(&(pod("main", "sleep 3600", more) + rest))?;
+    let events = || {
+        let words =
+            ["get", "events", "--field-selector=reason=VolumeNotSupported", "-o", "jsonpath={.items[*].message}"];
+        Ok::<_, anyhow::Error>(space.kubectl(&words)?.text().to_owned())
+    };
+    let parts = [
+        "volume share is an NFS share (203.0.113.99:/export)",
+        "volume disk is an iSCSI disk",
+        "(203.0.113.99:/claimed)",
+    ];
+    rig.host().until("every network volume is told", 30, |_| {
+        let events = events()?;
+        Ok(parts.iter().all(|part| events.contains(part)))
+    })?;
+    let told = events()?;
+    ensure!(told.contains("hostPath") && !told.contains("fine"), "{told}");
+    space.kubectl(&["delete", "pod/main", "--grace-period=0", "--force"])?;
+    space.kubectl(&["delete", "pvc/claim", "pv/nas"]).map(drop)
+}
+
 /// A privileged pod mounts something below a shared volume; another pod sees it.
 pub(crate) fn mounts_propagate(rig: &Rig) -> Result<()> {
     let host = rig.host();

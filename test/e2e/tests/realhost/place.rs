@@ -1,0 +1,59 @@
+//! Beside somebody else's cluster, and on a system that nobody can write to.
+
+use anyhow::{Result, ensure};
+use usernetes_e2e::{Guest, Rig, Space};
+
+use crate::is_well;
+
+/// Another user's command, in a login of that user's own.
+fn as_bob(guest: &Guest, words: &str) -> Result<String> {
+    let command = format!("systemd-run -q --wait --pipe --machine=bob@.host --user usernetes-rs {words}");
+    Ok(guest.sh(&command).root().limit(300).ok()?.stdout)
+}
+
+/// Each has a cluster with ports of its own, and sees nothing of the other's.
+pub(crate) fn two_users(rig: &Rig) -> Result<()> {
+    let guest = rig.guest();
+    guest.admin(
+        "useradd --create-home --shell /bin/bash bob
+         usermod --add-subuids 200000-265535 --add-subgids 200000-265535 bob
+         loginctl enable-linger alice; loginctl enable-linger bob",
+    )?;
+    guest.until("bob's service manager is up", 60, |guest| {
+        Ok(guest.sh("systemctl is-active -q user@$(id -u bob)").root().output()?.code() == Some(0))
+    })?;
+    guest.init::<&str>(&[]).ok()?;
+    let taken =
+        guest.sh("systemd-run -q --wait --pipe --machine=bob@.host --user usernetes-rs init --bundle /srv/bundle");
+    taken.root().limit(300).output()?.exits(2)?.says(&["6443", "--apiserver-bind-port"])?;
+    let ports = "--apiserver-bind-port 7443 --kubelet-port 11250 --vxlan-port 9472";
+    as_bob(guest, &format!("init --bundle /srv/bundle {ports}"))?;
+    is_well(guest)?;
+    as_bob(guest, "status")?;
+    let space = Space::new(guest, "of-alice")?;
+    space.pod("main", "sleep 3600")?;
+    space.ready(&["pod/main"])?;
+    ensure!(!as_bob(guest, "kubectl get namespaces")?.contains("of-alice"), "bob sees alice's namespace");
+    ensure!(
+        guest.sh("test ! -r /home/bob/.local/share/usernetes").output()?.code() == Some(0),
+        "alice sees bob's state"
+    );
+    as_bob(guest, "reset --force")?;
+    is_well(guest)
+}
+
+/// As on an image-based system: all but homes and variable data is read-only.
+pub(crate) fn read_only_root(rig: &Rig) -> Result<()> {
+    let guest = rig.guest();
+    guest.admin(
+        "loginctl enable-linger alice
+         for folder in home var; do mount --bind /$folder /$folder; done
+         mount -o remount,bind,ro /",
+    )?;
+    ensure!(guest.sh("touch /etc/file").root().output()?.code() != Some(0), "/ can be written");
+    guest.init::<&str>(&[]).ok()?.says(&["cgroups delegated"])?;
+    let space = Space::new(guest, "read-only")?;
+    space.pod("main", "sleep 3600")?;
+    space.ready(&["pod/main"])?;
+    is_well(guest)
+}
