@@ -185,7 +185,7 @@ moreEndpoints: "a" is not HOST:PORT
 fn layers_by_fuse_are_containerds() {
     let text = "{apiVersion: kubeadm.k8s.io/v1beta4, kind: InitConfiguration, nodeRegistration: {criSocket: /run/crio/crio.sock}}\n---\n\
                 {apiVersion: usernetes.rs/v1alpha1, kind: RootlessConfiguration, snapshotter: fuse-overlayfs}";
-    assert_snapshot!(mistakes(text), @"snapshotter: fuse-overlayfs is for containerd; with CRI-O choose overlayfs or native");
+    assert_snapshot!(errors(text), @"snapshotter: fuse-overlayfs is for containerd; with CRI-O choose overlayfs or native");
 }
 
 #[test]
