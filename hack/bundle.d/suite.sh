@@ -11,7 +11,3 @@ suite_apt() { # DIR PROGRAM ARGUMENT...: apt with the lists that DIR/sources.lis
   "$program" -qq -o Dir::Etc::SourceList="$dir/sources.list" -o Dir::Etc::SourceParts=/nonexistent -o Dir::State::Lists="$dir/lists" \
     -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o APT::Sandbox::User=root "$@"
 }
-
-suite_list() { # deb|deb-src SUITE: a line of sources.list
-  echo "$1 [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(debian_mirror) $2 main"
-}

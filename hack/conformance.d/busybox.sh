@@ -10,7 +10,7 @@ build_busybox() {
   # shellcheck source=/dev/null
   (source "$HACK/lib/common.sh" && install_packages make bzip2 debian-archive-keyring)
   mkdir -p "$1/lists/partial" "$source"
-  suite_list deb-src $BUSYBOX_SUITE >"$1/sources.list"
+  echo "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(debian_mirror) $BUSYBOX_SUITE main" >"$1/sources.list"
   suite_apt "$1" apt-get update >&2
   (cd "$1" && suite_apt "$1" apt-get source --download-only busybox >&2)
   tar -xf "$1"/busybox_$BUSYBOX_VERSION.*.orig.tar.* --strip-components=1 -C "$source" ||

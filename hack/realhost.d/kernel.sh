@@ -11,7 +11,7 @@ inputs_guest_kernel() {
 kernel_source() { # DIR: unpacks it there
   local apt=$1.apt package
   mkdir -p "$apt/lists/partial" "$1"
-  suite_list deb "$KERNEL_SUITE" >"$apt/sources.list"
+  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(debian_mirror) $KERNEL_SUITE main" >"$apt/sources.list"
   suite_apt "$apt" apt-get update >&2
   package=$(suite_apt "$apt" apt-cache search --names-only "$KERNEL_PACKAGE" | cut -d' ' -f1 | sort -V | head -1)
   [[ -n $package ]] || die "$KERNEL_SUITE has no package like $KERNEL_PACKAGE" "set KERNEL_PACKAGE in hack/realhost.d/kernel.sh to one that it has"
