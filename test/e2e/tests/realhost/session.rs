@@ -13,9 +13,10 @@ fn cgroups(guest: &Guest) -> Result<String> {
 /// Such a node would say that it is Ready, and no pod would start on it.
 pub(crate) fn without_cpu(rig: &Rig) -> Result<()> {
     let guest = rig.guest();
+    // The empty line takes back what systemd's own file delegates.
     guest.admin(
         "loginctl enable-linger alice; mkdir -p /etc/systemd/system/user@.service.d
-         printf '[Service]\\nDelegate=memory pids\\n' > /etc/systemd/system/user@.service.d/delegate.conf
+         printf '[Service]\\nDelegate=\\nDelegate=memory pids\\n' > /etc/systemd/system/user@.service.d/delegate.conf
          systemctl daemon-reload; systemctl restart user@1000.service",
     )?;
     let warning = warning(&preflight(guest).ok()?, "CgroupDelegation")?;
