@@ -3,7 +3,6 @@
 use anyhow::{Result, ensure};
 use usernetes_e2e::{Guest, Rig};
 
-use crate::is_well;
 use crate::unit::{comes_back, running, still_there};
 
 /// The one process of alice, or of her subordinate ids, with that name.
@@ -32,24 +31,4 @@ pub(crate) fn slirp_killed(rig: &Rig) -> Result<()> {
     still_there(guest)?;
     ensure!(running(guest)? == parent, "the parent was started again");
     Ok(())
-}
-
-/// The kernel ends a component for want of memory: its supervisor starts it again, and systemd leaves the unit alone.
-pub(crate) fn component_out_of_memory(rig: &Rig) -> Result<()> {
-    let guest = rig.guest();
-    let (parent, before) = (running(guest)?, pid(guest, "kube-apiserver")?);
-    // A limit below what the components have together, for a moment; the kernel is told whom to take.
-    guest.admin(&format!(
-        "own=/sys/fs/cgroup$(cut -d: -f3 /proc/{before}/cgroup)
-         echo 1000 > /proc/{before}/oom_score_adj
-         echo $(($(awk '$1 == \"anon\" {{ print $2 }}' $own/memory.stat) - 50000000)) > $own/memory.max
-         echo max > $own/memory.max
-         grep -q 'oom_kill [1-9]' $own/memory.events"
-    ))?;
-    guest.until("another kube-apiserver runs", 120, |guest| {
-        Ok(pid(guest, "kube-apiserver").is_ok_and(|now| now != before))
-    })?;
-    is_well(guest)?;
-    ensure!(running(guest)? == parent, "the parent was started again");
-    still_there(guest)
 }

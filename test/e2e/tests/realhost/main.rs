@@ -31,7 +31,6 @@ fn main() -> ExitCode {
         core("core_hung_parent_comes_back", unit::parent_hung),
         core("core_child_killed", death::child_killed),
         core("core_slirp_killed", death::slirp_killed),
-        core("core_component_out_of_memory", death::component_out_of_memory),
         core("core_power_cut", boot::power_cut),
         core("core_reboot", boot::reboot),
         own("without_cpu", 1, session::without_cpu).on(HostKind::Partial),
