@@ -3,7 +3,7 @@
 use crate::idmap::{IdMapError, SubIds};
 use crate::sock::Socket;
 use crate::stage::Stage;
-use crate::userns::{self, StageError, become_root, take_socket};
+use crate::userns::{self, StageError, become_root, report};
 use crate::wire::{Outcome, ToParent, unexpected};
 use std::fs;
 use std::io;
@@ -53,15 +53,7 @@ pub fn remove_all(paths: &[PathBuf]) -> Result<(), RemoveError> {
 }
 
 pub(crate) fn main() -> ExitCode {
-    let Ok(socket) = take_socket() else { return ExitCode::FAILURE };
-    let message = match run(&socket) {
-        Ok(outcomes) => ToParent::Report(outcomes),
-        Err(error) => ToParent::Failed { message: error.to_string() },
-    };
-    match socket.send(&message, &[]) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
-    }
+    report(run)
 }
 
 fn run(socket: &Socket) -> Result<Vec<Outcome>, StageError> {

@@ -3,7 +3,7 @@
 use crate::idmap::{IdMapError, SubIds};
 use crate::sock::{Socket, WireError, pair};
 use crate::stage::Stage;
-use crate::wire::{ToChild, ToParent, VERSION, same_version, unexpected};
+use crate::wire::{Outcome, ToChild, ToParent, VERSION, same_version, unexpected};
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{Gid, Uid, setresgid, setresuid};
@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use std::io;
 use std::os::fd::AsFd as _;
 use std::path::Path;
-use std::process::Child;
+use std::process::{Child, ExitCode};
 use usernetes_host::CommandError;
 
 /// No user namespace could be had.
@@ -93,6 +93,19 @@ impl<T> What<T> for rustix::io::Result<T> {
 impl<T> What<T> for io::Result<T> {
     fn what(self, what: impl Into<String>) -> Result<T, StageError> {
         self.map_err(|e| Errno::from_raw(e.raw_os_error().unwrap_or(0))).what(what)
+    }
+}
+
+/// What the `main` of a stage does that is there to answer one question.
+pub(crate) fn report(run: impl FnOnce(&Socket) -> Result<Vec<Outcome>, StageError>) -> ExitCode {
+    let Ok(socket) = take_socket() else { return ExitCode::FAILURE };
+    let message = match run(&socket) {
+        Ok(outcomes) => ToParent::Report(outcomes),
+        Err(error) => ToParent::Failed { message: error.to_string() },
+    };
+    match socket.send(&message, &[]) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
     }
 }
 

@@ -1,10 +1,11 @@
 //! Trouble at the wrong moment.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use std::time::Duration;
 use usernetes_e2e::{Rig, Space};
 
 use crate::is_well;
+use crate::two::first_is_up;
 
 /// The power fails while `init` works; the same command finishes what it began.
 pub(crate) fn init_cut(rig: &Rig) -> Result<()> {
@@ -61,13 +62,7 @@ pub(crate) fn late_address(rig: &Rig) -> Result<()> {
 
 /// The power fails on the joining host while `join` works; the same command finishes what it began.
 pub(crate) fn join_cut(rig: &Rig) -> Result<()> {
-    let [first, second] = rig.guests() else { anyhow::bail!("two guests") };
-    for guest in [first, second] {
-        guest.admin("loginctl enable-linger alice")?;
-    }
-    first.init::<&str>(&[]).ok()?;
-    let token = first.tool(&["token", "create"]).ok()?;
-    let token = token.stdout.split_whitespace().find(|word| word.starts_with("u7s1.")).context("no token")?.to_owned();
+    let (first, second, token) = first_is_up(rig)?;
     let words = ["join", &token, "--bundle", "/srv/bundle"];
     let join = second.tool(&words).spawn()?;
     join.line(Duration::from_mins(2), |line| line.contains("[node-start]"))?;

@@ -1,10 +1,10 @@
 //! Two real hosts.
 
 use anyhow::{Context, Result, ensure};
-use usernetes_e2e::{Rig, Space, pod};
+use usernetes_e2e::{Guest, Rig, Space, pod};
 
-/// A second host joins by the one string, and pods of both reach each other.
-pub(crate) fn join(rig: &Rig) -> Result<()> {
+/// Both guests linger, and the first has a cluster; the token is for the second.
+pub(crate) fn first_is_up(rig: &Rig) -> Result<(&Guest, &Guest, String)> {
     let [first, second] = rig.guests() else { anyhow::bail!("two guests") };
     for guest in [first, second] {
         guest.admin("loginctl enable-linger alice")?;
@@ -12,6 +12,12 @@ pub(crate) fn join(rig: &Rig) -> Result<()> {
     first.init::<&str>(&[]).ok()?;
     let token = first.tool(&["token", "create"]).ok()?;
     let token = token.stdout.split_whitespace().find(|word| word.starts_with("u7s1.")).context("no token")?.to_owned();
+    Ok((first, second, token))
+}
+
+/// A second host joins by the one string, and pods of both reach each other.
+pub(crate) fn join(rig: &Rig) -> Result<()> {
+    let (first, second, token) = first_is_up(rig)?;
     second.tool(&["join", &token, "--bundle", "/srv/bundle"]).ok()?.says(&["cgroups delegated"])?;
     first.kubectl(&["wait", "--for=condition=Ready", "nodes", "--all", "--timeout=180s"])?;
     let space = Space::new(first, "two")?;

@@ -4,8 +4,8 @@ use super::{FUSE, KERNEL, PROC, SYS};
 use crate::child::fresh;
 use crate::sock::Socket;
 use crate::stage::Stage;
-use crate::userns::{StageError, What as _, become_root, take_socket};
-use crate::wire::{Outcome, ToParent};
+use crate::userns::{StageError, What as _, become_root, report};
+use crate::wire::Outcome;
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
@@ -18,15 +18,7 @@ use usernetes_host::CommandExt as _;
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 pub(crate) fn main() -> ExitCode {
-    let Ok(socket) = take_socket() else { return ExitCode::FAILURE };
-    let message = match run(&socket) {
-        Ok(outcomes) => ToParent::Report(outcomes),
-        Err(error) => ToParent::Failed { message: error.to_string() },
-    };
-    match socket.send(&message, &[]) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
-    }
+    report(run)
 }
 
 fn run(socket: &Socket) -> Result<Vec<Outcome>, StageError> {
