@@ -4,7 +4,7 @@ KERNEL_SUITE=trixie-backports # from 7.0 on: older ones stop on processors with 
 KERNEL_PACKAGE='^linux-source-7\.[0-9]+$'
 
 inputs_guest_kernel() {
-  declare -f suite_apt kernel_source tell_clock_speed configure_kernel
+  declare -f suite_apt kernel_source tell_clock_speed restrict_user_namespaces configure_kernel
   echo "$KERNEL_SUITE $KERNEL_PACKAGE" && cat "$HACK/realhost.d/kernel.config"
 }
 
@@ -27,6 +27,16 @@ tell_clock_speed() { # SOURCE: the kubelet ends without a "cpu MHz" line, which 
   grep -q 'cpu MHz' "$file" || die "no place for the clock speed in $file" "read show_cpuinfo there, and change tell_clock_speed"
 }
 
+# Ubuntu's switch, off until it is set: who has no profile and no CAP_SYS_ADMIN makes no user namespace. Upstream's
+# AppArmor only knows it for programs that have one.
+restrict_user_namespaces() { # SOURCE
+  local file=$1/security/apparmor/lsm.c name=apparmor_restrict_unprivileged_userns
+  sed -i -e "/^static int apparmor_userns_create/i static int $name;\n" \
+    -e "/^static int apparmor_userns_create/,/^}/s/^\tend_current_label_crit/\tif ($name \&\& label == ns_unconfined(labels_ns(label)) \&\& !ns_capable(current_user_ns(), CAP_SYS_ADMIN))\n\t\terror = -EACCES;\n&/" \
+    -e "/^static const struct ctl_table apparmor_sysctl_table/a {.procname = \"$name\", .data = \&$name, .maxlen = sizeof(int), .mode = 0644, .proc_handler = proc_dointvec}," "$file"
+  [[ $(grep -c "$name" "$file") = 3 ]] || die "no place for $name in $file" "read apparmor_userns_create there, and change restrict_user_namespaces"
+}
+
 configure_kernel() { # SOURCE: every line of the fragment must come true
   local wanted=$HACK/realhost.d/kernel.config lost
   make -s -C "$1" ARCH=um x86_64_defconfig >&2
@@ -38,6 +48,7 @@ configure_kernel() { # SOURCE: every line of the fragment must come true
 build_guest_kernel() {
   kernel_source "$1/source"
   tell_clock_speed "$1/source"
+  restrict_user_namespaces "$1/source"
   configure_kernel "$1/source"
   make -s -C "$1/source" ARCH=um -j"$(nproc)" >"$1/log" 2>&1 || { tail -n 20 "$1/log" >&2 && return 1; }
   strip -o "$1/linux" "$1/source/linux"

@@ -94,7 +94,7 @@ impl Guest {
         let dir = self.seat.dir.display();
         let (name, address, number) = (self.name(), self.address(), self.number);
         let line = format!(
-            "mem={MEMORY} seccomp=on ncpus=1 umid={name} uml_dir={dir} \
+            "mem={MEMORY} seccomp=on ncpus=1 lsm=apparmor umid={name} uml_dir={dir} \
              ubd0={dir}/disk,{image}/root.img root=/dev/ubda rw \
              con0=null,fd:1 con=null ssl=null console=tty0 \
              vec0:transport=raw,ifname={name},depth=128,gro=1,mac=52:54:00:00:00:{number:02} \

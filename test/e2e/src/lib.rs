@@ -28,7 +28,7 @@ pub use capability::Need;
 pub use guest::Guest;
 pub use host::Host;
 pub use processes::Process;
-pub use product::crio;
+pub use product::install_crio;
 pub use program::{keep, program};
 pub use report::HostKind;
 pub use rig::Rig;

@@ -6,6 +6,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::run::At;
+
 /// Where a host sees the bundle.
 pub(crate) const BUNDLE: &str = "/srv/bundle";
 
@@ -49,7 +51,7 @@ pub(crate) fn bundle() -> Result<PathBuf> {
 }
 
 /// The folder of CRI-O: `U7S_CRIO`, else what `hack/crio` made last.
-pub fn crio() -> Result<PathBuf> {
+pub(crate) fn crio() -> Result<PathBuf> {
     let given = env::var_os("U7S_CRIO").map(PathBuf::from);
     let built = env::var_os("HOME").map(|home| Path::new(&home).join(".cache/usernetes-dev/crio/current"));
     let path = given.or(built).context("neither U7S_CRIO nor HOME is set")?;
@@ -57,6 +59,17 @@ pub fn crio() -> Result<PathBuf> {
         ensure!(path.join(program).is_file(), "no {program} in {}: hack/crio", path.display());
     }
     Ok(path)
+}
+
+/// CRI-O where an administrator would put it; conmon and skopeo are of the host's distribution.
+pub fn install_crio<'a>(at: impl Into<At<'a>>) -> Result<()> {
+    let (at, folder) = (at.into(), crio()?);
+    for program in ["crio", "pinns"] {
+        let file = fs::read(folder.join(program)).context("cannot read what hack/crio built")?;
+        let script = format!("cat > /usr/local/bin/{program}; chmod 755 /usr/local/bin/{program}");
+        at.sh(&script).root().input(file).ok()?;
+    }
+    Ok(())
 }
 
 /// Hosts see the folder through a mount, so only what is in it counts, not the folders above it.

@@ -13,7 +13,7 @@ use usernetes_host::Finding;
 
 /// Runs all checks, as the user. `state_dir` is where data will lie: overlay mounts are tried there.
 pub fn checks(state_dir: &Path) -> Vec<Finding> {
-    let mut findings = vec![host::newuidmap(), host::sub_id(), host::userns_sysctl(), apparmor::userns()];
+    let mut findings = vec![host::newuidmap(), host::sub_id(), host::userns_sysctl(), apparmor::userns(state_dir)];
     findings.extend(probe::namespaces(state_dir));
     findings.extend([host::tun_device(), host::slirp4netns()]);
     findings

@@ -3,9 +3,9 @@
 mod life;
 mod pods;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use std::process::ExitCode;
-use usernetes_e2e::{Host, Need, Rig, Scenario, Shared, crio, main as suite};
+use usernetes_e2e::{Host, Need, Rig, Scenario, Shared, install_crio, main as suite};
 
 const NEEDS: [Need; 5] = [Need::Hosts, Need::Program, Need::Bundle, Need::Command("init"), Need::Crio];
 const SOCKET: &str = "unix:///run/crio/crio.sock";
@@ -31,18 +31,8 @@ fn main() -> ExitCode {
 }
 
 fn raise(rig: &Rig) -> Result<()> {
-    install(rig.host())?;
+    install_crio(rig.host())?;
     rig.host().init(&["--cri-socket", SOCKET]).ok().map(drop)
-}
-
-/// Where an administrator would put it; conmon and skopeo are the machine's.
-fn install(host: &Host) -> Result<()> {
-    for program in ["crio", "pinns"] {
-        let file = std::fs::read(crio()?.join(program)).context("cannot read what hack/crio built")?;
-        let script = format!("cat > /usr/local/bin/{program}; chmod 755 /usr/local/bin/{program}");
-        host.sh(&script).root().input(file).ok()?;
-    }
-    Ok(())
 }
 
 fn without_crio(rig: &Rig) -> Result<()> {
@@ -57,7 +47,7 @@ fn without_crio(rig: &Rig) -> Result<()> {
 fn joins_beside_containerd(rig: &Rig) -> Result<()> {
     let [first, second] = rig.hosts() else { anyhow::bail!("not two hosts") };
     first.init::<&str>(&[]).ok()?;
-    install(second)?;
+    install_crio(second)?;
     let token = first.tool(&["token", "create"]).ok()?.text().to_owned();
     second.tool(&["join", "--bundle", "/srv/bundle", "--cri-socket", SOCKET, &token]).ok()?;
     let runtimes = "jsonpath={.items[*].status.nodeInfo.containerRuntimeVersion}";
@@ -69,7 +59,7 @@ fn joins_beside_containerd(rig: &Rig) -> Result<()> {
 /// CRI-O's word for it is vfs.
 fn native_copies_layers(rig: &Rig) -> Result<()> {
     let host = rig.host();
-    install(host)?;
+    install_crio(host)?;
     host.init(&["--cri-socket", SOCKET, "--snapshotter", "native"]).ok()?;
     host.tool(&["images", "list"]).ok()?.says(&["registry.k8s.io/pause"])?;
     ensure!(host.state().join("node/var/lib/containers/storage/vfs-images").is_dir(), "not in vfs");

@@ -32,3 +32,22 @@ pub(crate) fn slirp_killed(rig: &Rig) -> Result<()> {
     ensure!(running(guest)? == parent, "the parent was started again");
     Ok(())
 }
+
+/// The kernel ends a component for want of memory: its supervisor starts it again, and systemd leaves the unit alone.
+pub(crate) fn component_out_of_memory(rig: &Rig) -> Result<()> {
+    let guest = rig.guest();
+    let (parent, before) = (running(guest)?, pid(guest, "kube-apiserver")?);
+    // The same code of the kernel as when memory has run out; whom it takes is the one with the highest score.
+    guest.admin(&format!(
+        "own=/sys/fs/cgroup$(cut -d: -f3 /proc/{before}/cgroup)
+         echo 1000 > /proc/{before}/oom_score_adj
+         echo f > /proc/sysrq-trigger
+         until grep -q 'oom_kill [1-9]' $own/memory.events; do sleep 0.1; done"
+    ))?;
+    guest.until("another kube-apiserver runs", 120, |guest| {
+        Ok(pid(guest, "kube-apiserver").is_ok_and(|now| now != before))
+    })?;
+    still_there(guest)?;
+    ensure!(running(guest)? == parent, "the parent was started again");
+    Ok(())
+}

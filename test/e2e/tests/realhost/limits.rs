@@ -101,7 +101,7 @@ fn evicted(space: &Space) -> Result<()> {
     let more = "  restartPolicy: Never
   volumes: [{name: memory, emptyDir: {medium: Memory}}]";
     let rest = "    volumeMounts: [{name: memory, mountPath: /memory}]\n";
-    space.apply(&(pod("greedy", "head -c 2500m /dev/zero > /memory/all; sleep 3600", more) + rest))?;
+    space.apply(&(pod("greedy", "head -c 1900m /dev/zero > /memory/all; sleep 3600", more) + rest))?;
     space.wait("jsonpath={.status.phase}=Failed", &["pod/greedy"])?;
     let reason = space.field("pod/greedy", ".status.reason")?;
     ensure!(reason == "Evicted", "the greedy pod ended as {reason:?}");

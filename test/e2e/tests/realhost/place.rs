@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use usernetes_e2e::{Guest, Rig, Space};
 
-use crate::is_well;
+use crate::{cure, is_well, preflight, warning};
 
 /// Another user's command, in a login of that user's own.
 fn as_bob(guest: &Guest, words: &str) -> Result<String> {
@@ -48,6 +48,7 @@ pub(crate) fn read_only_root(rig: &Rig) -> Result<()> {
     guest.admin(
         "loginctl enable-linger alice
          for folder in home var; do mount --bind /$folder /$folder; done
+         systemctl restart systemd-journald
          mount -o remount,bind,ro /",
     )?;
     ensure!(guest.sh("touch /etc/file").root().output()?.code() != Some(0), "/ can be written");
@@ -56,4 +57,22 @@ pub(crate) fn read_only_root(rig: &Rig) -> Result<()> {
     space.pod("main", "sleep 3600")?;
     space.ready(&["pod/main"])?;
     is_well(guest)
+}
+
+/// As on Ubuntu: only programs with a profile may make user namespaces. `preflight` prints one.
+pub(crate) fn apparmor(rig: &Rig) -> Result<()> {
+    let guest = rig.guest();
+    guest.admin("loginctl enable-linger alice; sysctl -qw kernel.apparmor_restrict_unprivileged_userns=1")?;
+    ensure!(guest.sh("unshare --user true").output()?.code() != Some(0), "nothing is restricted");
+    guest.init::<&str>(&[]).output()?.exits(2)?.says(&["AppArmor keeps /usr/local/bin/usernetes-rs", "userns,"])?;
+    let finding = warning(&preflight(guest).output()?, "AppArmorUserns")?;
+    cure(guest, &finding)?;
+    guest.init::<&str>(&[]).ok()?.says(&["cgroups delegated"])?;
+    let space = Space::new(guest, "profiled")?;
+    space.pod("main", "sleep 3600")?;
+    space.ready(&["pod/main"])?;
+    let label = guest.admin("cat /proc/$(pgrep -o -x usernetes-child)/attr/apparmor/current")?;
+    ensure!(label.text() == "home.alice..local.share.usernetes (unconfined)", "{label}");
+    ensure!(guest.sh("unshare --user true").output()?.code() != Some(0), "others may as well");
+    Ok(())
 }

@@ -1,7 +1,7 @@
 //! Containers made by something else than the bundle's runc.
 
 use anyhow::{Result, ensure};
-use usernetes_e2e::{Rig, Space};
+use usernetes_e2e::{Rig, Space, install_crio};
 
 use crate::{is_well, limits};
 
@@ -21,5 +21,27 @@ pub(crate) fn crun(rig: &Rig) -> Result<()> {
     let count = "ls /run/containerd/runc/k8s.io/*/status | wc -l; ls /run/containerd/runc/k8s.io/*/state.json | wc -l";
     let made = guest.tool(&["shell", "--", "sh", "-c", count]).output()?;
     ensure!(made.text().ends_with("\n0") && !made.text().starts_with("0\n"), "containers are not crun's:\n{made}");
+    Ok(())
+}
+
+/// The same of CRI-O, with each OCI runtime.
+pub(crate) fn crio(rig: &Rig) -> Result<()> {
+    let guest = rig.guest();
+    install_crio(guest)?;
+    guest.admin("loginctl enable-linger alice")?;
+    for runtime in ["runc", "crun"] {
+        let words = ["--cri-socket", "unix:///run/crio/crio.sock", "--oci-runtime", runtime];
+        guest.init(&words).ok()?.says(&["cgroups delegated"])?;
+        is_well(guest)?;
+        limits::hold(rig)?;
+        limits::hog(rig)?;
+        let space = Space::new(guest, "by-crio")?;
+        space.pod("main", "echo said; sleep 3600")?;
+        space.ready(&["pod/main"])?;
+        ensure!(space.kubectl(&["logs", "main"])?.text() == "said");
+        guest.tool(&["shell", "--", "sh", "-c", &format!("ls /run/{runtime}")]).output()?.says(&["-"])?;
+        drop(space);
+        guest.tool(&["reset", "--force"]).ok()?;
+    }
     Ok(())
 }

@@ -98,7 +98,11 @@ impl DownloadError {
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Fs(error) => return error.hint(),
-            Self::Client(_) => return None,
+            Self::Client(_) => {
+                "install CA certificates (Debian: sudo apt-get install ca-certificates), or name a file of \
+                them in SSL_CERT_FILE"
+                    .into()
+            }
             Self::Bundle(error) => return error.hint(),
             Self::Mirror(_) => "name it as https://HOST/PATH; files are taken from PATH/<upstream host>/<path>".into(),
             Self::Transfer { .. } => {
