@@ -4,7 +4,7 @@ ROOT_SUITE=trixie
 ROOT_SIZE=16G # sparse
 ROOT_PACKAGES=(systemd systemd-sysv systemd-resolved dbus-user-session libpam-systemd udev openssh-server
   uidmap slirp4netns passt fuse-overlayfs fuse3 crun iproute2 iputils-ping nftables procps kmod apparmor
-  conmon skopeo)
+  conmon skopeo podman)
 
 inputs_guest_root() {
   declare -f guest_files

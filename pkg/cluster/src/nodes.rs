@@ -39,6 +39,8 @@ pub struct NodeInfo {
     pub ready: bool,
     /// Whether it takes no new pods.
     pub cordoned: bool,
+    /// What it runs out of, as it last said: `DiskPressure`, `MemoryPressure`, `PIDPressure`.
+    pub pressure: Vec<String>,
 }
 
 impl Cluster {
@@ -166,6 +168,11 @@ fn info(node: &Node) -> NodeInfo {
         version: status.and_then(|s| Some(s.node_info.as_ref()?.kubelet_version.clone())).unwrap_or_default(),
         ready: conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True"),
         cordoned: node.spec.as_ref().and_then(|spec| spec.unschedulable).unwrap_or(false),
+        pressure: conditions
+            .iter()
+            .filter(|c| c.type_.ends_with("Pressure") && c.status == "True")
+            .map(|c| c.type_.clone())
+            .collect(),
     }
 }
 
@@ -180,7 +187,8 @@ mod tests {
             "spec": { "unschedulable": true, "podCIDR": "10.244.0.0/24" },
             "status": {
                 "addresses": [{ "type": "InternalIP", "address": "198.51.100.11" }, { "type": "Hostname", "address": "one" }],
-                "conditions": [{ "type": "Ready", "status": "Unknown" }],
+                "conditions": [{ "type": "Ready", "status": "Unknown" }, { "type": "DiskPressure", "status": "True" },
+                    { "type": "PIDPressure", "status": "False" }],
                 "nodeInfo": { "kubeletVersion": "v1.36.3", "architecture": "", "bootID": "", "containerRuntimeVersion": "",
                     "kernelVersion": "", "kubeProxyVersion": "", "machineID": "", "operatingSystem": "", "osImage": "", "systemUUID": "" },
             },
@@ -196,6 +204,7 @@ mod tests {
                 version: "v1.36.3".to_owned(),
                 ready: false,
                 cordoned: true,
+                pressure: vec!["DiskPressure".to_owned()],
             }
         );
     }

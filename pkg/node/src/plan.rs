@@ -136,8 +136,8 @@ pub struct NodePlan {
     pub sandbox_image: String,
     /// Image archives of the bundle.
     pub images: Vec<ImageArchive>,
-    /// A worker whose early images are not all in the runtime's store: its Node carries [`constants::IMAGES_LABEL`] until they are,
-    /// or pods that come before them would try a registry.
+    /// The early images are not all in the runtime's store: the Node carries [`constants::IMAGES_LABEL`] until they are, or
+    /// pods that come before them would try a registry.
     pub importing: bool,
     /// Variables of every component.
     pub proxy_env: Vec<EnvVar>,
@@ -233,7 +233,7 @@ impl NodePlan {
             program: paths.program(),
             logs: paths.logs(),
             sandbox_image: pause.reference.clone(),
-            importing: role == Role::Worker && images.iter().any(is_missing),
+            importing: images.iter().any(is_missing),
             images,
             proxy_env: decisions.proxy_env,
             extra: extra(config, &registration.kubelet_extra_args),

@@ -66,8 +66,12 @@ impl NestedKind {
             Self::Docker => {
                 "docker run --security-opt systempaths=unconfined --security-opt seccomp=unconfined --device /dev/net/tun"
             }
-            Self::Podman => "podman run --security-opt unmask=ALL --device /dev/net/tun",
-            Self::Other => "start the container with nothing mounted over parts of /proc and /sys",
+            Self::Podman => {
+                "podman run --security-opt unmask=ALL --security-opt seccomp=unconfined --pids-limit -1 --device /dev/net/tun"
+            }
+            Self::Other => {
+                "start the container with nothing mounted over parts of /proc and /sys, and with no filter of system calls"
+            }
         }
     }
 }

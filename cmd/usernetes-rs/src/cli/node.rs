@@ -105,17 +105,18 @@ fn show_nodes(session: &Session, nodes: &[NodeInfo]) {
         for n in nodes {
             session.printer.object(&json!({
                 "name": n.name, "roles": n.roles, "addresses": n.addresses, "version": n.version,
-                "ready": n.ready, "schedulable": !n.cordoned,
+                "ready": n.ready, "schedulable": !n.cordoned, "pressure": n.pressure,
             }));
         }
         return;
     }
     let row = |n: &NodeInfo| {
-        let status = if n.ready { "Ready" } else { "NotReady" };
-        let status = if n.cordoned { format!("{status},SchedulingDisabled") } else { status.to_owned() };
+        let ready = if n.ready { "Ready" } else { "NotReady" };
+        let cordoned = n.cordoned.then_some("SchedulingDisabled");
+        let status: Vec<_> = [ready].into_iter().chain(cordoned).chain(n.pressure.iter().map(String::as_str)).collect();
         let roles = if n.roles.is_empty() { "<none>".to_owned() } else { n.roles.join(",") };
         let addresses = n.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-        vec![n.name.clone(), status, roles, addresses, n.version.clone()]
+        vec![n.name.clone(), status.join(","), roles, addresses, n.version.clone()]
     };
     let rows: Vec<_> = nodes.iter().map(row).collect();
     crate::ui::out(&columns(&["NAME", "STATUS", "ROLES", "ADDRESSES", "VERSION"], &rows));

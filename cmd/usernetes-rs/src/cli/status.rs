@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use usernetes_api::constants::{KUBERNETES_DIR, PKI_DIR};
 use usernetes_api::{CgroupMode, Config, PortSpec};
 use usernetes_cluster::Held;
+use usernetes_cluster::nodes::NodeInfo;
 use usernetes_node::{NodePlan, NodeStatus, Role};
 use usernetes_pki::{Expiration, expiry};
 use usernetes_rootless::control::{Client, Info};
@@ -75,8 +76,10 @@ fn gather(session: &Session, config: &Config) -> Result<Status> {
     let plan = NodePlan::load(&session.paths)?;
     let info = common::running(session);
     let components = info.as_ref().and_then(common::node_status);
-    let asked = info.as_ref().and_then(|_| ask_ready(session, config));
-    let (ready, removed) = (asked.flatten(), asked == Some(None) && common::has_joined(session));
+    let asked = info.as_ref().and_then(|_| ask_node(session, config));
+    let removed = asked == Some(None) && common::has_joined(session);
+    let node = asked.flatten();
+    let ready = node.as_ref().map(|node| node.ready);
     let cgroups = plan.as_ref().map_or(CgroupMode::None, |plan| plan.cgroups);
     let ports = match &info {
         Some(_) => Client::connect(&session.paths.runtime())?.ports()?.iter().map(|p| p.forward.spec).collect(),
@@ -109,6 +112,7 @@ fn gather(session: &Session, config: &Config) -> Result<Status> {
             .into_iter()
             .chain(lost)
             .chain(removed.then(|| was_removed(session, config)))
+            .chain(node.iter().flat_map(|node| &node.pressure).map(|what| under_pressure(what)))
             .chain(if ready.is_some() { held_pods(session) } else { Vec::new() })
             .collect(),
     })
@@ -128,15 +132,15 @@ fn network(info: &Info) -> NetworkView {
     }
 }
 
-/// The Node's condition, asked with whatever credentials this host has; the inner `None` when there is no such Node.
+/// The Node, asked with whatever credentials this host has; the inner `None` when there is no such Node.
 #[expect(clippy::option_option, reason = "who does not answer, and who answers that there is none")]
-fn ask_ready(session: &Session, config: &Config) -> Option<Option<bool>> {
+fn ask_node(session: &Session, config: &Config) -> Option<Option<NodeInfo>> {
     let folder = session.paths.node(KUBERNETES_DIR);
     let kubeconfig = ["admin.conf", "kubelet.conf"].into_iter().find(|name| folder.join(name).exists())?;
     let patience = std::time::Duration::from_secs(5);
     runtime().ok()?.block_on(async {
         let node = async { common::connect(session, kubeconfig).await.ok()?.node(config.node_name()).await.ok() };
-        Some(tokio::time::timeout(patience, node).await.ok()??.map(|node| node.ready))
+        tokio::time::timeout(patience, node).await.ok()?
     })
 }
 
@@ -154,6 +158,16 @@ fn warnings(cgroups: CgroupMode) -> Vec<String> {
             "cgroups are not delegated: limits of pods are not enforced and their usage is not counted (usernetes-rs preflight names the cure)".into(),
         ],
     }
+}
+
+/// The kubelet keeps new pods away, and goes on with it for a while after the cause is gone.
+fn under_pressure(what: &str) -> String {
+    let cure = match what {
+        "DiskPressure" => "free space where the cluster's state lies",
+        "MemoryPressure" => "end what takes the host's memory",
+        _ => "end what takes the host's processes",
+    };
+    format!("{what}: no new pods on this node, and some are evicted; {cure}, and wait up to five minutes")
 }
 
 /// Pods that do not start because of a limit of their host. Only administrators may read the events of all.

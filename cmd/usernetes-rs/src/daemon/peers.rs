@@ -49,13 +49,12 @@ pub(super) async fn follow_hosts(plan: NodePlan, ports: PortManager) {
     .await;
 }
 
-/// On a worker: once the images that its own pods need are in the runtime, those pods may come. One that cannot be
+/// Once the images that the node's own pods need are in the runtime, those pods may come. One that cannot be
 /// imported holds up nothing: the kubelet then tries, and its error is seen where people look.
 pub(super) async fn images_are_here(plan: NodePlan, mut seen: watch::Receiver<NodeStatus>) {
-    if plan.role != Role::Worker || seen.wait_for(|status| status.images.early == Some(0)).await.is_err() {
-        return;
+    if seen.wait_for(|status| status.images.early == Some(0)).await.is_ok() {
+        label(&plan, IMAGES_LABEL, None).await;
     }
-    label(&plan, IMAGES_LABEL, None).await;
 }
 
 /// Pods with `hostUsers: false` are sent to nodes that have ids for them.

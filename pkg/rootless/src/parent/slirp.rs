@@ -46,7 +46,9 @@ impl Slirp {
     pub(super) async fn new(network: &NetworkOptions, child: i32) -> Result<Self, Error> {
         let output = Command::new(PROGRAM).arg("--version").output().await.map_err(|e| cannot_run(&e))?;
         let seccomp = String::from_utf8_lossy(&output.stdout).contains("libseccomp:");
-        Ok(Self { args: arguments(network, child, seccomp) })
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let sandbox = !nix::unistd::geteuid().is_root() || may_administrate(&status);
+        Ok(Self { args: arguments(network, child, sandbox, seccomp) })
     }
 
     /// Keeps one running. Returns only when the first one does not come up.
@@ -103,18 +105,29 @@ impl Slirp {
     }
 }
 
+/// Whether a `/proc/PID/status` has CAP_SYS_ADMIN. An ordinary user's helper has it in the child's user namespace, which
+/// it enters for its sandbox; root's makes the sandbox where it is, and a container's root often lacks it.
+fn may_administrate(status: &str) -> bool {
+    const CAP_SYS_ADMIN: u32 = 21;
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let effective = effective.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok());
+    effective.is_some_and(|set| set >> CAP_SYS_ADMIN & 1 == 1)
+}
+
 /// The interface is configured by the child, so that it outlives the helper; hence no `--configure`.
 /// The namespaces are named by the child's pid: given as paths, version 1.2 forgets the user namespace when it builds
 /// its sandbox, and fails. Standard input is where readiness is told, standard output is watched for our end.
-fn arguments(network: &NetworkOptions, child: i32, seccomp: bool) -> Vec<String> {
+fn arguments(network: &NetworkOptions, child: i32, sandbox: bool, seccomp: bool) -> Vec<String> {
     let mut args = vec![
         "--ready-fd=0".to_owned(),
         "--exit-fd=1".to_owned(),
         format!("--mtu={}", network.mtu),
         format!("--cidr={}", network.cidr),
         "--disable-host-loopback".to_owned(),
-        "--enable-sandbox".to_owned(),
     ];
+    if sandbox {
+        args.push("--enable-sandbox".to_owned());
+    }
     if seccomp {
         args.push("--enable-seccomp".to_owned());
     }
@@ -162,7 +175,7 @@ mod tests {
 
     #[test]
     fn command_line() {
-        insta::assert_snapshot!(arguments(&NetworkOptions::default(), 42, true).join("\n"), @r"
+        insta::assert_snapshot!(arguments(&NetworkOptions::default(), 42, true, true).join("\n"), @r"
         --ready-fd=0
         --exit-fd=1
         --mtu=65520
@@ -173,6 +186,13 @@ mod tests {
         42
         tap0
         ");
+    }
+
+    #[test]
+    fn roots_of_containers() {
+        assert!(may_administrate("Name:\tx\nCapEff:\t000001ffffffffff\n"));
+        // Podman's default.
+        assert!(!may_administrate("CapEff:\t00000000800405fb\n"));
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use anyhow::{Context, Result, ensure};
 use usernetes_e2e::{Rig, Space, pod};
 
+use crate::cure;
+
 const RESOURCES: &str = "    resources: {limits: {cpu: 200m, memory: 64Mi}}\n";
 
 pub(crate) fn hold(rig: &Rig) -> Result<()> {
@@ -85,6 +87,11 @@ evictionPressureTransitionPeriod: 10s
 ";
     guest.run(&["sh", "-euc", "cat > kubelet.yaml"]).input(config).ok()?;
     guest.init(&["--config", "/home/alice/kubelet.yaml"]).ok()?;
+    // systemReserved comes on top of what the threshold keeps free.
+    let of_the_node = |what| guest.kubectl(&["get", "node", "guest1", "-o", &format!("jsonpath={{.status.{what}}}")]);
+    let (all, pods) = (of_the_node("capacity.memory")?, of_the_node("allocatable.memory")?);
+    let kib = |output: &usernetes_e2e::Output| output.text().trim_end_matches("Ki").parse::<u64>();
+    ensure!(kib(&all)? - kib(&pods)? > 2 << 20, "of {all} pods may have {pods}");
     let space = Space::new(guest, "asked")?;
     space.pod("main", "sleep 3600")?;
     space.ready(&["pod/main"])?;
@@ -106,4 +113,27 @@ fn evicted(space: &Space) -> Result<()> {
     let reason = space.field("pod/greedy", ".status.reason")?;
     ensure!(reason == "Evicted", "the greedy pod ended as {reason:?}");
     Ok(())
+}
+
+/// A limit of the host that a pod runs into is named by `status`, with what raises it.
+pub(crate) fn keys_run_out(rig: &Rig) -> Result<()> {
+    let guest = rig.guest();
+    guest.admin("loginctl enable-linger alice")?;
+    guest.init::<&str>(&[]).ok()?;
+    let space = Space::new(guest, "keys")?;
+    guest.admin(
+        "id=$(id -u alice)
+         sysctl -w kernel.keys.maxkeys=$(awk -v id=$id: '$1 == id { split($4, used, \"/\"); print used[1] }' /proc/key-users)",
+    )?;
+    space.pod("main", "sleep 3600")?;
+    let named = "kernel.keys.maxkeys of the host of guest1 is used up; there: ";
+    let mut found = None;
+    guest.until("status names the limit", 120, |guest| {
+        let status = guest.tool(&["status", "-o", "json"]).output()?.json()?;
+        let warnings = status["warnings"].as_array().cloned().unwrap_or_default();
+        found = warnings.iter().find_map(|warning| Some(warning.as_str()?.split_once(named)?.1.to_owned()));
+        Ok(found.is_some())
+    })?;
+    cure(guest, &serde_json::json!({ "cure": found }))?;
+    space.ready(&["pod/main"])
 }

@@ -53,6 +53,8 @@ fn main() -> ExitCode {
         own("two_users", 1, place::two_users),
         own("read_only_root", 1, place::read_only_root),
         own("apparmor", 1, place::apparmor),
+        own("in_podman", 1, place::in_podman).on(HostKind::Nested),
+        own("keys_run_out", 1, limits::keys_run_out),
         own("join_cut", 2, trouble::join_cut),
         own("join", 2, two::join),
     ];

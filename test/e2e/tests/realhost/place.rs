@@ -76,3 +76,29 @@ pub(crate) fn apparmor(rig: &Rig) -> Result<()> {
     ensure!(guest.sh("unshare --user true").output()?.code() != Some(0), "others may as well");
     Ok(())
 }
+
+/// A node in a container of Podman, which is started as `preflight` says.
+pub(crate) fn in_podman(rig: &Rig) -> Result<()> {
+    let guest = rig.guest();
+    guest.admin("loginctl enable-linger alice")?;
+    // As from an image that has what a host needs: no registry is reachable.
+    guest
+        .sh("mkdir -p c/usr c/proc c/sys c/dev c/run c/tmp c/root c/opt c/srv/bundle; cp -r /etc c/etc 2> /dev/null || true
+            for link in bin lib lib64 sbin; do ln -s usr/$link c/$link; done; mkdir -m 1777 -p c/var/lib c/var/tmp")
+        .ok()?;
+    let start = |options: &str| {
+        let volumes = "-v /usr:/usr:ro -v /srv/bundle:/srv/bundle:ro";
+        guest.sh(&format!("podman run -d --replace -t --name node {options} {volumes} --rootfs $PWD/c sleep infinity"))
+    };
+    let inside = |command: &str| guest.sh(&format!("podman exec node {command}")).limit(300);
+    start("").limit(120).ok()?;
+    let refused = inside("usernetes-rs preflight --nested --bundle /srv/bundle").output()?.exits(2)?;
+    let options = "--security-opt unmask=ALL --security-opt seccomp=unconfined --pids-limit -1 --device /dev/net/tun";
+    refused.says(&["OwnProc", "Seccomp", options])?;
+    start(options).limit(120).ok()?;
+    inside("usernetes-rs init --nested --bundle /srv/bundle").ok()?;
+    inside("usernetes-rs kubectl wait --for=condition=Ready nodes --all --timeout=120s").ok()?;
+    inside("usernetes-rs kubectl -n kube-system rollout status deployment/coredns --timeout=180s").ok()?;
+    inside("usernetes-rs reset --force").ok()?;
+    guest.sh("podman rm -f -t 0 node").ok().map(drop)
+}

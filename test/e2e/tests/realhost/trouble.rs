@@ -38,7 +38,11 @@ pub(crate) fn disk_full(rig: &Rig) -> Result<()> {
     is_well(guest)?;
     ensure!(space.field("configmap/kept", ".data.key")? == "value", "the ConfigMap is lost");
     space.pod("main", "sleep 3600")?;
-    space.ready(&["pod/main"])
+    guest.until("status tells why the pod waits", 60, |guest| {
+        Ok(guest.tool(&["status"]).output()?.text().contains("DiskPressure: no new pods"))
+    })?;
+    // The kubelet lets the pressure last for five minutes (evictionPressureTransitionPeriod).
+    space.prepare(&["wait", "--for=condition=Ready", "pod/main", "--timeout=420s"]).limit(450).ok().map(drop)
 }
 
 /// At boot the network may be later than the user's services.

@@ -29,6 +29,9 @@ pub(crate) fn made(rig: &Rig) -> Result<()> {
     ensure!(property(guest, "WatchdogUSec")? != "0", "nobody watches the unit");
     guest.kubectl(&["wait", "--for=condition=Ready", "nodes", "--all", "--timeout=120s"])?;
     is_well(guest)?;
+    // A guest is slow, and has no registry: pods that came before the bundle's images would have failed.
+    let failed = guest.kubectl(&["get", "events", "-A", "--field-selector", "reason=Failed", "-o", "name"])?;
+    ensure!(failed.text().is_empty(), "pods failed to start:\n{failed}");
     // Further data that later scenarios look for.
     guest.kubectl(&["create", "namespace", "kept"])?;
     let space = Space::existing(guest, "kept");

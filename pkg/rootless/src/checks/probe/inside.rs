@@ -1,6 +1,6 @@
 //! The probe's stage: tries mounts as root of a user namespace, and leaves nothing.
 
-use super::{FUSE, KERNEL, PROC, SYS};
+use super::{FUSE, HOST_NAME, KERNEL, PROC, SYS};
 use crate::child::fresh;
 use crate::sock::Socket;
 use crate::stage::Stage;
@@ -35,6 +35,7 @@ fn run(socket: &Socket) -> Result<Vec<Outcome>, StageError> {
     }
     // Here and not by the starter: the kernel leaves a folder that only root may look into.
     let _ = fs::remove_dir_all(&scratch);
+    outcomes.push(outcome(HOST_NAME, nix::unistd::sethostname("probe").what("set a host name")));
     outcomes.push(outcome(SYS, fresh("sysfs", SYS)));
     // Last, for our own numbers are not in it.
     outcomes.push(outcome(PROC, own_proc()));

@@ -19,6 +19,8 @@ const FUSE: &str = "fuse-overlayfs";
 const OWN_PROC: &str = "OwnProc";
 const PROC: &str = "/proc";
 const SYS: &str = "/sys";
+const SECCOMP: &str = "Seccomp";
+const HOST_NAME: &str = "sethostname";
 
 /// What lays file trees over each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,10 +33,10 @@ pub enum Overlay {
     None,
 }
 
-/// `UserNamespace`, `OwnProc` and `OverlayInUserns`.
+/// `UserNamespace`, `Seccomp`, `OwnProc` and `OverlayInUserns`.
 pub(super) fn namespaces(state_dir: &Path) -> Vec<Finding> {
     match try_out(state_dir) {
-        Ok(tried) => vec![Finding::passed(USERNS), tried.own_proc(), tried.overlay()],
+        Ok(tried) => vec![Finding::passed(USERNS), tried.seccomp(), tried.own_proc(), tried.overlay()],
         Err(message) => vec![Finding::error(
             USERNS,
             format!("namespaces with the user's ids cannot be made: {message}"),
@@ -61,15 +63,25 @@ impl Tried {
         }
     }
 
+    /// Engines filter by the capabilities that a container has in its own user namespace, whatever it has in further ones.
+    fn seccomp(&self) -> Finding {
+        match self.why(HOST_NAME) {
+            None => Finding::passed(SECCOMP),
+            Some(why) => {
+                let message = format!("a filter of system calls keeps nodes and pods from naming themselves: {why}");
+                Finding::error(SECCOMP, message, options())
+            }
+        }
+    }
+
     /// The kernel makes a new instance only for who sees the whole of an old one: engines cover parts of it.
     fn own_proc(&self) -> Finding {
-        let kind = nested().map_or(NestedKind::Other, |nested| nested.kind);
         let hidden = [PROC, SYS].iter().find_map(|what| Some((what, self.why(what)?)));
         match hidden {
             None => Finding::passed(OWN_PROC),
             Some((what, why)) => {
                 let message = format!("a node cannot have {what} of its own: {why}; parts of this one are covered");
-                Finding::error(OWN_PROC, message, kind.options())
+                Finding::error(OWN_PROC, message, options())
             }
         }
     }
@@ -97,6 +109,10 @@ impl Tried {
             ),
         }
     }
+}
+
+fn options() -> &'static str {
+    nested().map_or(NestedKind::Other, |nested| nested.kind).options()
 }
 
 /// Which overlays work; an error if there are no namespaces at all.
