@@ -27,8 +27,6 @@ pub(crate) struct Entry {
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Journal {
-    /// Hash of the configuration that the phases ran with.
-    pub(crate) inputs: String,
     /// When the workflow came to its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) completed: Option<Timestamp>,
@@ -67,6 +65,12 @@ impl Journal {
     /// The phase at which the last run stopped.
     pub(crate) fn failed(&self) -> Option<&Entry> {
         self.entries.last().filter(|e| e.error.is_some())
+    }
+
+    /// Whether a node has been started; before that there is nothing to start.
+    pub(crate) fn has_started(&self) -> bool {
+        let starts = |entry: &Entry| matches!(entry.phase.as_str(), "node-start" | "kubelet-start");
+        self.entries.iter().any(|entry| starts(entry) && entry.error.is_none())
     }
 
     fn save(&self) -> Result<()> {

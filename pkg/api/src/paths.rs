@@ -102,6 +102,11 @@ impl Paths {
         self.state().join("journal.json")
     }
 
+    /// Ports that were published by hand, for the next start.
+    pub fn published_ports(&self) -> PathBuf {
+        self.state().join("ports.json")
+    }
+
     /// Held while a workflow changes the cluster.
     pub fn lock(&self) -> PathBuf {
         self.state().join("lock")

@@ -11,7 +11,9 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use usernetes_api::bundle::{BundleImage, BundleManifest};
-use usernetes_api::{Arg, CgroupMode, Config, EnvVar, Paths, PortShift, ServiceNetwork, Snapshotter, Taint, constants};
+use usernetes_api::{
+    Arg, CgroupMode, Config, EnvVar, Paths, PortShift, PortSpec, ServiceNetwork, Snapshotter, Taint, constants,
+};
 use usernetes_host::fs::{self, FsError, Mode};
 
 /// What the node does in the cluster.
@@ -45,6 +47,8 @@ pub struct Decisions {
     pub first_free_port: u16,
     /// The host's memory in bytes.
     pub memory: u64,
+    /// Ports that were published by hand.
+    pub published: Vec<PortSpec>,
     /// Proxy variables of the caller's environment (`HTTP_PROXY`, …), handed on to components as kubeadm does.
     pub proxy_env: Vec<EnvVar>,
 }
@@ -124,6 +128,9 @@ pub struct NodePlan {
     /// What is published in place of ports that are the administrator's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port_shift: Option<PortShift>,
+    /// Ports that were published by hand, and are again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub published: Vec<PortSpec>,
     /// Taints of the node when it registers.
     pub taints: Vec<Taint>,
     /// Folder of the verified bundle.
@@ -228,6 +235,7 @@ impl NodePlan {
                 0 => None,
                 by => Some(PortShift { below: decisions.first_free_port, by }),
             },
+            published: decisions.published,
             taints: taints(config, role, registration.taints.as_deref()),
             bundle: bundle.to_owned(),
             program: paths.program(),

@@ -1,6 +1,7 @@
 //! `certs`: expiry and renewal, with kubeadm's names and columns.
 
 use crate::errors::Hinted;
+use crate::phases::common::control_plane;
 use crate::session::Session;
 use crate::ui::out;
 use anyhow::Result;
@@ -24,7 +25,7 @@ pub(crate) enum CertsCommand {
 }
 
 pub(crate) fn run(session: &Session, command: CertsCommand) -> Result<ExitCode> {
-    let config = session.config()?;
+    let config = control_plane(session)?;
     let (folder, pki) = (session.paths.node(KUBERNETES_DIR), session.paths.node(PKI_DIR));
     match command {
         CertsCommand::CheckExpiration => {

@@ -1,8 +1,9 @@
 //! `init`: flags to documents, and the run of the workflow.
 
 use super::HostArgs;
+use crate::errors::Hinted;
 use crate::phases::init::{INIT, InitData};
-use crate::phases::run_workflow;
+use crate::phases::{common, run_workflow};
 use crate::session::{Session, host_facts, read_config};
 use anyhow::Result;
 use clap::Args;
@@ -147,7 +148,24 @@ pub(crate) fn list_phases() -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// What `join` has begun or finished here is no control plane.
+fn refuse_worker(session: &Session) -> Result<()> {
+    if session.kept_config()?.is_none_or(|kept| kept.join.is_none()) {
+        return Ok(());
+    }
+    let flag = session.cluster_flag();
+    let away = format!("usernetes-rs{flag} reset removes it; --cluster NAME makes another node beside it");
+    Err(if common::has_joined(session) {
+        Hinted::new("this host is a worker of a cluster already", away)
+    } else {
+        let cure = format!("usernetes-rs{flag} join goes on with it; {away}");
+        Hinted::new("this host has begun to join a cluster", cure)
+    }
+    .into())
+}
+
 pub(crate) fn run(session: Session, args: InitArgs) -> Result<ExitCode> {
+    refuse_worker(&session)?;
     let config = args.resolve(&session)?;
     let selection = match &args.phase {
         Some(PhaseCommand::Phase { path }) => INIT.only(path)?,

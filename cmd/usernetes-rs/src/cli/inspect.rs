@@ -1,7 +1,7 @@
 //! `logs`, `ports`, `version`: looking at the node of this host.
 
 use super::certs::columns;
-use crate::daemon;
+use crate::daemon::{self, ports::keep_by_hand};
 use crate::phases::common;
 use crate::session::Session;
 use crate::ui::out;
@@ -83,6 +83,7 @@ pub(crate) fn ports(session: &Session, command: PortsCommand) -> Result<ExitCode
         PortsCommand::Add { port } => {
             let spec = port_spec(&port, &config)?;
             client.add_port(spec)?;
+            keep_by_hand(&session.paths, |ports| ports.push(spec))?;
             session.printer.result(&format!("{spec} published"));
             session.printer.object(&json!({ "published": spec }));
         }
@@ -92,6 +93,7 @@ pub(crate) fn ports(session: &Session, command: PortsCommand) -> Result<ExitCode
             let same = |spec: &PortSpec| spec.protocol == asked.protocol && spec.host == asked.host;
             let spec = client.ports()?.iter().map(|p| p.forward.spec).find(same).unwrap_or(asked);
             client.remove_port(spec)?;
+            keep_by_hand(&session.paths, |ports| ports.retain(|port| *port != spec))?;
             session.printer.result(&format!("{spec} removed"));
             session.printer.object(&json!({ "removed": spec }));
         }

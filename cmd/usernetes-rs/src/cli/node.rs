@@ -63,9 +63,8 @@ pub(crate) fn shell(session: &Session, args: ShellArgs) -> Result<ExitCode> {
 }
 
 pub(crate) fn nodes(session: &Session, command: NodesCommand) -> Result<ExitCode> {
-    session.config()?;
     let runtime = runtime()?;
-    let cluster = runtime.block_on(Cluster::connect(&session.paths.node(KUBERNETES_DIR).join("admin.conf")))?;
+    let cluster = runtime.block_on(common::administrator(session))?;
     match command {
         NodesCommand::List => show_nodes(session, &runtime.block_on(cluster.list_nodes())?),
         NodesCommand::Remove { name, force } => {

@@ -4,11 +4,14 @@
 use super::leave;
 use crate::daemon;
 use crate::errors::Hinted;
+use crate::phases::init::merged_name;
 use crate::session::Session;
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use usernetes_host::lock::Lock;
+use usernetes_host::{env, fs};
+use usernetes_pki::kubeconfig::{self, Kubeconfig};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ResetArgs {
@@ -29,7 +32,7 @@ pub(crate) fn run(session: Session, args: &ResetArgs) -> Result<ExitCode> {
     if !args.force && !confirmed(&session)? {
         return Err(Hinted::new("not reset", "answer y, or pass --force").into());
     }
-    usernetes_host::fs::create_dir(&state)?;
+    fs::create_dir(&state)?;
     let lock = Lock::acquire(session.paths.lock(), "reset")?;
     if args.drain {
         leave::drain(&session)?;
@@ -48,10 +51,16 @@ pub(crate) fn run(session: Session, args: &ResetArgs) -> Result<ExitCode> {
     }
     step("stopped the node", daemon::process::stop(&session).map(drop));
     step("removed the service unit", daemon::process::remove_unit(&session));
+    match unmerge(&session) {
+        Ok(false) => {}
+        result => step("removed the cluster from ~/.kube/config", result.map(drop)),
+    }
     step("removed files", remove_files(&session));
     drop(lock);
     if problems.is_empty() {
-        session.printer.result("reset: nothing of this cluster is left on this host but imported bundles (usernetes-rs bundle list) and what --merge-kubeconfig wrote");
+        session.printer.result(
+            "reset: nothing of this cluster is left on this host but imported bundles (usernetes-rs bundle list)",
+        );
         Ok(ExitCode::SUCCESS)
     } else {
         Err(Hinted::new(
@@ -74,6 +83,20 @@ fn confirmed(session: &Session) -> Result<bool> {
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+/// Takes back what `init --merge-kubeconfig` has written.
+fn unmerge(session: &Session) -> Result<bool> {
+    let path = env::home()?.join(".kube/config");
+    let (Some(theirs), Some(ours)) = (fs::read_if_exists(&path)?, fs::read_if_exists(session.paths.admin_conf())?)
+    else {
+        return Ok(false);
+    };
+    let ours = Kubeconfig::parse(&ours)?.renamed(&merged_name(session));
+    let rest = kubeconfig::take_out(&theirs, &ours).with_context(|| format!("cannot read {}", path.display()))?;
+    let Some(rest) = rest else { return Ok(false) };
+    fs::write(&path, rest, fs::Mode::Secret)?;
+    Ok(true)
 }
 
 /// Files of pods and containers belong to subordinate ids: they are removed as root of a user namespace that maps them.

@@ -2,6 +2,7 @@
 
 use crate::daemon;
 use crate::errors::{Hinted, PreflightFailed};
+use crate::journal::Journal;
 use crate::phases::{common, runtime};
 use crate::session::Session;
 use anyhow::Result;
@@ -26,6 +27,9 @@ pub(crate) struct StartArgs {
 
 pub(crate) fn start(session: Session, args: &StartArgs) -> Result<ExitCode> {
     let mut config = session.config()?;
+    if let Some(cure) = unfinished(&session, &config)? {
+        return Err(Hinted::new("no node has been started here yet", cure).into());
+    }
     let _lock = Lock::acquire(session.paths.lock(), "start")?;
     if let Some(new) = args.host_ip {
         move_to(&session, &mut config, new)?;
@@ -45,6 +49,17 @@ pub(crate) fn start(session: Session, args: &StartArgs) -> Result<ExitCode> {
         wait_ready(&node)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The cure where `init` or `join` ended before there was anything to start.
+pub(crate) fn unfinished(session: &Session, config: &Config) -> Result<Option<String>> {
+    if Journal::open(&session.paths.journal())?.has_started() {
+        return Ok(None);
+    }
+    let (flag, workflow) = (session.cluster_flag(), if config.join.is_some() { "join" } else { "init" });
+    Ok(Some(format!(
+        "usernetes-rs{flag} {workflow} goes on where it stopped; usernetes-rs{flag} reset removes everything"
+    )))
 }
 
 /// Everything that names the address is made at the start; on a control plane it is not.

@@ -1,6 +1,7 @@
 //! `status`: the node of this host in one picture; the exit code says whether it is well.
 
 use super::certs::columns;
+use super::start::unfinished;
 use crate::daemon::{self, Request, address};
 use crate::phases::{common, runtime};
 use crate::session::Session;
@@ -38,6 +39,9 @@ struct Status {
     /// Those without an `authority` are CAs.
     certificates: Vec<Expiration>,
     warnings: Vec<String>,
+    /// What brings up a node that does not run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cure: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -90,6 +94,13 @@ fn gather(session: &Session, config: &Config) -> Result<Status> {
     let healthy =
         components.as_ref().is_some_and(NodeStatus::is_ready) && ready != Some(false) && lost.is_none() && !removed;
     let report = certificates(session, role);
+    let cure = match info {
+        Some(_) => None,
+        None => Some(unfinished(session, config)?.unwrap_or_else(|| {
+            let flag = session.cluster_flag();
+            format!("usernetes-rs{flag} start brings it up")
+        })),
+    };
     Ok(Status {
         cluster: session.paths.cluster.to_string(),
         healthy,
@@ -115,6 +126,7 @@ fn gather(session: &Session, config: &Config) -> Result<Status> {
             .chain(node.iter().flat_map(|node| &node.pressure).map(|what| under_pressure(what)))
             .chain(if ready.is_some() { held_pods(session) } else { Vec::new() })
             .collect(),
+        cure,
     })
 }
 
@@ -248,8 +260,7 @@ fn show(session: &Session, status: &Status) {
     for warning in status.warnings.iter().chain(&status.port_conflicts) {
         session.printer.warn(warning);
     }
-    if !status.running {
-        let flag = session.cluster_flag();
-        say(&format!("\nusernetes-rs{flag} start brings it up"));
+    if let Some(cure) = &status.cure {
+        say(&format!("\n{cure}"));
     }
 }

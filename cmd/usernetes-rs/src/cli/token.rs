@@ -4,7 +4,7 @@ mod create;
 
 use super::certs::columns;
 use crate::errors::UsageError;
-use crate::phases::runtime;
+use crate::phases::{common, runtime};
 use crate::session::Session;
 use crate::ui::out;
 use anyhow::Result;
@@ -13,8 +13,6 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::process::ExitCode;
 use usernetes_api::Duration;
-use usernetes_api::constants::KUBERNETES_DIR;
-use usernetes_cluster::Cluster;
 use usernetes_cluster::tokens::TokenInfo;
 use usernetes_pki::BootstrapToken;
 
@@ -42,9 +40,8 @@ pub(crate) fn run(session: &Session, command: TokenCommand) -> Result<ExitCode> 
         out(BootstrapToken::generate().to_secret().expose());
         return Ok(ExitCode::SUCCESS);
     }
-    session.config()?;
     let runtime = runtime()?;
-    let cluster = runtime.block_on(Cluster::connect(&session.paths.node(KUBERNETES_DIR).join("admin.conf")))?;
+    let cluster = runtime.block_on(common::administrator(session))?;
     match command {
         TokenCommand::Create(args) => {
             for info in args.tokens()? {

@@ -8,7 +8,7 @@ pub(crate) mod parent;
 mod payload;
 mod peers;
 pub(crate) mod pod_ids;
-mod ports;
+pub(crate) mod ports;
 pub(crate) mod process;
 mod spec;
 

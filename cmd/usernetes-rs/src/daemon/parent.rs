@@ -3,7 +3,7 @@
 
 use super::pod_ids::PodIds;
 use super::process::{Greeting, greet};
-use super::{address, spec};
+use super::{address, ports, spec};
 use crate::errors::{Hinted, cures};
 use crate::phases::common::find_bundle;
 use crate::session::Session;
@@ -99,6 +99,7 @@ fn plan(session: &Session, config: &Config) -> Result<NodePlan> {
         open_files: env::open_files_limit(),
         first_free_port: env::first_free_port(),
         memory: env::memory()?,
+        published: ports::by_hand(paths)?,
         proxy_env: env::proxy_variables().into_iter().map(|(name, value)| EnvVar { name, value }).collect(),
     };
     Ok(NodePlan::new(config, paths, bundle.dir(), bundle.manifest(), decisions)?)

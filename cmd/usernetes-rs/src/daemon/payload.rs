@@ -60,6 +60,7 @@ pub(crate) async fn payload(context: ChildContext) -> ExitCode {
     tokio::spawn(peers::warn_of_volumes(plan.clone()));
     tokio::spawn(peers::approve_serving(plan.clone()));
     tokio::spawn(bundle::offer(plan.clone()));
+    tokio::spawn(ports::publish_by_hand(plan.published.clone(), ports.clone()));
     tokio::spawn(ports::follow_services(plan.clone(), ports, conflicts.clone()));
     tokio::spawn(answer(requests, plan.clone(), conflicts));
     ready.notify().await;

@@ -1,17 +1,21 @@
 //! Services to published ports: what the cluster wants reachable on every host, as it changes.
 
 use super::peers;
+use anyhow::{Context as _, Result};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
-use usernetes_api::Protocol;
 use usernetes_api::constants::KUBERNETES_DIR;
+use usernetes_api::{Paths, PortSpec, Protocol};
 use usernetes_cluster::services::{self, Conflict, Policy, Published, Update, Wanted};
 use usernetes_cluster::{Cluster, Involved};
+use usernetes_host::fs::{self, Mode};
+use usernetes_host::lock::Lock;
 use usernetes_node::{NodePlan, Role};
+use usernetes_rootless::ports::CONTROL;
 use usernetes_rootless::{Forward, PortError, PortManager};
 
 /// Owner of these ports in the port manager.
@@ -43,6 +47,31 @@ pub(super) async fn follow_services(plan: NodePlan, ports: PortManager, conflict
         tell(&kubeconfig, &plan.node_name, complaints),
         balance(&plan, &policy),
     );
+}
+
+/// The ports that `ports add` has published and `ports remove` has not taken back.
+pub(crate) fn by_hand(paths: &Paths) -> Result<Vec<PortSpec>> {
+    let path = paths.published_ports();
+    let Some(text) = fs::read_if_exists(&path)? else { return Ok(Vec::new()) };
+    serde_json::from_str(&text)
+        .with_context(|| format!("{} is damaged; remove it to start without them", path.display()))
+}
+
+/// Remembers them for the next start.
+pub(crate) fn keep_by_hand(paths: &Paths, change: impl FnOnce(&mut Vec<PortSpec>)) -> Result<()> {
+    let _lock = Lock::acquire(paths.lock(), "ports")?;
+    let mut ports = by_hand(paths)?;
+    change(&mut ports);
+    Ok(fs::write(paths.published_ports(), serde_json::to_vec(&ports)?, Mode::Secret)?)
+}
+
+/// As they were before the node was stopped. One that cannot be had now is kept for the next start.
+pub(super) async fn publish_by_hand(specs: Vec<PortSpec>, ports: PortManager) {
+    for spec in specs {
+        if let Err(error) = ports.add(CONTROL, Forward::session(spec)).await {
+            tracing::warn!(%spec, %error, "a port that was added by hand is not published");
+        }
+    }
 }
 
 /// The node's own ports are nobody else's.

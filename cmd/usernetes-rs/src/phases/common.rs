@@ -178,6 +178,23 @@ pub(crate) async fn connect(session: &Session, name: &str) -> Result<Cluster> {
     Ok(Cluster::connect_from_outside(&path, &|inside| session.paths.node(inside)).await?)
 }
 
+/// The documents of a control plane, for commands that only its host has anything for.
+pub(crate) fn control_plane(session: &Session) -> Result<Config> {
+    let config = session.config()?;
+    if config.join.is_some() {
+        let message = "this host is no control plane: it joined the cluster as a worker";
+        return Err(Hinted::new(message, "run it on the control-plane host").into());
+    }
+    Ok(config)
+}
+
+/// The API server with the administrator's rights.
+pub(crate) async fn administrator(session: &Session) -> Result<Cluster> {
+    control_plane(session)?;
+    daemon::process::connect(session)?;
+    connect(session, "admin.conf").await
+}
+
 /// For people.
 pub(crate) fn mode(mode: CgroupMode) -> &'static str {
     match mode {

@@ -12,6 +12,7 @@ use crate::session::Session;
 use crate::ui::Printer;
 use crate::workflow::{PhaseFailed, Selection, Workflow};
 use anyhow::Result;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 use tokio::runtime::Runtime;
@@ -53,15 +54,20 @@ pub(crate) fn run_workflow<D: WorkflowData>(
             return Ok(ExitCode::SUCCESS);
         }
         announce(data.config(), &printer);
-        if let Some(entry) = journal.failed() {
+        if let Some(entry) = journal.failed().filter(|entry| entry.phase != "preflight") {
             printer.note(&format!("going on: the last run stopped in phase {}", entry.phase));
         }
     }
+    let kept = fs::read_if_exists(paths.config())?;
     keep_config(data)?;
     let mut guard = interrupt::Guard::new(&paths, printer.clone(), workflow.name)?;
     let result = workflow.run(selection, data, &mut journal, &printer);
     if let Err(error) = result {
         guard.stop_what_was_started();
+        if data.config().join.is_none() && error.is::<PreflightFailed>() {
+            // Nothing is made yet: the next `init` is not to go on with flags that have just been refused.
+            restore(&paths.config(), kept.as_deref())?;
+        }
         return Err(explain(data, workflow.name, error));
     }
     guard.disarm();
@@ -126,6 +132,14 @@ fn keep_config<D: WorkflowData>(data: &D) -> Result<()> {
     if fs::read_if_exists(&path)?.as_ref() != Some(&yaml) {
         // Tokens may stand in it.
         fs::write(&path, yaml, fs::Mode::Secret)?;
+    }
+    Ok(())
+}
+
+fn restore(path: &Path, text: Option<&str>) -> Result<()> {
+    match text {
+        Some(text) => fs::write(path, text, fs::Mode::Secret)?,
+        None => std::fs::remove_file(path)?,
     }
     Ok(())
 }

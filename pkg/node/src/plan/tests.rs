@@ -46,6 +46,7 @@ fn decisions() -> Decisions {
         open_files: 524_288,
         first_free_port: 1024,
         memory: 8 << 30,
+        published: Vec::new(),
         proxy_env: vec![],
     }
 }

@@ -42,6 +42,7 @@ fn plans(bundle: &Path) -> [NodePlan; 2] {
             open_files: 524_288,
             first_free_port: 1024,
             memory: 8 << 30,
+            published: Vec::new(),
             proxy_env: vec![],
         };
         NodePlan::new(&config, &paths, bundle.dir(), bundle.manifest(), decisions).expect("a plan")

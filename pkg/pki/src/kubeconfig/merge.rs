@@ -22,6 +22,38 @@ pub fn merge(theirs: &str, ours: &Kubeconfig) -> Result<String, KubeconfigError>
     serde_yaml::to_string(&root).map_err(KubeconfigError::Parse)
 }
 
+/// Takes out again what [`merge`] has laid over; `None` where nothing of it is there. A cluster of that name with another
+/// CA is not ours.
+pub fn take_out(theirs: &str, ours: &Kubeconfig) -> Result<Option<String>, KubeconfigError> {
+    let mut root: Mapping = match serde_yaml::from_str(theirs).map_err(KubeconfigError::Parse)? {
+        Value::Mapping(mapping) => mapping,
+        _ => return Ok(None),
+    };
+    let Some(cluster) = ours.clusters.iter().flatten().next() else { return Ok(None) };
+    let is_ours = |entry: &Value| {
+        entry["name"] == cluster.name
+            && entry["cluster"]["certificate-authority-data"].as_str()
+                == cluster.cluster.certificate_authority_data.as_deref()
+    };
+    if !root.get("clusters").and_then(Value::as_sequence).is_some_and(|list| list.iter().any(is_ours)) {
+        return Ok(None);
+    }
+    let names = |key| match key {
+        "clusters" => ours.clusters.iter().flatten().map(|entry| &entry.name).collect::<Vec<_>>(),
+        "contexts" => ours.contexts.iter().flatten().map(|entry| &entry.name).collect(),
+        _ => ours.users.iter().flatten().map(|entry| &entry.name).collect(),
+    };
+    for key in ["clusters", "contexts", "users"] {
+        if let Some(Value::Sequence(list)) = root.get_mut(key) {
+            list.retain(|entry| !names(key).iter().any(|name| entry["name"] == **name));
+        }
+    }
+    if root.get("current-context").is_some_and(|current| *current == ours.current_context) {
+        root.insert("current-context".into(), "".into());
+    }
+    serde_yaml::to_string(&root).map(Some).map_err(KubeconfigError::Parse)
+}
+
 fn lay_over<T: Serialize>(
     root: &mut Mapping,
     (key, what): (&str, &'static str),
@@ -42,4 +74,33 @@ fn lay_over<T: Serialize>(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kubeconfig::User;
+
+    #[test]
+    fn taken_out_it_is_as_before() {
+        let ours =
+            |ca: &str| Kubeconfig::new("usernetes-default", "https://198.51.100.11:6443", ca, "admin", User::default());
+        let theirs = "apiVersion: v1
+kind: Config
+clusters: [{ name: work, cluster: { server: https://192.0.2.1 } }]
+contexts: [{ name: work, context: { cluster: work, user: me } }]
+users: [{ name: me, user: { token: t } }]
+current-context: work
+preferences: { colors: true }
+";
+        let merged = merge(theirs, &ours("CA")).expect("merged");
+        let mut before: Mapping = serde_yaml::from_str(theirs).expect("YAML");
+        before.insert("current-context".into(), "".into());
+        let rest = take_out(&merged, &ours("CA")).expect("readable").expect("something");
+        assert_eq!(serde_yaml::from_str::<Mapping>(&rest).expect("YAML"), before);
+        // Somebody else's of that name, a cluster that was never merged, and no file.
+        for (text, ca) in [(merged.as_str(), "other CA"), (theirs, "CA"), ("", "CA")] {
+            assert_eq!(take_out(text, &ours(ca)).expect("readable"), None);
+        }
+    }
 }

@@ -5,7 +5,7 @@ mod merge;
 mod store;
 
 pub use file::{Cluster, Context, Kubeconfig, KubeconfigError, NamedCluster, NamedContext, NamedUser, User};
-pub use merge::merge;
+pub use merge::{merge, take_out};
 pub use store::{ClientSpec, FILES, ensure, ensure_all};
 pub(crate) use store::{invalid, path as path_of};
 

@@ -16,6 +16,7 @@ use crate::cli::InitArgs;
 use crate::session::Session;
 use crate::workflow::Workflow;
 use anyhow::Result;
+pub(crate) use show_join_command::merged_name;
 use std::future::Future;
 use std::rc::Rc;
 use tokio::runtime::Runtime;

@@ -3,6 +3,7 @@
 use super::InitData;
 use crate::cli::token_from_config;
 use crate::phases::common;
+use crate::session::Session;
 use crate::workflow::Phase;
 use anyhow::{Context as _, Result};
 use serde_json::json;
@@ -68,13 +69,17 @@ pub(super) fn closing_words(data: &mut InitData, seconds: f64) -> Result<()> {
     Ok(())
 }
 
+/// Another cluster called `kubernetes`, as kubeadm names them all, stays.
+pub(crate) fn merged_name(session: &Session) -> String {
+    format!("usernetes-{}", session.paths.cluster)
+}
+
 /// Adds this cluster to `~/.kube/config`; everything else in it stays.
 fn merge(data: &InitData) -> Result<std::path::PathBuf> {
     let path = usernetes_host::env::home()?.join(".kube/config");
     let theirs = fs::read_if_exists(&path)?.unwrap_or_default();
     let ours = Kubeconfig::parse(&fs::read(data.node.session.paths.admin_conf())?)?;
-    // Another cluster called `kubernetes`, as kubeadm names them all, stays.
-    let ours = ours.renamed(&format!("usernetes-{}", data.node.session.paths.cluster));
+    let ours = ours.renamed(&merged_name(&data.node.session));
     let merged = usernetes_pki::kubeconfig::merge(&theirs, &ours)
         .with_context(|| format!("cannot merge into {}", path.display()))?;
     fs::write(&path, merged, Mode::Secret)?;
