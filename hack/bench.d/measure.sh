@@ -1,6 +1,8 @@
 # shellcheck shell=bash
 # What startup and join share: everything is there, and the measuring program runs. Sourced, with its arguments.
 set -euo pipefail
+. "$(dirname "$0")/../lib/usage.sh"
+accept '--runs|--json|[!-]*' "$@"
 cd "$(dirname "$0")/../.."
 . hack/lib/common.sh
 [ "$(id -u)" = 0 ] || die "hosts are made by root: run it as root"

@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
-# Usage: check-busybox.sh ROOT: do httpd, wget and nslookup of the image run? (they have crashed before)
+# usage: check-busybox.sh ROOT: do httpd, wget and nslookup of the image run? (they have crashed before)
 set -euo pipefail
+. "$(dirname "$0")/../lib/usage.sh"
+accept '[!-]*' "$@"
+[ $# = 1 ] || refuse "one folder, please"
 root=$1 port=18473
 mkdir -p "$root/www" "$root/dev"
 echo hello >"$root/www/index.html"

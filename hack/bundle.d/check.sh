@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Usage: hack/bundle.d/check.sh DIR: does every program of a bundle run, do the images hold what they must? (as root, for chroot)
+# usage: hack/bundle.d/check.sh DIR: does every program of a bundle run, do the images hold what they must? (as root, for chroot)
 set -euo pipefail
+. "$(dirname "$0")/../lib/usage.sh"
+accept '[!-]*' "$@"
+[ $# = 1 ] || refuse "one folder, please"
 bundle=$(cd "$1" && pwd)
-work=$(mktemp -d)
+work=$(mktemp -d) failures=0
 trap 'rm -rf "$work"' EXIT
-failures=0
 
 answers() { # PATTERN COMMAND...
   local output
