@@ -63,14 +63,10 @@ impl NestedKind {
     /// What to start the container with, so that a node can have a `/proc` and a network of its own.
     pub(crate) fn options(self) -> &'static str {
         match self {
-            Self::Docker => {
-                "docker run --security-opt systempaths=unconfined --security-opt seccomp=unconfined --device /dev/net/tun"
-            }
-            Self::Podman => {
-                "podman run --security-opt unmask=ALL --security-opt seccomp=unconfined --pids-limit -1 --device /dev/net/tun"
-            }
+            Self::Docker => "docker run --privileged --device /dev/net/tun",
+            Self::Podman => "podman run --privileged --pids-limit -1 --device /dev/net/tun",
             Self::Other => {
-                "start the container with nothing mounted over parts of /proc and /sys, and with no filter of system calls"
+                "start the container with nothing mounted over parts of /proc and a writable /sys, and with no filter of system calls"
             }
         }
     }

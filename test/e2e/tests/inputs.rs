@@ -260,7 +260,11 @@ fn services_overlap_pods(rig: &Rig) -> Result<()> {
 fn bundle_missing(rig: &Rig) -> Result<()> {
     let host = rig.host();
     let output = host.tool(&["init", "--bundle", "/nowhere/bundle"]).output()?;
-    refused(host, output, PREFLIGHT, &["/nowhere/bundle", "--bundle"])
+    refused(host, output, PREFLIGHT, &["/nowhere/bundle", "--bundle"])?;
+    // The flag is not remembered: the cure, an imported bundle, is one for an `init` without it.
+    let again = host.tool(&["init"]).output()?.exits(PREFLIGHT)?;
+    ensure!(!again.to_string().contains("/nowhere/bundle"), "{again}");
+    Ok(())
 }
 
 /// A writable view of the bundle, changed by the script in its folder.

@@ -83,7 +83,10 @@ pub(crate) fn ports(session: &Session, command: PortsCommand) -> Result<ExitCode
         PortsCommand::Add { port } => {
             let spec = port_spec(&port, &config)?;
             client.add_port(spec)?;
-            keep_by_hand(&session.paths, |ports| ports.push(spec))?;
+            keep_by_hand(&session.paths, |ports| {
+                ports.retain(|port| *port != spec);
+                ports.push(spec);
+            })?;
             session.printer.result(&format!("{spec} published"));
             session.printer.object(&json!({ "published": spec }));
         }

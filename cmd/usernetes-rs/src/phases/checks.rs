@@ -92,7 +92,12 @@ fn ports(config: &Config, host_ip: IpAddr) -> Vec<Finding> {
     }
     let check = |(protocol, port, flag): (Protocol, u16, &str)| {
         let addresses = [SocketAddr::new(host_ip, port), SocketAddr::new(loopback, port)];
-        host::port(&addresses, protocol == Protocol::Udp, flag)
+        let mut finding = host::port(&addresses, protocol == Protocol::Udp, flag);
+        if finding.level == Level::Error && flag == "--vxlan-port" && config.join.is_some() {
+            finding.cure =
+                Some(format!("end the other program: this cluster's port of VXLAN is {port}, on every host"));
+        }
+        finding
     };
     wanted.into_iter().map(check).collect()
 }

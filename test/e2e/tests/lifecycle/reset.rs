@@ -46,10 +46,12 @@ pub(crate) fn of_a_cluster(rig: &Rig) -> Result<()> {
     gone(host)?;
     host.tool(&["reset", "--force"]).ok()?;
     // The host is as before: a new cluster, with another CA, comes up and can be removed while it is stopped.
-    host.init::<&str>(&[]).ok()?;
+    host.init(&["--merge-kubeconfig"]).ok()?;
     works(host)?;
     host.tool(&["stop"]).ok()?;
     host.tool(&["reset", "--force"]).ok()?;
+    let merged = host.sh("grep -c usernetes- ~/.kube/config || true").ok()?;
+    ensure!(merged.text() == "0", "the user's own kubeconfig still has the cluster");
     gone(host)
 }
 

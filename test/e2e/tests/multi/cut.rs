@@ -32,9 +32,14 @@ fn all_reach_all(rig: &Rig, name: &str) -> Result<()> {
 
 pub(crate) fn worker_stopped_and_started(rig: &Rig) -> Result<()> {
     let worker = rig.hosts().last().context("no worker")?;
+    worker.init::<&str>(&[]).output()?.exits(1)?.says(&["this host is a worker", "usernetes-rs reset"])?;
+    for command in [&["token", "list"][..], &["nodes", "list"], &["certs", "check-expiration"]] {
+        worker.tool(command).output()?.exits(1)?.says(&["run it on the control-plane host"])?;
+    }
     worker.tool(&["stop"]).ok()?;
     worker.silent()?;
     wait_for_node(rig.host(), &worker.name(), false)?;
+    rig.host().tool(&["nodes", "list"]).ok()?;
     worker.tool(&["start"]).ok()?;
     wait_for_node(rig.host(), &worker.name(), true)?;
     all_reach_all(rig, "worker-started")

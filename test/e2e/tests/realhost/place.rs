@@ -93,7 +93,7 @@ pub(crate) fn in_podman(rig: &Rig) -> Result<()> {
     let inside = |command: &str| guest.sh(&format!("podman exec node {command}")).limit(300);
     start("").limit(120).ok()?;
     let refused = inside("usernetes-rs preflight --nested --bundle /srv/bundle").output()?.exits(2)?;
-    let options = "--security-opt unmask=ALL --security-opt seccomp=unconfined --pids-limit -1 --device /dev/net/tun";
+    let options = "--privileged --pids-limit -1 --device /dev/net/tun";
     refused.says(&["OwnProc", "Seccomp", options])?;
     start(options).limit(120).ok()?;
     inside("usernetes-rs init --nested --bundle /srv/bundle").ok()?;

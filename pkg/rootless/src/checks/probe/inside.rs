@@ -36,10 +36,16 @@ fn run(socket: &Socket) -> Result<Vec<Outcome>, StageError> {
     // Here and not by the starter: the kernel leaves a folder that only root may look into.
     let _ = fs::remove_dir_all(&scratch);
     outcomes.push(outcome(HOST_NAME, nix::unistd::sethostname("probe").what("set a host name")));
-    outcomes.push(outcome(SYS, fresh("sysfs", SYS)));
+    outcomes.push(outcome(SYS, writable_sysfs()));
     // Last, for our own numbers are not in it.
     outcomes.push(outcome(PROC, own_proc()));
     Ok(outcomes)
+}
+
+/// Privileged pods, and kube-proxy is one, have theirs writable, which nobody may where the one around is not.
+fn writable_sysfs() -> Result<(), StageError> {
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    mount(Some("sysfs"), SYS, Some("sysfs"), flags, None::<&str>).what("mount sysfs on /sys")
 }
 
 /// Only a process of a PID namespace can mount its `/proc`.

@@ -80,7 +80,8 @@ impl Tried {
         match hidden {
             None => Finding::passed(OWN_PROC),
             Some((what, why)) => {
-                let message = format!("a node cannot have {what} of its own: {why}; parts of this one are covered");
+                let message =
+                    format!("a node cannot have {what} of its own: {why}; parts of this one are covered or read-only");
                 Finding::error(OWN_PROC, message, options())
             }
         }
