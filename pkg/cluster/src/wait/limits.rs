@@ -26,18 +26,22 @@ pub struct Held {
     pub limit: HostLimit,
 }
 
-const INSTANCES: HostLimit = HostLimit {
-    setting: "fs.inotify.max_user_instances",
-    cure: "printf 'fs.inotify.max_user_instances=512\\n' | sudo tee /etc/sysctl.d/99-usernetes-inotify.conf && sudo sysctl --system",
-};
-const WATCHES: HostLimit = HostLimit {
-    setting: "fs.inotify.max_user_watches",
-    cure: "printf 'fs.inotify.max_user_watches=65536\\n' | sudo tee /etc/sysctl.d/99-usernetes-inotify.conf && sudo sysctl --system",
-};
-const KEYS: HostLimit = HostLimit {
-    setting: "kernel.keys.maxkeys",
-    cure: "printf 'kernel.keys.maxkeys=2000\\nkernel.keys.maxbytes=200000\\n' | sudo tee /etc/sysctl.d/99-usernetes-keyring.conf && sudo sysctl --system",
-};
+/// Twice as much as now, for good: a fixed figure may be less than what has just been used up.
+macro_rules! double {
+    ($($setting:literal)+) => {
+        concat!(
+            "for s in", $(" ", $setting,)+
+            "; do printf \"$s=%d\\n\" $((2 * $(sudo sysctl -n $s))); done | sudo tee -a /etc/sysctl.d/99-usernetes.conf && sudo sysctl --system"
+        )
+    };
+}
+
+const INSTANCES: HostLimit =
+    HostLimit { setting: "fs.inotify.max_user_instances", cure: double!("fs.inotify.max_user_instances") };
+const WATCHES: HostLimit =
+    HostLimit { setting: "fs.inotify.max_user_watches", cure: double!("fs.inotify.max_user_watches") };
+const KEYS: HostLimit =
+    HostLimit { setting: "kernel.keys.maxkeys", cure: double!("kernel.keys.maxkeys" "kernel.keys.maxbytes") };
 const PROCESSES: HostLimit = HostLimit {
     setting: "TasksMax or nproc",
     cure: "sudo systemctl set-property user-$(id -u).slice TasksMax=infinity, and raise nproc in /etc/security/limits.conf",
@@ -116,6 +120,11 @@ mod tests {
             "-",
         ];
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_cure_for_a_shell() {
+        insta::assert_snapshot!(KEYS.cure, @r##"for s in kernel.keys.maxkeys kernel.keys.maxbytes; do printf "$s=%d\n" $((2 * $(sudo sysctl -n $s))); done | sudo tee -a /etc/sysctl.d/99-usernetes.conf && sudo sysctl --system"##);
     }
 
     #[test]
