@@ -171,6 +171,8 @@ mod tests {
         assert_eq!(of(PrepareError::Fs(full()).into()), [free]);
         assert_eq!(of(usernetes_rootless::Error::File(full()).into()), [free]);
         assert_eq!(of(Hinted::new("outer", "last").because(full())), [free, "last"]);
+        let unknown = usernetes_cluster::Error::NoSuchToken { id: "abcdef".into() };
+        assert_eq!(of(unknown.into()), ["usernetes-rs token list shows those that there are"]);
         let ambiguous = || EnvError::AmbiguousHostIp {
             candidates: vec![usernetes_host::env::Candidate {
                 address: [192, 0, 2, 1].into(),

@@ -62,6 +62,8 @@ fn wrong_words_are_usage_errors() {
 /// What a run with files of its own says on stdout and stderr, and its exit code.
 fn said(words: &[&str]) -> String {
     let home = tempfile::tempdir().unwrap();
+    // As after an init that failed early: reset has something to ask about.
+    std::fs::create_dir_all(home.path().join(".local/share/usernetes/default")).unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_usernetes-rs"))
         .arg("--allow-root")
         .args(words)
@@ -75,7 +77,7 @@ fn said(words: &[&str]) -> String {
 
 #[test]
 fn what_is_wrong_is_named_as_it_was_typed() {
-    let runs: [&[&str]; 14] = [
+    let runs: [&[&str]; 15] = [
         &["init", "--host-ip", "192.0.2.1", "--pod-network-cidr", "10.0.0.0/99"],
         &["init", "--config", "/nowhere/c.yaml"],
         &["config", "validate", "--config", "/"],
@@ -90,6 +92,7 @@ fn what_is_wrong_is_named_as_it_was_typed() {
         &["join", "u7s1.AG8BUVOE"],
         &["token", "create", "secret"],
         &["token", "delete", "secrets"],
+        &["reset"],
     ];
     let text: Vec<_> = runs.iter().map(|words| format!("$ {}\n{}", words.join(" "), said(words))).collect();
     insta::assert_snapshot!(text.join("\n"));
