@@ -1,6 +1,7 @@
 //! Errors that decide the exit code, and advice that travels beside an error.
 
 use std::error::Error;
+use std::io::ErrorKind;
 use usernetes_api::ConfigError;
 use usernetes_cluster::discovery::DiscoverError;
 use usernetes_host::systemd::SystemdError;
@@ -27,6 +28,38 @@ pub(crate) enum UsageError {
     /// Flags that exclude each other, or one that is missing.
     #[error("{0}")]
     Flags(String),
+    /// What to join is not said, or not in full.
+    #[error("{message}")]
+    Target {
+        /// What is missing.
+        message: String,
+        /// Where it comes from.
+        cure: &'static str,
+    },
+    /// A join token that was cut off or changed.
+    #[error("cannot read the join token")]
+    JoinToken(#[source] JoinTokenError),
+}
+
+/// A configuration file that cannot be read. Exit code 3, as for one that makes no sense.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub(crate) struct Unreadable(pub(crate) FsError);
+
+impl Unreadable {
+    fn hint(&self) -> String {
+        let path = self.0.path.display();
+        match self.0.source.kind() {
+            ErrorKind::NotFound => {
+                format!(
+                    "give --config another FILE; usernetes-rs config print > {path} writes init's, with every default"
+                )
+            }
+            _ => {
+                self.0.hint().unwrap_or_else(|| format!("give --config a file of YAML documents, which {path} is not"))
+            }
+        }
+    }
 }
 
 /// Checks of the host that found errors. Exit code 2.
@@ -79,6 +112,8 @@ fn cure(error: &(dyn Error + 'static)) -> Option<String> {
     }
     ask! {
         Hinted => |e| Some(e.cure.clone()),
+        UsageError => |e| if let UsageError::Target { cure, .. } = e { Some((*cure).to_owned()) } else { None },
+        Unreadable => |e| Some(e.hint()),
         FsError => FsError::hint,
         EnvError => EnvError::hint,
         LockError => LockError::hint,
@@ -105,7 +140,11 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
     let is = |probe: fn(&(dyn std::error::Error + 'static)) -> bool| error.chain().any(probe);
     if is(<dyn std::error::Error + 'static>::is::<UsageError>) {
         64
-    } else if is(|e| e.is::<ConfigError>() || matches!(e.downcast_ref(), Some(EnvError::AmbiguousHostIp { .. }))) {
+    } else if is(|e| {
+        e.is::<ConfigError>()
+            || e.is::<Unreadable>()
+            || matches!(e.downcast_ref(), Some(EnvError::AmbiguousHostIp { .. }))
+    }) {
         3
     } else if is(<dyn std::error::Error + 'static>::is::<PreflightFailed>) {
         2
@@ -132,6 +171,8 @@ mod tests {
         assert_eq!(of(PrepareError::Fs(full()).into()), [free]);
         assert_eq!(of(usernetes_rootless::Error::File(full()).into()), [free]);
         assert_eq!(of(Hinted::new("outer", "last").because(full())), [free, "last"]);
+        let unknown = usernetes_cluster::Error::NoSuchToken { id: "abcdef".into() };
+        assert_eq!(of(unknown.into()), ["usernetes-rs token list shows those that there are"]);
         let ambiguous = || EnvError::AmbiguousHostIp {
             candidates: vec![usernetes_host::env::Candidate {
                 address: [192, 0, 2, 1].into(),

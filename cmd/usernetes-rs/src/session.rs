@@ -1,7 +1,7 @@
 //! What every command works with: who we are, where things lie, how to speak to the user.
 
 use crate::cli::Global;
-use crate::errors::Hinted;
+use crate::errors::{Hinted, Unreadable};
 use crate::ui::Printer;
 use anyhow::{Context as _, Result};
 use std::net::IpAddr;
@@ -70,7 +70,7 @@ impl Session {
 
 /// Documents of a file that the user names.
 pub(crate) fn read_config(path: &Path) -> Result<Config> {
-    Ok(Config::parse(path, &fs::read(path)?)?)
+    Ok(Config::parse(path, &fs::read(path).map_err(Unreadable)?)?)
 }
 
 /// What defaults depend on.

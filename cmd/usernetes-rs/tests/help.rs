@@ -58,3 +58,62 @@ fn wrong_words_are_usage_errors() {
         assert!(!output.stderr.is_empty(), "{words:?}");
     }
 }
+
+/// What a run with files of its own says on stdout and stderr, and its exit code.
+fn said(words: &[&str]) -> String {
+    let home = tempfile::tempdir().unwrap();
+    // As after an init that failed early: reset has something to ask about.
+    std::fs::create_dir_all(home.path().join(".local/share/usernetes/default")).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_usernetes-rs"))
+        .arg("--allow-root")
+        .args(words)
+        .env_clear()
+        .env("HOME", home.path())
+        .output()
+        .unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    format!("{}{}\n", String::from_utf8(text).unwrap(), output.status.code().unwrap())
+}
+
+#[test]
+fn what_is_wrong_is_named_as_it_was_typed() {
+    let runs: [&[&str]; 15] = [
+        &["init", "--host-ip", "192.0.2.1", "--pod-network-cidr", "10.0.0.0/99"],
+        &["init", "--config", "/nowhere/c.yaml"],
+        &["config", "validate", "--config", "/"],
+        &["init", "--token", "secret"],
+        &["init", "--apiserver-bind-port", "70000"],
+        &["init", "--kubelet-port", "0"],
+        &["init", "--oci-runtime", "youki"],
+        &["join", "192.0.2.2"],
+        &["join", "192.0.2.2:6443"],
+        &["join", "192.0.2.2:6443", "--token", "abcdef.0123456789abcdef"],
+        &["join", "192.0.2.2:6443", "--token", "secret"],
+        &["join", "u7s1.AG8BUVOE"],
+        &["token", "create", "secret"],
+        &["token", "delete", "secrets"],
+        &["reset"],
+    ];
+    let text: Vec<_> = runs.iter().map(|words| format!("$ {}\n{}", words.join(" "), said(words))).collect();
+    insta::assert_snapshot!(text.join("\n"));
+}
+
+#[test]
+fn documents_are_a_line_each_in_json() {
+    let text = said(&["config", "print", "-o", "json", "--host-ip", "192.0.2.1"]);
+    let kinds: Vec<_> = text
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok()?["kind"].as_str().map(str::to_owned))
+        .collect();
+    assert_eq!(kinds, ["InitConfiguration", "ClusterConfiguration", "RootlessConfiguration"], "{text}");
+    assert_eq!(text.lines().count(), kinds.len() + 1, "{text}");
+}
+
+#[test]
+fn only_init_has_phases() {
+    for words in
+        [&["preflight", "phase"][..], &["preflight", "--skip-phases", "certs"], &["config", "print", "phase", "certs"]]
+    {
+        assert_eq!(run(words).status.code(), Some(64), "{words:?}");
+    }
+}

@@ -1,9 +1,11 @@
 //! What can be wrong with a configuration.
 
+use crate::flags::named;
 use std::fmt;
 use std::path::PathBuf;
 
-/// One thing that is wrong, with the field's path as in the document (`networking.podSubnet`).
+/// One thing that is wrong, with the field's path as in the document (`networking.podSubnet`);
+/// shown beside the flag that sets it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldError {
     /// Path of the field.
@@ -14,7 +16,7 @@ pub struct FieldError {
 
 impl fmt::Display for FieldError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.field, self.message)
+        write!(f, "{}: {}", named(&self.field), self.message)
     }
 }
 

@@ -10,6 +10,7 @@ mod cri;
 mod defaults;
 mod duration;
 mod error;
+mod flags;
 mod names;
 mod network;
 mod parse;
@@ -24,6 +25,7 @@ pub use cri::ContainerRuntime;
 pub use defaults::HostFacts;
 pub use duration::Duration;
 pub use error::{ConfigError, FieldError};
+pub use flags::FLAGS;
 pub use network::{PortSpec, Protocol, ServiceNetwork};
 pub use paths::{ClusterName, Paths, Xdg};
 pub use rootless::{

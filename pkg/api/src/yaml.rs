@@ -2,7 +2,7 @@
 
 use crate::{ClusterConfiguration, InitConfiguration, JoinConfiguration, RootlessConfiguration};
 use serde::{Deserialize, Serialize};
-use serde_yaml::Mapping;
+use serde_yaml::{Mapping, Value};
 
 /// All documents together: what `--config` holds, and what is kept in the state folder.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -41,20 +41,26 @@ pub(crate) const KUBE_PROXY: &str = "kubeproxy.config.k8s.io/v1alpha1";
 
 impl Config {
     /// Every document, in the order in which kubeadm prints them.
-    pub fn to_yaml(&self) -> String {
+    pub fn documents(&self) -> Vec<Value> {
         let mut documents = vec![
-            render(KUBEADM, "InitConfiguration", &self.init),
-            render(KUBEADM, "ClusterConfiguration", &self.cluster),
-            render(ROOTLESS, "RootlessConfiguration", &self.rootless),
+            typed(KUBEADM, "InitConfiguration", &self.init),
+            typed(KUBEADM, "ClusterConfiguration", &self.cluster),
+            typed(ROOTLESS, "RootlessConfiguration", &self.rootless),
         ];
-        documents.extend(self.join.as_ref().map(|d| render(KUBEADM, "JoinConfiguration", d)));
-        documents.extend(self.kubelet.as_ref().map(|d| render(KUBELET, "KubeletConfiguration", d)));
-        documents.extend(self.kube_proxy.as_ref().map(|d| render(KUBE_PROXY, "KubeProxyConfiguration", d)));
-        documents.join("---\n")
+        documents.extend(self.join.as_ref().map(|d| typed(KUBEADM, "JoinConfiguration", d)));
+        documents.extend(self.kubelet.as_ref().map(|d| typed(KUBELET, "KubeletConfiguration", d)));
+        documents.extend(self.kube_proxy.as_ref().map(|d| typed(KUBE_PROXY, "KubeProxyConfiguration", d)));
+        documents
+    }
+
+    /// The documents as one file.
+    pub fn to_yaml(&self) -> String {
+        let text = |document| serde_yaml::to_string(document).expect("a value is YAML");
+        self.documents().iter().map(text).collect::<Vec<_>>().join("---\n")
     }
 }
 
-fn render<T: Serialize>(api_version: &str, kind: &str, body: &T) -> String {
+fn typed<T: Serialize>(api_version: &str, kind: &str, body: &T) -> Value {
     let document = Document { api_version: api_version.to_owned(), kind: kind.to_owned(), body };
-    serde_yaml::to_string(&document).expect("our types have string keys")
+    serde_yaml::to_value(&document).expect("our types have string keys")
 }

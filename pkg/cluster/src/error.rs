@@ -156,6 +156,7 @@ impl Error {
                 Some("is the API server running? usernetes-rs status".to_owned())
             }
             Self::TokenExists { id } => Some(format!("remove it first: usernetes-rs token delete {id}")),
+            Self::NoSuchToken { .. } => Some("usernetes-rs token list shows those that there are".to_owned()),
             _ => None,
         }
     }

@@ -71,7 +71,7 @@ fn usage(rig: &Rig) -> Result<()> {
     refuses(&["u7s1.AG8BUVOE", "--discovery-token-ca-cert-hash", "sha256:0"], USAGE, &["ca-cert-hash", "HOST:PORT"])?;
     refuses(&["--discovery-file", "f", "--discovery-token-ca-cert-hash", "sha256:0"], USAGE, &["--discovery-file"])?;
     // A host that is called like a token.
-    refuses(&["u7sbox:6443", "--token", "abcdef.0123456789abcdef"], VALIDATION, &["caCertHashes"])?;
+    refuses(&["u7sbox:6443", "--token", "abcdef.0123456789abcdef"], USAGE, &["ca-cert-hash"])?;
     for shell in ["bash", "zsh", "fish"] {
         host.tool(&["completion", shell]).ok()?.says(&["usernetes-rs"])?;
     }
@@ -101,7 +101,7 @@ networking:
 fn config_missing(rig: &Rig) -> Result<()> {
     let host = rig.host();
     let output = host.init(&["--config", "/nowhere/config.yaml"]).output()?;
-    refused(host, output, FAILURE, &["/nowhere/config.yaml", "no such file"])
+    refused(host, output, VALIDATION, &["/nowhere/config.yaml", "no such file", "config print"])
 }
 
 fn root(rig: &Rig) -> Result<()> {

@@ -1,8 +1,8 @@
 //! `config`: the documents.
 
-use super::InitArgs;
+use super::init::DocumentArgs;
 use crate::session::{Session, host_facts, read_config};
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::Subcommand;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,8 +10,8 @@ use std::process::ExitCode;
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
     /// Print the documents that init would use, with every default, or those in use
-    Print(Box<InitArgs>),
-    /// Read a file and say everything that is wrong with it
+    Print(Box<DocumentArgs>),
+    /// Read a file and say what is wrong: the first mistake of form, or else every value that cannot work
     Validate {
         /// The file
         #[arg(long, value_name = "FILE")]
@@ -23,7 +23,13 @@ pub(crate) fn run(session: &Session, command: ConfigCommand) -> Result<ExitCode>
     match command {
         ConfigCommand::Print(args) => {
             let config = args.resolve(session)?;
-            crate::ui::out(config.to_yaml().trim_end());
+            if session.printer.json() {
+                for document in config.documents() {
+                    // YAML allows keys that JSON does not.
+                    session.printer.object(&serde_json::to_value(document).context("no JSON can say this")?);
+                }
+            }
+            session.printer.result(config.to_yaml().trim_end());
         }
         ConfigCommand::Validate { config: path } => {
             let mut config = read_config(&path)?;

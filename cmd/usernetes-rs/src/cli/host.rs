@@ -1,10 +1,11 @@
 //! Flags that describe this host, shared by `init`, `join` and `preflight`.
 
-use super::init;
+use super::init::DocumentArgs;
 use crate::errors::Hinted;
 use crate::phases::checks;
 use crate::session::Session;
 use anyhow::Result;
+use clap::builder::{PossibleValuesParser, RangedI64ValueParser, TypedValueParser};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -27,22 +28,22 @@ pub(crate) struct HostArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) node_name: Option<String>,
     /// Port of the kubelet's API on this host [default: 10250]
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", value_parser = port())]
     pub(crate) kubelet_port: Option<u16>,
     /// UDP port of flannel's VXLAN, the same on every host [default: 8472]
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", value_parser = port())]
     pub(crate) vxlan_port: Option<u16>,
     /// Whether pods get cgroups [default: auto]
-    #[arg(long, value_name = "MODE", value_parser = word::<CgroupSelection>)]
+    #[arg(long, value_name = "MODE", value_parser = words::<CgroupSelection>(&["auto", "delegated", "none"]))]
     pub(crate) cgroups: Option<CgroupSelection>,
     /// How layers of images are put together [default: auto]
-    #[arg(long, value_name = "NAME", value_parser = word::<Snapshotter>)]
+    #[arg(long, value_name = "NAME", value_parser = words::<Snapshotter>(&["auto", "overlayfs", "fuse-overlayfs", "native"]))]
     pub(crate) snapshotter: Option<Snapshotter>,
     /// Socket of the container runtime: containerd's, or unix:///run/crio/crio.sock for the host's CRI-O
     #[arg(long, value_name = "SOCKET")]
     pub(crate) cri_socket: Option<String>,
     /// What makes containers: the bundle's runc or the host's crun [default: runc]
-    #[arg(long, value_name = "NAME", value_parser = word::<OciRuntime>)]
+    #[arg(long, value_name = "NAME", value_parser = words::<OciRuntime>(&["runc", "crun"]))]
     pub(crate) oci_runtime: Option<OciRuntime>,
     /// Only inside a container with a user namespace (Docker or Podman rootless, Sysbox), as its root or as an ordinary user
     #[arg(long)]
@@ -52,9 +53,17 @@ pub(crate) struct HostArgs {
     pub(crate) ignore_preflight_errors: Vec<String>,
 }
 
+/// A port, which 0 is not.
+pub(super) fn port() -> RangedI64ValueParser<u16> {
+    RangedI64ValueParser::new().range(1..=i64::from(u16::MAX))
+}
+
 /// Reads an enum of a document by the words that the document uses.
-fn word<T: serde::de::DeserializeOwned>(s: &str) -> Result<T, String> {
-    serde_yaml::from_str(s).map_err(|e| e.to_string())
+fn words<T>(words: &'static [&'static str]) -> impl TypedValueParser<Value = T>
+where
+    T: serde::de::DeserializeOwned + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(words).map(|word| serde_yaml::from_str(&word).expect("a word of the document"))
 }
 
 impl HostArgs {
@@ -123,11 +132,11 @@ impl HostArgs {
 #[derive(Debug, clap::Args)]
 pub(crate) struct PreflightArgs {
     #[command(flatten)]
-    init: init::InitArgs,
+    documents: DocumentArgs,
 }
 
 pub(crate) fn preflight(session: Session, args: PreflightArgs) -> Result<ExitCode> {
-    let config = args.init.resolve(&session)?;
+    let config = args.documents.resolve(&session)?;
     let findings = checks::all(&session, &config);
     if session.printer.json() {
         session.printer.object(&findings);

@@ -1,6 +1,7 @@
 //! `init`: flags to documents, and the run of the workflow.
 
-use super::HostArgs;
+use super::host::{HostArgs, port};
+use super::secret::TOKEN;
 use crate::errors::Hinted;
 use crate::phases::init::{INIT, InitData};
 use crate::phases::{common, run_workflow};
@@ -17,7 +18,25 @@ use usernetes_pki::BootstrapToken;
 #[command(args_conflicts_with_subcommands = false, after_long_help = INIT.help())]
 pub(crate) struct InitArgs {
     #[command(flatten)]
-    pub(crate) host: HostArgs,
+    documents: DocumentArgs,
+    /// Do not print the join command
+    #[arg(long)]
+    pub(crate) skip_token_print: bool,
+    /// Add the cluster to ~/.kube/config and make it the current one
+    #[arg(long)]
+    pub(crate) merge_kubeconfig: bool,
+    /// Phases to leave out
+    #[arg(long, value_delimiter = ',', value_name = "PHASES", global = true)]
+    skip_phases: Vec<String>,
+    #[command(subcommand)]
+    phase: Option<PhaseCommand>,
+}
+
+/// What the documents of `init` are made of; `preflight` and `config print` make them, too.
+#[derive(Debug, Args)]
+pub(crate) struct DocumentArgs {
+    #[command(flatten)]
+    host: HostArgs,
     /// Addresses of pods [default: 10.244.0.0/16]
     #[arg(long, value_name = "CIDR")]
     pod_network_cidr: Option<String>,
@@ -31,7 +50,7 @@ pub(crate) struct InitArgs {
     #[arg(long, value_name = "IP")]
     apiserver_advertise_address: Option<IpAddr>,
     /// Port of the API server on this host [default: 6443]
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", value_parser = port())]
     apiserver_bind_port: Option<u16>,
     /// More names and addresses in the API server's certificate
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
@@ -40,25 +59,14 @@ pub(crate) struct InitArgs {
     #[arg(long, value_name = "ENDPOINT")]
     control_plane_endpoint: Option<String>,
     /// Bootstrap token; a random one when not given
-    #[arg(long, value_name = "TOKEN")]
-    token: Option<String>,
+    #[arg(long, value_name = "TOKEN", value_parser = TOKEN)]
+    token: Option<BootstrapToken>,
     /// Life time of that token; 0 for ever [default: 24h]
     #[arg(long, value_name = "DURATION")]
     token_ttl: Option<Duration>,
-    /// Do not print the join command
-    #[arg(long)]
-    pub(crate) skip_token_print: bool,
     /// Keep ordinary workloads off this node
     #[arg(long)]
     taint_control_plane: bool,
-    /// Add the cluster to ~/.kube/config and make it the current one
-    #[arg(long)]
-    pub(crate) merge_kubeconfig: bool,
-    /// Phases to leave out
-    #[arg(long, value_delimiter = ',', value_name = "PHASES", global = true)]
-    skip_phases: Vec<String>,
-    #[command(subcommand)]
-    phase: Option<PhaseCommand>,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -75,7 +83,9 @@ impl InitArgs {
     pub(crate) fn wants_phase_list(&self) -> bool {
         matches!(&self.phase, Some(PhaseCommand::Phase { path }) if path.is_empty())
     }
+}
 
+impl DocumentArgs {
     /// The documents with flags and defaults applied, validated. Without any flag, those that an earlier run kept.
     pub(crate) fn resolve(&self, session: &Session) -> Result<Config> {
         self.host.check_place()?;
@@ -130,11 +140,10 @@ impl InitArgs {
         let endpoint = &mut config.init.local_api_endpoint;
         endpoint.advertise_address = self.apiserver_advertise_address.or(endpoint.advertise_address);
         endpoint.bind_port = self.apiserver_bind_port.or(endpoint.bind_port);
-        config.init.skip_phases.extend(self.skip_phases.iter().cloned());
         config.rootless.taint_control_plane |= self.taint_control_plane;
         if self.token.is_some() || self.token_ttl.is_some() {
             config.init.bootstrap_tokens = vec![BootstrapTokenSpec {
-                token: self.token.clone().unwrap_or_default(),
+                token: self.token.as_ref().map(|token| token.to_secret().expose().to_owned()).unwrap_or_default(),
                 ttl: self.token_ttl,
                 ..BootstrapTokenSpec::default()
             }];
@@ -166,7 +175,8 @@ fn refuse_worker(session: &Session) -> Result<()> {
 
 pub(crate) fn run(session: Session, args: InitArgs) -> Result<ExitCode> {
     refuse_worker(&session)?;
-    let config = args.resolve(&session)?;
+    let mut config = args.documents.resolve(&session)?;
+    config.init.skip_phases.extend(args.skip_phases.iter().cloned());
     let selection = match &args.phase {
         Some(PhaseCommand::Phase { path }) => INIT.only(path)?,
         None => INIT.without(&config.init.skip_phases)?,

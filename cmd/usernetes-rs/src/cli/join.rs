@@ -5,6 +5,7 @@ mod taken;
 
 use super::HostArgs;
 use super::init::PhaseCommand;
+use super::secret::TOKEN;
 use crate::daemon::address::{self, Fate};
 use crate::errors::UsageError;
 use crate::phases::join::{JOIN, JoinData};
@@ -14,7 +15,7 @@ use anyhow::Result;
 use clap::Args;
 use std::process::ExitCode;
 use usernetes_api::{Config, Discovery, JoinConfiguration};
-use usernetes_pki::JoinToken;
+use usernetes_pki::{BootstrapToken, JoinToken};
 
 /// Flags of `join`, named as kubeadm's.
 #[derive(Debug, Args)]
@@ -26,8 +27,8 @@ pub(crate) struct JoinArgs {
     #[command(flatten)]
     pub(crate) host: HostArgs,
     /// Bootstrap token ID.SECRET, for discovery and for the TLS bootstrap
-    #[arg(long, value_name = "TOKEN", env = "USERNETES_TOKEN", hide_env_values = true)]
-    token: Option<String>,
+    #[arg(long, value_name = "TOKEN", env = "USERNETES_TOKEN", hide_env_values = true, value_parser = TOKEN)]
+    token: Option<BootstrapToken>,
     /// Pin of the cluster's CA, sha256:HEX; may be given several times
     #[arg(long, value_delimiter = ',', value_name = "PIN", conflicts_with = "discovery_file")]
     discovery_token_ca_cert_hash: Vec<String>,
@@ -38,8 +39,8 @@ pub(crate) struct JoinArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "target")]
     discovery_file: Option<String>,
     /// Token for the TLS bootstrap alone
-    #[arg(long, value_name = "TOKEN")]
-    tls_bootstrap_token: Option<String>,
+    #[arg(long, value_name = "TOKEN", value_parser = TOKEN)]
+    tls_bootstrap_token: Option<BootstrapToken>,
     /// Take the bundle from the control plane's host, over the verified connection to its API server
     #[arg(long, conflicts_with = "bundle")]
     bundle_from_peer: bool,
@@ -61,12 +62,9 @@ impl JoinArgs {
         self.host.check_place()?;
         let mut config = self.documents(session)?;
         if !self.names_cluster() && config.join.is_none() {
-            return Err(UsageError::Flags(
-                "which cluster? usernetes-rs join TOKEN, with the token that init printed \
-                 (usernetes-rs token create on the control-plane host makes another)"
-                    .into(),
-            )
-            .into());
+            let cure = "usernetes-rs join TOKEN, with the token that init printed (usernetes-rs token create on the \
+                        control-plane host makes another)";
+            return Err(UsageError::Target { message: "which cluster?".into(), cure }.into());
         }
         config.join.get_or_insert_with(JoinConfiguration::default);
         let token = self.apply_discovery(&mut config)?;

@@ -12,6 +12,7 @@ mod kubectl;
 mod leave;
 mod node;
 mod reset;
+mod secret;
 mod start;
 mod status;
 mod token;
@@ -221,5 +222,30 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_in_messages_are_flags() {
+        let command = Cli::command();
+        let known = |flag: &str| {
+            let mut arguments = command.get_subcommands().flat_map(clap::Command::get_arguments);
+            arguments.any(|arg| arg.get_long() == flag.strip_prefix("--"))
+        };
+        for (field, flag) in usernetes_api::FLAGS {
+            assert!(known(flag), "{field}: {flag}");
+        }
+    }
+
+    #[test]
+    fn every_choice_is_a_word_of_the_document() {
+        for (flag, words) in [
+            ("--cgroups", &["auto", "delegated", "none"][..]),
+            ("--snapshotter", &["auto", "overlayfs", "fuse-overlayfs", "native"]),
+            ("--oci-runtime", &["runc", "crun"]),
+        ] {
+            for word in words {
+                Cli::try_parse_from(["usernetes-rs", "init", flag, word]).expect(word);
+            }
+        }
     }
 }

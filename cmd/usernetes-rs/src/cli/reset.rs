@@ -7,7 +7,7 @@ use crate::errors::Hinted;
 use crate::phases::init::merged_name;
 use crate::session::Session;
 use anyhow::{Context as _, Result};
-use std::io::{IsTerminal as _, Write as _};
+use std::io::BufRead;
 use std::process::ExitCode;
 use usernetes_host::lock::Lock;
 use usernetes_host::{env, fs};
@@ -72,17 +72,18 @@ pub(crate) fn run(session: Session, args: &ResetArgs) -> Result<ExitCode> {
 }
 
 fn confirmed(session: &Session) -> Result<bool> {
-    if !std::io::stdin().is_terminal() {
-        return Ok(false);
-    }
     crate::ui::err(&format!(
-        "This removes the node of cluster {} with all its data from this host.",
+        "This removes the node of cluster {} with all its data from this host. Go on? [y/N]",
         session.paths.cluster
     ));
-    let _ = write!(std::io::stderr(), "Go on? [y/N] ");
+    agrees(std::io::stdin().lock()).context("cannot read the answer from standard input")
+}
+
+/// As kubeadm takes it, from a pipe as well.
+fn agrees(mut input: impl BufRead) -> std::io::Result<bool> {
     let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    input.read_line(&mut answer)?;
+    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
 /// Takes back what `init --merge-kubeconfig` has written.
@@ -104,4 +105,17 @@ fn remove_files(session: &Session) -> Result<()> {
     let paths = [session.paths.state(), session.paths.runtime()];
     usernetes_rootless::remove_all(&paths)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_may_come_from_a_pipe() -> Result<()> {
+        for (said, yes) in [("y\n", true), ("YES", true), ("n\n", false), ("\ny\n", false), ("", false)] {
+            assert_eq!(agrees(said.as_bytes())?, yes, "{said:?}");
+        }
+        Ok(())
+    }
 }

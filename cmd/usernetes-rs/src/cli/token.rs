@@ -3,6 +3,7 @@
 mod create;
 
 use super::certs::columns;
+use super::secret::TOKEN_ID;
 use crate::errors::UsageError;
 use crate::phases::{common, runtime};
 use crate::session::Session;
@@ -25,8 +26,8 @@ pub(crate) enum TokenCommand {
     /// Delete tokens
     Delete {
         /// Ids, or whole tokens
-        #[arg(required = true, value_name = "TOKEN")]
-        tokens: Vec<String>,
+        #[arg(required = true, value_name = "TOKEN", value_parser = TOKEN_ID)]
+        ids: Vec<String>,
         /// Say what would be deleted, and delete nothing
         #[arg(long)]
         dry_run: bool,
@@ -52,11 +53,10 @@ pub(crate) fn run(session: &Session, command: TokenCommand) -> Result<ExitCode> 
             }
         }
         TokenCommand::List => show(session, &runtime.block_on(cluster.list_tokens())?),
-        TokenCommand::Delete { tokens, dry_run } => {
-            for token in tokens {
-                let id = token.split('.').next().unwrap_or_default();
+        TokenCommand::Delete { ids, dry_run } => {
+            for id in ids {
                 if !dry_run {
-                    runtime.block_on(cluster.delete_token(id))?;
+                    runtime.block_on(cluster.delete_token(&id))?;
                 }
                 let would = if dry_run { "would be " } else { "" };
                 session.printer.result(&format!("bootstrap token {id:?} {would}deleted"));

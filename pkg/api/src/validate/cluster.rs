@@ -1,6 +1,7 @@
 //! `InitConfiguration` and `ClusterConfiguration`.
 
 use super::{Errors, arguments, node_registration, timeouts, token};
+use crate::flags::named;
 use crate::{BootstrapTokenSpec, ClusterConfiguration, Config, Duration, constants, names};
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -15,31 +16,31 @@ pub(super) fn init(errors: &mut Errors, config: &Config) {
     node_registration(errors, &init.node_registration);
     timeouts(errors, &init.timeouts);
     for (n, spec) in init.bootstrap_tokens.iter().enumerate() {
-        bootstrap_token(errors, &format!("bootstrapTokens[{n}]"), spec);
+        bootstrap_token(errors, &format!("bootstrapTokens[{n}]."), spec);
     }
 }
 
-pub(super) fn bootstrap_token(errors: &mut Errors, field: &str, spec: &BootstrapTokenSpec) {
+pub(super) fn bootstrap_token(errors: &mut Errors, prefix: &str, spec: &BootstrapTokenSpec) {
     if !spec.token.is_empty() {
-        token(errors, &format!("{field}.token"), &spec.token);
+        token(errors, &format!("{prefix}token"), &spec.token);
     }
-    errors.require(spec.ttl.is_none() || spec.expires.is_none(), format!("{field}.expires"), || {
+    errors.require(spec.ttl.is_none() || spec.expires.is_none(), format!("{prefix}expires"), || {
         "excludes ttl; give one of the two".into()
     });
     for usage in &spec.usages {
-        errors.require(matches!(usage.as_str(), "signing" | "authentication"), format!("{field}.usages"), || {
+        errors.require(matches!(usage.as_str(), "signing" | "authentication"), format!("{prefix}usages"), || {
             format!("{usage:?} is not signing or authentication")
         });
     }
     let authenticates = spec.usages.is_empty() || spec.usages.iter().any(|u| u == "authentication");
-    errors.require(spec.groups.is_empty() || authenticates, format!("{field}.groups"), || {
+    errors.require(spec.groups.is_empty() || authenticates, format!("{prefix}groups"), || {
         "need the usage authentication".into()
     });
     for group in &spec.groups {
         let name = group.strip_prefix("system:bootstrappers:").unwrap_or_default();
         let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b':' || c == b'-';
         let right = !name.is_empty() && name.len() <= 256 && name.bytes().all(inner) && !name.ends_with([':', '-']);
-        errors.require(right, format!("{field}.groups"), || {
+        errors.require(right, format!("{prefix}groups"), || {
             format!("{group:?} does not have the form system:bootstrappers:NAME")
         });
     }
@@ -135,7 +136,7 @@ fn separate(errors: &mut Errors, config: &Config, services: Option<IpNet>, pods:
     let overlap = |a: IpNet, b: IpNet| a.contains(&b) || b.contains(&a);
     if let (Some(services), Some(pods)) = (services, pods) {
         errors.require(!overlap(services, pods), "networking.podSubnet", || {
-            format!("{pods} overlaps networking.serviceSubnet {services}")
+            format!("{pods} overlaps {} {services}", named("networking.serviceSubnet"))
         });
     }
     for (field, net) in [("networking.serviceSubnet", services), ("networking.podSubnet", pods)] {
@@ -146,7 +147,7 @@ fn separate(errors: &mut Errors, config: &Config, services: Option<IpNet>, pods:
             format!("{net} holds this host's address {ip}; pods could not reach it")
         });
         errors.require(net.addr().is_ipv4() == ip.is_ipv4(), field, || {
-            format!("{net} is not of the address family of hostIP {ip}")
+            format!("{net} is not of the address family of {} {ip}", named("hostIP"))
         });
     }
 }

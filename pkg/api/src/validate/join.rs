@@ -38,7 +38,8 @@ fn bootstrap_token(errors: &mut Errors, by_token: &BootstrapTokenDiscovery) {
     let field = "discovery.bootstrapToken.caCertHashes";
     let pins = &by_token.ca_cert_hashes;
     errors.require(!pins.is_empty() || by_token.unsafe_skip_ca_verification, field, || {
-        "a pin of the cluster's CA is needed, else anyone could answer; unsafeSkipCAVerification: true goes without"
+        "a pin of the cluster's CA is needed, else anyone could answer; unsafeSkipCAVerification: true \
+         (--discovery-token-unsafe-skip-ca-verification) goes without"
             .into()
     });
     for pin in pins {

@@ -27,10 +27,11 @@ impl Config {
 }
 
 impl BootstrapTokenSpec {
-    /// All mistakes of a token that came by another way than a document; `field` names it in messages.
-    pub fn validate(&self, field: &str) -> Result<(), ConfigError> {
+    /// All mistakes of a token that came by another way than a document; `prefix` stands before its fields in messages:
+    /// the path in a document, or `--`, since flags have their names.
+    pub fn validate(&self, prefix: &str) -> Result<(), ConfigError> {
         let mut errors = Errors::default();
-        cluster::bootstrap_token(&mut errors, field, self);
+        cluster::bootstrap_token(&mut errors, prefix, self);
         errors.0.is_empty().then_some(()).ok_or(ConfigError::Invalid(errors.0))
     }
 }
@@ -57,7 +58,7 @@ const EFFECTS: [&str; 3] = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
 fn node_registration(errors: &mut Errors, node: &NodeRegistrationOptions) {
     let name = &node.name;
     errors.require(names::is_subdomain(name) && name.len() <= 63, "nodeRegistration.name", || {
-        format!("{name:?} is not a node name: up to 63 of a-z, 0-9, '-' and '.', letters or digits at both ends; --node-name sets it")
+        format!("{name:?} is not a node name: up to 63 of a-z, 0-9, '-' and '.', letters or digits at both ends")
     });
     errors.require(ContainerRuntime::of_socket(&node.cri_socket).is_some(), "nodeRegistration.criSocket", || {
         format!(
@@ -108,7 +109,10 @@ fn timeouts(errors: &mut Errors, t: &Timeouts) {
 fn token(errors: &mut Errors, field: &str, token: &str) {
     let part = |s: &str, len| s.len() == len && s.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
     let right = token.split_once('.').is_some_and(|(id, secret)| part(id, 6) && part(secret, 16));
-    errors.require(right, field, || "is not a bootstrap token: 6 of a-z0-9, a dot, 16 of a-z0-9".into());
+    errors.require(right, field, || {
+        let what = if token.is_empty() { "no bootstrap token is given" } else { "what is given is no bootstrap token" };
+        format!("{what}: ID.SECRET, which is 6 and 16 of a-z0-9")
+    });
 }
 
 /// Label key: `name` or `prefix/name`.

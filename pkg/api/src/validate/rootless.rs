@@ -1,6 +1,7 @@
 //! `RootlessConfiguration`, and the ports and addresses of both documents together.
 
 use super::Errors;
+use crate::flags::named;
 use crate::{Config, ContainerRuntime, Snapshotter, constants, names};
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
@@ -64,21 +65,17 @@ fn bundle(errors: &mut Errors, config: &Config) {
 
 fn host_ip(errors: &mut Errors, config: &Config) {
     let Some(ip) = config.rootless.host_ip else {
-        return errors.add(
-            "hostIP",
-            "no address of this host was found; --host-ip ADDRESS names the one under which other hosts reach it",
-        );
+        return errors
+            .add("hostIP", "no address of this host was found; name the one under which other hosts reach it");
     };
     let reachable = !ip.is_unspecified() && !ip.is_loopback() && !ip.is_multicast() && ip != IpAddr::from([255; 4]);
-    errors.require(reachable, "hostIP", || {
-        format!("{ip} is not an address under which other hosts reach this one; --host-ip sets it")
-    });
+    errors.require(reachable, "hostIP", || format!("{ip} is not an address under which other hosts reach this one"));
     let tap = config.rootless.network.cidr;
     let inside = matches!(ip, IpAddr::V4(ip) if tap.contains(&ip));
     errors.require(!inside, "network.cidr", || format!("{tap} holds this host's address {ip}"));
     if let Some(advertised) = config.init.local_api_endpoint.advertise_address {
         errors.require(advertised == ip, "localAPIEndpoint.advertiseAddress", || {
-            format!("{advertised} is not hostIP {ip}; give one of the two")
+            format!("{advertised} is not {} {ip}; give one of the two", named("hostIP"))
         });
     }
 }
@@ -95,7 +92,9 @@ fn ports(errors: &mut Errors, config: &Config) {
     errors.require(shift == 0 || SHIFTS.contains(&shift), "ports.shiftPrivileged", || {
         format!("{shift} is neither 0 nor {} to {}", SHIFTS.start(), SHIFTS.end())
     });
-    errors.require(api != ports.kubelet, "ports.kubelet", || format!("{api} is localAPIEndpoint.bindPort already"));
+    errors.require(api != ports.kubelet, "ports.kubelet", || {
+        format!("{api} is {} already", named("localAPIEndpoint.bindPort"))
+    });
     for (field, port) in [("localAPIEndpoint.bindPort", api), ("ports.kubelet", ports.kubelet)] {
         for (taken, by) in TAKEN {
             errors.require(port != taken, field, || format!("{port} is the port of {by}"));

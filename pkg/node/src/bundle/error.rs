@@ -68,6 +68,9 @@ pub enum BundleError {
         /// Every bad file.
         files: Vec<BadFile>,
     },
+    /// A file that no program made as an archive.
+    #[error("{} is no archive: neither tar nor tar in gzip or zstd", .0.display())]
+    NoArchive(PathBuf),
     /// An archive that cannot be read to its end.
     #[error("cannot unpack {}", archive.display())]
     Unpack {
@@ -207,6 +210,7 @@ impl BundleError {
             Self::Damaged { dir, .. } => {
                 format!("remove {} and fetch or import the bundle again", dir.display())
             }
+            Self::NoArchive(_) => format!("name a bundle's folder or its .tar, .tar.gz or .tar.zst; {WAYS}"),
             Self::Unpack { .. } => "copy the archive again; it is cut short, damaged, or the disk is full".to_owned(),
             Self::Entry { .. } => "do not use this archive: it was not made by usernetes-rs or was changed".to_owned(),
             Self::Skew { server, .. } => {

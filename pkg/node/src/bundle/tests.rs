@@ -260,6 +260,33 @@ fn an_entry_said_twice_is_refused() {
 }
 
 #[test]
+fn what_is_no_archive_is_not_repeated() {
+    let place = Place::new();
+    let secret = "root:x:0:0:secret\n".repeat(100);
+    let mut damaged = tar(&place.bundle("b"), ".");
+    // The second header; the first is that of the folder.
+    damaged[512..1024].copy_from_slice(&secret.as_bytes()[..512]);
+    let zstd = zstd::encode_all(secret.as_bytes(), 1).expect("packed");
+    let mut said = Vec::new();
+    for (name, content) in [("text", secret.as_bytes()), ("short", b"secret"), ("text.zst", &zstd), ("tar", &damaged)] {
+        fs::write(place.path(name), content).expect("written");
+        let error = import_from(&place, &place.path(name)).expect_err("refused");
+        let source = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
+        said.push(format!("{error}{source}\n  {}", error.hint().expect("a cure")));
+    }
+    insta::assert_snapshot!(said.join("\n").replace(&place.dir.path().display().to_string(), ""), @r"
+    /text is no archive: neither tar nor tar in gzip or zstd
+      name a bundle's folder or its .tar, .tar.gz or .tar.zst; get one with `usernetes-rs bundle download`, keep one with `usernetes-rs bundle import PATH`, or name one with `--bundle PATH`
+    /short is no archive: neither tar nor tar in gzip or zstd
+      name a bundle's folder or its .tar, .tar.gz or .tar.zst; get one with `usernetes-rs bundle download`, keep one with `usernetes-rs bundle import PATH`, or name one with `--bundle PATH`
+    /text.zst is no archive: neither tar nor tar in gzip or zstd
+      name a bundle's folder or its .tar, .tar.gz or .tar.zst; get one with `usernetes-rs bundle download`, keep one with `usernetes-rs bundle import PATH`, or name one with `--bundle PATH`
+    cannot unpack /tar: it is damaged or cut off
+      copy the archive again; it is cut short, damaged, or the disk is full
+    ");
+}
+
+#[test]
 fn a_damaged_source_leaves_nothing_half_made() {
     let place = Place::new();
     let dir = place.bundle("b");

@@ -4,13 +4,19 @@ use super::{BundleError, MANIFEST, manifest};
 use flate2::bufread::MultiGzDecoder;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read};
+use std::ops::Range;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use tar::{Archive, Entry, EntryType};
+use tar::{Archive, Entry, EntryType, Header};
 use usernetes_host::fs::create_dir;
 
 /// Path that means standard input.
 pub(crate) const STDIN: &str = "-";
+
+/// Size of a header.
+const BLOCK: usize = 512;
+/// Where its checksum stands.
+const CHECKSUM: Range<usize> = 148..156;
 
 /// Opens an archive, or standard input for `-`.
 pub(crate) fn open(source: &Path) -> io::Result<Box<dyn Read>> {
@@ -34,11 +40,16 @@ pub(crate) fn decoded(raw: impl Read + 'static) -> io::Result<Box<dyn Read>> {
 }
 
 /// Unpacks the archive `name` from `stream` into the empty folder `to`, and finds the bundle in it.
-pub(crate) fn unpack(name: &Path, stream: impl Read, to: &Path) -> Result<PathBuf, BundleError> {
+pub(crate) fn unpack(name: &Path, mut stream: impl Read, to: &Path) -> Result<PathBuf, BundleError> {
     let broken = |source| BundleError::Unpack { archive: name.to_owned(), source };
-    let mut archive = Archive::new(stream);
+    let mut first = Vec::with_capacity(BLOCK);
+    stream.by_ref().take(BLOCK as u64).read_to_end(&mut first).map_err(broken)?;
+    if !is_header(&first) {
+        return Err(BundleError::NoArchive(name.to_owned()));
+    }
+    let mut archive = Archive::new(first.as_slice().chain(stream));
     for entry in archive.entries().map_err(broken)? {
-        let mut entry = entry.map_err(broken)?;
+        let mut entry = entry.map_err(|e| broken(without_contents(e)))?;
         let path = entry.path().map_err(broken)?.into_owned();
         let refuse =
             |why| BundleError::Entry { archive: name.to_owned(), entry: path.to_string_lossy().into_owned(), why };
@@ -66,6 +77,19 @@ pub(crate) fn unpack(name: &Path, stream: impl Read, to: &Path) -> Result<PathBu
         }
     }
     root(to).ok_or_else(|| BundleError::NoManifest(name.to_owned()))
+}
+
+/// Whether an archive may begin so: with a header whose checksum fits, or with its end.
+fn is_header(block: &[u8]) -> bool {
+    let Ok(block) = <&[u8; BLOCK]>::try_from(block) else { return false };
+    // The checksum counts its own bytes as spaces.
+    let sum: u32 = block.iter().enumerate().map(|(n, b)| if CHECKSUM.contains(&n) { 32 } else { u32::from(*b) }).sum();
+    *block == [0; BLOCK] || Header::from_byte_slice(block).cksum().is_ok_and(|written| written == sum)
+}
+
+/// What the tar reader says of a header that it cannot read repeats its bytes, which may be anybody's.
+fn without_contents(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::Other { io::Error::other("it is damaged or cut off") } else { error }
 }
 
 fn said_twice(

@@ -5,8 +5,11 @@ use crate::errors::{Hinted, UsageError};
 use anyhow::{Context as _, Result};
 use std::io::Read as _;
 use usernetes_api::{BootstrapTokenDiscovery, Config, FileDiscovery};
-use usernetes_pki::{JoinToken, JoinTokenError};
+use usernetes_pki::JoinToken;
 
+/// Where a join begins.
+const SOURCES: &str = "on the control-plane host, usernetes-rs token create prints one string for usernetes-rs join; where \
+                       kubeadm made the cluster, kubeadm token create --print-join-command prints HOST:PORT with its flags";
 /// What is longer is no token.
 const LONGEST_TARGET: u64 = 64 * 1024;
 
@@ -20,21 +23,19 @@ impl JoinArgs {
         // As with kubeadm: where discovery needs no token, --token is that of the TLS bootstrap.
         let token = self.token.as_ref().filter(|_| self.discovery_file.is_some());
         if let Some(token) = self.tls_bootstrap_token.as_ref().or(token) {
-            join.discovery.tls_bootstrap_token.clone_from(token);
+            token.to_secret().expose().clone_into(&mut join.discovery.tls_bootstrap_token);
         }
         let Some(target) = self.target()? else { return Ok(None) };
-        if is_one_string(&target) || (!target.contains(':') && self.token.is_none()) {
+        if is_one_string(&target) {
             self.refuse_classic_flags()?;
-            let token: JoinToken = target.parse().map_err(|error: JoinTokenError| {
-                let hint = error.hint();
-                Hinted::new("cannot read the join token", hint).because(error)
-            })?;
+            let token: JoinToken = target.parse().map_err(UsageError::JoinToken)?;
             apply_token(config, &token);
             return Ok(Some(token));
         }
+        self.require_classic(&target)?;
         config.rootless.more_endpoints.clear();
         join.discovery.bootstrap_token = Some(BootstrapTokenDiscovery {
-            token: self.token.clone().unwrap_or_default(),
+            token: self.token.as_ref().map(|token| token.to_secret().expose().to_owned()).unwrap_or_default(),
             api_server_endpoint: target,
             ca_cert_hashes: self.discovery_token_ca_cert_hash.clone(),
             unsafe_skip_ca_verification: self.discovery_token_unsafe_skip_ca_verification,
@@ -55,6 +56,23 @@ impl JoinArgs {
             return Err(Hinted::new("no token came on standard input", cure).into());
         }
         Ok(Some(text.to_owned()))
+    }
+
+    /// `HOST:PORT`, with what makes it a cluster to trust. The target is not repeated: it may be a token that lost its
+    /// beginning.
+    fn require_classic(&self, target: &str) -> Result<(), UsageError> {
+        if !target.contains(':') {
+            let message = "what is to be joined is neither a join token, which begins with u7s1., nor HOST:PORT";
+            return Err(UsageError::Target { message: message.into(), cure: SOURCES });
+        }
+        let pinned = !self.discovery_token_ca_cert_hash.is_empty() || self.discovery_token_unsafe_skip_ca_verification;
+        let missing = match (self.token.is_some(), pinned) {
+            (true, true) => return Ok(()),
+            (true, false) => "--discovery-token-ca-cert-hash sha256:HEX",
+            (false, true) => "--token ID.SECRET",
+            (false, false) => "--token ID.SECRET and --discovery-token-ca-cert-hash sha256:HEX",
+        };
+        Err(UsageError::Target { message: format!("join HOST:PORT wants {missing}"), cure: SOURCES })
     }
 
     /// The one string has a secret and a pin of its own; others beside it would go unheard.

@@ -1,6 +1,7 @@
 //! `token create`: by flags, or by the `bootstrapTokens` of an InitConfiguration.
 
 use super::from_config;
+use crate::cli::secret::TOKEN;
 use crate::phases::common;
 use crate::session::{Session, read_config};
 use crate::ui::out;
@@ -15,7 +16,7 @@ use usernetes_pki::BootstrapToken;
 #[derive(Debug, clap::Args)]
 pub(crate) struct CreateArgs {
     /// The token as ID.SECRET; a random one when not given
-    #[arg(value_name = "TOKEN")]
+    #[arg(value_name = "TOKEN", value_parser = TOKEN)]
     token: Option<BootstrapToken>,
     /// Life time; 0 for ever
     #[arg(long, default_value = "24h", value_name = "DURATION")]
@@ -53,7 +54,7 @@ impl CreateArgs {
         // As kubeadm: a document without any means one with all defaults.
         let specs = if specs.is_empty() { vec![BootstrapTokenSpec::default()] } else { specs };
         let info = |(n, mut spec): (usize, BootstrapTokenSpec)| {
-            spec.validate(&format!("bootstrapTokens[{n}]"))?;
+            spec.validate(&if self.config.is_some() { format!("bootstrapTokens[{n}].") } else { "--".into() })?;
             if spec.token.is_empty() {
                 BootstrapToken::generate().to_secret().expose().clone_into(&mut spec.token);
             }

@@ -1,0 +1,34 @@
+//! Arguments that are secrets: clap repeats a wrong value in its message, and a wrong token may be nearly a right one.
+
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
+use clap::{Arg, Command, Error};
+use std::ffi::OsStr;
+use usernetes_pki::BootstrapToken;
+use usernetes_pki::token::is_id;
+
+/// Reads an argument; says which one is wrong and why, and not what it is.
+#[derive(Clone)]
+pub(super) struct Unrepeated<T>(fn(&str) -> Result<T, &'static str>);
+
+impl<T: Clone + Send + Sync + 'static> TypedValueParser for Unrepeated<T> {
+    type Value = T;
+
+    fn parse_ref(&self, command: &Command, arg: Option<&Arg>, value: &OsStr) -> Result<T, Error> {
+        (self.0)(value.to_str().unwrap_or_default()).map_err(|why| {
+            let name = arg.map(ToString::to_string).unwrap_or_default();
+            Error::raw(ErrorKind::ValueValidation, format!("{name}: {why}\n")).with_cmd(command)
+        })
+    }
+}
+
+/// `ID.SECRET`.
+pub(super) const TOKEN: Unrepeated<BootstrapToken> =
+    Unrepeated(|text| text.parse().map_err(|_| "not a bootstrap token ID.SECRET, which is 6 and 16 of a-z0-9"));
+
+/// The id of `ID` or `ID.SECRET`.
+pub(super) const TOKEN_ID: Unrepeated<String> = Unrepeated(|text| match text.parse::<BootstrapToken>() {
+    Ok(token) => Ok(token.id().to_owned()),
+    Err(_) if is_id(text) => Ok(text.to_owned()),
+    Err(_) => Err("neither the ID of a bootstrap token, which is 6 of a-z0-9, nor ID.SECRET with 16 more"),
+});
