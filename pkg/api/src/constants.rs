@@ -82,10 +82,12 @@ pub const BOOTSTRAPPERS_GROUP: &str = "system:bootstrappers:kubeadm:default-node
 pub const CLUSTER_ADMINS_GROUP: &str = "kubeadm:cluster-admins";
 /// Label and taint key of control-plane nodes.
 pub const CONTROL_PLANE_LABEL: &str = "node-role.kubernetes.io/control-plane";
-/// Label of a worker into whose runtime images of the bundle are still imported: DaemonSets of the pod network wait.
+/// Label of a node into whose runtime images of the bundle are still imported.
 pub const IMAGES_LABEL: &str = "usernetes.rs/images";
-/// Its value then.
+/// Its value at first: the DaemonSets of the pod network wait, and CoreDNS.
 pub const IMAGES_IMPORTING: &str = "importing";
+/// Its value once those of the DaemonSets are there: CoreDNS waits.
+pub const IMAGES_PARTIAL: &str = "partial";
 /// Label of a node that has ids for pods with `hostUsers: false`; such pods are sent there.
 pub const USER_NAMESPACES_LABEL: &str = "usernetes.rs/user-namespaces";
 /// RuntimeClass of such pods, and its handler in the runtime's configuration.

@@ -4,7 +4,7 @@ use crate::phases::common::kubelet_certificate;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::watch;
-use usernetes_api::constants::{IMAGES_LABEL, KUBERNETES_DIR, USER_NAMESPACES_LABEL};
+use usernetes_api::constants::{IMAGES_LABEL, IMAGES_PARTIAL, KUBERNETES_DIR, USER_NAMESPACES_LABEL};
 use usernetes_cluster::services::{self, Update};
 use usernetes_cluster::{Cluster, Involved};
 use usernetes_node::{NodePlan, NodeStatus, Role};
@@ -49,10 +49,17 @@ pub(super) async fn follow_hosts(plan: NodePlan, ports: PortManager) {
     .await;
 }
 
-/// Once the images that the node's own pods need are in the runtime, those pods may come. One that cannot be
+/// Once the images that the node's own pods need are in the runtime, those pods may come, and CoreDNS after all others. One that cannot be
 /// imported holds up nothing: the kubelet then tries, and its error is seen where people look.
 pub(super) async fn images_are_here(plan: NodePlan, mut seen: watch::Receiver<NodeStatus>) {
-    if seen.wait_for(|status| status.images.early == Some(0)).await.is_ok() {
+    let settled = match seen.wait_for(|status| status.images.early == Some(0)).await {
+        Ok(status) => status.images.settled(),
+        Err(_) => return,
+    };
+    if !settled {
+        label(&plan, IMAGES_LABEL, Some(IMAGES_PARTIAL)).await;
+    }
+    if seen.wait_for(|status| status.images.settled()).await.is_ok() {
         label(&plan, IMAGES_LABEL, None).await;
     }
 }

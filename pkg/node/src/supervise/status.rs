@@ -61,6 +61,13 @@ pub struct ImagesStatus {
     pub errors: Vec<String>,
 }
 
+impl ImagesStatus {
+    /// Whether nothing is still to come that can come.
+    pub fn settled(&self) -> bool {
+        self.early == Some(0) && self.imported + self.errors.len() == self.total
+    }
+}
+
 /// A node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
