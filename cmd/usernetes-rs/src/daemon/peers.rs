@@ -49,8 +49,8 @@ pub(super) async fn follow_hosts(plan: NodePlan, ports: PortManager) {
     .await;
 }
 
-/// Once the images that the node's own pods need are in the runtime, those pods may come, and CoreDNS after all others. One that cannot be
-/// imported holds up nothing: the kubelet then tries, and its error is seen where people look.
+/// Once the images that the node's own pods need are in the runtime, those pods may come, and CoreDNS after all others.
+/// One that cannot be imported holds up nothing: the kubelet then tries, and its error is seen where people look.
 pub(super) async fn images_are_here(plan: NodePlan, mut seen: watch::Receiver<NodeStatus>) {
     let settled = match seen.wait_for(|status| status.images.early == Some(0)).await {
         Ok(status) => status.images.settled(),
