@@ -40,9 +40,8 @@ fn in_phases(rig: &Rig, phases: &[String], code: i32, send: fn(&Background) -> R
         send(&init)?;
         let output = init.wait(LIMIT)?;
         ensure!(!output.late, "{output}");
-        if output.code() == Some(0) {
-            // The last phase may be over before the signal comes.
-            ensure!(phase == "show-join-command", "the signal in {phase} was lost:\n{output}");
+        // The last phase may be over before the signal comes: then there is a cluster, whatever is still said about it.
+        if phase == "show-join-command" && host.tool(&["status"]).output()?.code() == Some(0) {
             break;
         }
         output.exits(code).with_context(|| format!("in phase {phase}"))?;

@@ -39,7 +39,7 @@ pub(crate) fn disk_full(rig: &Rig) -> Result<()> {
     ensure!(space.field("configmap/kept", ".data.key")? == "value", "the ConfigMap is lost");
     space.pod("main", "sleep 3600")?;
     guest.until("status tells why the pod waits", 60, |guest| {
-        Ok(guest.tool(&["status"]).output()?.text().contains("DiskPressure: no new pods"))
+        Ok(guest.tool(&["status"]).output()?.to_string().contains("DiskPressure: no new pods"))
     })?;
     // The kubelet lets the pressure last for five minutes (evictionPressureTransitionPeriod).
     space.prepare(&["wait", "--for=condition=Ready", "pod/main", "--timeout=420s"]).limit(450).ok().map(drop)
