@@ -58,6 +58,12 @@ impl<'a> Space<'a> {
         self.wait("condition=Ready", pods)
     }
 
+    /// Kills the process of a pod whose number is in its `/pid`. If the container ends by that, so does the shell in it,
+    /// sometimes before it can say that all is well.
+    pub fn kill(&self, pod: &str) -> Result<()> {
+        self.prepare(&["exec", pod, "--", "sh", "-c", "kill -9 $(cat /pid)"]).output().map(drop)
+    }
+
     /// Runs a shell script in a pod and returns what it prints.
     pub fn sh(&self, pod: &str, script: &str) -> Result<String> {
         Ok(self.kubectl(&["exec", pod, "--", "sh", "-c", script])?.text().to_owned())

@@ -81,8 +81,7 @@ pub(crate) fn killed_container_restarts(rig: &Rig) -> Result<()> {
     let space = Space::new(rig.host(), "killed-container-restarts")?;
     space.pod("main", "sleep 3600 & echo $! > /pid; wait; exit 137")?;
     space.ready(&["pod/main"])?;
-    // The shell ends with the container that it is in, sometimes before it can say that all is well.
-    space.prepare(&["exec", "main", "--", "sh", "-c", "kill -9 $(cat /pid)"]).output()?;
+    space.kill("main")?;
     space.wait("jsonpath={.status.containerStatuses[0].restartCount}=1", &["pod/main"])?;
     space.ready(&["pod/main"])?;
     let code = space.field("pod/main", ".status.containerStatuses[0].lastState.terminated.exitCode")?;

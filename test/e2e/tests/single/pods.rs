@@ -63,7 +63,7 @@ pub(crate) fn killed_container_restarts(rig: &Rig) -> Result<()> {
     // The shell is PID 1 of the pod and cannot be killed from inside; its end follows its child's.
     space.pod("main", "sleep 3600 & echo $! > /pid; wait; exit 137")?;
     space.ready(&["pod/main"])?;
-    space.sh("main", "kill -9 $(cat /pid)")?;
+    space.kill("main")?;
     space.wait("jsonpath={.status.containerStatuses[0].restartCount}=1", &["pod/main"])?;
     space.ready(&["pod/main"])?;
     let code = space.field("pod/main", ".status.containerStatuses[0].lastState.terminated.exitCode")?;

@@ -61,7 +61,7 @@ fn counted(rig: &Rig, names: &[&str]) -> Result<()> {
 
 /// A container that starts again finds its volumes as it left them.
 fn comes_back(space: &Space) -> Result<()> {
-    space.sh("mapped", "kill -9 $(cat /pid)")?;
+    space.kill("mapped")?;
     space.wait("jsonpath={.status.containerStatuses[0].restartCount}=1", &["pod/mapped"])?;
     space.ready(&["pod/mapped"])?;
     ensure!(space.sh("mapped", "cat /v/disk/file /v/settings/colour")? == "disk\nblue");
