@@ -33,7 +33,7 @@ bootstrapTokens:
     ensure!(!none.text().contains("filed0"), "{none}");
     first.tool(&create).ok()?;
     let masters = first.tool(&["token", "create", "--groups", "system:masters"]).output()?;
-    masters.exits(3)?.says(&["bootstrapTokens[0].groups", "system:bootstrappers:NAME"])?;
+    masters.exits(3)?.says(&["--groups", "system:bootstrappers:NAME"])?;
 
     let ours = first.tool(&["token", "list", "-o", "json"]).ok()?;
     let theirs = first.sh(&format!("/srv/bundle/bin/kubeadm --kubeconfig {ADMIN} token list -o json")).ok()?;
