@@ -1,7 +1,7 @@
 //! `init`: flags to documents, and the run of the workflow.
 
 use super::host::{HostArgs, port};
-use super::secret::TOKEN;
+use super::secret::{TOKEN, text};
 use crate::errors::Hinted;
 use crate::phases::init::{INIT, InitData};
 use crate::phases::{common, run_workflow};
@@ -143,7 +143,7 @@ impl DocumentArgs {
         config.rootless.taint_control_plane |= self.taint_control_plane;
         if self.token.is_some() || self.token_ttl.is_some() {
             config.init.bootstrap_tokens = vec![BootstrapTokenSpec {
-                token: self.token.as_ref().map(|token| token.to_secret().expose().to_owned()).unwrap_or_default(),
+                token: text(self.token.as_ref()),
                 ttl: self.token_ttl,
                 ..BootstrapTokenSpec::default()
             }];

@@ -62,6 +62,8 @@ pub(crate) fn logs(session: &Session, args: &LogsArgs) -> Result<ExitCode> {
 pub(crate) fn ports(session: &Session, command: PortsCommand) -> Result<ExitCode> {
     let config = session.config()?;
     let mut client = daemon::process::connect(session)?;
+    // The host's side names a port: where it leads need not be said again.
+    let same = |a: &PortSpec, b: &PortSpec| a.protocol == b.protocol && a.host == b.host;
     match command {
         PortsCommand::List => {
             let ports = client.ports()?;
@@ -84,7 +86,7 @@ pub(crate) fn ports(session: &Session, command: PortsCommand) -> Result<ExitCode
             let spec = port_spec(&port, &config)?;
             client.add_port(spec)?;
             keep_by_hand(&session.paths, |ports| {
-                ports.retain(|port| *port != spec);
+                ports.retain(|port| !same(port, &spec));
                 ports.push(spec);
             })?;
             session.printer.result(&format!("{spec} published"));
@@ -92,11 +94,10 @@ pub(crate) fn ports(session: &Session, command: PortsCommand) -> Result<ExitCode
         }
         PortsCommand::Remove { port } => {
             let asked = port_spec(&port, &config)?;
-            // The host's side names it: where it leads need not be said again.
-            let same = |spec: &PortSpec| spec.protocol == asked.protocol && spec.host == asked.host;
-            let spec = client.ports()?.iter().map(|p| p.forward.spec).find(same).unwrap_or(asked);
+            let spec = client.ports()?.iter().map(|p| p.forward.spec).find(|spec| same(spec, &asked)).unwrap_or(asked);
+            // First: one that could not be had at the last start is remembered all the same.
+            keep_by_hand(&session.paths, |ports| ports.retain(|port| !same(port, &spec)))?;
             client.remove_port(spec)?;
-            keep_by_hand(&session.paths, |ports| ports.retain(|port| *port != spec))?;
             session.printer.result(&format!("{spec} removed"));
             session.printer.object(&json!({ "removed": spec }));
         }

@@ -22,6 +22,11 @@ impl<T: Clone + Send + Sync + 'static> TypedValueParser for Unrepeated<T> {
     }
 }
 
+/// As documents have it: empty for one that is to be made.
+pub(super) fn text(token: Option<&BootstrapToken>) -> String {
+    token.map(|token| token.to_secret().expose().to_owned()).unwrap_or_default()
+}
+
 /// `ID.SECRET`.
 pub(super) const TOKEN: Unrepeated<BootstrapToken> =
     Unrepeated(|text| text.parse().map_err(|_| "not a bootstrap token ID.SECRET, which is 6 and 16 of a-z0-9"));

@@ -83,21 +83,17 @@ fn cgroups(wanted: CgroupSelection, manager: Option<&UserManager>) -> Option<Fin
 fn ports(config: &Config, host_ip: IpAddr) -> Vec<Finding> {
     let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let mut wanted = vec![
-        (Protocol::Tcp, config.rootless.ports.kubelet, "--kubelet-port"),
-        (Protocol::Udp, config.rootless.ports.vxlan, "--vxlan-port"),
+        (Protocol::Tcp, config.rootless.ports.kubelet, Some("--kubelet-port")),
+        // Who joins cannot choose it.
+        (Protocol::Udp, config.rootless.ports.vxlan, config.join.is_none().then_some("--vxlan-port")),
     ];
     if config.join.is_none() {
         let port = config.init.local_api_endpoint.bind_port.unwrap_or(constants::API_SERVER_PORT);
-        wanted.push((Protocol::Tcp, port, "--apiserver-bind-port"));
+        wanted.push((Protocol::Tcp, port, Some("--apiserver-bind-port")));
     }
-    let check = |(protocol, port, flag): (Protocol, u16, &str)| {
+    let check = |(protocol, port, flag): (Protocol, u16, Option<&str>)| {
         let addresses = [SocketAddr::new(host_ip, port), SocketAddr::new(loopback, port)];
-        let mut finding = host::port(&addresses, protocol == Protocol::Udp, flag);
-        if finding.level == Level::Error && flag == "--vxlan-port" && config.join.is_some() {
-            finding.cure =
-                Some(format!("end the other program: this cluster's port of VXLAN is {port}, on every host"));
-        }
-        finding
+        host::port(&addresses, protocol == Protocol::Udp, flag)
     };
     wanted.into_iter().map(check).collect()
 }

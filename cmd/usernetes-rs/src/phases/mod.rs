@@ -44,7 +44,8 @@ pub(crate) fn run_workflow<D: WorkflowData>(
     let printer = data.session().printer.clone();
     let _lock = lock(&paths, workflow.name)?;
     let mut journal = Journal::open(&paths.journal())?;
-    refuse_other(data, &journal, workflow.name)?;
+    let kept = fs::read_if_exists(paths.config())?;
+    refuse_other(data, &journal, kept.as_deref(), workflow.name)?;
     if whole {
         if journal.completed.is_some()
             && let Some(done) = data.healthy()?
@@ -54,19 +55,23 @@ pub(crate) fn run_workflow<D: WorkflowData>(
             return Ok(ExitCode::SUCCESS);
         }
         announce(data.config(), &printer);
-        if let Some(entry) = journal.failed().filter(|entry| entry.phase != "preflight") {
+        if kept.is_some()
+            && let Some(entry) = journal.failed()
+        {
             printer.note(&format!("going on: the last run stopped in phase {}", entry.phase));
         }
     }
-    let kept = fs::read_if_exists(paths.config())?;
-    keep_config(data)?;
+    keep_config(&paths.config(), kept.as_deref(), &data.config().to_yaml())?;
     let mut guard = interrupt::Guard::new(&paths, printer.clone(), workflow.name)?;
     let result = workflow.run(selection, data, &mut journal, &printer);
     if let Err(error) = result {
         guard.stop_what_was_started();
         if data.config().join.is_none() && error.is::<PreflightFailed>() {
             // Nothing is made yet: the next `init` is not to go on with flags that have just been refused.
-            restore(&paths.config(), kept.as_deref())?;
+            match kept {
+                Some(kept) => fs::write(paths.config(), kept, fs::Mode::Secret)?,
+                None => std::fs::remove_file(paths.config())?,
+            }
         }
         return Err(explain(data, workflow.name, error));
     }
@@ -108,9 +113,8 @@ fn lock(paths: &Paths, purpose: &str) -> Result<Lock> {
 
 /// A finished cluster's documents are not replaced by others: half of it would follow them and half not. A node that
 /// joined may be told to join once more with a newer token.
-fn refuse_other<D: WorkflowData>(data: &D, journal: &Journal, workflow: &str) -> Result<()> {
+fn refuse_other<D: WorkflowData>(data: &D, journal: &Journal, kept: Option<&str>, workflow: &str) -> Result<()> {
     let (session, config) = (data.session(), data.config());
-    let kept = fs::read_if_exists(session.paths.config())?;
     let other = kept.is_some_and(|kept| kept != config.to_yaml());
     if other && journal.completed.is_some() && config.join.is_none() {
         let flag = session.cluster_flag();
@@ -127,19 +131,10 @@ fn refuse_other<D: WorkflowData>(data: &D, journal: &Journal, workflow: &str) ->
 }
 
 /// Keeps the documents.
-fn keep_config<D: WorkflowData>(data: &D) -> Result<()> {
-    let (path, yaml) = (data.session().paths.config(), data.config().to_yaml());
-    if fs::read_if_exists(&path)?.as_ref() != Some(&yaml) {
+fn keep_config(path: &Path, kept: Option<&str>, yaml: &str) -> Result<()> {
+    if kept != Some(yaml) {
         // Tokens may stand in it.
-        fs::write(&path, yaml, fs::Mode::Secret)?;
-    }
-    Ok(())
-}
-
-fn restore(path: &Path, text: Option<&str>) -> Result<()> {
-    match text {
-        Some(text) => fs::write(path, text, fs::Mode::Secret)?,
-        None => std::fs::remove_file(path)?,
+        fs::write(path, yaml, fs::Mode::Secret)?;
     }
     Ok(())
 }

@@ -6,8 +6,9 @@ use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::unix::ffi::OsStrExt as _;
 
-/// Tries to bind all `addresses`, which have one port; `flag` is how the user chooses another one.
-pub fn port(addresses: &[SocketAddr], udp: bool, flag: &str) -> Finding {
+/// Tries to bind all `addresses`, which have one port; `flag` is how the user chooses another one, who may not where there
+/// is none.
+pub fn port(addresses: &[SocketAddr], udp: bool, flag: Option<&str>) -> Finding {
     let Some(number) = addresses.first().map(SocketAddr::port) else { return Finding::passed("Port") };
     let name = format!("Port-{number}");
     let failed = addresses.iter().find_map(|address| bind(*address, udp).err().map(|error| (*address, error)));
@@ -23,9 +24,8 @@ pub fn port(addresses: &[SocketAddr], udp: bool, flag: &str) -> Finding {
             Finding::error(name, message, "--host-ip ADDRESS, one that ip address lists")
         }
         ErrorKind::PermissionDenied => {
-            let cure = format!(
-                "{flag} PORT with one of 1024 or more, or as root: sysctl -w net.ipv4.ip_unprivileged_port_start={number}"
-            );
+            let other = flag.map_or_else(String::new, |flag| format!("{flag} PORT with one of 1024 or more, or "));
+            let cure = format!("{other}as root: sysctl -w net.ipv4.ip_unprivileged_port_start={number}");
             Finding::error(name, format!("port {number}/{protocol} may only be bound by root"), cure)
         }
         _ => Finding::error(name, format!("cannot bind {address}/{protocol}: {error}"), another(addresses, udp, flag)),
@@ -37,7 +37,10 @@ fn bind(address: SocketAddr, udp: bool) -> std::io::Result<()> {
     if udp { UdpSocket::bind(address).map(drop) } else { TcpListener::bind(address).map(drop) }
 }
 
-fn another(addresses: &[SocketAddr], udp: bool, flag: &str) -> String {
+fn another(addresses: &[SocketAddr], udp: bool, flag: Option<&str>) -> String {
+    let Some(flag) = flag else {
+        return "end the other program: this port is the same on every host of the cluster".to_owned();
+    };
     let all_free = |port: &u16| addresses.iter().all(|address| bind(SocketAddr::new(address.ip(), *port), udp).is_ok());
     let taken = addresses.first().map_or(0, SocketAddr::port);
     // A few tries are enough; whoever has a hundred neighbours taken chooses for himself.
@@ -132,7 +135,7 @@ mod tests {
     fn a_taken_port_names_its_owner_and_a_free_one() {
         let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = taken.local_addr().expect("bound");
-        let finding = port(&[address], false, "--some-port");
+        let finding = port(&[address], false, Some("--some-port"));
         assert_eq!((finding.level, finding.check), (Level::Error, format!("Port-{}", address.port())));
         assert!(
             finding.message.starts_with(&format!("port {}/tcp is taken by ", address.port())),
@@ -142,16 +145,19 @@ mod tests {
         assert!(finding.message.ends_with(&format!("(pid {})", std::process::id())), "{}", finding.message);
         assert!(finding.cure.expect("one").starts_with("--some-port "));
 
+        let fixed = port(&[address], false, None).cure.expect("one");
+        assert_eq!(fixed, "end the other program: this port is the same on every host of the cluster");
+
         let udp = UdpSocket::bind("127.0.0.1:0").expect("a port");
-        let finding = port(&[udp.local_addr().expect("bound")], true, "--some-port");
+        let finding = port(&[udp.local_addr().expect("bound")], true, Some("--some-port"));
         assert!(finding.message.contains("/udp is taken by "), "{}", finding.message);
     }
 
     #[test]
     fn free_ports_pass_and_foreign_addresses_do_not() {
         let free = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port");
-        assert_eq!(port(&[free], false, "--p").level, Level::Passed);
-        let foreign = port(&["203.0.113.7:6443".parse().expect("an address")], false, "--p");
+        assert_eq!(port(&[free], false, Some("--p")).level, Level::Passed);
+        let foreign = port(&["203.0.113.7:6443".parse().expect("an address")], false, Some("--p"));
         assert_eq!(foreign.message, "203.0.113.7 is not an address of this host");
     }
 

@@ -38,20 +38,20 @@ pub fn take_out(theirs: &str, ours: &Kubeconfig) -> Result<Option<String>, Kubec
     if !root.get("clusters").and_then(Value::as_sequence).is_some_and(|list| list.iter().any(is_ours)) {
         return Ok(None);
     }
-    let names = |key| match key {
-        "clusters" => ours.clusters.iter().flatten().map(|entry| &entry.name).collect::<Vec<_>>(),
-        "contexts" => ours.contexts.iter().flatten().map(|entry| &entry.name).collect(),
-        _ => ours.users.iter().flatten().map(|entry| &entry.name).collect(),
-    };
-    for key in ["clusters", "contexts", "users"] {
-        if let Some(Value::Sequence(list)) = root.get_mut(key) {
-            list.retain(|entry| !names(key).iter().any(|name| entry["name"] == **name));
-        }
-    }
+    drop_named(&mut root, "clusters", ours.clusters.iter().flatten().map(|entry| &entry.name));
+    drop_named(&mut root, "contexts", ours.contexts.iter().flatten().map(|entry| &entry.name));
+    drop_named(&mut root, "users", ours.users.iter().flatten().map(|entry| &entry.name));
     if root.get("current-context").is_some_and(|current| *current == ours.current_context) {
         root.insert("current-context".into(), "".into());
     }
     serde_yaml::to_string(&root).map(Some).map_err(KubeconfigError::Parse)
+}
+
+fn drop_named<'a>(root: &mut Mapping, key: &str, names: impl Iterator<Item = &'a String>) {
+    let names: Vec<_> = names.collect();
+    if let Some(Value::Sequence(list)) = root.get_mut(key) {
+        list.retain(|entry| !names.iter().any(|name| entry["name"] == **name));
+    }
 }
 
 fn lay_over<T: Serialize>(

@@ -15,7 +15,7 @@ pub(crate) use answers::{AnswersError, keep as keep_answers};
 pub(crate) use context::Node;
 pub use context::{ChildContext, PayloadRequest, ReadyNotifier, Status, SysctlOutcome};
 pub(crate) use link::ParentLink;
-pub(crate) use mounts::fresh;
+pub(crate) use mounts::{fresh, writable};
 pub(crate) use net::address as tap_address;
 
 use crate::stage::Stage;

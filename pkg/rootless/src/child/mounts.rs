@@ -43,9 +43,17 @@ fn propagation() -> Result<(), StageError> {
 
 /// A new instance for our namespaces; where the host has only a read-only one, the kernel allows no other.
 pub(crate) fn fresh(kind: &str, target: &str) -> Result<(), StageError> {
-    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    let try_with = |more| mount(Some(kind), target, Some(kind), flags | more, None::<&str>);
-    try_with(MsFlags::empty()).or_else(|_| try_with(MsFlags::MS_RDONLY)).what(format!("mount {kind} on {target}"))
+    writable(kind, target).or_else(|_| instance(kind, target, MsFlags::MS_RDONLY))
+}
+
+/// A new instance that can be written to.
+pub(crate) fn writable(kind: &str, target: &str) -> Result<(), StageError> {
+    instance(kind, target, MsFlags::empty())
+}
+
+fn instance(kind: &str, target: &str, more: MsFlags) -> Result<(), StageError> {
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC | more;
+    mount(Some(kind), target, Some(kind), flags, None::<&str>).what(format!("mount {kind} on {target}"))
 }
 
 /// cgroup2, rooted where our cgroup namespace is; also over a host's version 1 tree.

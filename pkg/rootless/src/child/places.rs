@@ -35,7 +35,6 @@ impl Places {
         }
         let parent = target.ancestors().skip(1).find(|p| p.is_dir()).unwrap_or(Path::new("/"));
         if parent == Path::new("/") {
-            // A tmpfs over the root would be no root any more.
             let first: PathBuf = target.components().take(2).collect();
             return Err(Errno::EROFS).what(format!("make {0}, which the host lacks (sudo mkdir {0})", first.display()));
         }
@@ -56,6 +55,10 @@ impl Places {
     pub(super) fn cover(&mut self, folder: &Path) -> Result<(), StageError> {
         if self.private.iter().any(|private| private == folder) {
             return Ok(());
+        }
+        if folder == Path::new("/") {
+            // A tmpfs over the root would be no root any more.
+            return Err(Errno::EROFS).what("make a folder in / (make it on the host, or choose another path)");
         }
         let old = open_path(folder).what(format!("open {}", folder.display()))?;
         // A folder that we cannot list has nothing for us.

@@ -46,8 +46,8 @@ impl Slirp {
     pub(super) async fn new(network: &NetworkOptions, child: i32) -> Result<Self, Error> {
         let output = Command::new(PROGRAM).arg("--version").output().await.map_err(|e| cannot_run(&e))?;
         let seccomp = String::from_utf8_lossy(&output.stdout).contains("libseccomp:");
-        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let sandbox = !nix::unistd::geteuid().is_root() || may_administrate(&status);
+        let own_status = || std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let sandbox = !nix::unistd::geteuid().is_root() || may_administrate(&own_status());
         Ok(Self { args: arguments(network, child, sandbox, seccomp) })
     }
 

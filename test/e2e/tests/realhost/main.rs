@@ -41,12 +41,7 @@ fn main() -> ExitCode {
         own("disk_full", 1, trouble::disk_full),
         own("late_address", 1, trouble::late_address),
         own("crun", 1, runtimes::crun),
-        Scenario::own(
-            "crio",
-            Crew::guests(1),
-            &[Need::Guests, Need::Program, Need::Bundle, Need::Crio],
-            runtimes::crio,
-        ),
+        Scenario::own("crio", Crew::guests(1), &[&needs[..], &[Need::Crio]].concat(), runtimes::crio),
         own("masked", 1, unit::masked),
         own("limits_of_a_configuration", 1, limits::of_a_configuration),
         own("clock_jump", 1, trouble::clock_jump),

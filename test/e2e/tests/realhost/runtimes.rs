@@ -5,18 +5,24 @@ use usernetes_e2e::{Rig, Space, install_crio};
 
 use crate::{is_well, limits};
 
-/// With delegated cgroups: limits are crun's to set.
-pub(crate) fn crun(rig: &Rig) -> Result<()> {
+/// A cluster by these words on delegated cgroups: limits are the runtime's to set, and it hands on what containers say.
+fn works(rig: &Rig, words: &[&str]) -> Result<()> {
     let guest = rig.guest();
-    guest.admin("loginctl enable-linger alice")?;
-    guest.init(&["--oci-runtime", "crun"]).ok()?.says(&["cgroups delegated"])?;
+    guest.init(words).ok()?.says(&["cgroups delegated"])?;
     is_well(guest)?;
     limits::hold(rig)?;
     limits::hog(rig)?;
-    let space = Space::new(guest, "by-crun")?;
+    let space = Space::new(guest, "by-runtime")?;
     space.pod("main", "echo said; sleep 3600")?;
     space.ready(&["pod/main"])?;
     ensure!(space.kubectl(&["logs", "main"])?.text() == "said");
+    Ok(())
+}
+
+pub(crate) fn crun(rig: &Rig) -> Result<()> {
+    let guest = rig.guest();
+    guest.admin("loginctl enable-linger alice")?;
+    works(rig, &["--oci-runtime", "crun"])?;
     // runc's file is state.json.
     let count = "ls /run/containerd/runc/k8s.io/*/status | wc -l; ls /run/containerd/runc/k8s.io/*/state.json | wc -l";
     let made = guest.tool(&["shell", "--", "sh", "-c", count]).output()?;
@@ -24,24 +30,15 @@ pub(crate) fn crun(rig: &Rig) -> Result<()> {
     Ok(())
 }
 
-/// The same of CRI-O, with each OCI runtime.
+/// CRI-O, with each OCI runtime.
 pub(crate) fn crio(rig: &Rig) -> Result<()> {
     let guest = rig.guest();
     install_crio(guest)?;
     guest.admin("loginctl enable-linger alice")?;
     for runtime in ["runc", "crun"] {
-        let words = ["--cri-socket", "unix:///run/crio/crio.sock", "--oci-runtime", runtime];
-        guest.init(&words).ok()?.says(&["cgroups delegated"])?;
-        is_well(guest)?;
-        limits::hold(rig)?;
-        limits::hog(rig)?;
-        let space = Space::new(guest, "by-crio")?;
-        space.pod("main", "echo said; sleep 3600")?;
-        space.ready(&["pod/main"])?;
-        ensure!(space.kubectl(&["logs", "main"])?.text() == "said");
+        works(rig, &["--cri-socket", "unix:///run/crio/crio.sock", "--oci-runtime", runtime])?;
         let made = guest.tool(&["shell", "--", "sh", "-c", &format!("ls /run/{runtime} | wc -l")]).ok()?;
         ensure!(made.text() != "0", "containers are not {runtime}'s");
-        drop(space);
         guest.tool(&["reset", "--force"]).ok()?;
     }
     Ok(())

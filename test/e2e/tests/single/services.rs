@@ -148,6 +148,14 @@ pub(crate) fn ports_can_be_published(rig: &Rig) -> Result<()> {
     host.tool(&["ports", "add", "16443:10250/tcp"]).output()?.exits(1)?.says(&["16443", "already published"])?;
     host.tool(&["ports", "remove", "16443/tcp"]).ok()?;
     ensure!(!host.reaches("198.51.100.11:16443")?, "the removed port still answers");
+    // One that could not be had at the last start is remembered, and can be forgotten.
+    let kept = "cd ~/.local/share/usernetes/default;";
+    host.tool(&["ports", "add", "16443:6443/tcp"]).ok()?;
+    host.sh(&format!("{kept} cp ports.json /tmp/ports.json")).ok()?;
+    host.tool(&["ports", "remove", "16443/tcp"]).ok()?;
+    host.sh(&format!("{kept} mv /tmp/ports.json .")).ok()?;
+    host.tool(&["ports", "remove", "16443/tcp"]).output()?.exits(1)?.says(&["16443"])?;
+    ensure!(host.sh(&format!("{kept} cat ports.json")).ok()?.text() == "[]", "it is remembered still");
     let taken = host.listen("198.51.100.11:16444")?;
     host.tool(&["ports", "add", "16444:6443/tcp"]).output()?.exits(1)?.says(&["16444", "in use"])?;
     drop(taken);

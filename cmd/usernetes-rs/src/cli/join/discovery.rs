@@ -1,6 +1,7 @@
 //! Which cluster: the one string, `HOST:PORT` with kubeadm's flags, or a file.
 
 use super::JoinArgs;
+use crate::cli::secret::text;
 use crate::errors::{Hinted, UsageError};
 use anyhow::{Context as _, Result};
 use std::io::Read as _;
@@ -35,7 +36,7 @@ impl JoinArgs {
         self.require_classic(&target)?;
         config.rootless.more_endpoints.clear();
         join.discovery.bootstrap_token = Some(BootstrapTokenDiscovery {
-            token: self.token.as_ref().map(|token| token.to_secret().expose().to_owned()).unwrap_or_default(),
+            token: text(self.token.as_ref()),
             api_server_endpoint: target,
             ca_cert_hashes: self.discovery_token_ca_cert_hash.clone(),
             unsafe_skip_ca_verification: self.discovery_token_unsafe_skip_ca_verification,

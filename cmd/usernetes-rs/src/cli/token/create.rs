@@ -1,7 +1,7 @@
 //! `token create`: by flags, or by the `bootstrapTokens` of an InitConfiguration.
 
 use super::from_config;
-use crate::cli::secret::TOKEN;
+use crate::cli::secret::{TOKEN, text};
 use crate::phases::common;
 use crate::session::{Session, read_config};
 use crate::ui::out;
@@ -65,7 +65,7 @@ impl CreateArgs {
 
     fn spec(&self) -> BootstrapTokenSpec {
         BootstrapTokenSpec {
-            token: self.token.as_ref().map(|token| token.to_secret().expose().to_owned()).unwrap_or_default(),
+            token: text(self.token.as_ref()),
             description: self.description.clone(),
             ttl: Some(self.ttl),
             expires: None,

@@ -1,7 +1,7 @@
 //! The probe's stage: tries mounts as root of a user namespace, and leaves nothing.
 
 use super::{FUSE, HOST_NAME, KERNEL, PROC, SYS};
-use crate::child::fresh;
+use crate::child::{fresh, writable};
 use crate::sock::Socket;
 use crate::stage::Stage;
 use crate::userns::{StageError, What as _, become_root, report};
@@ -36,16 +36,11 @@ fn run(socket: &Socket) -> Result<Vec<Outcome>, StageError> {
     // Here and not by the starter: the kernel leaves a folder that only root may look into.
     let _ = fs::remove_dir_all(&scratch);
     outcomes.push(outcome(HOST_NAME, nix::unistd::sethostname("probe").what("set a host name")));
-    outcomes.push(outcome(SYS, writable_sysfs()));
+    // Privileged pods, and kube-proxy is one, have theirs writable, which nobody may where the one around is not.
+    outcomes.push(outcome(SYS, writable("sysfs", SYS)));
     // Last, for our own numbers are not in it.
     outcomes.push(outcome(PROC, own_proc()));
     Ok(outcomes)
-}
-
-/// Privileged pods, and kube-proxy is one, have theirs writable, which nobody may where the one around is not.
-fn writable_sysfs() -> Result<(), StageError> {
-    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    mount(Some("sysfs"), SYS, Some("sysfs"), flags, None::<&str>).what("mount sysfs on /sys")
 }
 
 /// Only a process of a PID namespace can mount its `/proc`.
