@@ -1,14 +1,16 @@
 //! Subordinate ids of the user, and the maps made from them.
 
 use crate::nested::{clip, nested};
-use std::collections::BTreeSet;
+use crate::subid::{add_command, ranges, user_name};
 use std::path::PathBuf;
 use std::process::Command;
 use usernetes_host::fs::Context as _;
-use usernetes_host::{CommandError, CommandExt as _, FsError, fs};
+use usernetes_host::{CommandError, CommandExt as _, FsError};
 
 /// What one image of an ordinary distribution may use.
-pub(crate) const ENOUGH_IDS: u64 = 65536;
+pub(crate) const ENOUGH_IDS: u64 = BLOCK as u64;
+/// Ids of the node itself, and of each pod with a user namespace of its own: the kubelet's unit.
+const BLOCK: u32 = 65536;
 
 /// Ids cannot be found or mapped.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +41,7 @@ pub enum IdMapError {
     Helper(#[from] CommandError),
 }
 
-/// A range of subordinate ids.
+/// A range of ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct IdRange {
     /// First id on the host.
@@ -60,6 +62,9 @@ pub struct SubIds {
 }
 
 impl SubIds {
+    /// Ids of one pod with a user namespace of its own, and the first id of the first such pod.
+    pub const OF_A_POD: u32 = BLOCK;
+
     /// Those of the user that runs this process. In a container only ids that it has count; root there needs no entries.
     pub fn current() -> Result<Self, IdMapError> {
         let user = user_name()?;
@@ -74,6 +79,12 @@ impl SubIds {
     pub fn totals(&self) -> (u64, u64) {
         let sum = |ranges: &[IdRange]| ranges.iter().map(|r| u64::from(r.count)).sum();
         (sum(&self.uids), sum(&self.gids))
+    }
+
+    /// How many pods can have a user namespace of their own, with [`Self::OF_A_POD`] ids each.
+    pub fn pods(&self) -> u64 {
+        let blocks = |ranges| split(ranges).blocks.iter().map(|range| u64::from(range.count / BLOCK)).sum();
+        u64::min(blocks(&self.uids), blocks(&self.gids))
     }
 
     /// What an administrator runs to give the user that many more of both.
@@ -102,28 +113,6 @@ impl SubIds {
     }
 }
 
-/// See [`SubIds::add_command`], also for a user without any.
-pub(crate) fn add_command(user: &str, count: u64) -> String {
-    if nested().is_some() {
-        return format!("start the container with {count} more ids in the maps of its user namespace");
-    }
-    let read = |path| fs::read_if_exists(path).ok().flatten().unwrap_or_default();
-    let first = first_free(&[read("/etc/subuid"), read("/etc/subgid")].join("\n"), count);
-    let range = format!("{first}-{}", first + count - 1);
-    format!("sudo usermod --add-subuids {range} --add-subgids {range} {user}")
-}
-
-/// An id behind those of every user. Where none is left there, one that an administrator has to check.
-fn first_free(text: &str, count: u64) -> u64 {
-    const LEAST: u64 = 524_288;
-    let ranges = text.lines().filter_map(|line| {
-        let mut fields = line.trim().split(':').skip(1);
-        range(fields.next()?, fields.next()?)
-    });
-    let end = ranges.map(|range| u64::from(range.start) + u64::from(range.count)).max().unwrap_or(0).max(LEAST);
-    if u32::try_from(end + count).is_ok() { end } else { LEAST }
-}
-
 fn map_command(program: &str, pid: u32, own: u32, ranges: &[IdRange]) -> Command {
     let mut command = Command::new(program);
     command.arg(pid.to_string()).args(map(own, ranges).iter().flatten().map(u32::to_string));
@@ -137,15 +126,49 @@ fn write_map(pid: u32, file: &str, own: u32, ranges: &[IdRange]) -> Result<(), F
     std::fs::write(&path, lines.join("\n")).context("write", path)
 }
 
-/// Our own id becomes 0, every range is appended from 1 on: first id inside, first id outside, how many.
+/// First id inside, first id outside, how many: our own id becomes 0, the ranges follow, each id once.
+///
+/// A pod's user namespace lies in one line of this map, or the kernel refuses it. So every block of [`BLOCK`] ids that a
+/// kubelet may give to a pod comes out of one range, and what is left of the ranges comes last.
 fn map(own: u32, ranges: &[IdRange]) -> Vec<[u32; 3]> {
-    let mut inside = 1_u32;
+    let Split { first, blocks, rest } = split(ranges);
     let mut map = vec![[0, own, 1]];
-    for range in ranges {
+    let mut inside = 1_u32;
+    for range in [first, blocks, rest].into_iter().flatten() {
         map.push([inside, range.start, range.count]);
         inside = inside.saturating_add(range.count);
     }
     map
+}
+
+/// Ranges by what they serve.
+struct Split {
+    /// With our own id the first block, which is the node's.
+    first: Vec<IdRange>,
+    /// Whole blocks.
+    blocks: Vec<IdRange>,
+    /// Too few for a block.
+    rest: Vec<IdRange>,
+}
+
+fn split(ranges: &[IdRange]) -> Split {
+    let mut wanted = BLOCK - 1;
+    let mut split = Split { first: Vec::new(), blocks: Vec::new(), rest: Vec::new() };
+    for range in ranges {
+        let first = range.count.min(wanted);
+        wanted -= first;
+        let whole = (range.count - first) / BLOCK * BLOCK;
+        let mut start = range.start;
+        for (part, count) in
+            [(&mut split.first, first), (&mut split.blocks, whole), (&mut split.rest, range.count - first - whole)]
+        {
+            if count > 0 {
+                part.push(IdRange { start, count });
+            }
+            start += count;
+        }
+    }
+    split
 }
 
 /// Of the ranges found, those that our user namespace has; for its root all but root itself where there are none.
@@ -163,125 +186,51 @@ fn usable(found: Result<Vec<IdRange>, IdMapError>, map: Option<&[IdRange]>) -> R
     }
 }
 
-/// The user's name. Not by `getpwuid`: it loads plugins at run time, which a static program cannot do safely.
-fn user_name() -> Result<String, IdMapError> {
-    let uid = nix::unistd::getuid().as_raw();
-    let passwd = fs::read_if_exists("/etc/passwd")?.unwrap_or_default();
-    if let Some(name) = parse_user(&passwd, uid) {
-        return Ok(name.to_owned());
-    }
-    let name = Command::new("id").arg("-un").run().map_err(|source| IdMapError::NoName { uid, source })?;
-    Ok(name.trim().to_owned())
-}
-
-fn ranges(user: &str, kind: &'static str, path: &str, option: &[&str]) -> Result<Vec<IdRange>, IdMapError> {
-    let uid = nix::unistd::getuid().as_raw();
-    let mut found = parse_subids(&fs::read_if_exists(path)?.unwrap_or_default(), user, uid);
-    if found.is_empty() {
-        // The ids may come from a directory service, which only this program asks.
-        let listed = Command::new("getsubids").args(option).arg(user).run().unwrap_or_default();
-        found = parse_getsubids(&listed);
-    }
-    if found.is_empty() {
-        return Err(IdMapError::NoSubIds { user: user.to_owned(), kind, path: path.into() });
-    }
-    Ok(found)
-}
-
-/// Name of a uid in the text of /etc/passwd.
-pub(crate) fn parse_user(passwd: &str, uid: u32) -> Option<&str> {
-    passwd.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next().filter(|name| !name.is_empty())?;
-        (fields.nth(1)?.parse() == Ok(uid)).then_some(name)
-    })
-}
-
-/// Ranges of a user, by name and by uid, in the text of /etc/subuid or /etc/subgid.
-pub(crate) fn parse_subids(text: &str, user: &str, uid: u32) -> Vec<IdRange> {
-    let uid = uid.to_string();
-    let ranges = text.lines().filter_map(|line| {
-        let mut fields = line.trim().split(':');
-        let owner = fields.next()?;
-        let range = range(fields.next()?, fields.next()?)?;
-        (owner == user || owner == uid).then_some(range)
-    });
-    disjoint(ranges)
-}
-
-/// Ranges in the output of `getsubids`: `0: alice 100000 65536`.
-pub(crate) fn parse_getsubids(text: &str) -> Vec<IdRange> {
-    disjoint(text.lines().filter_map(|line| {
-        let mut fields = line.split_whitespace().skip(2);
-        range(fields.next()?, fields.next()?)
-    }))
-}
-
-fn range(start: &str, count: &str) -> Option<IdRange> {
-    let (start, count) = (start.trim().parse().ok()?, count.trim().parse().ok()?);
-    let fits = count > 0 && u32::checked_add(start, count).is_some();
-    fits.then_some(IdRange { start, count })
-}
-
-/// The kernel refuses a map with overlaps: the first of two overlapping ranges stays.
-fn disjoint(ranges: impl Iterator<Item = IdRange>) -> Vec<IdRange> {
-    let mut taken: BTreeSet<IdRange> = BTreeSet::new();
-    ranges
-        .filter(|new| {
-            let overlaps = |old: &IdRange| new.start < old.start + old.count && old.start < new.start + new.count;
-            !taken.iter().any(overlaps) && taken.insert(*new)
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const SUBUID: &str =
-        "alice:100000:65536\nbob:200000:10\n1000:300000:5\nalice:100000:65536\nalice:150000:9\nbad:1\n";
-
-    #[test]
-    fn ranges_by_name_and_uid_without_overlaps() {
-        let expected = [IdRange { start: 100_000, count: 65536 }, IdRange { start: 300_000, count: 5 }];
-        assert_eq!(parse_subids(SUBUID, "alice", 1000), expected);
-        assert_eq!(parse_subids(SUBUID, "carol", 1001), []);
-    }
-
-    #[test]
-    fn getsubids_and_passwd() {
-        assert_eq!(parse_getsubids("0: alice 100000 65536\n"), [IdRange { start: 100_000, count: 65536 }]);
-        let passwd = "root:x:0:0::/root:/bin/sh\nalice:x:1000:1000::/home/alice:/bin/sh\n";
-        assert_eq!(parse_user(passwd, 1000), Some("alice"));
-        assert_eq!(parse_user(passwd, 1001), None);
-    }
-
-    #[test]
-    fn more_ids_come_from_a_free_range() {
-        assert_eq!(first_free(SUBUID, 65536), 524_288);
-        assert_eq!(first_free("alice:100000:65536\nbob:1000000:65536\n", 65536), 1_065_536);
-        assert_eq!(first_free("root:0:4294967294\n", 65536), 524_288);
+    fn ids(ranges: &[(u32, u32)]) -> Vec<IdRange> {
+        ranges.iter().map(|(start, count)| IdRange { start: *start, count: *count }).collect()
     }
 
     #[test]
     fn own_id_is_root_and_ranges_follow() {
-        let ranges = [IdRange { start: 100_000, count: 65536 }, IdRange { start: 300_000, count: 5 }];
-        let command = map_command("newuidmap", 7, 1000, &ranges);
+        let command = map_command("newuidmap", 7, 1000, &ids(&[(100_000, 65536), (300_000, 5)]));
         let words: Vec<_> = command.get_args().map(|w| w.to_string_lossy()).collect();
-        insta::assert_snapshot!(words.join(" "), @"7 0 1000 1 1 100000 65536 65537 300000 5");
+        insta::assert_snapshot!(words.join(" "), @"7 0 1000 1 1 100000 65535 65536 165535 1 65537 300000 5");
+    }
+
+    #[test]
+    fn no_pod_lies_in_two_ranges() {
+        let useradds_and_the_cures = ids(&[(100_000, 65536), (524_288, 2 * 65536)]);
+        let expected = vec![[0, 1000, 1], [1, 100_000, 65535], [65536, 524_288, 131_072], [196_608, 165_535, 1]];
+        assert_eq!(map(1000, &useradds_and_the_cures), expected);
+        let one = ids(&[(100_000, 65536 * 3)]);
+        assert_eq!(
+            map(1000, &one),
+            [[0, 1000, 1], [1, 100_000, 65535], [65536, 165_535, 131_072], [196_608, 296_607, 1]]
+        );
     }
 
     proptest! {
         #[test]
-        fn no_text_panics_and_ranges_never_overlap(text in "([a-c]:[0-9]{1,10}:[0-9]{1,10}\n|\\PC*\n)*") {
-            let found = parse_subids(&text, "a", 1);
-            for (i, a) in found.iter().enumerate() {
-                for b in &found[i + 1..] {
-                    prop_assert!(a.start + a.count <= b.start || b.start + b.count <= a.start);
-                }
+        fn every_id_once_and_every_pod_in_one_line(counts in proptest::collection::vec(1_u32..400_000, 1..6)) {
+            let ranges: Vec<_> =
+                counts.iter().zip(1..).map(|(count, n)| IdRange { start: n * 1_000_000, count: *count }).collect();
+            let map = map(1000, &ranges);
+            let mut inside = 0;
+            for [first, _, count] in &map {
+                prop_assert_eq!(*first, inside);
+                inside += count;
             }
-            let _ = (parse_getsubids(&text), parse_user(&text, 0));
+            prop_assert_eq!(inside, 1 + counts.iter().sum::<u32>());
+            let ids = SubIds { user: String::new(), uids: ranges.clone(), gids: ranges };
+            for pod in 1..=u32::try_from(ids.pods()).expect("few") {
+                let (start, end) = (pod * BLOCK, (pod + 1) * BLOCK);
+                prop_assert!(map.iter().any(|[first, _, count]| *first <= start && end <= first + count));
+            }
         }
     }
 }

@@ -40,6 +40,7 @@ mod remove;
 mod sock;
 mod spec;
 mod stage;
+mod subid;
 mod userns;
 mod wire;
 

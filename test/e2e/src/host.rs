@@ -14,7 +14,7 @@ use crate::namespaces::{Inside, enter, found};
 use crate::processes::{self, Process};
 use crate::product::Product;
 use crate::run::{At, PATH, Run};
-use crate::slot::{SUBIDS, Seat, Slot};
+use crate::slot::{SUBIDS, Seat, Slot, USERADDS};
 
 /// Users of the hosts, in order.
 const USERS: [&str; 4] = ["alice", "bob", "carol", "dave"];
@@ -56,7 +56,9 @@ impl Host {
         fs::create_dir_all(files.join("home").join(users))?;
         let mut setup = host.run(&["sh", "-eu", "-c", include_str!("host.sh")]).root();
         let shown = |path: Option<&Path>| path.unwrap_or(Path::new("")).to_string_lossy().into_owned();
-        let subids = format!("{}:{SUBIDS}", host.seat.subids.start);
+        // Two ranges, as useradd and preflight's cure leave them.
+        let first = host.seat.subids.start;
+        let subids = format!("{first}:{USERADDS} {}:{}", first + USERADDS, SUBIDS - USERADDS);
         let pairs = [
             ("DIR", files.to_string_lossy().into_owned()),
             ("USER", host.user().to_owned()),

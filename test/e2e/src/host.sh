@@ -23,8 +23,7 @@ mount --bind "$DIR/etc" /etc
 echo "$USER:x:$ID:$ID:$USER:/home/$USER:/bin/bash" >> /etc/passwd
 echo "$USER:x:$ID:" >> /etc/group
 echo "$USER:*:20000:0:99999:7:::" >> /etc/shadow
-echo "$USER:$SUBIDS" > /etc/subuid
-echo "$USER:$SUBIDS" > /etc/subgid
+printf "$USER:%s\n" $SUBIDS | tee /etc/subuid > /etc/subgid
 echo "$NAME" > /etc/hostname
 printf '127.0.0.1 localhost\n%s %s\n' "$ADDRESS" "$NAME" > /etc/hosts
 rm -f /etc/resolv.conf

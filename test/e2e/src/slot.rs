@@ -19,7 +19,9 @@ const HOSTS: u32 = 16;
 const FIRST_UID: u32 = 52_000;
 const FIRST_SUBID: u32 = 1_000_000_000;
 /// Subordinate ids of one user: room for the node and for as many pods with their own range as a kubelet takes.
-pub(crate) const SUBIDS: u32 = 65_536 * 112;
+pub(crate) const SUBIDS: u32 = USERADDS * 111;
+/// Of these, what useradd would give.
+pub(crate) const USERADDS: u32 = 65_536;
 
 /// Exclusive use of one slot, for as long as it lives.
 pub(crate) struct Slot {

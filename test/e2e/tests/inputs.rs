@@ -136,7 +136,7 @@ fn no_subordinate_ids(rig: &Rig) -> Result<()> {
 
 fn short_subordinate_ids(rig: &Rig) -> Result<()> {
     let host = rig.host();
-    host.admin("sed -i s/:[0-9]*$/:1000/ /etc/subuid /etc/subgid")?;
+    host.admin("sed -i 's/:[0-9]*$/:1000/; 2d' /etc/subuid /etc/subgid")?;
     let output = host.init::<&str>(&[]).output()?;
     refused(host, output, PREFLIGHT, &["alice", "1000", "65536", "usermod --add-subuids"])
 }

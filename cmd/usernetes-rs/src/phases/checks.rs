@@ -47,10 +47,12 @@ pub(crate) fn all(session: &Session, config: &Config) -> Vec<Finding> {
     findings
 }
 
-/// Nothing where ids cannot be found out: another check says that.
+/// Nothing where ids cannot be found out, or are too few for the node itself: another check says that.
 fn pod_ids(config: &Config) -> Option<Finding> {
     let ids = SubIds::current().ok()?;
-    Some(PodIds::new(&ids, config).finding(&ids))
+    let (uids, gids) = ids.totals();
+    let of_the_node = u64::from(SubIds::OF_A_POD);
+    (uids >= of_the_node && gids >= of_the_node).then(|| PodIds::new(&ids, config).finding(&ids))
 }
 
 /// Nothing to say to who wants containerd.

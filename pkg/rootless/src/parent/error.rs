@@ -1,8 +1,9 @@
 //! Why the child could not be run.
 
 use crate::control::EndpointError;
-use crate::idmap::{ENOUGH_IDS, IdMapError, add_command};
+use crate::idmap::{ENOUGH_IDS, IdMapError};
 use crate::sock::WireError;
+use crate::subid::add_command;
 use crate::userns::UsernsError;
 use std::io;
 use usernetes_host::FsError;

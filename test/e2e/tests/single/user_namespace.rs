@@ -20,6 +20,17 @@ const MOUNTS: &str = "    volumeMounts:
     - {name: home, mountPath: /v/home}
 ";
 
+/// The kubelet gives a pod any of the ranges, at random.
+const EVERY_RANGE: &str = "
+IFS=: read -r _ first count < /etc/subuid
+test $((count / 65536)) -ge 110
+for start in $(seq $first 65536 $((first + count - 1))); do
+  unshare --user sleep 10 & pid=$!
+  until test $(readlink /proc/$pid/ns/user) != $(readlink /proc/self/ns/user); do :; done
+  for map in uid_map gid_map; do echo 0 $start 65536 > /proc/$pid/$map || exit; done
+  kill $pid
+done";
+
 /// Nobody names a RuntimeClass, and volumes belong to the pod's root although the node can map no disk.
 pub(crate) fn own_user_namespace(rig: &Rig) -> Result<()> {
     let host = rig.host();
@@ -44,6 +55,7 @@ pub(crate) fn own_user_namespace(rig: &Rig) -> Result<()> {
         "disk\n0:2000\n0:2000\npart\n0:2000\n0:2000\nmemory\n0:2000\n0:2000\nblues3cret\nreadable\n0\n0\n0\n0";
     ensure!(all == expected, "{all}");
 
+    host.tool(&["shell", "--", "sh", "-euc", EVERY_RANGE]).ok()?;
     let root = space.sh("plain", "grep ' / ' /proc/mounts")?;
     ensure!(root.starts_with("overlay "), "other pods stay on overlays: {root}");
     counted(rig, &["mapped", "plain"])?;
