@@ -2,6 +2,7 @@
 
 use super::certs::columns;
 use crate::daemon::{self, ports::keep_by_hand};
+use crate::errors::Hinted;
 use crate::phases::common;
 use crate::session::Session;
 use crate::ui::out;
@@ -43,6 +44,12 @@ pub(crate) enum PortsCommand {
 pub(crate) fn logs(session: &Session, args: &LogsArgs) -> Result<ExitCode> {
     session.config()?;
     let folder = session.paths.logs();
+    let begun = |name: &ComponentName| component_logs::path(&folder, *name).exists();
+    if let Some(name) = args.component.filter(|name| !args.follow && !begun(name)) {
+        let names = ComponentName::ALL.iter().filter(|name| begun(name)).map(ToString::to_string).collect::<Vec<_>>();
+        let cure = if names.is_empty() { "usernetes-rs start".into() } else { format!("one of {}", names.join(", ")) };
+        return Err(Hinted::new(format!("{name} has not run on this node: it has no log"), cure).into());
+    }
     let components = args.component.map_or(ComponentName::ALL.to_vec(), |c| vec![c]);
     let prefix = |name: ComponentName| if args.component.is_none() { format!("{name}: ") } else { String::new() };
     for name in &components {

@@ -22,8 +22,8 @@ use std::time::Duration;
 
 /// Reason of the event.
 const REASON: &str = "VolumeNotSupported";
-/// How often a claim is asked for, once a second: the authorizer hears of a new pod later than its kubelet, and a claim of a
-/// pod that was sent to its node by hand may still be unbound.
+/// How often a claim is asked for, once a second: the authorizer hears of a new pod later than its kubelet, a claim of a pod
+/// that was sent to its node by hand may still be unbound, and a node may get a claim, not watch it.
 const TRIES: usize = 10;
 /// Pods looked at at once.
 const AT_ONCE: usize = 8;

@@ -50,7 +50,7 @@ fn options(mut words: impl Iterator<Item = String>) -> Result<Options> {
         Some("join") => ("join", join::run),
         _ => bail!("the measurements are \"startup\" and \"join\""),
     };
-    let mut options = Options { run, runs: FEWEST, json: format!("bench-{name}.json").into() };
+    let mut options = Options { run, runs: FEWEST, json: format!("target/bench-{name}.json").into() };
     while let Some(word) = words.next() {
         let value = words.next().with_context(|| format!("{word} needs a value"))?;
         match word.as_str() {
@@ -67,7 +67,9 @@ fn play(options: &Options) -> Result<()> {
     suite::clean_up_at_signals()?;
     [Need::Hosts, Need::Program, Need::Bundle].iter().try_for_each(|need| need.check())?;
     let report = (options.run)(options.runs)?;
-    std::fs::write(&options.json, report.json()).with_context(|| format!("cannot write {}", options.json.display()))?;
+    let written = options.json.parent().map_or(Ok(()), std::fs::create_dir_all);
+    let written = written.and_then(|()| std::fs::write(&options.json, report.json()));
+    written.with_context(|| format!("cannot write {}", options.json.display()))?;
     report.print();
     Ok(())
 }

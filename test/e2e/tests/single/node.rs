@@ -84,6 +84,7 @@ pub(crate) fn logs_of_components(rig: &Rig) -> Result<()> {
         ensure!((1..=5).contains(&lines), "{lines} lines of {component}:\n{output}");
     }
     host.tool(&["logs", "no-such-component"]).output()?.says(&["no-such-component", "kubelet"])?;
+    host.tool(&["logs", "crio"]).output()?.exits(1)?.says(&["crio has not run on this node", "containerd, kubelet"])?;
     Ok(())
 }
 
