@@ -74,7 +74,8 @@ impl Mode {
     }
 }
 
-/// Replaces `path` in one step: readers see the old content or all of the new one, never a part; missing folders are made.
+/// Replaces `path` in one step: readers see the old content or all of the new one, never a part, also after a power cut;
+/// missing folders are made.
 pub fn write(path: impl AsRef<Path>, content: impl AsRef<[u8]>, mode: Mode) -> Result<(), FsError> {
     let path = path.as_ref();
     let folder = path.parent().unwrap_or(Path::new("."));
@@ -87,10 +88,19 @@ pub fn write(path: impl AsRef<Path>, content: impl AsRef<[u8]>, mode: Mode) -> R
         file.write_all(content.as_ref())?;
         // A umask may have taken bits away.
         file.as_file().set_permissions(std::fs::Permissions::from_mode(mode.bits()))?;
+        // A file system may remember the new name before it has the content: after a power cut the file would be empty.
+        file.as_file().sync_all()?;
         file.persist(path)?;
         Ok(())
     };
     put().context("write", path)
+}
+
+/// Brings all that was written to the file system of `path` to its disk, against a power cut.
+pub fn sync_all(path: impl AsRef<Path>) -> Result<(), FsError> {
+    let path = path.as_ref();
+    let synced = std::fs::File::open(path).and_then(|file| Ok(rustix::fs::syncfs(file)?));
+    synced.context("bring to the disk", path)
 }
 
 /// Makes a folder and its parents, 0700 where new.
@@ -138,6 +148,16 @@ pub fn read_if_exists(path: impl AsRef<Path>) -> Result<Option<String>, FsError>
     match std::fs::read_to_string(path.as_ref()) {
         Ok(text) => Ok(Some(text)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e).context("read", path),
+    }
+}
+
+/// The text of a file of the system, empty when there is none. Others write there too, in any encoding: what is no UTF-8 is
+/// replaced.
+pub fn read_of_system(path: impl AsRef<Path>) -> Result<String, FsError> {
+    match std::fs::read(path.as_ref()) {
+        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(String::new()),
         Err(e) => Err(e).context("read", path),
     }
 }

@@ -65,6 +65,7 @@ fn keep_program(from: &Path, to: &Path) -> Result<(), FsError> {
         // Inside the kernel, sharing blocks where the file system can; the mode comes with it, the time does not.
         std::fs::copy(from, new.path())?;
         new.as_file().set_modified(source.modified()?)?;
+        new.as_file().sync_all()?;
         new.persist(to)?;
         Ok(())
     };

@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use tempfile::TempDir;
-use usernetes_host::fs::{Context as _, create_dir};
+use usernetes_host::fs::{self, Context as _, create_dir};
 
 /// Prefix of folders in which a bundle is being put together.
 const HALF_MADE: &str = ".import-";
@@ -121,6 +121,7 @@ impl Workshop {
 
     /// Moves `from` to `place`; a damaged bundle of that name gives way.
     fn replace(&self, from: &Path, place: &Path) -> Result<(), BundleError> {
+        fs::sync_all(from)?;
         let old = self.folder()?;
         if place.exists() {
             std::fs::rename(place, old.path().join("old")).context("move away", place)?;

@@ -35,10 +35,10 @@ const MAPPED: Snapshotter = Snapshotter::Native;
 
 fn images(plan: &NodePlan) -> Value {
     json!({
-        "snapshotter": snapshotter(plan.snapshotter),
+        "snapshotter": snapshotter_name(plan.snapshotter),
         "pinned_images": { "sandbox": plan.sandbox_image },
         "runtime_platforms": {
-            c::USER_NAMESPACES_CLASS: { "platform": platform(), "snapshotter": snapshotter(MAPPED) },
+            c::USER_NAMESPACES_CLASS: { "platform": platform(), "snapshotter": snapshotter_name(MAPPED) },
         },
     })
 }
@@ -46,14 +46,14 @@ fn images(plan: &NodePlan) -> Value {
 /// Pulls and imports unpack into the snapshotter of this service's own configuration.
 fn transfer(plan: &NodePlan) -> Value {
     json!({
-        "unpack_config": [{ "platform": platform(), "snapshotter": snapshotter(plan.snapshotter) }],
+        "unpack_config": [{ "platform": platform(), "snapshotter": snapshotter_name(plan.snapshotter) }],
     })
 }
 
 /// The snapshotter that is a process of its own. Its root is told, so that the kubelet knows which disk images fill.
 fn fuse_overlayfs() -> Value {
     json!({
-        snapshotter(Snapshotter::FuseOverlayfs): {
+        snapshotter_name(Snapshotter::FuseOverlayfs): {
             "type": "snapshot",
             "address": c::FUSE_OVERLAYFS_SOCKET,
             "exports": { "root": c::FUSE_OVERLAYFS_DIR },
@@ -84,7 +84,8 @@ fn runtime(plan: &NodePlan) -> Value {
     })
 }
 
-fn snapshotter(snapshotter: Snapshotter) -> &'static str {
+/// What containerd calls it.
+pub(crate) fn snapshotter_name(snapshotter: Snapshotter) -> &'static str {
     match snapshotter {
         Snapshotter::Auto | Snapshotter::Overlayfs => "overlayfs",
         Snapshotter::FuseOverlayfs => "fuse-overlayfs",
@@ -105,7 +106,7 @@ fn mapped_handler(plan: &NodePlan) -> Value {
         CgroupMode::None => oci_program(plan),
     };
     let mut handler = handler(program);
-    handler["snapshotter"] = snapshotter(MAPPED).into();
+    handler["snapshotter"] = snapshotter_name(MAPPED).into();
     handler
 }
 
