@@ -107,6 +107,11 @@ impl Paths {
         self.state().join("ports.json")
     }
 
+    /// Proxy variables of the shell that started the node last.
+    pub fn proxies(&self) -> PathBuf {
+        self.state().join("proxies.json")
+    }
+
     /// Held while a workflow changes the cluster.
     pub fn lock(&self) -> PathBuf {
         self.state().join("lock")

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use usernetes_api::CgroupMode;
-use usernetes_host::fs::{Context as _, FsError, read};
+use usernetes_host::fs::{Context as _, FsError, read, read_of_system};
 
 /// Controllers without which pods do not start in delegated mode.
 const NEEDED: [&str; 3] = ["cpu", "memory", "pids"];
@@ -76,7 +76,7 @@ fn judge(tried: Result<(), Obstacle>) -> CgroupProbe {
 }
 
 fn try_manager(cgroup: &str) -> Result<(), Obstacle> {
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let mounts = read_of_system("/proc/self/mountinfo").unwrap_or_default();
     let folder = locate(&format!("0::{cgroup}"), &mounts).ok_or_else(Obstacle::version)?;
     has_controllers(&folder)?;
     let ours = access(&folder, AccessFlags::W_OK);
@@ -161,8 +161,8 @@ fn move_processes(from: &Path, to: &Path) -> Result<(), FsError> {
 }
 
 fn own_cgroup() -> Option<PathBuf> {
-    let cgroup = std::fs::read_to_string("/proc/self/cgroup").ok()?;
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
+    let cgroup = read_of_system("/proc/self/cgroup").ok()?;
+    let mounts = read_of_system("/proc/self/mountinfo").ok()?;
     locate(&cgroup, &mounts)
 }
 

@@ -9,7 +9,7 @@ use usernetes_host::{CommandExt as _, fs};
 /// The user's name. Not by `getpwuid`: it loads plugins at run time, which a static program cannot do safely.
 pub(crate) fn user_name() -> Result<String, IdMapError> {
     let uid = nix::unistd::getuid().as_raw();
-    let passwd = fs::read_if_exists("/etc/passwd")?.unwrap_or_default();
+    let passwd = fs::read_of_system("/etc/passwd")?;
     if let Some(name) = parse_user(&passwd, uid) {
         return Ok(name.to_owned());
     }
@@ -19,7 +19,7 @@ pub(crate) fn user_name() -> Result<String, IdMapError> {
 
 pub(crate) fn ranges(user: &str, kind: &'static str, path: &str, option: &[&str]) -> Result<Vec<IdRange>, IdMapError> {
     let uid = nix::unistd::getuid().as_raw();
-    let mut found = parse_subids(&fs::read_if_exists(path)?.unwrap_or_default(), user, uid);
+    let mut found = parse_subids(&fs::read_of_system(path)?, user, uid);
     if found.is_empty() {
         // The ids may come from a directory service, which only this program asks.
         let listed = Command::new("getsubids").args(option).arg(user).run().unwrap_or_default();
@@ -82,7 +82,7 @@ pub(crate) fn add_command(user: &str, count: u64) -> String {
     if nested().is_some() {
         return format!("start the container with {count} more ids in the maps of its user namespace");
     }
-    let read = |path| fs::read_if_exists(path).ok().flatten().unwrap_or_default();
+    let read = |path| fs::read_of_system(path).unwrap_or_default();
     let first = first_free(&[read("/etc/subuid"), read("/etc/subgid")].join("\n"), count);
     let range = format!("{first}-{}", first + count - 1);
     format!("sudo usermod --add-subuids {range} --add-subgids {range} {user}")

@@ -10,6 +10,7 @@ mod peers;
 pub(crate) mod pod_ids;
 pub(crate) mod ports;
 pub(crate) mod process;
+mod proxies;
 mod spec;
 
 pub(crate) use payload::{Request, payload};

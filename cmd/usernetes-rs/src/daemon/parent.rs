@@ -3,7 +3,7 @@
 
 use super::pod_ids::PodIds;
 use super::process::{Greeting, greet};
-use super::{address, ports, spec};
+use super::{address, ports, proxies, spec};
 use crate::errors::{Hinted, cures};
 use crate::phases::common::find_bundle;
 use crate::session::Session;
@@ -15,7 +15,7 @@ use std::process::{Command, ExitCode};
 use std::sync::PoisonError;
 use usernetes_api::bundle::BundleManifest;
 use usernetes_api::constants::FUSE_OVERLAYFS_PROGRAM;
-use usernetes_api::{CgroupMode, CgroupSelection, Config, ContainerRuntime, EnvVar, OciRuntime, Snapshotter};
+use usernetes_api::{CgroupMode, CgroupSelection, Config, ContainerRuntime, OciRuntime, Snapshotter};
 use usernetes_host::env;
 use usernetes_host::process::lead_session;
 use usernetes_node::bundle::Check;
@@ -100,7 +100,7 @@ fn plan(session: &Session, config: &Config) -> Result<NodePlan> {
         first_free_port: env::first_free_port(),
         memory: env::memory()?,
         published: ports::by_hand(paths)?,
-        proxy_env: env::proxy_variables().into_iter().map(|(name, value)| EnvVar { name, value }).collect(),
+        proxy_env: proxies::kept(paths)?,
     };
     Ok(NodePlan::new(config, paths, bundle.dir(), bundle.manifest(), decisions)?)
 }

@@ -14,19 +14,23 @@ use usernetes_rootless::PortManager;
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// The kubelet's kubeconfig, once it can be used: on a worker the certificate comes after it.
-pub(super) async fn kubelet_credentials(plan: &NodePlan) -> Option<PathBuf> {
+pub(super) async fn kubelet_credentials(plan: &NodePlan) -> PathBuf {
     let kubeconfig = PathBuf::from(KUBERNETES_DIR).join("kubelet.conf");
     let last = match plan.role {
         Role::ControlPlane => kubeconfig.clone(),
         Role::Worker => kubelet_certificate(),
     };
-    usernetes_node::appears(&last).await.ok()?;
-    Some(kubeconfig)
+    // The user's inotify instances may be used up for a while; without this node's credentials there is no traffic of pods.
+    while let Err(error) = usernetes_node::appears(&last).await {
+        tracing::warn!(file = %last.display(), %error, "cannot wait for the kubelet's credentials");
+        tokio::time::sleep(AGAIN).await;
+    }
+    kubeconfig
 }
 
 /// An Event on this host's Node.
 pub(super) async fn tell(plan: &NodePlan, reason: &str, message: &str) -> Result<(), usernetes_cluster::Error> {
-    let Some(kubeconfig) = kubelet_credentials(plan).await else { return Ok(()) };
+    let kubeconfig = kubelet_credentials(plan).await;
     // As the kubelet names its Node in events of its own: kubectl describe looks for that.
     let (name, uid) = (plan.node_name.clone(), plan.node_name.clone());
     let node = Involved { api_version: "v1", kind: "Node", namespace: String::new(), name, uid };
@@ -37,7 +41,7 @@ pub(super) async fn tell(plan: &NodePlan, reason: &str, message: &str) -> Result
 ///
 /// This host itself is not on it: nothing in the node sends there, but other users of the host could.
 pub(super) async fn follow_hosts(plan: NodePlan, ports: PortManager) {
-    let Some(kubeconfig) = kubelet_credentials(&plan).await else { return };
+    let kubeconfig = kubelet_credentials(&plan).await;
     services::follow_hosts(&kubeconfig, |update| match update {
         Update::State(mut hosts) => {
             hosts.remove(&plan.host_ip);
@@ -71,7 +75,7 @@ pub(super) async fn user_namespaces(plan: NodePlan) {
 
 /// Labels this host's Node, however long that takes.
 async fn label(plan: &NodePlan, label: &str, value: Option<&str>) {
-    let Some(kubeconfig) = kubelet_credentials(plan).await else { return };
+    let kubeconfig = kubelet_credentials(plan).await;
     let set = async || Cluster::connect(&kubeconfig).await?.label_node(&plan.node_name, label, value).await;
     while let Err(error) = set().await {
         tracing::warn!(%error, label, "the Node is not labelled yet");
@@ -81,7 +85,7 @@ async fn label(plan: &NodePlan, label: &str, value: Option<&str>) {
 
 /// Says at pods of this node which of their volumes it cannot mount. Never ends; drop it to stop.
 pub(super) async fn warn_of_volumes(plan: NodePlan) {
-    let Some(kubeconfig) = kubelet_credentials(&plan).await else { return };
+    let kubeconfig = kubelet_credentials(&plan).await;
     usernetes_cluster::warn_of_volumes(&kubeconfig, &plan.node_name, |update| {
         if let Update::Lost(error) = update {
             tracing::debug!(%error, "volumes of pods cannot be watched");

@@ -33,7 +33,7 @@ pub(super) type Conflicts = Arc<Mutex<Vec<String>>>;
 
 /// Keeps the published ports in line with Services and hostPorts. Never ends; drop it to stop.
 pub(super) async fn follow_services(plan: NodePlan, ports: PortManager, conflicts: Conflicts) {
-    let Some(kubeconfig) = peers::kubelet_credentials(&plan).await else { return };
+    let kubeconfig = peers::kubelet_credentials(&plan).await;
     let policy = policy(&plan);
     let (wanted, changes) = watch::channel(Wanted::default());
     let say = |update| match update {

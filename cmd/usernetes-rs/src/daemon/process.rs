@@ -1,6 +1,6 @@
 //! Starting, stopping and questioning the node of this host, as a systemd user unit or as a detached process.
 
-use super::Request;
+use super::{Request, proxies};
 use crate::errors::Hinted;
 use crate::session::Session;
 use anyhow::{Result, bail};
@@ -53,6 +53,7 @@ pub(crate) fn is_running(paths: &Paths) -> bool {
 /// Starts the parent and waits until its child is up. Says how it runs.
 pub(crate) fn start(session: &Session) -> Result<&'static str> {
     fs::create_dir(session.paths.runtime())?;
+    proxies::keep(&session.paths)?;
     match manager(&session.paths) {
         Some(manager) => {
             let unit = unit(session);
@@ -131,7 +132,7 @@ fn start_detached(session: &Session) -> Result<()> {
 
 /// The parent's own log.
 pub(crate) fn log_path(paths: &Paths) -> PathBuf {
-    paths.logs().join("daemon.log")
+    usernetes_node::logs::of_the_daemon(&paths.logs())
 }
 
 /// Says how the start went; once, on the socket that is our standard input.

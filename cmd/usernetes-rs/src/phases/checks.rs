@@ -29,6 +29,7 @@ pub(crate) fn all(session: &Session, config: &Config) -> Vec<Finding> {
     findings.push(host::user_manager(manager.is_some()));
     findings.push(host::linger());
     findings.push(host::http_proxy(&destinations(config)));
+    findings.push(host::resolver());
     findings.push(host::host_subnets(&[
         ("networking.podSubnet", &config.cluster.networking.pod_subnet),
         ("networking.serviceSubnet", &config.cluster.networking.service_subnet),

@@ -1,7 +1,7 @@
 //! Limits of the host behind the failures of pods: what the kernel's error numbers mean where pods are made.
 
 use crate::{Cluster, Error, Verb};
-use k8s_openapi::api::core::v1::{Event, Pod};
+use k8s_openapi::api::core::v1::{ContainerStatus, Event, Pod};
 use kube::ResourceExt;
 use kube::api::ListParams;
 use std::collections::BTreeMap;
@@ -44,7 +44,12 @@ const KEYS: HostLimit =
     HostLimit { setting: "kernel.keys.maxkeys", cure: double!("kernel.keys.maxkeys" "kernel.keys.maxbytes") };
 const PROCESSES: HostLimit = HostLimit {
     setting: "TasksMax or nproc",
-    cure: "sudo systemctl set-property user-$(id -u).slice TasksMax=infinity, and raise nproc in /etc/security/limits.conf",
+    cure: "sudo systemctl set-property user-$(id -u).slice TasksMax=infinity; \
+           echo \"$USER - nproc unlimited\" | sudo tee /etc/security/limits.d/99-usernetes-nproc.conf, log in again and start the node again",
+};
+const FILES: HostLimit = HostLimit {
+    setting: "nofile",
+    cure: "echo \"$USER hard nofile 1048576\" | sudo tee /etc/security/limits.d/99-usernetes-nofile.conf, log in again and start the node again",
 };
 
 /// Which limit an event's message tells of. The words are the runtime's, around those of the kernel's error.
@@ -61,21 +66,23 @@ pub(super) fn limit(message: &str) -> Option<HostLimit> {
         && says("resource temporarily unavailable")
     {
         Some(PROCESSES)
+    } else if says("too many open files") {
+        Some(FILES)
     } else {
         None
     }
 }
 
 impl Cluster {
-    /// Pods that have not started because of a limit of their host, once each.
+    /// Pods with containers that do not start because of a limit of their host, once each.
     pub async fn held_by_limits(&self) -> Result<Vec<Held>, Error> {
-        let waiting = ListParams::default().fields("status.phase=Pending");
-        let pods = self.all::<Pod>().list(&waiting).await.map_err(Error::request(Verb::List, "Pods"))?.items;
-        if pods.is_empty() {
-            return Ok(Vec::new());
-        }
         let warnings = ListParams::default().fields("type=Warning,involvedObject.kind=Pod");
         let events = self.all::<Event>().list(&warnings).await.map_err(Error::request(Verb::List, "Events"))?.items;
+        if !events.iter().any(|event| event.message.as_deref().and_then(limit).is_some()) {
+            return Ok(Vec::new());
+        }
+        let begun = ListParams::default().fields("status.phase!=Succeeded,status.phase!=Failed");
+        let pods = self.all::<Pod>().list(&begun).await.map_err(Error::request(Verb::List, "Pods"))?.items;
         Ok(held(&pods, &events))
     }
 }
@@ -92,7 +99,14 @@ fn held(pods: &[Pod], events: &[Event]) -> Vec<Held> {
         let node = pod.spec.as_ref()?.node_name.clone()?;
         Some(Held { pod: name, node, limit })
     };
-    pods.iter().filter_map(one).collect()
+    pods.iter().filter(|pod| waits(pod)).filter_map(one).collect()
+}
+
+/// Whether the pod, or a container of it, has yet to start: an event outlives its cause by an hour.
+fn waits(pod: &Pod) -> bool {
+    let Some(status) = &pod.status else { return true };
+    let waiting = |container: &ContainerStatus| container.state.as_ref().is_some_and(|state| state.waiting.is_some());
+    status.phase.as_deref() == Some("Pending") || status.container_statuses.iter().flatten().any(waiting)
 }
 
 #[cfg(test)]
@@ -117,7 +131,7 @@ mod tests {
             "fs.inotify.max_user_watches",
             "TasksMax or nproc",
             "-",
-            "-",
+            "nofile",
         ];
         assert_eq!(found, expected);
     }
@@ -128,9 +142,14 @@ mod tests {
     }
 
     #[test]
-    fn only_pods_that_still_wait() {
-        let pod = |uid: &str| {
-            let value = json!({ "metadata": { "name": uid, "namespace": "a", "uid": uid }, "spec": { "nodeName": "host1", "containers": [] } });
+    fn only_containers_that_still_wait() {
+        let pod = |uid: &str, state: &str| {
+            let containers = json!([{ "name": "main", "image": "", "imageID": "", "ready": false, "restartCount": 1, "state": { state: {} } }]);
+            let value = json!({
+                "metadata": { "name": uid, "namespace": "a", "uid": uid },
+                "spec": { "nodeName": "host1", "containers": [] },
+                "status": { "phase": "Running", "containerStatuses": containers },
+            });
             serde_json::from_value::<Pod>(value).expect("a Pod")
         };
         let event = |uid: &str, message: &str| {
@@ -138,8 +157,9 @@ mod tests {
             serde_json::from_value::<Event>(value).expect("an Event")
         };
         let full = "unable to create session key: disk quota exceeded";
-        let events = [event("b", full), event("b", full), event("gone", full), event("c", "back-off")];
+        let events =
+            [event("b", full), event("b", full), event("gone", full), event("c", "back-off"), event("d", full)];
         let expected = Held { pod: "a/b".into(), node: "host1".into(), limit: KEYS };
-        assert_eq!(held(&[pod("b"), pod("c")], &events), [expected]);
+        assert_eq!(held(&[pod("b", "waiting"), pod("c", "waiting"), pod("d", "running")], &events), [expected]);
     }
 }

@@ -24,7 +24,7 @@ pub fn current() -> Result<User, EnvError> {
 }
 
 pub(crate) fn by_uid(uid: u32) -> Result<User, EnvError> {
-    let local = fs::read_if_exists("/etc/passwd")?.and_then(|text| find(&text, uid));
+    let local = find(&fs::read_of_system("/etc/passwd")?, uid);
     let user = local.or_else(|| find(&Command::new("getent").args(["passwd", &uid.to_string()]).run().ok()?, uid));
     user.ok_or(EnvError::NoUser { uid })
 }

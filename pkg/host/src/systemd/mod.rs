@@ -100,7 +100,9 @@ impl UserManager {
 
     /// Starts the unit whenever the user's manager starts: at login, or with lingering at boot.
     pub fn enable(&self, unit: &str) -> Result<(), SystemdError> {
-        self.run(&["enable", &service(unit)])
+        // By its path: the manager knows another configuration folder than a shell with its own XDG_CONFIG_HOME.
+        self.command(&["enable"]).arg(self.file(unit)).run()?;
+        Ok(())
     }
 
     /// Starts the unit and returns when it has said READY. Clears an earlier failure, which would count against its limit of starts.
@@ -131,8 +133,9 @@ impl UserManager {
     /// Stops, disables and removes the unit; one that is not there is no error.
     pub fn remove(&self, unit: &str) -> Result<(), SystemdError> {
         if self.is_installed(unit) {
-            self.run(&["disable", "--now", &service(unit)])?;
+            let disabled = self.run(&["disable", "--now", &service(unit)]);
             fs::remove_if_exists(self.file(unit))?;
+            disabled?;
             self.run(&["daemon-reload"])?;
         }
         Ok(())

@@ -77,13 +77,19 @@ pub(super) fn open_files(hard: u64) -> Finding {
     Finding::warning(
         "OpenFiles",
         format!("a process may have {hard} files open, less than {GOOD_FILES}"),
-        "add \"* hard nofile 524288\" to /etc/security/limits.conf and log in again",
+        "echo \"$USER hard nofile 524288\" | sudo tee /etc/security/limits.d/99-usernetes-nofile.conf, and log in again",
     )
 }
 
-pub(super) fn processes(most: u64) -> Finding {
+/// `nproc` is the user's limit, `tasks` that of the cgroups we are in.
+pub(super) fn processes(nproc: u64, tasks: u64) -> Finding {
+    let most = nproc.min(tasks);
     let message = format!("{most} processes and threads are allowed");
-    let cure = "sudo systemctl set-property user-$(id -u).slice TasksMax=infinity, and raise nproc in /etc/security/limits.conf";
+    let cure = if tasks <= nproc {
+        "sudo systemctl set-property user-$(id -u).slice TasksMax=infinity"
+    } else {
+        "echo \"$USER hard nproc unlimited\" | sudo tee /etc/security/limits.d/99-usernetes-nproc.conf, and log in again"
+    };
     if most < LEAST_PROCESSES {
         Finding::error("PidLimit", format!("{message}, less than {LEAST_PROCESSES}"), cure)
     } else if most < GOOD_PROCESSES {

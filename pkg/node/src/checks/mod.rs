@@ -34,7 +34,7 @@ pub fn run(role: Role, node_name: &str, paths: &Paths) -> Vec<Finding> {
         limits::keyring(&read(limits::KEYS)),
         limits::receive_buffer(&read(limits::RECEIVE_BUFFER)),
         limits::open_files(hard(Resource::RLIMIT_NOFILE)),
-        limits::processes(hard(Resource::RLIMIT_NPROC).min(limits::pids_max(&read("/proc/self/cgroup")))),
+        limits::processes(hard(Resource::RLIMIT_NPROC), limits::pids_max(&read("/proc/self/cgroup"))),
     ]
 }
 

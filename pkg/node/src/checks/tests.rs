@@ -79,9 +79,9 @@ fn limits_of_the_user() {
         limits::receive_buffer(""),
         limits::open_files(4096),
         limits::open_files(524_288),
-        limits::processes(100),
-        limits::processes(1000),
-        limits::processes(u64::MAX),
+        limits::processes(100, 512),
+        limits::processes(u64::MAX, 1000),
+        limits::processes(u64::MAX, u64::MAX),
     ]));
 }
 

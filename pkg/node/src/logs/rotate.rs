@@ -8,7 +8,10 @@ use std::path::Path;
 
 /// Opens a log for a process to append to; the folder is made where it is missing.
 pub(crate) fn open(log: &Path) -> io::Result<File> {
-    rotate(log)?;
+    // A component that needs no disk may run on a full one.
+    if let Err(error) = rotate(log) {
+        tracing::warn!(log = %log.display(), %error, "cannot rotate");
+    }
     let new = || OpenOptions::new().append(true).create(true).mode(0o600).open(log);
     match new() {
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
@@ -19,7 +22,8 @@ pub(crate) fn open(log: &Path) -> io::Result<File> {
     }
 }
 
-/// Copies a log away and empties it when it is too long; older ones move up, the oldest goes.
+/// Copies a log away and empties it when it is too long; older ones move up, the oldest goes. Where there is no place for
+/// the copy, what would be copied goes.
 pub(crate) fn rotate(log: &Path) -> io::Result<()> {
     match std::fs::metadata(log) {
         Ok(meta) if meta.len() > LONGEST => {}
@@ -32,6 +36,10 @@ pub(crate) fn rotate(log: &Path) -> io::Result<()> {
             _ => {}
         }
     }
-    std::fs::copy(log, generation(log, 1))?;
-    OpenOptions::new().write(true).open(log)?.set_len(0)
+    let copied = std::fs::copy(log, generation(log, 1));
+    if copied.is_err() {
+        std::fs::remove_file(generation(log, 1))?;
+    }
+    OpenOptions::new().write(true).open(log)?.set_len(0)?;
+    copied.map(drop)
 }

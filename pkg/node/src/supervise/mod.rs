@@ -97,7 +97,8 @@ async fn stop_some(running: &mut Vec<Running>, which: impl Fn(ComponentName) -> 
 async fn rotate_logs(folder: std::path::PathBuf) {
     loop {
         tokio::time::sleep(ROTATION).await;
-        for log in ComponentName::ALL.map(|name| logs::path(&folder, name)) {
+        let of_components = ComponentName::ALL.map(|name| logs::path(&folder, name));
+        for log in of_components.into_iter().chain([logs::of_the_daemon(&folder)]) {
             if let Err(error) = logs::rotate(&log) {
                 tracing::warn!(log = %log.display(), %error, "cannot rotate");
             }

@@ -37,6 +37,7 @@ fn main() -> ExitCode {
         own("without_cpu", 1, session::without_cpu).on(HostKind::Partial),
         own("without_manager", 1, session::without_manager),
         own("without_linger", 1, session::without_linger),
+        own("own_environment", 1, session::own_environment),
         own("init_cut", 1, trouble::init_cut),
         own("disk_full", 1, trouble::disk_full),
         own("late_address", 1, trouble::late_address),

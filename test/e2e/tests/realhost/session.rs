@@ -73,3 +73,27 @@ pub(crate) fn without_linger(rig: &Rig) -> Result<()> {
     ensure!(guest.admin("pgrep -u 1000 -c . || true")?.text() == "0", "processes are left");
     is_well(guest)
 }
+
+/// What only the shell knows reaches a node that systemd starts: where the unit lies, and the proxies.
+pub(crate) fn own_environment(rig: &Rig) -> Result<()> {
+    let guest = rig.guest();
+    let own = |words: &str| {
+        guest.sh(&format!("export XDG_CONFIG_HOME=$HOME/conf HTTPS_PROXY=http://proxy.invalid:3128 NO_PROXY=198.51.100.0/24,10.0.0.0/8,127.0.0.0/8; {words}"))
+    };
+    guest.admin("loginctl enable-linger alice")?;
+    own("usernetes-rs init --bundle /srv/bundle").limit(300).ok()?.says(&["systemd user unit"])?;
+    let has_proxy = || {
+        guest.admin(
+            "tr '\\0' '\\n' < /proc/$(pgrep -o -x containerd)/environ | grep -x HTTPS_PROXY=http://proxy.invalid:3128",
+        )
+    };
+    has_proxy()?;
+    let proxies = guest.admin("stat -c %a /home/alice/.local/share/usernetes/default/proxies.json")?;
+    ensure!(proxies.text() == "600", "the proxies' file is {proxies}");
+    guest.reboot()?;
+    guest.until("the node is healthy", 180, |_| Ok(own("usernetes-rs status").output()?.code() == Some(0)))?;
+    has_proxy()?;
+    own("usernetes-rs reset --force").limit(120).ok()?;
+    ensure!(guest.sh("systemctl --user cat usernetes-default").output()?.code() != Some(0), "the unit is left");
+    Ok(())
+}
