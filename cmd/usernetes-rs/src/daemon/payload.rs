@@ -88,11 +88,15 @@ async fn publish_status(mut seen: watch::Receiver<NodeStatus>, publish: Status) 
 }
 
 async fn answer(mut requests: mpsc::Receiver<PayloadRequest>, plan: NodePlan, conflicts: ports::Conflicts) {
-    while let Some(PayloadRequest { value, reply }) = requests.recv().await {
+    while let Some(PayloadRequest { value, mut reply }) = requests.recv().await {
         let (conflicts, plan) = (conflicts.clone(), plan.clone());
         tokio::spawn(async move {
-            // A client that went away takes no answer.
-            let _ = reply.send(answer_one(value, &plan, &conflicts).await);
+            let answer = tokio::select! {
+                answer = answer_one(value, &plan, &conflicts) => answer,
+                // The client went away.
+                () = reply.closed() => return,
+            };
+            let _ = reply.send(answer);
         });
     }
 }

@@ -50,6 +50,11 @@ async fn talk(client: UnixStream, node: Arc<Node>) {
         }
         let sent = match serde_json::from_slice(&line) {
             Ok(Request::Watch) => return watch(reader, writer, &node).await,
+            // It may take until the client loses its patience; the payload then need not go on.
+            Ok(Request::Payload(value)) => tokio::select! {
+                answer = ask_payload(value, &node) => write(&mut writer, &answer).await,
+                () = gone(&mut reader) => return,
+            },
             Ok(request) => write(&mut writer, &answer(request, &node).await).await,
             Err(error) => write(&mut writer, &failure(&error, None)).await,
         };
@@ -69,9 +74,8 @@ async fn answer(request: Request, node: &Node) -> Response {
             node.shutdown.cancel();
             Response::Ok(Value::Null)
         }
-        Request::Payload(value) => ask_payload(value, node).await,
-        // Taken by the caller, since it has no end.
-        Request::Watch => Response::Ok(Value::Null),
+        // Taken by the caller, for both can be long.
+        Request::Payload(_) | Request::Watch => Response::Ok(Value::Null),
     }
 }
 
@@ -100,6 +104,13 @@ async fn ask_payload(value: Value, node: &Node) -> Response {
         Ok(Ok(value)) => Response::Ok(value),
         Ok(Err(message)) => Response::Error { message, hint: None },
         Err(_) => Response::Error { message: "the payload gave no answer".to_owned(), hint: None },
+    }
+}
+
+/// Until the client has closed its end. What it says meanwhile is left for later.
+async fn gone(reader: &mut BufReader<OwnedReadHalf>) {
+    if reader.fill_buf().await.is_ok_and(|more| !more.is_empty()) {
+        std::future::pending::<()>().await;
     }
 }
 

@@ -5,7 +5,9 @@ use libtest_mimic::Failed;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread::sleep;
@@ -28,6 +30,7 @@ pub(crate) const TESTS: &[(&str, crate::Test)] = &[
     ("lifecycle::mounts_and_files", mounts_and_files),
     ("lifecycle::missing_source_is_named", missing_source_is_named),
     ("lifecycle::status_is_streamed", status_is_streamed),
+    ("lifecycle::nobody_waits_for_a_client_that_left", nobody_waits_for_a_client_that_left),
     ("lifecycle::memory", memory),
 ];
 
@@ -234,6 +237,17 @@ fn status_is_streamed() -> Result<(), Failed> {
     assert_same(next(&mut watch)?, json!("busy"))?;
     node.stop()?;
     assert_that(watch.next().is_none(), "it ends with the child")
+}
+
+fn nobody_waits_for_a_client_that_left() -> Result<(), Failed> {
+    let node = Node::start()?;
+    let mut watch = node.client()?.watch()?;
+    let mut client = UnixStream::connect(node.runtime_dir().join("control.sock"))?;
+    client.write_all(b"{\"payload\":{\"wait\":true}}\n")?;
+    drop(client);
+    let left = watch.find(|status| status.as_ref().is_ok_and(|status| status["phase"] == "left alone"));
+    assert_that(left.is_some(), "the payload heard of it")?;
+    node.stop()
 }
 
 /// The goal for the whole product is 25 MiB of resident memory. What a build without optimization maps of its file

@@ -39,6 +39,10 @@ async fn answer(context: &ChildContext, request: PayloadRequest) {
     } else if let Ok(senders) = serde_json::from_value(value["admit"].clone()) {
         context.ports.admit(senders);
         Ok(Value::Null)
+    } else if value["wait"] == true {
+        let mut reply = request.reply;
+        reply.closed().await;
+        return context.status.set(json!({ "phase": "left alone" }));
     } else if let Some(words) = value["spawn"].as_array() {
         spawn(context, words).await
     } else if let Some(kind) = value["serve"].as_str() {
