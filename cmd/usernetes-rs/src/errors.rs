@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use usernetes_api::ConfigError;
 use usernetes_cluster::discovery::DiscoverError;
 use usernetes_host::systemd::SystemdError;
-use usernetes_host::{EnvError, Finding, FsError, LockError};
+use usernetes_host::{EnvError, Finding, FsError, LockError, TenancyError};
 use usernetes_node::PrepareError;
 use usernetes_node::bundle::BundleError;
 use usernetes_node::bundle::download::DownloadError;
@@ -117,6 +117,7 @@ fn cure(error: &(dyn Error + 'static)) -> Option<String> {
         FsError => FsError::hint,
         EnvError => EnvError::hint,
         LockError => LockError::hint,
+        TenancyError => TenancyError::hint,
         SystemdError => SystemdError::hint,
         BundleError => BundleError::hint,
         DownloadError => DownloadError::hint,

@@ -82,7 +82,8 @@ impl Paths {
         self.xdg.data.join("usernetes").join(self.cluster.to_string())
     }
 
-    /// `$XDG_RUNTIME_DIR/usernetes/<cluster>`: sockets, pid, lock.
+    /// `$XDG_RUNTIME_DIR/usernetes/<cluster>`: the socket of a node that is started in this environment. One that runs
+    /// may have been started in another: [`Paths::running`].
     pub fn runtime(&self) -> PathBuf {
         self.xdg.runtime.join("usernetes").join(self.cluster.to_string())
     }
@@ -115,6 +116,16 @@ impl Paths {
     /// Held while a workflow changes the cluster.
     pub fn lock(&self) -> PathBuf {
         self.state().join("lock")
+    }
+
+    /// Held by the node as long as it lives.
+    pub fn node_lock(&self) -> PathBuf {
+        self.state().join("node.lock")
+    }
+
+    /// A link to the runtime folder in which the node was started last.
+    pub fn running(&self) -> PathBuf {
+        self.state().join("running")
     }
 
     /// Logs of components.

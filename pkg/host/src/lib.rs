@@ -8,6 +8,7 @@ pub mod fs;
 pub mod lock;
 pub mod process;
 pub mod systemd;
+pub mod tenancy;
 
 pub use check::{Finding, Level};
 pub use command::{CommandError, CommandExt};
@@ -15,3 +16,4 @@ pub use env::EnvError;
 pub use fs::{FsError, Mode};
 pub use lock::{Lock, LockError};
 pub use process::{Process, Reaper};
+pub use tenancy::{Tenancy, TenancyError, Tenant};

@@ -49,7 +49,13 @@ pub(crate) fn run(session: Session, args: &ResetArgs) -> Result<ExitCode> {
     if let Ok(outcome) = leave::leave(&session) {
         step(outcome, Ok(()));
     }
-    step("stopped the node", daemon::process::stop(&session).map(drop));
+    match daemon::process::stop(&session.paths) {
+        // What it works on is not taken from under it.
+        Err(error) if daemon::process::is_alive(&session.paths)? => {
+            return Err(error.context("the node still runs, so nothing was removed"));
+        }
+        stopped => step("stopped the node", stopped.map(drop)),
+    }
     step("removed the service unit", daemon::process::remove_unit(&session));
     match unmerge(&session) {
         Ok(false) => {}
@@ -102,8 +108,11 @@ fn unmerge(session: &Session) -> Result<bool> {
 
 /// Files of pods and containers belong to subordinate ids: they are removed as root of a user namespace that maps them.
 fn remove_files(session: &Session) -> Result<()> {
-    let paths = [session.paths.state(), session.paths.runtime()];
-    usernetes_rootless::remove_all(&paths)?;
+    let paths = &session.paths;
+    // The runtime folder of the node's last start may be another than ours.
+    let mut folders = vec![daemon::process::runtime(paths), paths.runtime(), paths.state()];
+    folders.dedup();
+    usernetes_rootless::remove_all(&folders)?;
     Ok(())
 }
 

@@ -119,7 +119,7 @@ fn wait_ready(node: &common::NodeData) -> Result<()> {
 pub(crate) fn stop(session: &Session) -> Result<ExitCode> {
     session.config()?;
     let _lock = Lock::acquire(session.paths.lock(), "stop")?;
-    let stopped = daemon::process::stop(session)?;
+    let stopped = daemon::process::stop(&session.paths)?;
     session.printer.result(if stopped {
         "stopped; usernetes-rs start brings it back with its data"
     } else {

@@ -16,7 +16,7 @@ use usernetes_cluster::Held;
 use usernetes_cluster::nodes::NodeInfo;
 use usernetes_node::{NodePlan, NodeStatus, Role};
 use usernetes_pki::{Expiration, expiry};
-use usernetes_rootless::control::{Client, Info};
+use usernetes_rootless::control::Info;
 
 /// What `-o json` shows.
 #[derive(Debug, Serialize)]
@@ -86,7 +86,7 @@ fn gather(session: &Session, config: &Config) -> Result<Status> {
     let ready = node.as_ref().map(|node| node.ready);
     let cgroups = plan.as_ref().map_or(CgroupMode::None, |plan| plan.cgroups);
     let ports = match &info {
-        Some(_) => Client::connect(&session.paths.runtime())?.ports()?.iter().map(|p| p.forward.spec).collect(),
+        Some(_) => daemon::process::connect(session)?.ports()?.iter().map(|p| p.forward.spec).collect(),
         None => Vec::new(),
     };
     let role = if config.join.is_some() { Role::Worker } else { Role::ControlPlane };

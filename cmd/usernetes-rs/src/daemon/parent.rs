@@ -16,8 +16,8 @@ use std::sync::PoisonError;
 use usernetes_api::bundle::BundleManifest;
 use usernetes_api::constants::FUSE_OVERLAYFS_PROGRAM;
 use usernetes_api::{CgroupMode, CgroupSelection, Config, ContainerRuntime, OciRuntime, Snapshotter};
-use usernetes_host::env;
 use usernetes_host::process::lead_session;
+use usernetes_host::{Tenancy, TenancyError, env, fs};
 use usernetes_node::bundle::Check;
 use usernetes_node::{Cri, Decisions, NodePlan};
 use usernetes_rootless::checks::{Overlay, overlay};
@@ -43,6 +43,7 @@ pub(crate) fn run(session: &Session, detached: bool) -> Result<ExitCode> {
 
 fn run_node(session: &Session, detached: bool) -> Result<ExitCode> {
     let mut config = session.config()?;
+    let _tenancy = settle_in(session)?;
     if !detached {
         address::arrive(session, &config)?;
     }
@@ -63,6 +64,20 @@ fn run_node(session: &Session, detached: bool) -> Result<ExitCode> {
         return again(session, detached);
     }
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Nobody else changes the node's files as long as we live, and everybody finds us.
+fn settle_in(session: &Session) -> Result<Tenancy> {
+    let paths = &session.paths;
+    let tenancy = Tenancy::take(paths.node_lock()).map_err(|error| match error {
+        TenancyError::Held { .. } => {
+            let cure = format!("usernetes-rs{} stop ends it", session.cluster_flag());
+            Hinted::new("a node of this cluster lives on this host already", cure).because(error)
+        }
+        error => error.into(),
+    })?;
+    fs::symlink(paths.runtime(), paths.running())?;
+    Ok(tenancy)
 }
 
 /// What systemd, if it started us, is to know; elsewhere nobody listens.

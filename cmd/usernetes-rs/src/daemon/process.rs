@@ -13,11 +13,11 @@ use std::process::Command;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use usernetes_api::Paths;
-use usernetes_host::fs;
 use usernetes_host::process::detach;
 use usernetes_host::systemd::{Unit, UserManager};
+use usernetes_host::{Tenant, fs};
 use usernetes_node::{ComponentName, NodeStatus, State};
-use usernetes_rootless::control::{Client, Watch};
+use usernetes_rootless::control::{Client, ControlError, Watch};
 
 /// Longest start of the namespaces, files and network; components are waited for elsewhere.
 const START_LIMIT: Duration = Duration::from_mins(2);
@@ -45,13 +45,28 @@ pub(crate) enum Greeting {
     },
 }
 
-/// Whether a node of this cluster runs on this host.
+/// Where the node speaks: it may have been started in another environment than ours, and says in its state in which.
+pub(crate) fn runtime(paths: &Paths) -> PathBuf {
+    std::fs::read_link(paths.running()).unwrap_or_else(|_| paths.runtime())
+}
+
+/// Whether a node of this cluster runs on this host, and can be talked to.
 pub(crate) fn is_running(paths: &Paths) -> bool {
-    Client::connect(&paths.runtime()).is_ok()
+    Client::connect(&runtime(paths)).is_ok()
+}
+
+/// Whether a node of this cluster lives on this host, though nobody may reach it: its socket is removed with the
+/// runtime folder, at the last logout, where systemd or elogind do so. Not for the node itself, see [`Tenant`].
+pub(crate) fn is_alive(paths: &Paths) -> Result<bool> {
+    Ok(is_running(paths) || Tenant::of(paths.node_lock())?.is_some())
 }
 
 /// Starts the parent and waits until its child is up. Says how it runs.
 pub(crate) fn start(session: &Session) -> Result<&'static str> {
+    // One that cannot be reached would be in the way.
+    if is_alive(&session.paths)? {
+        stop(&session.paths)?;
+    }
     fs::create_dir(session.paths.runtime())?;
     proxies::keep(&session.paths)?;
     match manager(&session.paths) {
@@ -71,7 +86,7 @@ pub(crate) fn start(session: &Session) -> Result<&'static str> {
 fn start_unit(manager: UserManager, unit: String, paths: &Paths) -> Result<()> {
     let (tx, rx) = mpsc::channel();
     std::thread::spawn(move || drop(tx.send(manager.start(&unit))));
-    let is_up = || Client::connect(&paths.runtime()).and_then(|mut node| node.info()).is_ok_and(|info| info.ready);
+    let is_up = || Client::connect(&runtime(paths)).and_then(|mut node| node.info()).is_ok_and(|info| info.ready);
     loop {
         match rx.recv_timeout(LOOK) {
             Ok(started) => return Ok(started?),
@@ -144,27 +159,24 @@ pub(crate) fn greet(greeting: &Greeting) {
 }
 
 /// Stops the node and waits until nothing of it is left; `false` when none was running.
-pub(crate) fn stop(session: &Session) -> Result<bool> {
-    let running = is_running(&session.paths);
-    if let Some(manager) = manager(&session.paths) {
-        manager.stop(&unit_name(&session.paths))?;
+pub(crate) fn stop(paths: &Paths) -> Result<bool> {
+    let alive = is_alive(paths)?;
+    // What a manager cannot stop may end all the same.
+    let unit = manager(paths).map_or(Ok(()), |manager| manager.stop(&unit_name(paths)));
+    let asked = Client::connect(&runtime(paths)).and_then(Client::shutdown);
+    if let Some(node) = Tenant::of(paths.node_lock())? {
+        tracing::warn!(?node, ?asked, "the node does not hear and is sent a signal");
+        node.end(STOP_LIMIT)?;
+    } else if !matches!(asked, Err(ControlError::NotRunning { .. })) {
+        asked?;
     }
-    if let Ok(client) = Client::connect(&session.paths.runtime()) {
-        client.shutdown()?;
-    }
-    Ok(running)
+    unit?;
+    Ok(alive)
 }
 
 /// Stops the node where nobody can do anything about a failure to stop.
 pub(crate) fn stop_quietly(paths: &Paths) {
-    if let Some(manager) = manager(paths)
-        && let Err(error) = manager.stop(&unit_name(paths))
-    {
-        tracing::warn!(%error, "the unit did not stop");
-    }
-    if let Ok(client) = Client::connect(&paths.runtime())
-        && let Err(error) = client.shutdown()
-    {
+    if let Err(error) = stop(paths) {
         tracing::warn!(%error, "the node did not stop");
     }
 }
@@ -233,7 +245,7 @@ pub(crate) fn ask(session: &Session, request: &Request, limit: Duration) -> Resu
 
 /// The control socket, or an error that says how to start the node.
 pub(crate) fn connect(session: &Session) -> Result<Client> {
-    Client::connect(&session.paths.runtime()).map_err(|error| {
+    Client::connect(&runtime(&session.paths)).map_err(|error| {
         let flag = session.cluster_flag();
         let hint = if session.paths.config().exists() {
             Hinted::new("the node is not running", format!("usernetes-rs{flag} start"))

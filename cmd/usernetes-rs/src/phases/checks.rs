@@ -37,7 +37,7 @@ pub(crate) fn all(session: &Session, config: &Config) -> Vec<Finding> {
     if let Some(host_ip) = config.rootless.host_ip {
         let address = host::host_ip(host_ip);
         // The ports of a running node are its own, and no port is free on an address of others.
-        if address.level == Level::Passed && common::running(session).is_none() {
+        if address.level == Level::Passed && !daemon::process::is_alive(&session.paths).unwrap_or(false) {
             findings.extend(ports(config, host_ip));
         }
         findings.push(address);

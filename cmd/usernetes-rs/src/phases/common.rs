@@ -205,7 +205,7 @@ pub(crate) fn mode(mode: CgroupMode) -> &'static str {
 
 /// The running node of this cluster, if there is one.
 pub(crate) fn running(session: &Session) -> Option<Info> {
-    Client::connect(&session.paths.runtime()).ok()?.info().ok()
+    Client::connect(&daemon::process::runtime(&session.paths)).ok()?.info().ok()
 }
 
 /// What the supervisor says.

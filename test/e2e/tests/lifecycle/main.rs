@@ -1,6 +1,7 @@
 //! Nodes that are killed, stopped, interrupted and removed.
 
 mod death;
+mod found;
 mod interrupted;
 mod layers;
 mod nested;
@@ -34,6 +35,8 @@ fn main() -> ExitCode {
         own("interrupted_by_sigterm", interrupted::by_sigterm),
         own("killed_init_resumes", interrupted::by_sigkill),
         own("state_where_overlay_does_not_work", layers::state_where_overlay_does_not_work),
+        own("found_from_another_environment", found::from_another_environment),
+        own("found_without_its_runtime_folder", found::without_its_runtime_folder),
         own("nested_in_a_user_namespace", nested::in_a_user_namespace).on(HostKind::Nested),
         own("nested_with_few_ids", nested::few_ids).on(HostKind::Nested),
         own("fuse_overlayfs_is_chosen", layers::fuse_overlayfs_is_chosen),

@@ -8,7 +8,7 @@ use usernetes_e2e::{Host, Rig};
 use crate::{quiet, works};
 
 /// No process, mount, socket or file of a cluster.
-fn gone(host: &Host) -> Result<()> {
+pub(crate) fn gone(host: &Host) -> Result<()> {
     quiet(host)?;
     let left = host.admin(
         "find /home/alice/.local/share/usernetes /home/alice/.config/usernetes /run/user/*/usernetes 2>/dev/null | head -50
