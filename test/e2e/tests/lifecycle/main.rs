@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         own("found_from_another_environment", found::from_another_environment),
         own("found_without_its_runtime_folder", found::without_its_runtime_folder),
         own("nested_in_a_user_namespace", nested::in_a_user_namespace).on(HostKind::Nested),
-        own("nested_with_few_ids", nested::few_ids).on(HostKind::Nested),
+        own("nested_preflight_with_few_ids", nested::preflight_with_few_ids).on(HostKind::Nested),
         own("fuse_overlayfs_is_chosen", layers::fuse_overlayfs_is_chosen),
     ];
     let shared = Shared { crew: 1.into(), raise: |rig| rig.host().init::<&str>(&[]).ok().map(drop) };

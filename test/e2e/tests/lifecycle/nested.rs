@@ -28,8 +28,8 @@ pub(crate) fn in_a_user_namespace(rig: &Rig) -> Result<()> {
     quiet(host)
 }
 
-/// A container with few ids, and an ordinary user in it who has some of them.
-pub(crate) fn few_ids(rig: &Rig) -> Result<()> {
+/// What is said in a container with few ids, and an ordinary user in it who has some of them.
+pub(crate) fn preflight_with_few_ids(rig: &Rig) -> Result<()> {
     let host = rig.host();
     host.admin("sed -i 's/:[0-9]*$/:5000/; 2d' /etc/subuid /etc/subgid")?;
     let said = inside(host, "usernetes-rs preflight --nested --bundle /srv/bundle").output()?.exits(0)?;

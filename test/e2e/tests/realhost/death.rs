@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use usernetes_e2e::{Guest, Rig};
 
-use crate::unit::{comes_back, running, still_there};
+use crate::unit::{comes_back, hung, running, still_there};
 
 /// The one process of alice, or of her subordinate ids, with that name.
 fn pid(guest: &Guest, name: &str) -> Result<u32> {
@@ -16,6 +16,13 @@ pub(crate) fn child_killed(rig: &Rig) -> Result<()> {
     let before = running(guest)?;
     guest.admin(&format!("kill -9 {}", pid(guest, "usernetes-child")?))?;
     comes_back(guest, before)
+}
+
+/// PID 1 that answers no more: the parent, which is well, no longer says so.
+pub(crate) fn child_hung(rig: &Rig) -> Result<()> {
+    let guest = rig.guest();
+    running(guest)?;
+    hung(guest, pid(guest, "usernetes-child")?)
 }
 
 /// The parent starts another; nothing else notices.

@@ -1,11 +1,12 @@
 //! Limits of pods, as the kernel has them, and what the kubelet counts.
 
 use anyhow::{Context, Result, ensure};
-use usernetes_e2e::{Rig, Space, pod};
+use usernetes_e2e::{Guest, Rig, Space, pod};
 
 use crate::cure;
+use crate::unit::property;
 
-const RESOURCES: &str = "    resources: {limits: {cpu: 200m, memory: 64Mi}}\n";
+pub(crate) const RESOURCES: &str = "    resources: {limits: {cpu: 200m, memory: 64Mi}}\n";
 
 pub(crate) fn hold(rig: &Rig) -> Result<()> {
     let space = Space::new(rig.guest(), "limits")?;
@@ -22,10 +23,20 @@ pub(crate) fn hold(rig: &Rig) -> Result<()> {
         let is = read(pod, file)?;
         ensure!(is == value, "{file} of {pod} is {is:?}");
     }
-    // The node's own limit of processes is the unit's; a pod's is the kubelet's podPidsLimit, where it is set.
-    ensure!(!read("limited", "pids.current")?.is_empty(), "processes are not counted");
+    under_the_unit(rig.guest(), &space)?;
     ensure!(space.field("pod/limited", ".status.qosClass")? == "Guaranteed", "not guaranteed");
     throttled(&space)
+}
+
+/// The kubelet's tree is the unit's, and a pod's processes are counted in it. Their limit is podPidsLimit, where it is set.
+fn under_the_unit(guest: &Guest, space: &Space) -> Result<()> {
+    let (unit, pod) = (property(guest, "ControlGroup")?, space.field("pod/limited", ".metadata.uid")?);
+    ensure!(unit.ends_with("/usernetes-default.service"), "the unit's cgroup is {unit:?}");
+    let count = guest.admin(&format!(
+        "cd /sys/fs/cgroup{unit}/kubepods; test -d burstable; test -d besteffort; cat pod{pod}/pids.current"
+    ))?;
+    ensure!(count.text().parse::<u32>()? > 1, "neither the pod's own process nor its pause is counted: {count}");
+    Ok(())
 }
 
 /// A busy pod gets its fifth of a processor.
@@ -98,8 +109,8 @@ evictionPressureTransitionPeriod: 10s
     // Of the pod, one above its containers'.
     let found = guest.admin("find /sys/fs/cgroup -path '*kubepods*' -name pids.max | xargs grep -lx 64 | wc -l")?;
     ensure!(found.text() != "0", "no pod has podPidsLimit");
-    let forked = space.kubectl(&["exec", "main", "--", "sh", "-c", "for i in $(seq 200); do sleep 30 & done; wait"]);
-    ensure!(forked.is_err(), "200 processes where 64 are allowed");
+    let many = "for i in $(seq 200); do sleep 30 & done; wait";
+    space.prepare(&["exec", "main", "--", "sh", "-c", many]).output()?.exits(2)?.says(&["can't fork"])?;
     evicted(&space)
 }
 

@@ -1,8 +1,9 @@
 //! Beside somebody else's cluster, and on a system that nobody can write to.
 
 use anyhow::{Result, ensure};
-use usernetes_e2e::{Guest, Rig, Space};
+use usernetes_e2e::{Guest, Rig, Space, pod};
 
+use crate::limits::RESOURCES;
 use crate::{cure, is_well, preflight, warning};
 
 /// Another user's command, in a login of that user's own.
@@ -34,10 +35,10 @@ pub(crate) fn two_users(rig: &Rig) -> Result<()> {
     space.pod("main", "sleep 3600")?;
     space.ready(&["pod/main"])?;
     ensure!(!as_bob(guest, "kubectl get namespaces")?.contains("of-alice"), "bob sees alice's namespace");
-    ensure!(
-        guest.sh("test ! -r /home/bob/.local/share/usernetes").output()?.code() == Some(0),
-        "alice sees bob's state"
-    );
+    // Also where bob's home is open to others, as some distributions make it.
+    let state = "/home/bob/.local/share/usernetes";
+    guest.admin(&format!("chmod 0755 /home/bob /home/bob/.local /home/bob/.local/share; test -d {state}"))?;
+    ensure!(guest.sh(&format!("! ls {state}")).output()?.code() == Some(0), "alice sees bob's state");
     as_bob(guest, "reset --force")?;
     is_well(guest)
 }
@@ -96,9 +97,14 @@ pub(crate) fn in_podman(rig: &Rig) -> Result<()> {
     let options = "--privileged --pids-limit -1 --device /dev/net/tun";
     refused.says(&["OwnProc", "Seccomp", options])?;
     start(options).limit(120).ok()?;
-    inside("usernetes-rs init --nested --bundle /srv/bundle").ok()?;
+    inside("usernetes-rs init --nested --bundle /srv/bundle").ok()?.says(&["cgroups delegated"])?;
     inside("usernetes-rs kubectl wait --for=condition=Ready nodes --all --timeout=120s").ok()?;
     inside("usernetes-rs kubectl -n kube-system rollout status deployment/coredns --timeout=180s").ok()?;
+    let limited = pod("limited", "sleep 3600", "") + RESOURCES;
+    guest.sh("podman exec -i node usernetes-rs kubectl apply -f -").input(limited).ok()?;
+    inside("usernetes-rs kubectl wait --for=condition=Ready pod/limited --timeout=180s").ok()?;
+    let limit = inside("usernetes-rs kubectl exec limited -- cat /sys/fs/cgroup/memory.max").ok()?;
+    ensure!(limit.text() == "67108864", "memory.max of the pod is {limit}");
     inside("usernetes-rs reset --force").ok()?;
     guest.sh("podman rm -f -t 0 node").ok().map(drop)
 }

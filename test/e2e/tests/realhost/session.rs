@@ -1,27 +1,47 @@
 //! What a login gives and does not give: delegation, a service manager, lingering.
 
 use anyhow::{Result, ensure};
+use serde_json::Value;
 use usernetes_e2e::{Guest, Rig, Space, pod};
 
 use crate::{cure, is_well, preflight, warning, warnings};
+
+const DELEGATION: &str = "CgroupDelegation";
 
 fn cgroups(guest: &Guest) -> Result<String> {
     let status = guest.tool(&["status", "-o", "json"]).output()?.json()?;
     Ok(status["node"]["cgroups"].as_str().unwrap_or_default().to_owned())
 }
 
+/// Delegates no more than these controllers, and returns the warning, which must name what is missing.
+fn lacking(guest: &Guest, controllers: &str, missing: &str) -> Result<Value> {
+    // The empty line takes back what systemd's own file delegates.
+    guest.admin(&format!(
+        "mkdir -p /etc/systemd/system/user@.service.d
+         printf '[Service]\\nDelegate=\\n{controllers}' > /etc/systemd/system/user@.service.d/delegate.conf
+         systemctl daemon-reload; systemctl restart user@1000.service"
+    ))?;
+    let warning = warning(&preflight(guest).ok()?, DELEGATION)?;
+    let message = warning["message"].as_str().unwrap_or_default();
+    let end = format!("user@1000.service lacks the controllers {missing}");
+    ensure!(message.ends_with(&end), "the warning says {message:?}");
+    Ok(warning)
+}
+
 /// Such a node would say that it is Ready, and no pod would start on it.
 pub(crate) fn without_cpu(rig: &Rig) -> Result<()> {
     let guest = rig.guest();
-    // The empty line takes back what systemd's own file delegates.
+    // For its own accounting and limits systemd turns on memory and pids where they are not delegated.
     guest.admin(
-        "loginctl enable-linger alice; mkdir -p /etc/systemd/system/user@.service.d
-         printf '[Service]\\nDelegate=\\nDelegate=memory pids\\n' > /etc/systemd/system/user@.service.d/delegate.conf
-         systemctl daemon-reload; systemctl restart user@1000.service",
+        "loginctl enable-linger alice; mkdir -p /etc/systemd/system.conf.d
+         printf '[Manager]\\nDefault%s\\n' MemoryAccounting=no TasksAccounting=no TasksMax=infinity \\
+           > /etc/systemd/system.conf.d/none.conf",
     )?;
-    let warning = warning(&preflight(guest).ok()?, "CgroupDelegation")?;
-    let message = warning["message"].as_str().unwrap_or_default();
-    ensure!(message.ends_with("user@1000.service lacks the controllers cpu"), "the warning says {message:?}");
+    cure(guest, &lacking(guest, "", "cpu, memory, pids")?)?;
+    let left = preflight(guest).ok()?;
+    ensure!(warnings(&left)?.iter().all(|warning| warning["check"] != DELEGATION), "still warned:\n{left}");
+    guest.admin("rm /etc/systemd/system.conf.d/none.conf")?;
+    let warning = lacking(guest, "Delegate=memory pids\\n", "cpu")?;
     guest.init::<&str>(&["--cgroups", "delegated"]).output()?.exits(2)?.says(&["lacks the controllers cpu", "cure"])?;
     guest.init::<&str>(&[]).ok()?.says(&["cgroups none", "limits of pods are not enforced"])?;
     let space = Space::new(guest, "no-limits")?;
@@ -59,7 +79,8 @@ pub(crate) fn without_manager(rig: &Rig) -> Result<()> {
     let cured = bare("preflight --bundle /srv/bundle -o json").ok()?;
     let names: Vec<_> = warnings(&cured)?.into_iter().map(|warning| warning["check"].clone()).collect();
     ensure!(names == ["PodSubID", "Inotify", "Keyring"], "still warned of {names:?}");
-    Ok(())
+    // Nobody has logged in, and yet there is a manager to be found.
+    bare("init --bundle /srv/bundle").ok()?.says(&["systemd user unit", "cgroups delegated"]).map(drop)
 }
 
 /// Logging out stops the cluster, as was warned; logging in brings it back.

@@ -2,8 +2,9 @@
 
 use anyhow::{Result, ensure};
 use std::time::Duration;
-use usernetes_e2e::{Rig, Space};
+use usernetes_e2e::{Guest, Rig, Space};
 
+use crate::boot::up_by_itself;
 use crate::is_well;
 use crate::two::first_is_up;
 
@@ -18,6 +19,24 @@ pub(crate) fn init_cut(rig: &Rig) -> Result<()> {
     guest.power_on()?;
     guest.init::<&str>(&[]).ok()?;
     is_well(guest)
+}
+
+/// The power fails when `init` has just returned, and the kernel has not written back what was made. Nobody mends anything.
+pub(crate) fn cut_after_init(rig: &Rig) -> Result<()> {
+    let guest = rig.guest();
+    guest.admin("loginctl enable-linger alice")?;
+    guest.init::<&str>(&[]).ok()?;
+    guest.power_cut()?;
+    guest.power_on()?;
+    up_by_itself(guest)?;
+    is_well(guest)?;
+    // New containers: of the images as they are on the disk now.
+    guest.kubectl(&["-n", "kube-system", "rollout", "restart", "deployment/coredns"])?;
+    guest.kubectl(&["-n", "kube-system", "rollout", "status", "deployment/coredns", "--timeout=180s"])?;
+    let space = Space::new(guest, "after")?;
+    space.pod("main", "sleep 3600")?;
+    space.ready(&["pod/main"])?;
+    space.sh("main", "nslookup kubernetes.default.svc.cluster.local").map(drop)
 }
 
 /// etcd, and everything else that writes, outlives a full disk.
@@ -92,5 +111,21 @@ pub(crate) fn clock_jump(rig: &Rig) -> Result<()> {
         space.pod(&name, "sleep 3600")?;
         space.ready(&[&format!("pod/{name}")])?;
     }
-    Ok(())
+    before_the_certificates(guest)?;
+    space.pod("after", "sleep 3600")?;
+    space.ready(&["pod/after"])
+}
+
+/// As on a board without a battery: booted long before the certificates' time, until a time server is heard.
+fn before_the_certificates(guest: &Guest) -> Result<()> {
+    guest.admin("date -s \"$(date) - 3 days\"")?;
+    guest.init::<&str>(&[]).output()?.exits(1)?.says(&["ca.crt is not valid before", "correct this host's clock"])?;
+    guest.sh("usernetes-rs stop; systemctl --user start --no-block usernetes-default.service").limit(150).ok()?;
+    guest.until("kube-apiserver fails without its certificates", 180, |guest| {
+        let status = guest.tool(&["status", "-o", "json"]).output()?.json()?;
+        let components = status["components"]["components"].as_array().cloned().unwrap_or_default();
+        Ok(components.iter().any(|c| c["name"] == "kube-apiserver" && c["restarts"].as_u64() > Some(0)))
+    })?;
+    guest.admin("date -s \"$(date) + 3 days\"")?;
+    is_well(guest)
 }

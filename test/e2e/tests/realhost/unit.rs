@@ -1,6 +1,6 @@
 //! The user unit: how it is made, what it leaves when it stops, and who brings it back.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use usernetes_e2e::{Guest, Rig, Space};
 
 use crate::is_well;
@@ -60,7 +60,12 @@ pub(crate) fn stopped(rig: &Rig) -> Result<()> {
     let left = guest.admin(&format!("test ! -e /sys/fs/cgroup{cgroup} || find /sys/fs/cgroup{cgroup} -type d"))?;
     ensure!(left.text().is_empty(), "cgroups are left:\n{left}");
     nobody_left(guest)?;
-    guest.run(&["systemctl", "--user", "start", UNIT]).limit(150).ok()?;
+    // systemd calls it started when all components are ready. The exit code is also the Node's, which comes later.
+    let at_once = guest.sh(&format!("systemctl --user start {UNIT}; usernetes-rs status -o json || true")).limit(150);
+    let status = at_once.ok()?.json()?;
+    let components = status["components"]["components"].as_array().context("no components")?;
+    let ready = |component: &serde_json::Value| component["state"] == "ready";
+    ensure!(!components.is_empty() && components.iter().all(ready), "started, but {components:#?}");
     still_there(guest)
 }
 
@@ -93,18 +98,20 @@ pub(crate) fn parent_killed(rig: &Rig) -> Result<()> {
 
 /// A process that no longer does anything says nothing either, and systemd ends it.
 pub(crate) fn parent_hung(rig: &Rig) -> Result<()> {
-    let guest = rig.guest();
-    let before = running(guest)?;
-    guest.sh(&format!("kill -STOP {before}")).ok()?;
-    comes_back(guest, before)?;
-    ensure!(
-        guest
-            .sh("journalctl --user -u usernetes-default.service -n 200 --no-pager")
-            .ok()?
-            .text()
-            .contains("Watchdog timeout"),
-        "it was not the watchdog"
-    );
+    let parent = running(rig.guest())?;
+    hung(rig.guest(), parent)
+}
+
+/// Nothing but the watchdog sees that this process no longer does anything.
+pub(crate) fn hung(guest: &Guest, process: u32) -> Result<()> {
+    let timeouts = || {
+        let journal = guest.sh(&format!("journalctl --user -u {UNIT} --no-pager")).ok()?;
+        anyhow::Ok(journal.text().matches("Watchdog timeout").count())
+    };
+    let (parent, before) = (running(guest)?, timeouts()?);
+    guest.admin(&format!("kill -STOP {process}"))?;
+    comes_back(guest, parent)?;
+    ensure!(timeouts()? == before + 1, "it was not the watchdog");
     Ok(())
 }
 
