@@ -43,7 +43,7 @@ mod tests {
         let (path, limit) = (Path::new(""), Duration::ZERO);
         let token = usernetes_pki::BootstrapToken::generate();
         sends(&services::follow(path, "", policy, |_| ()));
-        sends(&services::follow_hosts(path, |_| ()));
+        sends(&services::follow_hosts(path, std::net::Ipv4Addr::LOCALHOST.into(), |_| ()));
         sends(&approve_serving(path, |_| ()));
         sends(&warn_of_volumes(path, "", |_| ()));
         sends(&services::write_load_balancers(path, policy, |_| ()));

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, EvictParams, ListParams, Patch, PatchParams};
 use kube::runtime::watcher::{self, Event};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::net::IpAddr;
 use std::pin::pin;
 use std::time::Duration;
@@ -105,9 +105,18 @@ impl Cluster {
 
     /// Gives a node a label, or with `None` takes it away, as soon as there is such a node.
     pub async fn label_node(&self, name: &str, label: &str, value: Option<&str>) -> Result<(), Error> {
+        self.mark_node(name, &json!({ "labels": { label: value } })).await
+    }
+
+    /// The same with an annotation.
+    pub async fn annotate_node(&self, name: &str, annotation: &str, value: Option<&str>) -> Result<(), Error> {
+        self.mark_node(name, &json!({ "annotations": { annotation: value } })).await
+    }
+
+    async fn mark_node(&self, name: &str, metadata: &Value) -> Result<(), Error> {
         self.wait_node_registered(name).await?;
         let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
-        let patch = Patch::Merge(json!({ "metadata": { "labels": { label: value } } }));
+        let patch = Patch::Merge(json!({ "metadata": metadata }));
         let result = self.all::<Node>().patch_metadata(name, &params, &patch).await;
         result.map(drop).map_err(Error::request(Verb::Apply, describe::<Node>(None, name)))
     }

@@ -1,12 +1,10 @@
 //! HOST_IP when the host loses it (DHCP): a worker moves to the new one, a control plane cannot.
 
-use super::{Request, process};
 use crate::errors::Hinted;
 use crate::session::Session;
 use anyhow::{Context as _, Result};
 use std::net::IpAddr;
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use usernetes_api::Config;
 use usernetes_host::env::{self, EnvError};
@@ -14,11 +12,9 @@ use usernetes_host::fs::{self, Mode};
 use usernetes_host::{Level, checks};
 
 /// An address, its route and the loss of the old one come one after the other.
-const SETTLE: Duration = Duration::from_secs(2);
+pub(super) const SETTLE: Duration = Duration::from_secs(2);
 /// Longest wait for the network at boot; below the unit's own limit of its start.
 const ARRIVAL_LIMIT: Duration = Duration::from_secs(90);
-/// Longest that the cluster may take to hear of it.
-const TELL_LIMIT: Duration = Duration::from_secs(10);
 
 /// What became of HOST_IP.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,64 +109,6 @@ pub(super) fn settle(session: &Session, config: &mut Config) -> Result<()> {
 pub(crate) fn take(session: &Session, config: &mut Config, new: IpAddr, found: bool) -> Result<()> {
     config.move_host(new, found);
     Ok(fs::write(session.paths.config(), config.to_yaml(), Mode::Secret)?)
-}
-
-/// Watches HOST_IP beside the running node, on a thread of its own. Says it once when the address is lost; ends this
-/// process in order when the node is to start again under another one.
-pub(super) fn watch(session: &Session, config: &Config) -> Result<Arc<Mutex<Option<IpAddr>>>> {
-    let moved = Arc::new(Mutex::new(None));
-    let watcher =
-        Watcher { session: session.clone(), config: config.clone(), moved: Arc::clone(&moved), told: Fate::Here };
-    let runtime = crate::phases::runtime()?;
-    std::thread::Builder::new()
-        .name("host-ip".into())
-        .spawn(move || {
-            if let Err(error) = runtime.block_on(watcher.run()) {
-                tracing::warn!(%error, "the host's addresses cannot be watched");
-            }
-        })
-        .context("cannot start a thread")?;
-    Ok(moved)
-}
-
-struct Watcher {
-    session: Session,
-    config: Config,
-    moved: Arc<Mutex<Option<IpAddr>>>,
-    told: Fate,
-}
-
-impl Watcher {
-    async fn run(mut self) -> std::io::Result<()> {
-        usernetes_rootless::follow_host_network(SETTLE, async || self.look()).await
-    }
-
-    fn look(&mut self) -> ControlFlow<()> {
-        let fate = fate(&self.session, &self.config);
-        if fate == self.told {
-            return ControlFlow::Continue(());
-        }
-        if let Some(message) = describe(&self.config, &fate) {
-            self.tell(message);
-        } else {
-            tracing::warn!(host_ip = %self.config.host_ip(), "HOST_IP is an address of this host again");
-        }
-        self.told = fate;
-        let Fate::Moves(new) = self.told else { return ControlFlow::Continue(()) };
-        *self.moved.lock().unwrap_or_else(PoisonError::into_inner) = Some(new);
-        // As a stop by a user: pods and components end in order.
-        let _ = nix::sys::signal::kill(nix::unistd::Pid::this(), nix::sys::signal::Signal::SIGTERM);
-        ControlFlow::Break(())
-    }
-
-    /// The child has the better way to the API server: inside, HOST_IP is still there.
-    fn tell(&self, message: String) {
-        tracing::warn!("{message}");
-        let request = Request::Tell { reason: "HostAddressLost".into(), message };
-        if let Err(error) = process::ask(&self.session, &request, TELL_LIMIT) {
-            tracing::debug!(%error, "no event");
-        }
-    }
 }
 
 #[cfg(test)]

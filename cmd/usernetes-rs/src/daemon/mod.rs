@@ -12,5 +12,6 @@ pub(crate) mod ports;
 pub(crate) mod process;
 mod proxies;
 mod spec;
+mod watch;
 
 pub(crate) use payload::{Request, payload};

@@ -3,7 +3,7 @@
 
 use super::pod_ids::PodIds;
 use super::process::{Greeting, greet};
-use super::{address, ports, proxies, spec};
+use super::{address, ports, proxies, spec, watch};
 use crate::errors::{Hinted, cures};
 use crate::phases::common::find_bundle;
 use crate::session::Session;
@@ -52,7 +52,7 @@ fn run_node(session: &Session, detached: bool) -> Result<ExitCode> {
     let program = std::env::current_exe().context("cannot find this program's own file")?;
     usernetes_node::prepare(&plan, &session.paths, &program)?;
     let spec = spec::spec(&plan, &session.paths, &config)?;
-    let moved = address::watch(session, &config)?;
+    let moved = watch::watch(session, &config)?;
     let status = usernetes_rootless::run_parent(&spec, |event| match event {
         Event::Ready(_) if detached => greet(&Greeting::Ready),
         Event::Ready(_) => tell(&[NotifyState::Status("components are starting")]),

@@ -3,6 +3,7 @@
 use super::{bundle, dns, overlay, peers, ports};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::PoisonError;
@@ -33,6 +34,11 @@ pub(crate) enum Request {
         /// In words.
         message: String,
     },
+    /// Hears from which addresses besides HOST_IP this host sends.
+    Sources {
+        /// All of them.
+        addresses: BTreeSet<IpAddr>,
+    },
     /// Services and pods that go without their port on the host.
     Conflicts {},
 }
@@ -62,7 +68,10 @@ pub(crate) async fn payload(context: ChildContext) -> ExitCode {
     tokio::spawn(bundle::offer(plan.clone()));
     tokio::spawn(ports::publish_by_hand(plan.published.clone(), ports.clone()));
     tokio::spawn(ports::follow_services(plan.clone(), ports, conflicts.clone()));
-    tokio::spawn(answer(requests, plan.clone(), conflicts));
+    let (sources, told) = watch::channel(BTreeSet::new());
+    tokio::spawn(peers::publish_sources(plan.clone(), told));
+    let node = Node { plan: plan.clone(), conflicts, sources };
+    tokio::spawn(answer(requests, node));
     ready.notify().await;
     tokio::spawn(tell_when_steady(ready, status.subscribe()));
     usernetes_node::run(plan, reaper, shutdown, status).await;
@@ -87,12 +96,20 @@ async fn publish_status(mut seen: watch::Receiver<NodeStatus>, publish: Status) 
     }
 }
 
-async fn answer(mut requests: mpsc::Receiver<PayloadRequest>, plan: NodePlan, conflicts: ports::Conflicts) {
+/// What answers come from.
+#[derive(Clone)]
+struct Node {
+    plan: NodePlan,
+    conflicts: ports::Conflicts,
+    sources: watch::Sender<BTreeSet<IpAddr>>,
+}
+
+async fn answer(mut requests: mpsc::Receiver<PayloadRequest>, node: Node) {
     while let Some(PayloadRequest { value, mut reply }) = requests.recv().await {
-        let (conflicts, plan) = (conflicts.clone(), plan.clone());
+        let node = node.clone();
         tokio::spawn(async move {
             let answer = tokio::select! {
-                answer = answer_one(value, &plan, &conflicts) => answer,
+                answer = answer_one(value, &node) => answer,
                 // The client went away.
                 () = reply.closed() => return,
             };
@@ -101,7 +118,7 @@ async fn answer(mut requests: mpsc::Receiver<PayloadRequest>, plan: NodePlan, co
     }
 }
 
-async fn answer_one(value: Value, plan: &NodePlan, conflicts: &ports::Conflicts) -> Result<Value, String> {
+async fn answer_one(value: Value, node: &Node) -> Result<Value, String> {
     match serde_json::from_value(value).map_err(|e| e.to_string())? {
         Request::Dns { server, name } => {
             dns::wait(server, &name).await.map_err(|e| e.to_string())?;
@@ -112,9 +129,13 @@ async fn answer_one(value: Value, plan: &NodePlan, conflicts: &ports::Conflicts)
             Ok(json!({}))
         }
         Request::Tell { reason, message } => {
-            peers::tell(plan, &reason, &message).await.map_err(|e| e.to_string())?;
+            peers::tell(&node.plan, &reason, &message).await.map_err(|e| e.to_string())?;
             Ok(json!({}))
         }
-        Request::Conflicts {} => Ok(json!(*conflicts.lock().unwrap_or_else(PoisonError::into_inner))),
+        Request::Sources { addresses } => {
+            node.sources.send_replace(addresses);
+            Ok(json!({}))
+        }
+        Request::Conflicts {} => Ok(json!(*node.conflicts.lock().unwrap_or_else(PoisonError::into_inner))),
     }
 }

@@ -1,10 +1,14 @@
 //! The other hosts of the cluster, as they come and go: whom the VXLAN relay listens to, and who cannot be reached.
 
 use crate::phases::common::kubelet_certificate;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::watch;
-use usernetes_api::constants::{IMAGES_LABEL, IMAGES_PARTIAL, KUBERNETES_DIR, USER_NAMESPACES_LABEL};
+use usernetes_api::constants::{
+    IMAGES_LABEL, IMAGES_PARTIAL, KUBERNETES_DIR, SOURCES_ANNOTATION, USER_NAMESPACES_LABEL,
+};
 use usernetes_cluster::services::{self, Update};
 use usernetes_cluster::{Cluster, Involved};
 use usernetes_node::{NodePlan, NodeStatus, Role};
@@ -42,9 +46,8 @@ pub(super) async fn tell(plan: &NodePlan, reason: &str, message: &str) -> Result
 /// This host itself is not on it: nothing in the node sends there, but other users of the host could.
 pub(super) async fn follow_hosts(plan: NodePlan, ports: PortManager) {
     let kubeconfig = kubelet_credentials(&plan).await;
-    services::follow_hosts(&kubeconfig, |update| match update {
-        Update::State(mut hosts) => {
-            hosts.remove(&plan.host_ip);
+    services::follow_hosts(&kubeconfig, plan.host_ip, |update| match update {
+        Update::State(hosts) => {
             tracing::debug!(?hosts, "VXLAN comes from these hosts alone");
             ports.admit(hosts);
         }
@@ -80,6 +83,23 @@ async fn label(plan: &NodePlan, label: &str, value: Option<&str>) {
     while let Err(error) = set().await {
         tracing::warn!(%error, label, "the Node is not labelled yet");
         tokio::time::sleep(AGAIN).await;
+    }
+}
+
+/// Says at this host's Node from which other addresses its packets come, as often as that changes: the other hosts read
+/// it there. Ends when nobody can tell any more.
+pub(super) async fn publish_sources(plan: NodePlan, mut told: watch::Receiver<BTreeSet<IpAddr>>) {
+    let kubeconfig = kubelet_credentials(&plan).await;
+    while told.changed().await.is_ok() {
+        let all = told.borrow_and_update().iter().map(IpAddr::to_string).collect::<Vec<_>>().join(",");
+        let value = (!all.is_empty()).then_some(&*all);
+        let say = async || {
+            Cluster::connect(&kubeconfig).await?.annotate_node(&plan.node_name, SOURCES_ANNOTATION, value).await
+        };
+        while let Err(error) = say().await {
+            tracing::warn!(%error, SOURCES_ANNOTATION, "the Node is not annotated yet");
+            tokio::time::sleep(AGAIN).await;
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
+use usernetes_api::constants::SOURCES_ANNOTATION;
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
@@ -57,18 +58,31 @@ pub(super) type Node = Object<NoSpec, NodeStatus>;
 /// HOST_IPs.
 type Addresses = BTreeSet<IpAddr>;
 
-/// Reports the HOST_IPs of all nodes, at once and after every change. Never ends; drop it to stop.
-pub async fn follow_hosts(kubeconfig: &Path, mut report: impl FnMut(Update<Addresses>)) -> Infallible {
+/// Reports the addresses that all hosts but our own, known by its HOST_IP, send from, at once and after every change.
+/// Never ends; drop it to stop.
+pub async fn follow_hosts(kubeconfig: &Path, host_ip: IpAddr, mut report: impl FnMut(Update<Addresses>)) -> Infallible {
     forever(kubeconfig, &mut report, |cluster| {
         let mut nodes = Table::default();
         let state = move |change: Result<Change<Addresses>, Error>| {
             let change = change.map(|change| nodes.change(change));
-            let all = || nodes.rows.values().flatten().copied().collect();
+            let all = || others(nodes.rows.values(), host_ip);
             ready(change.map(|()| nodes.complete.then(all)).transpose())
         };
-        watch_nodes(cluster).filter_map(state).boxed()
+        watch(cluster, senders).filter_map(state).boxed()
     })
     .await
+}
+
+fn others<'a>(nodes: impl Iterator<Item = &'a Addresses>, host_ip: IpAddr) -> Addresses {
+    nodes.filter(|node| !node.contains(&host_ip)).flatten().copied().collect()
+}
+
+/// What a host's packets may come from: HOST_IP, and whatever else it says.
+fn senders(node: &Node) -> Option<Addresses> {
+    let mut all = internal(node)?;
+    let said = node.annotations().get(SOURCES_ANNOTATION).map(String::as_str).unwrap_or_default();
+    all.extend(said.split(',').filter_map(|address| address.parse::<IpAddr>().ok()));
+    Some(all)
 }
 
 /// Who a node is to others.
@@ -124,4 +138,34 @@ pub(super) fn kubelet(node: &Node) -> Option<SocketAddr> {
 pub(super) fn condition(node: &Node, wanted: &str) -> Option<String> {
     let conditions = &node.status.as_ref()?.conditions;
     Some(conditions.iter().find(|condition| condition.r#type == wanted)?.message.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn who_sends() {
+        let node = |address: &str, annotations: Value| -> Addresses {
+            let node = json!({
+                "metadata": { "name": "one", "annotations": annotations }, "spec": {},
+                "status": { "addresses": [
+                    { "type": "InternalIP", "address": address }, { "type": "Hostname", "address": "one" },
+                ] },
+            });
+            senders(&serde_json::from_value(node).expect("a Node")).expect("addresses")
+        };
+        let nodes = [
+            node("198.51.100.11", json!({ SOURCES_ANNOTATION: "198.51.100.57,198.51.100.58" })),
+            node("198.51.100.12", json!({})),
+            node("198.51.100.13", json!({ SOURCES_ANNOTATION: "nonsense," })),
+        ];
+        let seen_by = |host_ip: &str| {
+            let others = others(nodes.iter(), host_ip.parse().expect("an address"));
+            others.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(seen_by("198.51.100.11"), ["198.51.100.12", "198.51.100.13"]);
+        assert_eq!(seen_by("198.51.100.12"), ["198.51.100.11", "198.51.100.13", "198.51.100.57", "198.51.100.58"]);
+    }
 }

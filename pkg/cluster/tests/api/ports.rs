@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use usernetes_api::Protocol;
+use usernetes_api::constants::SOURCES_ANNOTATION;
 use usernetes_cluster::Cluster;
 use usernetes_cluster::services::{Conflict, Policy, Update, Wanted, follow, follow_hosts};
 use usernetes_pki::Kubeconfig;
@@ -44,7 +45,7 @@ fn shown(wanted: &Wanted) -> Vec<String> {
 }
 
 pub(crate) async fn come_and_go(server: &Server) -> Outcome {
-    register(server).await?;
+    let kubelet_itself = register(server).await?;
     let (cluster, kubelet) = (tokens::ready(server).await?, server.path("kubelet.conf"));
     let (sender, mut states) = mpsc::unbounded_channel();
     let kubeconfig = kubelet.clone();
@@ -62,11 +63,19 @@ pub(crate) async fn come_and_go(server: &Server) -> Outcome {
     follower.abort();
 
     let (sender, mut hosts) = mpsc::unbounded_channel();
-    let watcher = tokio::spawn(async move { follow_hosts(&kubelet, |update| drop(sender.send(update))).await });
+    let other = "198.51.100.12".parse()?;
+    let watcher = tokio::spawn(async move { follow_hosts(&kubelet, other, |update| drop(sender.send(update))).await });
     match timeout(LIMIT, hosts.recv()).await? {
         Some(Update::State(hosts)) => assert_eq!(hosts, ["198.51.100.11".parse()?].into()),
         other => panic!("{other:?}"),
     }
+    // With the kubelet's rights.
+    kubelet_itself.annotate_node(NODE, SOURCES_ANNOTATION, Some("198.51.100.57")).await?;
+    match timeout(LIMIT, hosts.recv()).await? {
+        Some(Update::State(hosts)) => assert_eq!(hosts, ["198.51.100.11".parse()?, "198.51.100.57".parse()?].into()),
+        other => panic!("{other:?}"),
+    }
+    kubelet_itself.annotate_node(NODE, SOURCES_ANNOTATION, None).await?;
     watcher.abort();
     Ok(())
 }

@@ -1,10 +1,12 @@
 //! Who we are, where our folders are, what the machine is called, how much of it there is.
 
 mod net;
+mod sources;
 pub(crate) mod user;
 mod xdg;
 
 pub use net::{Candidate, Route, default_host_ip, host_ips, mtu, mtu_to_outside, routed_host_ip, routes};
+pub use sources::sources;
 pub use user::{User, current as user};
 pub use xdg::{BaseFolders, xdg};
 

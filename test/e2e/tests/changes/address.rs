@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use usernetes_e2e::{Host, Rig, SWITCH};
 
-use crate::{ready, wait, works_on};
+use crate::{ready, token, wait, works_on};
 
 /// One address goes, another comes, and the default route with it.
 fn change(host: &Host, from: &str, to: &str) -> Result<()> {
@@ -83,4 +83,53 @@ pub(crate) fn control_plane_loses_its_address(rig: &Rig) -> Result<()> {
     let events = ["get", "events", "--field-selector", "reason=HostAddressLost", "-o", "json"];
     first.kubectl(&events)?.says(&[&first.name(), &cure])?;
     works_on(rig, "host2", "address-back")
+}
+
+/// Our own cure beside the address that took its place: HOST_IP is there, and the host sends from the other one. So does
+/// a host whose second address somebody chose.
+pub(crate) fn host_ip_is_a_second_address(rig: &Rig) -> Result<()> {
+    const FIRST: &str = "198.51.100.57";
+    const SECOND: &str = "198.51.100.34";
+    let (first, worker) = (rig.host(), rig.hosts().last().context("no worker")?);
+    let own = first.address();
+    change(first, &own, FIRST)?;
+    first.until("the loss is seen", 30, |first| {
+        Ok(first.sh("cat ~/.local/share/usernetes/default/log/daemon.log").ok()?.stdout.contains("no longer"))
+    })?;
+    first.admin(&format!("ip address add {own}/24 dev eth0"))?;
+    first.sh(&format!("ip route get {}", worker.address())).ok()?.says(&[&format!("src {FIRST}")])?;
+    first.until("all is well again", 120, |first| Ok(first.tool(&["status"]).output()?.code() == Some(0)))?;
+    works_on(rig, &worker.name(), "second")?;
+    sends_from(first, first, FIRST)?;
+    // Before the node begins to start, too.
+    first.tool(&["stop"]).ok()?;
+    first.tool(&["start", "--wait"]).ok()?;
+    works_on(rig, &worker.name(), "second-again")?;
+    // The second one goes with the first.
+    change(first, FIRST, &own)?;
+    sends_from(first, first, "")?;
+    works_on(rig, &worker.name(), "first-again")?;
+
+    worker.tool(&["reset", "--force"]).ok()?;
+    worker.admin(&format!("ip address add {SECOND}/24 dev eth0"))?;
+    // A join tries the pod network, too.
+    worker.tool(&["join", "--bundle", "/srv/bundle", "--host-ip", SECOND, "-"]).input(token(first)?).ok()?;
+    has_address(rig, worker, SECOND)?;
+    works_on(rig, &worker.name(), "chosen-second")?;
+    sends_from(first, worker, &worker.address())?;
+    worker.tool(&["stop"]).ok()?;
+    worker.tool(&["start", "--wait", "--host-ip", &worker.address()]).ok()?;
+    worker.admin(&format!("ip address del {SECOND}/24 dev eth0"))?;
+    has_address(rig, worker, &worker.address())?;
+    sends_from(first, worker, "")?;
+    works_on(rig, &worker.name(), "chosen-first")
+}
+
+/// The Node says which other addresses its packets come from.
+fn sends_from(first: &Host, host: &Host, addresses: &str) -> Result<()> {
+    let field = r"jsonpath={.metadata.annotations.usernetes\.rs/sources}";
+    first.until("the Node names its sources", 60, |first| {
+        let said = first.tool(&["kubectl", "get", "node", &host.name(), "-o", field]).output()?;
+        Ok(said.code() == Some(0) && said.stdout.trim() == addresses)
+    })
 }

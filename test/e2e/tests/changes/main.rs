@@ -13,6 +13,7 @@ fn main() -> ExitCode {
         Scenario::shared("worker_gets_another_address", address::worker_gets_another_address),
         Scenario::shared("worker_is_given_an_address", address::worker_is_given_an_address),
         Scenario::shared("control_plane_loses_its_address", address::control_plane_loses_its_address),
+        Scenario::shared("host_ip_is_a_second_address", address::host_ip_is_a_second_address),
         Scenario::shared("node_is_removed_by_the_control_plane", leaving::node_is_removed_by_the_control_plane),
         Scenario::shared("worker_drains_and_leaves", leaving::worker_drains_and_leaves),
         Scenario::shared("host_is_gone", leaving::host_is_gone),
