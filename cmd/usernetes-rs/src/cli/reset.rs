@@ -46,15 +46,16 @@ pub(crate) fn run(session: Session, args: &ResetArgs) -> Result<ExitCode> {
             problems.push(what.to_owned());
         }
     };
-    if let Ok(outcome) = leave::leave(&session) {
-        step(outcome, Ok(()));
-    }
     match daemon::process::stop(&session.paths) {
         // What it works on is not taken from under it.
         Err(error) if daemon::process::is_alive(&session.paths)? => {
             return Err(error.context("the node still runs, so nothing was removed"));
         }
         stopped => step("stopped the node", stopped.map(drop)),
+    }
+    // Not before: a kubelet that lives would register the Node again.
+    if let Ok(outcome) = leave::leave(&session) {
+        step(outcome, Ok(()));
     }
     step("removed the service unit", daemon::process::remove_unit(&session));
     match unmerge(&session) {
