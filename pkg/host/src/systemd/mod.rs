@@ -133,7 +133,8 @@ impl UserManager {
     /// Stops, disables and removes the unit; one that is not there is no error.
     pub fn remove(&self, unit: &str) -> Result<(), SystemdError> {
         if self.is_installed(unit) {
-            let disabled = self.run(&["disable", "--now", &service(unit)]);
+            // Not `disable --now`: that forgets a unit in another folder than the manager's before it stops it.
+            let disabled = self.stop(unit).and_then(|()| self.run(&["disable", &service(unit)]));
             fs::remove_if_exists(self.file(unit))?;
             disabled?;
             self.run(&["daemon-reload"])?;

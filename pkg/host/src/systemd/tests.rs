@@ -93,7 +93,8 @@ fn what_systemctl_is_asked() {
 /run/user/7 --user reset-failed usernetes-default.service
 /run/user/7 --user start usernetes-default.service
 /run/user/7 --user stop usernetes-default.service
-/run/user/7 --user disable --now usernetes-default.service
+/run/user/7 --user stop usernetes-default.service
+/run/user/7 --user disable usernetes-default.service
 /run/user/7 --user daemon-reload
 "#);
 }
