@@ -51,7 +51,7 @@ impl Lock {
             Ok(file) => file,
             Err((file, Errno::EWOULDBLOCK)) => return Err(LockError::Held { path: path.into(), holder: holder(file) }),
             Err((_, errno)) => {
-                return Err(Err::<(), _>(errno.into()).context("lock", path).expect_err("an error").into());
+                return Err(FsError { action: "lock", path: path.into(), source: errno.into() }.into());
             }
         };
         let text = format!("{purpose} (pid {})\n", std::process::id());

@@ -75,7 +75,7 @@ impl Tenancy {
             Err(Errno::AGAIN | Errno::ACCESS) => {
                 Err(TenancyError::Held { path: path.into(), pid: Pid::as_raw(holder(&file, path)?) })
             }
-            Err(errno) => Err(Err::<(), _>(errno.into()).context("lock", path).expect_err("an error").into()),
+            Err(errno) => Err(FsError { action: "lock", path: path.into(), source: errno.into() }.into()),
         }
     }
 }
@@ -94,11 +94,13 @@ impl Tenant {
     /// Sends SIGTERM and returns when the process is gone.
     pub fn end(&self, limit: Duration) -> Result<(), TenancyError> {
         let pid = self.pid.as_raw_nonzero().get();
-        let failed = |errno: Errno| Err::<(), _>(errno.into()).context("end the holder of", &self.path);
+        let failed = |errno: Errno| {
+            Err(FsError { action: "end the holder of", path: self.path.clone(), source: errno.into() }.into())
+        };
         let process = match pidfd_open(self.pid, PidfdFlags::empty()) {
             Ok(process) => process,
             Err(Errno::SRCH) => return Ok(()),
-            Err(errno) => return Ok(failed(errno)?),
+            Err(errno) => return failed(errno),
         };
         // Its number may have become somebody else's before we held on to the process.
         if Self::of(&self.path)?.is_none_or(|now| now.pid != self.pid) {
@@ -107,14 +109,14 @@ impl Tenant {
         match pidfd_send_signal(&process, Signal::TERM) {
             Ok(()) => {}
             Err(Errno::SRCH) => return Ok(()),
-            Err(errno) => return Ok(failed(errno)?),
+            Err(errno) => return failed(errno),
         }
         let wait = Timespec::try_from(limit).ok();
         let ended = rustix::io::retry_on_intr(|| poll(&mut [PollFd::new(&process, PollFlags::IN)], wait.as_ref()));
         match ended {
             Ok(0) => Err(TenancyError::Stays { pid, limit }),
             Ok(_) => Ok(()),
-            Err(errno) => Ok(failed(errno)?),
+            Err(errno) => failed(errno),
         }
     }
 }

@@ -81,6 +81,12 @@ impl SubIds {
         (sum(&self.uids), sum(&self.gids))
     }
 
+    /// Whether there are as many as the node itself uses.
+    pub fn suffice(&self) -> bool {
+        let (uids, gids) = self.totals();
+        uids.min(gids) >= ENOUGH_IDS
+    }
+
     /// How many pods can have a user namespace of their own, with [`Self::OF_A_POD`] ids each.
     pub fn pods(&self) -> u64 {
         let blocks = |ranges| split(ranges).blocks.iter().map(|range| u64::from(range.count / BLOCK)).sum();

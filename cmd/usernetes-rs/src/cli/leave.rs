@@ -36,8 +36,9 @@ pub(super) fn drain(session: &Session) -> Result<()> {
     })
 }
 
-/// Tells the cluster that this host, whose node has stopped, is gone, and says what came of it. A control plane takes its cluster with it, so there
-/// is nobody to tell; a worker speaks with the kubelet's credentials, which let it delete its own Node.
+/// Tells the cluster that this host, whose node has stopped, is gone, and says what came of it. A control plane takes its
+/// cluster with it, so there is nobody to tell; a worker speaks with the kubelet's credentials, which let it delete its
+/// own Node.
 pub(super) fn leave(session: &Session) -> Result<&'static str> {
     let Some(name) = joined_as(session)? else { return Ok("no cluster to leave") };
     let left = runtime()?.block_on(async {

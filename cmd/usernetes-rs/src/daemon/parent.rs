@@ -3,7 +3,8 @@
 
 use super::pod_ids::PodIds;
 use super::process::{Greeting, greet};
-use super::{address, ports, proxies, spec, watch};
+use super::watch::{self, Moved};
+use super::{address, ports, proxies, spec};
 use crate::errors::{Hinted, cures};
 use crate::phases::common::find_bundle;
 use crate::session::Session;
@@ -52,10 +53,18 @@ fn run_node(session: &Session, detached: bool) -> Result<ExitCode> {
     let program = std::env::current_exe().context("cannot find this program's own file")?;
     usernetes_node::prepare(&plan, &session.paths, &program)?;
     let spec = spec::spec(&plan, &session.paths, &config)?;
-    let moved = watch::watch(session, &config)?;
+    let moved = Moved::default();
     let status = usernetes_rootless::run_parent(&spec, |event| match event {
-        Event::Ready(_) if detached => greet(&Greeting::Ready),
-        Event::Ready(_) => tell(&[NotifyState::Status("components are starting")]),
+        Event::Ready(_) => {
+            if detached {
+                greet(&Greeting::Ready);
+            } else {
+                tell(&[NotifyState::Status("components are starting")]);
+            }
+            if let Err(error) = watch::watch(session, &config, &moved) {
+                tracing::warn!("the host's addresses cannot be watched: {error:#}");
+            }
+        }
         Event::Steady => tell(&[NotifyState::Ready, NotifyState::Status("every component is ready")]),
         // A start may take as long as the child answers.
         Event::Alive => tell(&[NotifyState::Watchdog, NotifyState::ExtendTimeoutUsec(START_EXTENSION)]),

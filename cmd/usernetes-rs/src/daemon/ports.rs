@@ -1,7 +1,7 @@
 //! Services to published ports: what the cluster wants reachable on every host, as it changes.
 
-use super::peers;
-use anyhow::{Context as _, Result};
+use super::{peers, remembered};
+use anyhow::Result;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -51,10 +51,7 @@ pub(super) async fn follow_services(plan: NodePlan, ports: PortManager, conflict
 
 /// The ports that `ports add` has published and `ports remove` has not taken back.
 pub(crate) fn by_hand(paths: &Paths) -> Result<Vec<PortSpec>> {
-    let path = paths.published_ports();
-    let Some(text) = fs::read_if_exists(&path)? else { return Ok(Vec::new()) };
-    serde_json::from_str(&text)
-        .with_context(|| format!("{} is damaged; remove it to start without them", path.display()))
+    remembered(&paths.published_ports())
 }
 
 /// Remembers them for the next start.

@@ -1,6 +1,7 @@
 //! Proxy variables: systemd starts the node without those of the shell that asked for it, and at boot there is no shell.
 
-use anyhow::{Context as _, Result};
+use super::remembered;
+use anyhow::Result;
 use usernetes_api::{EnvVar, Paths};
 use usernetes_host::{env, fs};
 
@@ -12,10 +13,7 @@ pub(super) fn keep(paths: &Paths) -> Result<()> {
 
 /// Those of the last start by hand; our own where it had none, for the user's manager may have been given some.
 pub(super) fn kept(paths: &Paths) -> Result<Vec<EnvVar>> {
-    let path = paths.proxies();
-    let Some(text) = fs::read_if_exists(&path)? else { return Ok(ours()) };
-    let kept: Vec<EnvVar> = serde_json::from_str(&text)
-        .with_context(|| format!("{} is damaged; remove it to start without proxies", path.display()))?;
+    let kept = remembered(&paths.proxies())?;
     Ok(if kept.is_empty() { ours() } else { kept })
 }
 

@@ -14,17 +14,17 @@ use usernetes_host::env;
 
 /// Longest that the node may take to hear of it, and the cluster.
 const TELL_LIMIT: Duration = Duration::from_secs(10);
-/// Pause before the node is told again: while it starts it does not listen, and nobody says when it does.
-const AGAIN: Duration = Duration::from_secs(1);
 
-/// Watches on a thread of its own. Says it once when HOST_IP is lost; ends this process in order when the node is to
-/// start again under another one.
-pub(super) fn watch(session: &Session, config: &Config) -> Result<Arc<Mutex<Option<IpAddr>>>> {
-    let moved = Arc::new(Mutex::new(None));
+/// The address under which the node is to start again.
+pub(super) type Moved = Arc<Mutex<Option<IpAddr>>>;
+
+/// Watches on a thread of its own, beside a node that is up and listens. Says it once when HOST_IP is lost; ends this
+/// process in order when the node is to start again under another one.
+pub(super) fn watch(session: &Session, config: &Config, moved: &Moved) -> Result<()> {
     let watcher = Watcher {
         session: session.clone(),
         config: config.clone(),
-        moved: Arc::clone(&moved),
+        moved: Arc::clone(moved),
         told: Fate::Here,
         sources: None,
     };
@@ -37,13 +37,13 @@ pub(super) fn watch(session: &Session, config: &Config) -> Result<Arc<Mutex<Opti
             }
         })
         .context("cannot start a thread")?;
-    Ok(moved)
+    Ok(())
 }
 
 struct Watcher {
     session: Session,
     config: Config,
-    moved: Arc<Mutex<Option<IpAddr>>>,
+    moved: Moved,
     told: Fate,
     /// What the node has heard of [`env::sources`].
     sources: Option<BTreeSet<IpAddr>>,
@@ -51,17 +51,13 @@ struct Watcher {
 
 impl Watcher {
     async fn run(mut self) -> std::io::Result<()> {
-        usernetes_rootless::follow_host_network(SETTLE, async || self.look().await).await
+        usernetes_rootless::follow_host_network(SETTLE, async || self.look()).await
     }
 
-    async fn look(&mut self) -> ControlFlow<()> {
-        loop {
-            self.look_for_host_ip()?;
-            if self.tell_sources() {
-                return ControlFlow::Continue(());
-            }
-            tokio::time::sleep(AGAIN).await;
-        }
+    fn look(&mut self) -> ControlFlow<()> {
+        self.look_for_host_ip()?;
+        self.tell_sources();
+        ControlFlow::Continue(())
     }
 
     fn look_for_host_ip(&mut self) -> ControlFlow<()> {
@@ -91,32 +87,29 @@ impl Watcher {
         }
     }
 
-    /// Whether the node knows from which other addresses this host sends. Its packets come from them as well, and other
-    /// hosts drop what is from nobody they know.
+    /// Tells the node from which other addresses this host sends. Its packets come from them as well, and other hosts drop
+    /// what is from nobody they know.
     ///
     /// The network helper could bind all its sockets to HOST_IP instead (`--outbound-addr`), but then those to a name
     /// server on the loopback too, and systemd-resolved answers nobody who is not there.
-    fn tell_sources(&mut self) -> bool {
+    fn tell_sources(&mut self) {
         let host_ip = self.config.host_ip();
         let addresses = match env::sources(host_ip) {
             Ok(addresses) => addresses,
             Err(error) => {
-                tracing::warn!(%error, "cannot see from which addresses this host sends");
-                return true;
+                return tracing::warn!(%error, "cannot see from which addresses this host sends");
             }
         };
         if self.sources.as_ref() == Some(&addresses) {
-            return true;
+            return;
         }
         if let Err(error) = process::ask(&self.session, &Request::Sources { addresses: addresses.clone() }, TELL_LIMIT)
         {
-            tracing::debug!(%error, "the node does not listen yet");
-            return false;
+            return tracing::warn!(%error, "the node does not hear from which addresses this host sends");
         }
         if !addresses.is_empty() {
             tracing::warn!(%host_ip, ?addresses, "this host sends from these as well; the other hosts are told");
         }
         self.sources = Some(addresses);
-        true
     }
 }

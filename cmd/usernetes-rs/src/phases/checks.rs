@@ -50,10 +50,8 @@ pub(crate) fn all(session: &Session, config: &Config) -> Vec<Finding> {
 
 /// Nothing where ids cannot be found out, or are too few for the node itself: another check says that.
 fn pod_ids(config: &Config) -> Option<Finding> {
-    let ids = SubIds::current().ok()?;
-    let (uids, gids) = ids.totals();
-    let of_the_node = u64::from(SubIds::OF_A_POD);
-    (uids >= of_the_node && gids >= of_the_node).then(|| PodIds::new(&ids, config).finding(&ids))
+    let ids = SubIds::current().ok().filter(SubIds::suffice)?;
+    Some(PodIds::new(&ids, config).finding(&ids))
 }
 
 /// Nothing to say to who wants containerd.

@@ -38,7 +38,8 @@ pub(crate) fn rotate(log: &Path) -> io::Result<()> {
     }
     let copied = std::fs::copy(log, generation(log, 1));
     if copied.is_err() {
-        std::fs::remove_file(generation(log, 1))?;
+        // Only a part, if it was made at all.
+        let _ = std::fs::remove_file(generation(log, 1));
     }
     OpenOptions::new().write(true).open(log)?.set_len(0)?;
     copied.map(drop)

@@ -47,8 +47,8 @@ pub(super) fn sub_id() -> Finding {
             return Finding::error(CHECK, error.to_string(), add_command(&user, ENOUGH_IDS));
         }
     };
-    let (uids, gids) = ids.totals();
-    if uids < ENOUGH_IDS || gids < ENOUGH_IDS {
+    if !ids.suffice() {
+        let (uids, gids) = ids.totals();
         let message =
             format!("{} has {uids} subordinate uids and {gids} gids; {ENOUGH_IDS} of each are needed", ids.user);
         // A container's share may be smaller, and most images use few ids.
