@@ -11,8 +11,8 @@ declare -A NEEDS=([nft]=debian [base-layer]=debian [image-busybox]=debian [image
 # Progress goes to stderr: stdout is for --print-dir alone.
 log() { printf '[bundle] %s\n' "$*" >&2; }
 
-die() { # WHAT CURE
-  printf '[bundle] error: %s\n[bundle] cure: %s\n' "$1" "$2" >&2
+die() { # MESSAGE HINT
+  printf '[bundle] error: %s\n[bundle] hint: %s\n' "$1" "$2" >&2
   exit 1
 }
 

@@ -1,4 +1,4 @@
-//! Errors that decide the exit code, and advice that travels beside an error.
+//! Errors that decide the exit code, and hints that travel beside an error.
 
 use std::error::Error;
 use std::io::ErrorKind;
@@ -34,7 +34,7 @@ pub(crate) enum UsageError {
         /// What is missing.
         message: String,
         /// Where it comes from.
-        cure: &'static str,
+        hint: &'static str,
     },
     /// A join token that was cut off or changed.
     #[error("cannot read the join token")]
@@ -67,22 +67,22 @@ impl Unreadable {
 #[error("{} of the checks failed", .0.len())]
 pub(crate) struct PreflightFailed(pub(crate) Vec<Finding>);
 
-/// An error that knows what to do about it.
+/// An error with a hint.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub(crate) struct Hinted {
     /// What went wrong.
     pub(crate) message: String,
     /// The exact command or edit.
-    pub(crate) cure: String,
+    pub(crate) hint: String,
     /// What caused it.
     source: Option<anyhow::Error>,
 }
 
 impl Hinted {
-    /// An error with its cure.
-    pub(crate) fn new(message: impl Into<String>, cure: impl Into<String>) -> Self {
-        Self { message: message.into(), cure: cure.into(), source: None }
+    /// An error with its hint.
+    pub(crate) fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: hint.into(), source: None }
     }
 
     /// The same, caused by another error.
@@ -91,28 +91,28 @@ impl Hinted {
     }
 }
 
-/// What to do about an error, the innermost advice first: it knows best. Every library is asked for its own.
-pub(crate) fn cures(error: &anyhow::Error) -> Vec<String> {
-    let mut cures: Vec<String> = Vec::new();
-    for cure in error.chain().filter_map(cure) {
-        // An error inside another may have given it the same advice.
-        if !cures.contains(&cure) {
-            cures.push(cure);
+/// The hints of an error and its causes, the innermost first: it is the most specific.
+pub(crate) fn hints(error: &anyhow::Error) -> Vec<String> {
+    let mut hints: Vec<String> = Vec::new();
+    for hint in error.chain().filter_map(hint) {
+        // An outer error may repeat the hint of its source.
+        if !hints.contains(&hint) {
+            hints.push(hint);
         }
     }
-    cures.reverse();
-    cures
+    hints.reverse();
+    hints
 }
 
-fn cure(error: &(dyn Error + 'static)) -> Option<String> {
+fn hint(error: &(dyn Error + 'static)) -> Option<String> {
     macro_rules! ask {
         ($($kind:ty => $hint:expr),* $(,)?) => {
             None$(.or_else(|| error.downcast_ref::<$kind>().and_then($hint)))*
         };
     }
     ask! {
-        Hinted => |e| Some(e.cure.clone()),
-        UsageError => |e| if let UsageError::Target { cure, .. } = e { Some((*cure).to_owned()) } else { None },
+        Hinted => |e| Some(e.hint.clone()),
+        UsageError => |e| if let UsageError::Target { hint, .. } = e { Some((*hint).to_owned()) } else { None },
         Unreadable => |e| Some(e.hint()),
         FsError => FsError::hint,
         EnvError => EnvError::hint,
@@ -160,8 +160,8 @@ mod tests {
     use anyhow::Context as _;
 
     #[test]
-    fn every_library_is_asked_for_its_cure() {
-        let of = |error: anyhow::Error| cures(&Err::<(), _>(error).context("outer").unwrap_err());
+    fn hints_come_from_every_library() {
+        let of = |error: anyhow::Error| hints(&Err::<(), _>(error).context("outer").unwrap_err());
         let full =
             || FsError { action: "write", path: "/proc/x".into(), source: std::io::ErrorKind::StorageFull.into() };
         let free = "free space (df -h /proc), or set XDG_DATA_HOME to a folder on another disk";
@@ -193,7 +193,7 @@ mod tests {
         assert_eq!(wrap(PreflightFailed(Vec::new()).into()), 2);
         assert_eq!(wrap(anyhow::anyhow!("x")), 1);
         let hinted =
-            Hinted::new("outer", "cure").because(anyhow::Error::new(PreflightFailed(Vec::new())).context("between"));
+            Hinted::new("outer", "hint").because(anyhow::Error::new(PreflightFailed(Vec::new())).context("between"));
         assert_eq!(wrap(hinted), 2);
     }
 }

@@ -131,8 +131,8 @@ impl Printer {
             }
             let level = if finding.level == Level::Error { "error" } else { "warning" };
             err(&format!("  {level} {}: {}", finding.check, indent(&finding.message)));
-            if let Some(cure) = finding.cure.as_deref().filter(|c| !c.is_empty()) {
-                err(&format!("    cure: {}", indent(cure)));
+            if let Some(hint) = finding.hint.as_deref().filter(|hint| !hint.is_empty()) {
+                err(&format!("    hint: {}", indent(hint)));
             }
         }
     }

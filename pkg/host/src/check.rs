@@ -23,24 +23,24 @@ pub struct Finding {
     pub level: Level,
     /// What was found; empty when passed.
     pub message: String,
-    /// The exact command or edit that cures it.
+    /// What to do about it: the exact command or edit.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub cure: Option<String>,
+    pub hint: Option<String>,
 }
 
 impl Finding {
     /// All is well.
     pub fn passed(check: impl Into<String>) -> Self {
-        Self { check: check.into(), level: Level::Passed, message: String::new(), cure: None }
+        Self { check: check.into(), level: Level::Passed, message: String::new(), hint: None }
     }
 
     /// It will work, but less well.
-    pub fn warning(check: impl Into<String>, message: impl Into<String>, cure: impl Into<String>) -> Self {
-        Self { check: check.into(), level: Level::Warning, message: message.into(), cure: Some(cure.into()) }
+    pub fn warning(check: impl Into<String>, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { check: check.into(), level: Level::Warning, message: message.into(), hint: Some(hint.into()) }
     }
 
     /// It cannot work.
-    pub fn error(check: impl Into<String>, message: impl Into<String>, cure: impl Into<String>) -> Self {
-        Self { check: check.into(), level: Level::Error, message: message.into(), cure: Some(cure.into()) }
+    pub fn error(check: impl Into<String>, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { check: check.into(), level: Level::Error, message: message.into(), hint: Some(hint.into()) }
     }
 }

@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn reasons_that_can_be_cured() {
+    fn reasons_with_a_hint() {
         let hint = |errno: nix::errno::Errno| {
             FsError { action: "write", path: "/proc/none".into(), source: errno.into() }.hint()
         };

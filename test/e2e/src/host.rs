@@ -56,7 +56,7 @@ impl Host {
         fs::create_dir_all(files.join("home").join(users))?;
         let mut setup = host.run(&["sh", "-eu", "-c", include_str!("host.sh")]).root();
         let shown = |path: Option<&Path>| path.unwrap_or(Path::new("")).to_string_lossy().into_owned();
-        // Two ranges, as useradd and preflight's cure leave them.
+        // Two ranges, as useradd and preflight's hint leave them.
         let first = host.seat.subids.start;
         let subids = format!("{first}:{USERADDS} {}:{}", first + USERADDS, SUBIDS - USERADDS);
         let pairs = [

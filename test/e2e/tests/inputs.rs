@@ -1,4 +1,4 @@
-//! Inputs that go wrong before a cluster exists: each message names the thing and its cure, nothing is left running.
+//! Inputs that go wrong before a cluster exists: each message names the thing and its hint, nothing is left running.
 
 use anyhow::{Result, ensure};
 use std::process::ExitCode;
@@ -261,7 +261,7 @@ fn bundle_missing(rig: &Rig) -> Result<()> {
     let host = rig.host();
     let output = host.tool(&["init", "--bundle", "/nowhere/bundle"]).output()?;
     refused(host, output, PREFLIGHT, &["/nowhere/bundle", "--bundle"])?;
-    // The flag is not remembered: the cure, an imported bundle, is one for an `init` without it.
+    // The flag is not remembered: the hint, an imported bundle, is one for an `init` without it.
     let again = host.tool(&["init"]).output()?.exits(PREFLIGHT)?;
     ensure!(!again.to_string().contains("/nowhere/bundle"), "{again}");
     Ok(())
@@ -312,7 +312,7 @@ fn state_read_only(rig: &Rig) -> Result<()> {
     let host = rig.host();
     state_mount(host, "ro")?;
     let output = host.init::<&str>(&[]).output()?;
-    refused(host, output, PREFLIGHT, &["/home/alice/.local/share", "read-only", "cure:", "XDG_DATA_HOME"])
+    refused(host, output, PREFLIGHT, &["/home/alice/.local/share", "read-only", "hint:", "XDG_DATA_HOME"])
 }
 
 fn state_full(rig: &Rig) -> Result<()> {

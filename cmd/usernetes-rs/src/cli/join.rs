@@ -64,7 +64,7 @@ impl JoinArgs {
         if !self.names_cluster() && config.join.is_none() {
             let cure = "usernetes-rs join TOKEN, with the token that init printed (usernetes-rs token create on the \
                         control-plane host makes another)";
-            return Err(UsageError::Target { message: "which cluster?".into(), cure }.into());
+            return Err(UsageError::Target { message: "no cluster given".into(), hint: cure }.into());
         }
         config.join.get_or_insert_with(JoinConfiguration::default);
         let token = self.apply_discovery(&mut config)?;

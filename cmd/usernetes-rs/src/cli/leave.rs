@@ -51,8 +51,8 @@ pub(super) fn leave(session: &Session) -> Result<&'static str> {
     let cure = format!("usernetes-rs nodes remove {name} on the control-plane host");
     match left {
         Ok(Ok(())) => return Ok("left the cluster"),
-        Ok(Err(error)) => session.printer.warn(&format!("the Node object stays: {error:#}; cure: {cure}")),
-        Err(_) => session.printer.warn(&format!("the Node object stays: the cluster does not answer; cure: {cure}")),
+        Ok(Err(error)) => session.printer.warn(&format!("the Node object stays: {error:#}; hint: {cure}")),
+        Err(_) => session.printer.warn(&format!("the Node object stays: the cluster does not answer; hint: {cure}")),
     }
     Ok("told the cluster, as far as it listened")
 }

@@ -22,7 +22,7 @@ pub(crate) use init::InitArgs;
 pub(crate) use join::JoinArgs;
 pub(crate) use token::from_config as token_from_config;
 
-use crate::errors::{PreflightFailed, cures, exit_code};
+use crate::errors::{PreflightFailed, exit_code, hints};
 use crate::session::Session;
 use crate::ui::{Output, Printer, err};
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -191,7 +191,7 @@ fn run(cli: Cli, printer: &Printer) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// The error and its causes, one a line, then what to do about it.
+/// The error and its causes, one a line, then the hints.
 fn render(error: &anyhow::Error, printer: &Printer, code: u8) {
     let mut causes: Vec<String> = Vec::new();
     for cause in error.chain().map(ToString::to_string) {
@@ -200,18 +200,18 @@ fn render(error: &anyhow::Error, printer: &Printer, code: u8) {
             causes.push(cause);
         }
     }
-    let cures = cures(error);
+    let hints = hints(error);
     let findings = error.downcast_ref::<PreflightFailed>().map(|failed| failed.0.as_slice()).unwrap_or_default();
     if printer.json() {
-        printer.event("error", json!({ "causes": causes, "cures": cures, "findings": findings, "exitCode": code }));
+        printer.event("error", json!({ "causes": causes, "hints": hints, "findings": findings, "exitCode": code }));
         return;
     }
     printer.findings(findings);
     for (depth, cause) in causes.iter().enumerate() {
         err(&format!("{}{cause}", if depth == 0 { "error: " } else { "  caused by: " }));
     }
-    for (n, cure) in cures.iter().enumerate() {
-        err(&format!("{}: {cure}", if n == 0 { "cure" } else { "then" }));
+    for hint in &hints {
+        err(&format!("hint: {hint}"));
     }
 }
 

@@ -41,7 +41,7 @@ struct Status {
     warnings: Vec<String>,
     /// What brings up a node that does not run.
     #[serde(skip_serializing_if = "Option::is_none")]
-    cure: Option<String>,
+    hint: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -94,7 +94,7 @@ fn gather(session: &Session, config: &Config) -> Result<Status> {
     let healthy =
         components.as_ref().is_some_and(NodeStatus::is_ready) && ready != Some(false) && lost.is_none() && !removed;
     let report = certificates(session, role);
-    let cure = match info {
+    let hint = match info {
         Some(_) => None,
         None => Some(unfinished(session, config)?.unwrap_or_else(|| {
             let flag = session.cluster_flag();
@@ -126,7 +126,7 @@ fn gather(session: &Session, config: &Config) -> Result<Status> {
             .chain(node.iter().flat_map(|node| &node.pressure).map(|what| under_pressure(what)))
             .chain(if ready.is_some() { held_pods(session) } else { Vec::new() })
             .collect(),
-        cure,
+        hint,
     })
 }
 
@@ -167,19 +167,19 @@ fn warnings(cgroups: CgroupMode) -> Vec<String> {
     match cgroups {
         CgroupMode::Delegated => Vec::new(),
         CgroupMode::None => vec![
-            "cgroups are not delegated: limits of pods are not enforced and their usage is not counted (usernetes-rs preflight names the cure)".into(),
+            "cgroups are not delegated: limits of pods are not enforced and their usage is not counted (see usernetes-rs preflight)".into(),
         ],
     }
 }
 
 /// The kubelet keeps new pods away, and goes on with it for a while after the cause is gone.
 fn under_pressure(what: &str) -> String {
-    let cure = match what {
+    let hint = match what {
         "DiskPressure" => "free space where the cluster's state lies",
         "MemoryPressure" => "end what takes the host's memory",
         _ => "end what takes the host's processes",
     };
-    format!("{what}: no new pods on this node, and some are evicted; {cure}, and wait up to five minutes")
+    format!("{what}: no new pods on this node, and some are evicted; {hint}, and wait up to five minutes")
 }
 
 /// Pods that do not start because of a limit of their host. Only administrators may read the events of all.
@@ -260,7 +260,7 @@ fn show(session: &Session, status: &Status) {
     for warning in status.warnings.iter().chain(&status.port_conflicts) {
         session.printer.warn(warning);
     }
-    if let Some(cure) = &status.cure {
-        say(&format!("\n{cure}"));
+    if let Some(hint) = &status.hint {
+        say(&format!("\n{hint}"));
     }
 }

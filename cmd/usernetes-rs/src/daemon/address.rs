@@ -75,7 +75,7 @@ pub(crate) fn describe(config: &Config, fate: &Fate) -> Option<String> {
     match fate {
         Fate::Here => None,
         Fate::Moves(new) => Some(format!("{old} is no longer an address of this host: the node moves to {new}")),
-        Fate::Stuck { cure } => Some(format!("{old} is no longer an address of this host; cure: {cure}")),
+        Fate::Stuck { cure } => Some(format!("{old} is no longer an address of this host; hint: {cure}")),
     }
 }
 
@@ -136,9 +136,9 @@ mod tests {
         );
         let chosen = config(&(WORKER.to_owned() + &rootless("")));
         let stuck = decide(" --cluster a", &chosen, new());
-        insta::assert_snapshot!(describe(&chosen, &stuck).expect("words"), @"192.0.2.1 is no longer an address of this host; cure: usernetes-rs --cluster a stop, then usernetes-rs --cluster a start --host-ip 192.0.2.9");
-        insta::assert_snapshot!(describe(&chosen, &decide("", &chosen, Ok(None))).expect("words"), @"192.0.2.1 is no longer an address of this host; cure: give this host an address; then usernetes-rs stop, then usernetes-rs start --host-ip ADDRESS");
-        insta::assert_snapshot!(describe(&found, &decide("", &found, Ok(None))).expect("words"), @"192.0.2.1 is no longer an address of this host; cure: give this host an address and a default route; the node moves there by itself");
+        insta::assert_snapshot!(describe(&chosen, &stuck).expect("words"), @"192.0.2.1 is no longer an address of this host; hint: usernetes-rs --cluster a stop, then usernetes-rs --cluster a start --host-ip 192.0.2.9");
+        insta::assert_snapshot!(describe(&chosen, &decide("", &chosen, Ok(None))).expect("words"), @"192.0.2.1 is no longer an address of this host; hint: give this host an address; then usernetes-rs stop, then usernetes-rs start --host-ip ADDRESS");
+        insta::assert_snapshot!(describe(&found, &decide("", &found, Ok(None))).expect("words"), @"192.0.2.1 is no longer an address of this host; hint: give this host an address and a default route; the node moves there by itself");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::pod_ids::PodIds;
 use super::process::{Greeting, greet};
 use super::watch::{self, Moved};
 use super::{address, ports, proxies, spec};
-use crate::errors::{Hinted, cures};
+use crate::errors::{Hinted, hints};
 use crate::phases::common::find_bundle;
 use crate::session::Session;
 use anyhow::{Context as _, Result};
@@ -37,7 +37,7 @@ pub(crate) fn run(session: &Session, detached: bool) -> Result<ExitCode> {
     if let Err(error) = &result
         && detached
     {
-        greet(&Greeting::Failed { message: format!("{error:#}"), cure: cures(error).into_iter().next() });
+        greet(&Greeting::Failed { message: format!("{error:#}"), cure: hints(error).into_iter().next() });
     }
     result
 }

@@ -130,7 +130,7 @@ fn complaints(wanted: &Wanted, failures: &[PortError]) -> BTreeSet<Complaint> {
     };
     let failure = |error: &PortError| {
         let port = wanted.ports.iter().find(|port| port.spec == *error.spec())?;
-        let cure = error.hint().map_or(String::new(), |cure| format!("; cure: {cure}{}", other_cure(error)));
+        let cure = error.hint().map_or(String::new(), |cure| format!("; hint: {cure}{}", other_cure(error)));
         let message = format!("not published on this host: {error}{cure}");
         Some(Complaint { about: port.owner.about.clone(), reason: "PortNotPublished", message })
     };

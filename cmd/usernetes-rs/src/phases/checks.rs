@@ -2,7 +2,7 @@
 
 use crate::daemon;
 use crate::daemon::pod_ids::PodIds;
-use crate::errors::cures;
+use crate::errors::hints;
 use crate::phases::common;
 use crate::session::Session;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -106,7 +106,7 @@ fn bundle(session: &Session, config: &Config) -> Finding {
     }
     match common::find_bundle(session, config) {
         Ok(bundle) => kubelet(config, &bundle.manifest().kubernetes_version),
-        Err(error) if config.join.is_some() => Finding::error("Bundle", format!("{error:#}"), cures(&error).join("; ")),
+        Err(error) if config.join.is_some() => Finding::error("Bundle", format!("{error:#}"), hints(&error).join("; ")),
         Err(error) => {
             let cure = "usernetes-rs bundle import PATH, or --bundle PATH (hack/bundle builds one), or usernetes-rs bundle download";
             Finding::error("Bundle", format!("{error:#}"), cure)

@@ -121,8 +121,8 @@ fn low_ports(ports: &[u16], start: u16) -> Finding {
         return Finding::passed("UnprivilegedPorts");
     };
     let message = format!("ports below {start} are root's: {}", low.join(", "));
-    let cure = format!("choose others, or as root: sysctl -w net.ipv4.ip_unprivileged_port_start={lowest}");
-    Finding::error("UnprivilegedPorts", message, cure)
+    let hint = format!("choose others, or as root: sysctl -w net.ipv4.ip_unprivileged_port_start={lowest}");
+    Finding::error("UnprivilegedPorts", message, hint)
 }
 
 #[cfg(test)]
@@ -137,7 +137,7 @@ mod tests {
             finding.level,
             finding.check,
             finding.message,
-            finding.cure.as_deref().unwrap_or_default()
+            finding.hint.as_deref().unwrap_or_default()
         )
     }
 

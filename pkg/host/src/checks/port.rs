@@ -25,8 +25,8 @@ pub fn port(addresses: &[SocketAddr], udp: bool, flag: Option<&str>) -> Finding 
         }
         ErrorKind::PermissionDenied => {
             let other = flag.map_or_else(String::new, |flag| format!("{flag} PORT with one of 1024 or more, or "));
-            let cure = format!("{other}as root: sysctl -w net.ipv4.ip_unprivileged_port_start={number}");
-            Finding::error(name, format!("port {number}/{protocol} may only be bound by root"), cure)
+            let hint = format!("{other}as root: sysctl -w net.ipv4.ip_unprivileged_port_start={number}");
+            Finding::error(name, format!("port {number}/{protocol} may only be bound by root"), hint)
         }
         _ => Finding::error(name, format!("cannot bind {address}/{protocol}: {error}"), another(addresses, udp, flag)),
     }
@@ -143,9 +143,9 @@ mod tests {
             finding.message
         );
         assert!(finding.message.ends_with(&format!("(pid {})", std::process::id())), "{}", finding.message);
-        assert!(finding.cure.expect("one").starts_with("--some-port "));
+        assert!(finding.hint.expect("one").starts_with("--some-port "));
 
-        let fixed = port(&[address], false, None).cure.expect("one");
+        let fixed = port(&[address], false, None).hint.expect("one");
         assert_eq!(fixed, "end the other program: this port is the same on every host of the cluster");
 
         let udp = UdpSocket::bind("127.0.0.1:0").expect("a port");

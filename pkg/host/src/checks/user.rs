@@ -76,12 +76,12 @@ pub fn state_dir(path: &Path) -> Finding {
     match probe() {
         Ok(()) => Finding::passed(NAME),
         Err(error) => {
-            Finding::error(NAME, format!("cannot write to {}: {error}", folder.display()), cure(&error, folder))
+            Finding::error(NAME, format!("cannot write to {}: {error}", folder.display()), hint(&error, folder))
         }
     }
 }
 
-fn cure(error: &std::io::Error, folder: &Path) -> String {
+fn hint(error: &std::io::Error, folder: &Path) -> String {
     use std::io::ErrorKind as K;
     let folder = folder.display();
     match error.kind() {
@@ -123,15 +123,15 @@ mod tests {
     fn lingering_matters_only_with_systemd() {
         assert_eq!(linger_of("alice", false, false).level, Level::Passed);
         assert_eq!(linger_of("alice", true, true).level, Level::Passed);
-        assert_eq!(linger_of("alice", true, false).cure.as_deref(), Some("loginctl enable-linger alice"));
+        assert_eq!(linger_of("alice", true, false).hint.as_deref(), Some("loginctl enable-linger alice"));
     }
 
     #[test]
     fn a_service_manager_is_missed_only_with_systemd() {
         assert_eq!(user_manager_of("alice", false, false).level, Level::Passed);
         assert_eq!(user_manager_of("alice", true, true).level, Level::Passed);
-        let cure = user_manager_of("alice", true, false).cure.expect("a cure");
-        assert!(cure.starts_with("sudo loginctl enable-linger alice"), "{cure}");
+        let hint = user_manager_of("alice", true, false).hint.expect("a hint");
+        assert!(hint.starts_with("sudo loginctl enable-linger alice"), "{hint}");
     }
 
     #[test]
@@ -154,10 +154,10 @@ mod tests {
     }
 
     #[test]
-    fn cures_fit_the_error() {
-        let cure = |errno: nix::errno::Errno| cure(&errno.into(), Path::new("/d"));
-        assert!(cure(nix::errno::Errno::ENOSPC).starts_with("free space (df -h /d)"));
-        assert!(cure(nix::errno::Errno::EROFS).contains("mounted writable"));
-        assert!(cure(nix::errno::Errno::EACCES).starts_with("chown $USER /d"));
+    fn hints_fit_the_error() {
+        let hint = |errno: nix::errno::Errno| hint(&errno.into(), Path::new("/d"));
+        assert!(hint(nix::errno::Errno::ENOSPC).starts_with("free space (df -h /d)"));
+        assert!(hint(nix::errno::Errno::EROFS).contains("mounted writable"));
+        assert!(hint(nix::errno::Errno::EACCES).starts_with("chown $USER /d"));
     }
 }

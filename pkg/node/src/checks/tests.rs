@@ -6,8 +6,8 @@ use usernetes_host::Level;
 fn show(findings: &[Finding]) -> String {
     let mut text = String::new();
     for f in findings {
-        let cure = f.cure.as_deref().unwrap_or("-");
-        writeln!(text, "{:?} {}: {} | {cure}", f.level, f.check, f.message).expect("a string");
+        let hint = f.hint.as_deref().unwrap_or("-");
+        writeln!(text, "{:?} {}: {} | {hint}", f.level, f.check, f.message).expect("a string");
     }
     text
 }
@@ -98,5 +98,5 @@ fn every_check_has_its_own_name_and_this_machine_can_be_checked() {
     let findings = run(Role::ControlPlane, "node1", &crate::plan::tests::paths());
     let names: std::collections::BTreeSet<_> = findings.iter().map(|f| f.check.as_str()).collect();
     assert_eq!(names.len(), findings.len());
-    assert!(findings.iter().all(|f| (f.level == Level::Passed) == f.cure.is_none()));
+    assert!(findings.iter().all(|f| (f.level == Level::Passed) == f.hint.is_none()));
 }

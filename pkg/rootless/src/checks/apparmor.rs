@@ -60,7 +60,7 @@ mod tests {
         assert_eq!(judge("0\n", "unconfined\n").level, Level::Passed);
         assert_eq!(judge("1\n", "usernetes-rs (unconfined)\n").level, Level::Passed);
         let finding = judge("1\n", "unconfined\n");
-        insta::assert_snapshot!(finding.cure.expect("a cure"), @r#"
+        insta::assert_snapshot!(finding.hint.expect("a hint"), @r#"
         sudo tee /etc/apparmor.d/usr.local.bin.usernetes-rs >/dev/null <<'EOF'
         abi <abi/4.0>,
         include <tunables/global>

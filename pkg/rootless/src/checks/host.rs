@@ -118,7 +118,7 @@ mod tests {
         let off = sysctl_finding("28633\n", "0\n");
         insta::assert_snapshot!(off.message, @"kernel.unprivileged_userns_clone is 0");
         insta::assert_snapshot!(
-            off.cure.expect("a cure"),
+            off.hint.expect("a hint"),
             @"echo kernel.unprivileged_userns_clone=1 | sudo tee /etc/sysctl.d/99-userns.conf && sudo sysctl --system"
         );
         assert_eq!(sysctl_finding("0", "1").level, Level::Error);

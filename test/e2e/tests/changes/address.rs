@@ -51,13 +51,13 @@ pub(crate) fn worker_is_given_an_address(rig: &Rig) -> Result<()> {
     works_on(rig, &worker.name(), "chosen")?;
 
     change(worker, CHOSEN, &own)?;
-    let cure = format!("start --host-ip {own}");
-    worker.tool(&["status"]).output()?.exits(1)?.says(&[CHOSEN, "no longer", &cure])?;
+    let hint = format!("start --host-ip {own}");
+    worker.tool(&["status"]).output()?.exits(1)?.says(&[CHOSEN, "no longer", &hint])?;
     worker.until("the log says it", 30, |worker| {
-        Ok(worker.sh("cat ~/.local/share/usernetes/default/log/daemon.log").ok()?.stdout.contains(&cure))
+        Ok(worker.sh("cat ~/.local/share/usernetes/default/log/daemon.log").ok()?.stdout.contains(&hint))
     })?;
     worker.tool(&["stop"]).ok()?;
-    worker.tool(&["start"]).output()?.exits(1)?.says(&[CHOSEN, "no longer", &cure])?;
+    worker.tool(&["start"]).output()?.exits(1)?.says(&[CHOSEN, "no longer", &hint])?;
     worker.silent()?;
     worker.tool(&["start", "--wait", "--host-ip", &own]).ok()?;
     has_address(rig, worker, &own)?;
@@ -69,10 +69,10 @@ pub(crate) fn control_plane_loses_its_address(rig: &Rig) -> Result<()> {
     let first = rig.host();
     let own = first.address();
     change(first, &own, "198.51.100.21")?;
-    let cure = format!("ip address add {own}");
-    first.tool(&["status"]).output()?.exits(1)?.says(&[&own, "no longer", &cure, "kubeadm-config"])?;
+    let hint = format!("ip address add {own}");
+    first.tool(&["status"]).output()?.exits(1)?.says(&[&own, "no longer", &hint, "kubeadm-config"])?;
     first.until("the log says it", 30, |first| {
-        Ok(first.sh("cat ~/.local/share/usernetes/default/log/daemon.log").ok()?.stdout.contains(&cure))
+        Ok(first.sh("cat ~/.local/share/usernetes/default/log/daemon.log").ok()?.stdout.contains(&hint))
     })?;
     first.tool(&["start", "--host-ip", "198.51.100.21"]).output()?.exits(1)?.says(&["reset"])?;
     change(first, "198.51.100.21", &own)?;
@@ -81,11 +81,11 @@ pub(crate) fn control_plane_loses_its_address(rig: &Rig) -> Result<()> {
         ready(first, &host.name(), "True")?;
     }
     let events = ["get", "events", "--field-selector", "reason=HostAddressLost", "-o", "json"];
-    first.kubectl(&events)?.says(&[&first.name(), &cure])?;
+    first.kubectl(&events)?.says(&[&first.name(), &hint])?;
     works_on(rig, "host2", "address-back")
 }
 
-/// Our own cure beside the address that took its place: HOST_IP is there, and the host sends from the other one. So does
+/// Our own hint beside the address that took its place: HOST_IP is there, and the host sends from the other one. So does
 /// a host whose second address somebody chose.
 pub(crate) fn host_ip_is_a_second_address(rig: &Rig) -> Result<()> {
     const FIRST: &str = "198.51.100.57";

@@ -13,7 +13,7 @@ const SOCKET: &str = "unix:///run/crio/crio.sock";
 fn main() -> ExitCode {
     let shared = |name, play| Scenario::raised(name, &NEEDS, play);
     let scenarios = vec![
-        Scenario::own("without_crio_init_tells_the_cure", 1, &NEEDS[..4], without_crio),
+        Scenario::own("without_crio_init_prints_a_hint", 1, &NEEDS[..4], without_crio),
         Scenario::own("joins_beside_containerd", 2, &NEEDS, joins_beside_containerd),
         Scenario::own("native_copies_layers", 1, &NEEDS, native_copies_layers),
         shared("the_kubelet_speaks_with_crio", the_kubelet_speaks_with_crio),

@@ -82,8 +82,8 @@ pub(crate) fn second_init_at_the_same_time(rig: &Rig) -> Result<()> {
     let host = rig.host();
     let first = init_until(host, "bundle")?;
     let second = host.init::<&str>(&[]).limit(30).output()?;
-    second.exits(1)?.says(&["init", "at work", "cure:"])?;
-    host.tool(&["reset", "--force"]).limit(30).output()?.exits(1)?.says(&["init", "at work", "cure:"])?;
+    second.exits(1)?.says(&["init", "at work", "hint:"])?;
+    host.tool(&["reset", "--force"]).limit(30).output()?.exits(1)?.says(&["init", "at work", "hint:"])?;
     first.wait(LIMIT)?.ok()?;
     works(host)
 }

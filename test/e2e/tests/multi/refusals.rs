@@ -1,4 +1,4 @@
-//! Joins that must not succeed, each refused for its own reason with a cure, and what comes after them.
+//! Joins that must not succeed, each refused for its own reason with a hint, and what comes after them.
 
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;

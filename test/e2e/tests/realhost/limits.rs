@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use usernetes_e2e::{Guest, Rig, Space, pod};
 
-use crate::cure;
+use crate::apply_hint;
 use crate::unit::property;
 
 pub(crate) const RESOURCES: &str = "    resources: {limits: {cpu: 200m, memory: 64Mi}}\n";
@@ -73,7 +73,7 @@ pub(crate) fn usage(rig: &Rig) -> Result<()> {
     })
 }
 
-/// The ids are those that preflight's cure gave; limits hold for such a pod, too.
+/// The ids are those that preflight's hint gave; limits hold for such a pod, too.
 pub(crate) fn own_user_namespace(rig: &Rig) -> Result<()> {
     let space = Space::new(rig.guest(), "own-user-namespace")?;
     let more = "  hostUsers: false\n  volumes: [{name: disk, emptyDir: {}}]";
@@ -145,6 +145,6 @@ pub(crate) fn keys_run_out(rig: &Rig) -> Result<()> {
         found = warnings.iter().find_map(|warning| Some(warning.as_str()?.split_once(named)?.1.to_owned()));
         Ok(found.is_some())
     })?;
-    cure(guest, &serde_json::json!({ "cure": found }))?;
+    apply_hint(guest, &serde_json::json!({ "hint": found }))?;
     space.ready(&["pod/main"])
 }

@@ -66,7 +66,7 @@ fn raise(rig: &Rig) -> Result<()> {
     let names: Vec<_> = warnings.iter().map(|warning| warning["check"].as_str().unwrap_or_default()).collect();
     ensure!(names == ["PodSubID", "Inotify", "Keyring", "Linger"], "preflight warns of {names:?}");
     for warning in &warnings {
-        cure(guest, warning)?;
+        apply_hint(guest, warning)?;
     }
     let left = preflight(guest).ok()?;
     ensure!(self::warnings(&left)?.is_empty(), "still warned:\n{left}");
@@ -91,9 +91,9 @@ fn warning(preflight: &Output, check: &str) -> Result<Value> {
     found.with_context(|| format!("no warning of {check} in\n{preflight}"))
 }
 
-/// Does to the letter what a finding prints as its cure, up to a remark or an alternative in words.
-fn cure(guest: &Guest, finding: &Value) -> Result<()> {
-    let text = finding["cure"].as_str().context("no cure")?;
+/// Runs to the letter what a finding prints as its hint, up to a remark or an alternative in words.
+fn apply_hint(guest: &Guest, finding: &Value) -> Result<()> {
+    let text = finding["hint"].as_str().context("no hint")?;
     let command = text.split(" (").next().unwrap_or(text).split(", or ").next().unwrap_or(text);
     // Root needs no sudo, and this Debian has none.
     guest.admin(&format!("sudo() {{ \"$@\"; }}\n{command}")).map(drop)

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use usernetes_e2e::{Guest, Rig, Space, pod};
 
 use crate::limits::RESOURCES;
-use crate::{cure, is_well, preflight, warning};
+use crate::{apply_hint, is_well, preflight, warning};
 
 /// Another user's command, in a login of that user's own.
 fn as_bob(guest: &Guest, words: &str) -> Result<String> {
@@ -67,7 +67,7 @@ pub(crate) fn apparmor(rig: &Rig) -> Result<()> {
     ensure!(guest.sh("unshare --user true").output()?.code() != Some(0), "nothing is restricted");
     guest.init::<&str>(&[]).output()?.exits(2)?.says(&["AppArmor keeps /usr/local/bin/usernetes-rs", "userns,"])?;
     let finding = warning(&preflight(guest).output()?, "AppArmorUserns")?;
-    cure(guest, &finding)?;
+    apply_hint(guest, &finding)?;
     guest.init::<&str>(&[]).ok()?.says(&["cgroups delegated"])?;
     let space = Space::new(guest, "profiled")?;
     space.pod("main", "sleep 3600")?;

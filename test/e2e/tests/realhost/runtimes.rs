@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use usernetes_e2e::{Rig, Space, install_crio};
 
-use crate::{cure, is_well, limits, preflight, warning};
+use crate::{apply_hint, is_well, limits, preflight, warning};
 
 /// A cluster by these words on delegated cgroups: limits are the runtime's to set, and it hands on what containers say.
 fn works(rig: &Rig, words: &[&str]) -> Result<()> {
@@ -22,7 +22,7 @@ fn works(rig: &Rig, words: &[&str]) -> Result<()> {
 pub(crate) fn crun(rig: &Rig) -> Result<()> {
     let guest = rig.guest();
     guest.admin("loginctl enable-linger alice")?;
-    cure(guest, &warning(&preflight(guest).ok()?, "PodSubID")?)?;
+    apply_hint(guest, &warning(&preflight(guest).ok()?, "PodSubID")?)?;
     works(rig, &["--oci-runtime", "crun"])?;
     limits::own_user_namespace(rig)?;
     // runc's file is state.json.

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use serde_json::Value;
 use usernetes_e2e::{Guest, Rig, Space, pod};
 
-use crate::{cure, is_well, preflight, warning, warnings};
+use crate::{apply_hint, is_well, preflight, warning, warnings};
 
 const DELEGATION: &str = "CgroupDelegation";
 
@@ -37,12 +37,12 @@ pub(crate) fn without_cpu(rig: &Rig) -> Result<()> {
          printf '[Manager]\\nDefault%s\\n' MemoryAccounting=no TasksAccounting=no TasksMax=infinity \\
            > /etc/systemd/system.conf.d/none.conf",
     )?;
-    cure(guest, &lacking(guest, "", "cpu, memory, pids")?)?;
+    apply_hint(guest, &lacking(guest, "", "cpu, memory, pids")?)?;
     let left = preflight(guest).ok()?;
     ensure!(warnings(&left)?.iter().all(|warning| warning["check"] != DELEGATION), "still warned:\n{left}");
     guest.admin("rm /etc/systemd/system.conf.d/none.conf")?;
     let warning = lacking(guest, "Delegate=memory pids\\n", "cpu")?;
-    guest.init::<&str>(&["--cgroups", "delegated"]).output()?.exits(2)?.says(&["lacks the controllers cpu", "cure"])?;
+    guest.init::<&str>(&["--cgroups", "delegated"]).output()?.exits(2)?.says(&["lacks the controllers cpu", "hint"])?;
     guest.init::<&str>(&[]).ok()?.says(&["cgroups none", "limits of pods are not enforced"])?;
     let space = Space::new(guest, "no-limits")?;
     space.pod("main", "sleep 36000")?;
@@ -50,8 +50,8 @@ pub(crate) fn without_cpu(rig: &Rig) -> Result<()> {
     // alice has the ids that useradd gives: one range, and no second one for such a pod.
     space.apply(&pod("mapped", "sleep 36000", "  hostUsers: false"))?;
     space.wait("jsonpath={.status.conditions[0].reason}=Unschedulable", &["pod/mapped"])?;
-    // What is printed as the cure is one, and the node notices when it starts again with the user's services.
-    cure(guest, &warning)?;
+    // The printed hint works, and the node notices when it starts again with the user's services.
+    apply_hint(guest, &warning)?;
     is_well(guest)?;
     ensure!(cgroups(guest)? == "delegated", "still cgroups {}", cgroups(guest)?);
     guest.until("the pod runs again", 120, |_| {
@@ -72,7 +72,7 @@ pub(crate) fn without_manager(rig: &Rig) -> Result<()> {
     bare("init --bundle /srv/bundle").ok()?.says(&["detached process", "cgroups none"])?;
     bare("kubectl wait --for=condition=Ready nodes --all --timeout=60s").ok()?;
     bare("reset --force").ok()?;
-    cure(guest, &warning)?;
+    apply_hint(guest, &warning)?;
     guest.until("the service manager is up", 60, |guest| {
         Ok(guest.sh("test -S /run/user/1000/systemd/private").root().output()?.code() == Some(0))
     })?;

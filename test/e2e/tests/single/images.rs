@@ -53,7 +53,7 @@ pub(crate) fn come_by_layout_and_run(rig: &Rig) -> Result<()> {
 pub(crate) fn wrong_ones_are_told(rig: &Rig) -> Result<()> {
     let host = rig.host();
     let import = |words: &[&str]| host.tool(&[&["images", "import"], words].concat()).output();
-    import(&["none.tar"])?.exits(1)?.says(&["none.tar", "no such file", "cure"])?;
+    import(&["none.tar"])?.exits(1)?.says(&["none.tar", "no such file", "hint"])?;
     import(&["/etc/hostname"])?.exits(1)?.says(&["is not an image archive", "docker save"])?;
     import(&["/srv/bundle/cni"])?.exits(1)?.says(&["no image archive in /srv/bundle/cni", ".tar.zst"])?;
     host.sh(&format!("head -c 3000000 {ARCHIVE} > half.tar")).ok()?;

@@ -64,7 +64,7 @@ impl JoinArgs {
     fn require_classic(&self, target: &str) -> Result<(), UsageError> {
         if !target.contains(':') {
             let message = "what is to be joined is neither a join token, which begins with u7s1., nor HOST:PORT";
-            return Err(UsageError::Target { message: message.into(), cure: SOURCES });
+            return Err(UsageError::Target { message: message.into(), hint: SOURCES });
         }
         let pinned = !self.discovery_token_ca_cert_hash.is_empty() || self.discovery_token_unsafe_skip_ca_verification;
         let missing = match (self.token.is_some(), pinned) {
@@ -73,7 +73,7 @@ impl JoinArgs {
             (false, true) => "--token ID.SECRET",
             (false, false) => "--token ID.SECRET and --discovery-token-ca-cert-hash sha256:HEX",
         };
-        Err(UsageError::Target { message: format!("join HOST:PORT wants {missing}"), cure: SOURCES })
+        Err(UsageError::Target { message: format!("join HOST:PORT wants {missing}"), hint: SOURCES })
     }
 
     /// The one string has a secret and a pin of its own; others beside it would go unheard.
