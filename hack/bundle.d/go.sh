@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # The programs. Each function builds into the directory $1, from hack/go/<component>/go.mod.
+# shellcheck disable=SC2154 # names of programs, not variables
 WHAT+=([kubernetes]="7 binaries" [etcd]="2 binaries" [containerd]="3 binaries" [cni-plugins]="4 binaries")
 # The user's own settings must not decide what the bundle is made of.
 export GOFLAGS='' GOWORK=off

@@ -1,9 +1,11 @@
 # shellcheck shell=bash
 # Upstream's test programs. Each function builds into the directory $1, from hack/go/<component>/go.mod.
 # e2e-test first: it takes longest, and nothing waits for it.
-# shellcheck disable=SC2034 # bundle.d/lib.sh reads them
+# shellcheck disable=SC2034,SC2154 # bundle.d/lib.sh reads them
 ORDER=(e2e-test ginkgo test-images sample-apiserver pause busybox debian base-layer agnhost-layer busybox-layer nginx-layer images)
+# shellcheck disable=SC2034,SC2154
 WHAT=([e2e-test]="a few minutes from an empty Go cache" [debian]="some 80 packages")
+# shellcheck disable=SC2034,SC2154
 NEEDS=([base-layer]=debian [busybox-layer]='debian busybox' [nginx-layer]=debian [agnhost-layer]='base-layer test-images pause'
   [images]='base-layer agnhost-layer busybox-layer nginx-layer test-images sample-apiserver')
 
