@@ -10,12 +10,16 @@ use kube::ResourceExt;
 use kube::api::{DeleteParams, ListParams, ObjectMeta, PostParams};
 use std::collections::BTreeMap;
 use usernetes_api::constants::BOOTSTRAPPERS_GROUP;
-use usernetes_pki::{BootstrapToken, token};
+use usernetes_api::{BootstrapTokenSpec, Duration};
+use usernetes_pki::BootstrapToken;
+use usernetes_pki::token::{self, TokenError};
 
 /// Type of the Secrets.
 const TYPE: &str = "bootstrap.kubernetes.io/token";
 const USAGE_PREFIX: &str = "usage-bootstrap-";
-/// What a token may be used for, all of it.
+/// Lifetime of a token when its specification names neither `ttl` nor `expires`.
+const DEFAULT_TTL: Duration = Duration::hours(24);
+/// Usages of a token; by default it has both.
 pub const USAGES: [&str; 2] = ["authentication", "signing"];
 
 /// A bootstrap token and what belongs to it.
@@ -45,6 +49,22 @@ impl TokenInfo {
         }
     }
 
+    /// The token of a validated `bootstrapTokens` entry, with kubeadm's defaults: 24 hours, both usages, the group of
+    /// joining nodes. An entry without a token, or with a malformed one, is an error.
+    pub fn from_spec(spec: &BootstrapTokenSpec) -> Result<Self, TokenError> {
+        let ttl = spec.ttl.unwrap_or(DEFAULT_TTL);
+        let mut info = Self::new(spec.token.parse()?, spec.expires.or_else(|| expires_after(ttl)));
+        info.description.clone_from(&spec.description);
+        if !spec.usages.is_empty() {
+            info.usages.clone_from(&spec.usages);
+        }
+        // Only a token that authenticates has groups, so the default group must not be added to another one.
+        if !spec.groups.is_empty() || !info.usages.iter().any(|usage| usage == "authentication") {
+            info.groups.clone_from(&spec.groups);
+        }
+        Ok(info)
+    }
+
     /// Whether `cluster-info` carries a signature of it.
     pub fn signs(&self) -> bool {
         !self.is_expired() && self.usages.iter().any(|usage| usage == "signing")
@@ -54,6 +74,11 @@ impl TokenInfo {
     pub fn is_expired(&self) -> bool {
         self.expires.is_some_and(|expires| expires <= Timestamp::now())
     }
+}
+
+/// The moment at which a token with this lifetime expires; `None` for a lifetime of 0, which never ends.
+fn expires_after(ttl: Duration) -> Option<Timestamp> {
+    (!ttl.0.is_zero()).then(|| Timestamp::now() + ttl.0)
 }
 
 impl Cluster {
@@ -197,6 +222,25 @@ mod tests {
         assert_eq!(parse(&to_secret(&wanted)), Some(wanted.clone()));
         let bare = TokenInfo { description: String::new(), expires: None, usages: vec![], groups: vec![], ..wanted };
         assert_eq!(parse(&to_secret(&bare)), Some(bare));
+    }
+
+    #[test]
+    fn a_specification_gets_kubeadms_defaults() {
+        let spec = |yaml: &str| serde_yaml::from_str::<BootstrapTokenSpec>(yaml).expect("a specification");
+        let read = |yaml: &str| TokenInfo::from_spec(&spec(yaml));
+        let info = read("{token: abcdef.0123456789abcdef}").expect("a token");
+        let hours = (info.expires.expect("an end").as_second() - Timestamp::now().as_second() + 60) / 3600;
+        assert_eq!(
+            (hours, info.usages, info.groups),
+            (24, USAGES.map(str::to_owned).to_vec(), vec![BOOTSTRAPPERS_GROUP.to_owned()])
+        );
+        let info =
+            read("{token: abcdef.0123456789abcdef, ttl: 0s, usages: [signing], description: d}").expect("a token");
+        assert_eq!(
+            (info.expires, info.usages, info.groups, &*info.description),
+            (None, vec!["signing".to_owned()], vec![], "d")
+        );
+        assert_eq!(read("{ttl: 1h}"), Err(TokenError));
     }
 
     #[test]

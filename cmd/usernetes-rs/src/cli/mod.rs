@@ -20,7 +20,6 @@ mod token;
 pub(crate) use host::HostArgs;
 pub(crate) use init::InitArgs;
 pub(crate) use join::JoinArgs;
-pub(crate) use token::from_config as token_from_config;
 
 use crate::errors::{PreflightFailed, exit_code, hints};
 use crate::session::Session;

@@ -4,7 +4,6 @@ mod create;
 
 use super::certs::columns;
 use super::secret::TOKEN_ID;
-use crate::errors::UsageError;
 use crate::phases::{common, runtime};
 use crate::session::Session;
 use crate::ui::out;
@@ -13,7 +12,6 @@ use clap::Subcommand;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::process::ExitCode;
-use usernetes_api::Duration;
 use usernetes_cluster::tokens::TokenInfo;
 use usernetes_pki::BootstrapToken;
 
@@ -66,11 +64,6 @@ pub(crate) fn run(session: &Session, command: TokenCommand) -> Result<ExitCode> 
         TokenCommand::Generate => unreachable!("answered above"),
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The moment at which a token made now ends; `None` for a life time of 0.
-pub(crate) fn expiry(ttl: Duration) -> Option<Timestamp> {
-    (!ttl.0.is_zero()).then(|| Timestamp::now() + ttl.0)
 }
 
 fn show(session: &Session, tokens: &[TokenInfo]) {
@@ -128,22 +121,6 @@ fn short(seconds: i64) -> String {
         DAY..YEAR => format!("{}d", seconds / DAY),
         YEAR.. => format!("{}y", seconds / YEAR),
     }
-}
-
-/// Tokens of documents, checked as the flags are.
-pub(crate) fn from_config(spec: &usernetes_api::BootstrapTokenSpec) -> Result<TokenInfo> {
-    let token = spec.token.parse().map_err(|e| UsageError::Flags(format!("bootstrapTokens: {e}")))?;
-    let expires = spec.expires.or_else(|| expiry(spec.ttl.unwrap_or(Duration::hours(24))));
-    let mut info = TokenInfo::new(token, expires);
-    info.description.clone_from(&spec.description);
-    if !spec.usages.is_empty() {
-        info.usages.clone_from(&spec.usages);
-    }
-    // Groups are for who is known by the token.
-    if !spec.groups.is_empty() || !info.usages.iter().any(|usage| usage == "authentication") {
-        info.groups.clone_from(&spec.groups);
-    }
-    Ok(info)
 }
 
 #[cfg(test)]

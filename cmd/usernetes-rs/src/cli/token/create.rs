@@ -1,11 +1,10 @@
 //! `token create`: by flags, or by the `bootstrapTokens` of an InitConfiguration.
 
-use super::from_config;
 use crate::cli::secret::{TOKEN, text};
 use crate::phases::common;
 use crate::session::{Session, read_config};
 use crate::ui::out;
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use serde_json::json;
 use std::path::PathBuf;
 use usernetes_api::{BootstrapTokenSpec, Duration};
@@ -58,7 +57,7 @@ impl CreateArgs {
             if spec.token.is_empty() {
                 BootstrapToken::generate().to_secret().expose().clone_into(&mut spec.token);
             }
-            from_config(&spec)
+            TokenInfo::from_spec(&spec).context("bootstrapTokens")
         };
         specs.into_iter().enumerate().map(info).collect()
     }

@@ -1,10 +1,10 @@
 //! `bootstrap-token`: tokens, the RBAC that lets their bearers join, and `cluster-info`.
 
 use super::InitData;
-use crate::cli::token_from_config;
 use crate::workflow::Phase;
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use usernetes_api::constants::{BUNDLE_PORT, PKI_DIR};
+use usernetes_cluster::tokens::TokenInfo;
 use usernetes_host::fs;
 
 /// Makes tokens and what they need.
@@ -24,7 +24,8 @@ impl Phase<InitData> for BootstrapToken {
         let ca = fs::read(data.node.session.paths.node(PKI_DIR).join("ca.crt"))?;
         let server = data.node.config.control_plane_url();
         let wanted = &data.node.config.init.bootstrap_tokens;
-        let tokens = wanted.iter().map(token_from_config).collect::<Result<Vec<_>>>()?;
+        let tokens: Result<Vec<_>, _> = wanted.iter().map(TokenInfo::from_spec).collect();
+        let tokens = tokens.context("bootstrapTokens")?;
         let node = data.node.config.node_name().to_owned();
         data.block_on(async {
             cluster.apply_bootstrap_rbac().await?;

@@ -1,12 +1,12 @@
 //! `show-join-command`, and the closing words of `init`.
 
 use super::InitData;
-use crate::cli::token_from_config;
 use crate::phases::common;
 use crate::session::Session;
 use crate::workflow::Phase;
 use anyhow::{Context as _, Result};
 use serde_json::json;
+use usernetes_cluster::tokens::TokenInfo;
 use usernetes_host::fs::{self, Mode};
 use usernetes_pki::Kubeconfig;
 
@@ -25,7 +25,7 @@ impl Phase<InitData> for ShowJoinCommand {
     fn run(&self, data: &mut InitData, _: &[&'static str]) -> Result<String> {
         let spec = data.node.config.init.bootstrap_tokens.first();
         let spec = spec.context("the configuration has no bootstrap token; usernetes-rs token create makes one")?;
-        let info = token_from_config(spec)?;
+        let info = TokenInfo::from_spec(spec).context("bootstrapTokens")?;
         let token = common::join_token(&data.node.session, &data.node.config, &info.token)?;
         data.join_command = Some(token.encode()?);
         Ok("one string for every other host".into())
