@@ -1,7 +1,7 @@
 //! The documents that a user writes, and the paths, names and versions they imply.
 //!
 //! Types follow `kubeadm.k8s.io/v1beta4` field by field; what kubeadm has no word for lives in our own
-//! [`RootlessConfiguration`]. This crate has no effect on the machine: reading files and asking the host
+//! [`RootlessConfiguration`]. This crate changes nothing on the host: reading and writing files
 //! is done by its callers.
 
 pub mod bundle;

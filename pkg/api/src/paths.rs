@@ -149,6 +149,16 @@ impl Paths {
         self.state().join("node").join(inside.strip_prefix("/").unwrap_or(inside))
     }
 
+    /// Path inside the node of the link that the kubelet keeps to its current client certificate and key.
+    pub fn kubelet_certificate() -> PathBuf {
+        Path::new(constants::KUBELET_DIR).join("pki/kubelet-client-current.pem")
+    }
+
+    /// Whether the kubelet of a joined node has its client certificate. Seen from the host, the link is dangling.
+    pub fn has_joined(&self) -> bool {
+        self.node(Self::kubelet_certificate()).symlink_metadata().is_ok()
+    }
+
     /// Folders inside the node that are bind mounts of [`Paths::node`].
     pub const PERSISTENT: [&'static str; 10] = [
         constants::KUBERNETES_DIR,

@@ -3,7 +3,7 @@
 //! These never fail after [`Config::set_defaults`] and [`Config::validate`]; on anything else they may panic.
 
 use crate::names::host_port;
-use crate::{ApiEndpoint, Config, ContainerRuntime, NodeRegistrationOptions, ServiceNetwork, Timeouts, constants};
+use crate::{Config, ContainerRuntime, NodeRegistrationOptions, ServiceNetwork, Timeouts, constants};
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 
@@ -27,8 +27,13 @@ impl Config {
 
     /// Where this node's API server listens.
     pub fn local_api_endpoint(&self) -> SocketAddr {
-        let ApiEndpoint { advertise_address, bind_port } = self.init.local_api_endpoint;
-        SocketAddr::new(advertise_address.expect(CHECKED), bind_port.unwrap_or(constants::API_SERVER_PORT))
+        let address = self.init.local_api_endpoint.advertise_address.expect(CHECKED);
+        SocketAddr::new(address, self.api_server_port())
+    }
+
+    /// TCP port of this node's API server: `localAPIEndpoint.bindPort`, or kubeadm's default.
+    pub fn api_server_port(&self) -> u16 {
+        self.init.local_api_endpoint.bind_port.unwrap_or(constants::API_SERVER_PORT)
     }
 
     /// Host (without brackets) and port under which all nodes reach the API.

@@ -5,7 +5,7 @@ use crate::endpoint::is_dns_name;
 use ipnet::IpNet;
 use std::net::IpAddr;
 use std::time::Duration;
-use usernetes_api::{Config, EncryptionAlgorithm, constants};
+use usernetes_api::{Config, EncryptionAlgorithm};
 
 /// How keys and certificates are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +69,7 @@ impl CertParams {
         let cluster = &config.cluster;
         let endpoint = &config.init.local_api_endpoint;
         let etcd = &cluster.etcd.local;
-        let bind_port = endpoint.bind_port.unwrap_or(constants::API_SERVER_PORT);
+        let bind_port = config.api_server_port();
         Ok(Self {
             node_name: config.init.node_registration.name.clone(),
             advertise_address: endpoint.advertise_address.ok_or(ParamsError::NoAddress)?,

@@ -81,7 +81,7 @@ fn host_ip(errors: &mut Errors, config: &Config) {
 }
 
 fn ports(errors: &mut Errors, config: &Config) {
-    let api = config.init.local_api_endpoint.bind_port.unwrap_or(constants::API_SERVER_PORT);
+    let api = config.api_server_port();
     let ports = &config.rootless.ports;
     for (field, port) in
         [("localAPIEndpoint.bindPort", api), ("ports.kubelet", ports.kubelet), ("ports.vxlan", ports.vxlan)]
