@@ -1,6 +1,5 @@
 //! `bundle`: the node's software.
 
-use crate::phases::common::find_bundle;
 use crate::phases::runtime;
 use crate::session::Session;
 use crate::ui::Printer;
@@ -84,7 +83,7 @@ fn bundle_in_use(session: &Session) -> Result<Bundle> {
     if config.cluster.kubernetes_version.is_empty() {
         KUBERNETES_VERSION.clone_into(&mut config.cluster.kubernetes_version);
     }
-    find_bundle(session, &config)
+    Ok(bundle::find(&config, &session.paths.bundles())?)
 }
 
 fn list(session: &Session) -> Result<()> {

@@ -6,7 +6,6 @@ mod crio;
 use super::certs::columns;
 use crate::daemon;
 use crate::errors::{Hinted, UsageError};
-use crate::phases::common::find_bundle;
 use crate::session::Session;
 use anyhow::{Context as _, Result};
 use clap::Subcommand;
@@ -16,7 +15,7 @@ use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
-use usernetes_node::bundle::Bundle;
+use usernetes_node::bundle::{self, Bundle};
 use usernetes_node::image_store::{self as store, ImageError, Sent, Source, StoredImage};
 use usernetes_node::{Cri, NodePlan};
 
@@ -101,7 +100,7 @@ impl<'a> Node<'a> {
     fn find(session: &'a Session) -> Result<Self> {
         let child = daemon::process::connect(session)?.info()?.child_pid;
         let plan = NodePlan::load(&session.paths)?.context("the running node has left no plan")?;
-        let bundle = find_bundle(session, &session.config()?)?;
+        let bundle = bundle::find(&session.config()?, &session.paths.bundles())?;
         Ok(Self { session, plan, bundle, child })
     }
 

@@ -3,7 +3,6 @@
 use super::certs::columns;
 use crate::daemon::{self, ports::keep_by_hand};
 use crate::errors::Hinted;
-use crate::phases::common;
 use crate::session::Session;
 use crate::ui::out;
 use anyhow::Result;
@@ -11,7 +10,7 @@ use clap::Subcommand;
 use serde_json::json;
 use std::process::ExitCode;
 use usernetes_api::PortSpec;
-use usernetes_node::{ComponentName, logs as component_logs};
+use usernetes_node::{ComponentName, bundle, logs as component_logs};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct LogsArgs {
@@ -117,7 +116,7 @@ fn port_spec(text: &str, config: &usernetes_api::Config) -> Result<PortSpec> {
 }
 
 pub(crate) fn version(session: &Session) -> Result<ExitCode> {
-    let bundle = session.kept_config()?.and_then(|config| common::find_bundle(session, &config).ok());
+    let bundle = session.kept_config()?.and_then(|config| bundle::find(&config, &session.paths.bundles()).ok());
     let manifest = bundle.as_ref().map(usernetes_node::bundle::Bundle::manifest);
     session.printer.object(&json!({ "version": env!("CARGO_PKG_VERSION"), "bundle": manifest.map(|m| &m.name), "components": manifest.map(|m| &m.components) }));
     session.printer.result(&format!("usernetes-rs {}", env!("CARGO_PKG_VERSION")));

@@ -1,12 +1,12 @@
 //! `kubectl`: the bundle's, with this cluster's kubeconfig. It takes over our process: signals, terminal and exit code are its own.
 
 use crate::errors::Hinted;
-use crate::phases::common::find_bundle;
 use crate::session::Session;
 use anyhow::{Context as _, Result};
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode};
+use usernetes_node::bundle;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct KubectlArgs {
@@ -17,7 +17,7 @@ pub(crate) struct KubectlArgs {
 
 pub(crate) fn run(session: &Session, args: KubectlArgs) -> Result<ExitCode> {
     let config = session.config()?;
-    let program = find_bundle(session, &config)?.program("kubectl");
+    let program = bundle::find(&config, &session.paths.bundles())?.program("kubectl");
     let mut command = Command::new(&program);
     let kubeconfig = session.paths.admin_conf();
     // `--kubeconfig` among the arguments wins over the variable, as ever.

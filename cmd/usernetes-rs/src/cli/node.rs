@@ -15,6 +15,7 @@ use std::time::Duration;
 use usernetes_api::constants::KUBERNETES_DIR;
 use usernetes_cluster::Cluster;
 use usernetes_cluster::nodes::NodeInfo;
+use usernetes_node::bundle;
 
 /// Longest grace that pods get when their node is drained.
 pub(super) const DRAIN_LIMIT: Duration = Duration::from_mins(2);
@@ -50,7 +51,7 @@ pub(crate) enum NodesCommand {
 pub(crate) fn shell(session: &Session, args: ShellArgs) -> Result<ExitCode> {
     let child = daemon::process::connect(session)?.info()?.child_pid;
     let words = if args.command.is_empty() { vec!["/bin/bash".into()] } else { args.command };
-    let bundle = common::find_bundle(session, &session.config()?)?;
+    let bundle = bundle::find(&session.config()?, &session.paths.bundles())?;
     let path =
         format!("{}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", bundle.dir().join("bin").display());
     let mut command = usernetes_rootless::enter_command(child, words);

@@ -6,7 +6,6 @@ use super::process::{Greeting, greet};
 use super::watch::{self, Moved};
 use super::{address, ports, proxies, spec};
 use crate::errors::{Hinted, hints};
-use crate::phases::common::find_bundle;
 use crate::session::Session;
 use anyhow::{Context as _, Result};
 use sd_notify::NotifyState;
@@ -19,7 +18,7 @@ use usernetes_api::constants::FUSE_OVERLAYFS_PROGRAM;
 use usernetes_api::{CgroupMode, CgroupSelection, Config, ContainerRuntime, OciRuntime, Snapshotter};
 use usernetes_host::process::lead_session;
 use usernetes_host::{Tenancy, TenancyError, env, fs};
-use usernetes_node::bundle::Check;
+use usernetes_node::bundle::{self, Check};
 use usernetes_node::{Cri, Decisions, NodePlan};
 use usernetes_rootless::checks::{Overlay, overlay};
 use usernetes_rootless::{Event, SubIds};
@@ -108,7 +107,7 @@ fn again(session: &Session, detached: bool) -> Result<ExitCode> {
 /// Made here and not by the command that starts us: a systemd unit has cgroups that the user's shell has not.
 fn plan(session: &Session, config: &Config) -> Result<NodePlan> {
     let paths = &session.paths;
-    let bundle = find_bundle(session, config)?;
+    let bundle = bundle::find(config, &paths.bundles())?;
     bundle.verify(&paths.bundles(), Check::Changed, &|_| {})?;
     let cri =
         Cri::find(config.container_runtime()).map_err(|missing| Hinted::new(missing.to_string(), missing.cure()))?;

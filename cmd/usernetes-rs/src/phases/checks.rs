@@ -3,13 +3,12 @@
 use crate::daemon;
 use crate::daemon::pod_ids::PodIds;
 use crate::errors::hints;
-use crate::phases::common;
 use crate::session::Session;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use usernetes_api::{CgroupSelection, Config, OciRuntime, Protocol, constants};
 use usernetes_host::systemd::UserManager;
 use usernetes_host::{Finding, Level, checks as host};
-use usernetes_node::bundle::{Skew, skew};
+use usernetes_node::bundle::{self, FROM_PEER_HINT, Skew, skew};
 use usernetes_node::{Cri, Role};
 use usernetes_rootless::SubIds;
 
@@ -104,7 +103,7 @@ fn bundle(session: &Session, config: &Config) -> Finding {
         // Fetched later, when everything else is known to be well.
         return Finding::passed("Bundle");
     }
-    match common::find_bundle(session, config) {
+    match bundle::find(config, &session.paths.bundles()).map_err(anyhow::Error::from) {
         Ok(bundle) => kubelet(config, &bundle.manifest().kubernetes_version),
         Err(error) if config.join.is_some() => Finding::error("Bundle", format!("{error:#}"), hints(&error).join("; ")),
         Err(error) => {
@@ -121,7 +120,7 @@ fn kubelet(config: &Config, found: &str) -> Finding {
         Skew::Older(by) if config.join.is_some() => {
             let minors = if by == 1 { "1 minor".into() } else { format!("{by} minors") };
             let message = format!("the kubelet of the bundle is {found}, {minors} older than the API server, {server}");
-            Finding::warning("Bundle", message, common::FROM_PEER)
+            Finding::warning("Bundle", message, FROM_PEER_HINT)
         }
         _ => Finding::passed("Bundle"),
     }

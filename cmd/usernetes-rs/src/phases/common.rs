@@ -13,7 +13,7 @@ use usernetes_api::constants::{KUBELET_DIR, KUBERNETES_DIR, PKI_DIR};
 use usernetes_api::{CgroupMode, Config};
 use usernetes_cluster::Cluster;
 use usernetes_host::fs;
-use usernetes_node::bundle::{self, Bundle, BundleError, Check, Wanted};
+use usernetes_node::bundle::{self, Bundle, Check};
 use usernetes_node::{ComponentName, NodePlan, NodeStatus, State, logs};
 use usernetes_pki::{BootstrapToken, BundleIdentity, CaCertHash, Endpoint, JoinToken};
 use usernetes_rootless::control::{Client, Info};
@@ -39,43 +39,17 @@ impl NodeData {
     /// The bundle in use, found at first need.
     pub(crate) fn bundle(&mut self) -> Result<Rc<Bundle>> {
         if self.bundle.is_none() {
-            let found = find_bundle(&self.session, &self.config)?;
+            let found = bundle::find(&self.config, &self.session.paths.bundles())?;
             self.bundle = Some(Rc::new(found));
         }
         Ok(Rc::clone(self.bundle.as_ref().expect("just found")))
     }
 }
 
-/// Where a joining host gets its bundle with no other preparation.
-pub(crate) const FROM_PEER: &str =
-    "--bundle-from-peer takes it from the control plane's host: usernetes-rs join TOKEN --bundle-from-peer";
-
 /// Whether bridged packets pass netfilter: br_netfilter, once loaded by an administrator, is there in every network
 /// namespace.
 pub(crate) fn bridge_netfilter() -> bool {
     std::path::Path::new("/proc/sys/net/bridge/bridge-nf-call-iptables").exists()
-}
-
-/// The bundle that the configuration names, or the newest imported one; an archive is imported first.
-pub(crate) fn find_bundle(session: &Session, config: &Config) -> Result<Bundle> {
-    let bundles = session.paths.bundles();
-    if let Some(archive) = config.rootless.bundle.as_deref().filter(|path| path.is_file()) {
-        return Ok(bundle::import(archive, &bundles, &bundles, &|_| {})?.bundle);
-    }
-    if let Some(sha256) = &config.rootless.bundle_sha256 {
-        return bundle::find(&bundles, sha256)?.ok_or_else(|| {
-            let message = format!("no bundle in {} has the SHA-256 {sha256} of the cluster's", bundles.display());
-            Hinted::new(message, FROM_PEER).into()
-        });
-    }
-    let version = &config.cluster.kubernetes_version;
-    let wanted = if config.join.is_some() { Wanted::KubeletFor(version) } else { Wanted::Exactly(version) };
-    bundle::locate(config.rootless.bundle.as_deref(), &bundles, wanted).map_err(|error| match error {
-        BundleError::NotFound { .. } if config.join.is_some() => {
-            Hinted::new("this host has no bundle for the cluster", FROM_PEER).because(error)
-        }
-        error => error.into(),
-    })
 }
 
 /// `preflight`.
@@ -237,7 +211,7 @@ fn show_log(session: &Session, name: ComponentName) {
 /// The one string with which another host joins.
 pub(crate) fn join_token(session: &Session, config: &Config, token: &BootstrapToken) -> Result<JoinToken> {
     let ca = fs::read(session.paths.node(PKI_DIR).join("ca.crt"))?;
-    let bundle = find_bundle(session, config)?;
+    let bundle = bundle::find(config, &session.paths.bundles())?;
     let (host, port) = config.control_plane_endpoint();
     Ok(JoinToken {
         endpoints: vec![Endpoint { host, port }],

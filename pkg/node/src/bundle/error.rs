@@ -119,6 +119,24 @@ pub enum BundleError {
         /// Versions that are there.
         found: Vec<String>,
     },
+    /// No imported bundle whose kubelet may connect to the cluster's API server.
+    #[error("this host has no bundle for the cluster: none of Kubernetes {server} in {}{}", bundles.display(), others(found))]
+    NotFoundForCluster {
+        /// Directory of imported bundles.
+        bundles: PathBuf,
+        /// Version of the API server.
+        server: String,
+        /// Versions of the imported bundles.
+        found: Vec<String>,
+    },
+    /// The cluster's bundle, named by a join token, was not imported.
+    #[error("no bundle in {} has the SHA-256 of the cluster's bundle, {sha256}", bundles.display())]
+    NoDigest {
+        /// Directory of imported bundles.
+        bundles: PathBuf,
+        /// SHA-256 of the `bundle.yaml` of the cluster's bundle.
+        sha256: String,
+    },
 }
 
 /// A file that is not what the manifest says.
@@ -195,12 +213,18 @@ fn others(found: &[String]) -> String {
 const WAYS: &str = "get one with `usernetes-rs bundle download`, keep one with `usernetes-rs bundle import PATH`, \
                     or name one with `--bundle PATH`";
 
+/// How a joining host gets the cluster's bundle without further preparation.
+pub const FROM_PEER_HINT: &str =
+    "fetch the bundle from the control-plane host: usernetes-rs join TOKEN --bundle-from-peer";
+
 impl BundleError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Fs(error) => return error.hint(),
             Self::Missing(_) | Self::NotFound { .. } => WAYS.to_owned(),
+            Self::NotFoundForCluster { .. } => format!("{FROM_PEER_HINT}; or {WAYS}"),
+            Self::NoDigest { .. } => FROM_PEER_HINT.to_owned(),
             Self::NoManifest(_) => format!("a bundle is made by hack/bundle or by the tool itself; {WAYS}"),
             Self::Archive(path) => format!("usernetes-rs bundle import {}", path.display()),
             Self::Parse { .. } | Self::Kind { .. } | Self::Invalid { .. } => {

@@ -1,31 +1,48 @@
-//! Which bundle to use: the one that was named, else the best that was imported.
+//! Finds the bundle of a node: the configured one, else the best imported one.
 
-use super::{Bundle, BundleError, Skew, skew};
+use super::{Bundle, BundleError, Skew, import, skew};
 use std::cmp::Reverse;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
+use usernetes_api::Config;
 use usernetes_host::fs::Context as _;
+
+/// The bundle that the configuration names, else the best imported one below `bundles`; an archive is imported first.
+///
+/// A joining node uses the bundle with the digest of the join token, where that is known.
+pub fn find(config: &Config, bundles: &Path) -> Result<Bundle, BundleError> {
+    let named = config.rootless.bundle.as_deref();
+    if let Some(archive) = named.filter(|path| path.is_file()) {
+        return Ok(import(archive, bundles, bundles, &|_| {})?.bundle);
+    }
+    if let Some(sha256) = &config.rootless.bundle_sha256 {
+        return find_by_digest(bundles, sha256);
+    }
+    let version = &config.cluster.kubernetes_version;
+    let required = if config.join.is_some() { Required::KubeletFor(version) } else { Required::Exactly(version) };
+    find_version(named, bundles, required)
+}
 
 /// An imported bundle.
 #[derive(Debug)]
-pub struct Kept {
-    /// Its folder.
+pub struct ImportedBundle {
+    /// Its directory.
     pub dir: PathBuf,
-    /// When it was imported last.
+    /// Time of its latest import.
     pub imported: SystemTime,
     /// The bundle, or why its manifest cannot be read.
     pub bundle: Result<Bundle, BundleError>,
 }
 
-/// Every imported bundle, newest first; none where the folder does not exist.
-pub fn list(bundles: &Path) -> Result<Vec<Kept>, BundleError> {
+/// All imported bundles, the latest import first; empty if the directory does not exist.
+pub fn list(bundles: &Path) -> Result<Vec<ImportedBundle>, BundleError> {
     let entries = match bundles.read_dir() {
         Ok(entries) => entries,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(e) => return Err(e).context("list", bundles).map_err(Into::into),
     };
-    let mut kept = Vec::new();
+    let mut imported = Vec::new();
     for entry in entries {
         let entry = entry.context("list", bundles)?;
         let dir = entry.path();
@@ -33,31 +50,31 @@ pub fn list(bundles: &Path) -> Result<Vec<Kept>, BundleError> {
         if entry.file_name().as_encoded_bytes().starts_with(b".") || !dir.is_dir() {
             continue;
         }
-        let imported = dir.metadata().and_then(|meta| meta.modified()).context("read", &dir)?;
-        kept.push(Kept { bundle: Bundle::open(&dir), dir, imported });
+        let time = dir.metadata().and_then(|meta| meta.modified()).context("read", &dir)?;
+        imported.push(ImportedBundle { bundle: Bundle::open(&dir), dir, imported: time });
     }
-    kept.sort_by_key(|kept| (Reverse(kept.imported), kept.dir.clone()));
-    Ok(kept)
+    imported.sort_by_key(|bundle| (Reverse(bundle.imported), bundle.dir.clone()));
+    Ok(imported)
 }
 
-/// Which versions of Kubernetes will do.
+/// Versions of Kubernetes that a node may run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted<'a> {
-    /// This one: a control plane is to run.
+pub enum Required<'a> {
+    /// Exactly this version, for a control plane.
     Exactly(&'a str),
-    /// Any whose kubelet may speak to an API server of this version; the nearest one.
+    /// Any version whose kubelet may connect to an API server of this version; the nearest is preferred.
     KubeletFor(&'a str),
 }
 
-impl<'a> Wanted<'a> {
+impl<'a> Required<'a> {
     fn version(self) -> &'a str {
         match self {
             Self::Exactly(version) | Self::KubeletFor(version) => version,
         }
     }
 
-    /// How far a version is from the best one, `None` where it will not do.
-    fn distance(self, found: &str) -> Option<u64> {
+    /// Number of minor versions between `found` and the best version, `None` if `found` does not fit.
+    fn distance_to(self, found: &str) -> Option<u64> {
         match (self, skew(found, self.version())) {
             _ if found == self.version() => Some(0),
             (Self::KubeletFor(_), Skew::Same) => Some(1),
@@ -65,39 +82,54 @@ impl<'a> Wanted<'a> {
             _ => None,
         }
     }
+
+    fn not_found(self, bundles: &Path, found: Vec<String>) -> BundleError {
+        let bundles = bundles.to_owned();
+        match self {
+            Self::Exactly(wanted) => BundleError::NotFound { bundles, wanted: wanted.to_owned(), found },
+            Self::KubeletFor(server) => BundleError::NotFoundForCluster { bundles, server: server.to_owned(), found },
+        }
+    }
+
+    fn refuse(self, bundle: Bundle) -> BundleError {
+        let Bundle { dir, manifest, .. } = bundle;
+        let found = manifest.kubernetes_version;
+        match self {
+            Self::Exactly(wanted) => BundleError::Version { dir, found, wanted: wanted.to_owned() },
+            Self::KubeletFor(server) => BundleError::Skew { dir, found, server: server.to_owned() },
+        }
+    }
 }
 
-/// The bundle at `named`, else the best imported one, of equally good ones the newest import.
+/// The bundle at `named`, else the best imported one; of equally good ones the latest import.
 ///
-/// A `named` archive is an error whose hint says to [`import`](super::import) it.
-pub fn locate(named: Option<&Path>, bundles: &Path, wanted: Wanted<'_>) -> Result<Bundle, BundleError> {
+/// If `named` is an archive, the error's hint is to [`import`] it.
+pub fn find_version(named: Option<&Path>, bundles: &Path, required: Required<'_>) -> Result<Bundle, BundleError> {
     if let Some(path) = named {
         let bundle = Bundle::open(path)?;
-        return match wanted.distance(&bundle.manifest.kubernetes_version) {
+        return match required.distance_to(&bundle.manifest.kubernetes_version) {
             Some(_) => Ok(bundle),
-            None => Err(refused(bundle, wanted)),
+            None => Err(required.refuse(bundle)),
         };
     }
-    let all: Vec<Bundle> = list(bundles)?.into_iter().filter_map(|kept| kept.bundle.ok()).collect();
-    let mut found: Vec<String> = all.iter().map(|bundle| bundle.manifest.kubernetes_version.clone()).collect();
-    let distance = |bundle: &Bundle| wanted.distance(&bundle.manifest.kubernetes_version);
-    // The first of equals: the list begins with the newest import.
-    let best = all.into_iter().filter_map(|bundle| Some((distance(&bundle)?, bundle))).min_by_key(|(far, _)| *far);
-    found.dedup();
-    let (bundles, wanted) = (bundles.to_owned(), wanted.version().to_owned());
-    best.map(|(_, bundle)| bundle).ok_or(BundleError::NotFound { bundles, wanted, found })
-}
-
-fn refused(bundle: Bundle, wanted: Wanted<'_>) -> BundleError {
-    let (dir, found) = (bundle.dir, bundle.manifest.kubernetes_version);
-    match wanted {
-        Wanted::Exactly(wanted) => BundleError::Version { dir, found, wanted: wanted.to_owned() },
-        Wanted::KubeletFor(server) => BundleError::Skew { dir, found, server: server.to_owned() },
+    let mut found = Vec::new();
+    let mut best: Option<(u64, Bundle)> = None;
+    for bundle in list(bundles)?.into_iter().filter_map(|imported| imported.bundle.ok()) {
+        let version = &bundle.manifest.kubernetes_version;
+        found.push(version.clone());
+        let Some(distance) = required.distance_to(version) else { continue };
+        // Of equals the first: the list begins with the latest import.
+        if best.as_ref().is_none_or(|(best, _)| distance < *best) {
+            best = Some((distance, bundle));
+        }
     }
+    found.dedup();
+    best.map(|(_, bundle)| bundle).ok_or_else(|| required.not_found(bundles, found))
 }
 
 /// The imported bundle whose `bundle.yaml` has this SHA-256.
-pub fn find(bundles: &Path, sha256: &str) -> Result<Option<Bundle>, BundleError> {
-    let mut all = list(bundles)?.into_iter().filter_map(|kept| kept.bundle.ok());
-    Ok(all.find(|bundle| bundle.digest() == sha256))
+fn find_by_digest(bundles: &Path, sha256: &str) -> Result<Bundle, BundleError> {
+    let mut all = list(bundles)?.into_iter().filter_map(|imported| imported.bundle.ok());
+    let found = all.find(|bundle| bundle.digest() == sha256);
+    found.ok_or_else(|| BundleError::NoDigest { bundles: bundles.to_owned(), sha256: sha256.to_owned() })
 }

@@ -15,9 +15,9 @@ mod stamps;
 pub(crate) mod unpack;
 mod verify;
 
-pub use error::{BadFile, BundleError, Fault};
+pub use error::{BadFile, BundleError, FROM_PEER_HINT, Fault};
 pub use import::{Imported, import};
-pub use locate::{Kept, Wanted, find, list, locate};
+pub use locate::{ImportedBundle, Required, find, find_version, list};
 pub use serve::serve;
 pub use skew::{Skew, skew};
 pub use verify::{Check, Progress, Verified};

@@ -6,6 +6,7 @@ use ::tar::EntryType;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, symlink};
+use usernetes_api::{Config, JoinConfiguration};
 
 const QUIET: &(dyn Fn(Progress) + Sync) = &|_| {};
 
@@ -183,7 +184,7 @@ fn a_folder_is_linked_and_found_again() {
     assert!(again.kept);
     settle(&place, imported.bundle.dir());
     assert_eq!(import_from(&place, &dir).expect("good").verified.hashed, 0);
-    let found = locate(None, &place.bundles(), Wanted::Exactly("v1.36.3")).expect("found");
+    let found = find_version(None, &place.bundles(), Required::Exactly("v1.36.3")).expect("found");
     assert_eq!(found.dir(), imported.bundle.dir());
 }
 
@@ -334,7 +335,7 @@ fn the_newest_of_the_wanted_version_is_taken() {
     edit(&new, |text| text.replace("v1.36.3-test", "v1.36.3-newer"));
     let old = import_from(&place, &old).expect("good").bundle;
     let new = import_from(&place, &new).expect("good").bundle;
-    let now = || locate(None, &place.bundles(), Wanted::Exactly("v1.36.3")).expect("found").dir().to_owned();
+    let now = || find_version(None, &place.bundles(), Required::Exactly("v1.36.3")).expect("found").dir().to_owned();
     assert_eq!(now(), new.dir());
     import_from(&place, &place.path("old")).expect("good");
     assert_eq!(now(), old.dir());
@@ -349,10 +350,10 @@ fn a_kubelet_may_be_older_than_the_api_server_but_not_newer() {
         edit(&dir, |text| text.replace("v1.36.3", version));
         dir
     };
-    let server = Wanted::KubeletFor("v1.36.3");
+    let server = Required::KubeletFor("v1.36.3");
     let version = |found: Result<Bundle, BundleError>| found.map(|b| b.manifest().kubernetes_version.clone());
     for (found, good) in [("v1.33.0", true), ("v1.36.9", true), ("v1.32.7", false), ("v1.37.0", false)] {
-        let named = locate(Some(&of(found)), &place.bundles(), server);
+        let named = find_version(Some(&of(found)), &place.bundles(), server);
         assert_eq!(version(named).is_ok(), good, "{found}");
     }
     // The nearest counts, not the newest import.
@@ -360,10 +361,10 @@ fn a_kubelet_may_be_older_than_the_api_server_but_not_newer() {
         [("v1.34.1", "v1.34.1"), ("v1.35.2", "v1.35.2"), ("v1.37.0", "v1.35.2"), ("v1.33.9", "v1.35.2")]
     {
         import_from(&place, &of(imported)).expect("good");
-        assert_eq!(version(locate(None, &place.bundles(), server)).expect("found"), best);
+        assert_eq!(version(find_version(None, &place.bundles(), server)).expect("found"), best);
     }
     let refused = |found: &str| {
-        let error = locate(Some(&place.path(found)), &place.bundles(), server).expect_err("refused");
+        let error = find_version(Some(&place.path(found)), &place.bundles(), server).expect_err("refused");
         let text = format!("{error}\n  {}", error.hint().expect("a cure"));
         text.replace(&place.dir.path().canonicalize().expect("there").display().to_string(), "")
     };
@@ -382,13 +383,15 @@ fn nothing_to_use_is_said_with_the_ways_out() {
         let text = format!("{error}\n  {}", error.hint().expect("a cure"));
         text.replace(&place.dir.path().canonicalize().expect("there").display().to_string(), "")
     };
-    let mut all = vec![said(locate(None, &place.bundles(), Wanted::Exactly("v1.36.3")).expect_err("none"))];
+    let mut all = vec![said(find_version(None, &place.bundles(), Required::Exactly("v1.36.3")).expect_err("none"))];
     let dir = place.bundle("b");
     import_from(&place, &dir).expect("good");
     fs::write(place.path("b.tar"), "").expect("written");
-    all.push(said(locate(None, &place.bundles(), Wanted::Exactly("v1.37.0")).expect_err("none")));
+    all.push(said(find_version(None, &place.bundles(), Required::Exactly("v1.37.0")).expect_err("none")));
     for (named, wanted) in [("b", "v1.37.0"), ("b.tar", "v1.36.3"), ("nowhere", "v1.36.3"), ("bundles", "v1.36.3")] {
-        all.push(said(locate(Some(&place.path(named)), &place.bundles(), Wanted::Exactly(wanted)).expect_err("none")));
+        all.push(said(
+            find_version(Some(&place.path(named)), &place.bundles(), Required::Exactly(wanted)).expect_err("none"),
+        ));
     }
     insta::assert_snapshot!(all.join("\n"), @r#"
     no bundle of Kubernetes v1.36.3 in /bundles
@@ -404,6 +407,23 @@ fn nothing_to_use_is_said_with_the_ways_out() {
     /bundles is no bundle: it has no bundle.yaml
       a bundle is made by hack/bundle or by the tool itself; get one with `usernetes-rs bundle download`, keep one with `usernetes-rs bundle import PATH`, or name one with `--bundle PATH`
     "#);
+}
+
+#[test]
+fn a_joining_host_without_a_bundle_is_pointed_to_its_peer() {
+    let place = Place::new();
+    let mut config = Config { join: Some(JoinConfiguration::default()), ..Config::default() };
+    config.cluster.kubernetes_version = "v1.36.3".into();
+    let none = find(&config, &place.bundles()).expect_err("nothing imported");
+    config.rootless.bundle_sha256 = Some("0".repeat(64));
+    import_from(&place, &place.bundle("b")).expect("good");
+    let other = find(&config, &place.bundles()).expect_err("another digest");
+    for error in [none, other] {
+        assert!(error.hint().is_some_and(|hint| hint.contains("join TOKEN --bundle-from-peer")), "{error}");
+    }
+    let bundle = Bundle::open(place.path("b")).expect("good");
+    config.rootless.bundle_sha256 = Some(bundle.digest().to_owned());
+    assert_eq!(find(&config, &place.bundles()).expect("imported").digest(), bundle.digest());
 }
 
 #[test]

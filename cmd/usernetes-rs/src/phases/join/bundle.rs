@@ -2,14 +2,14 @@
 
 use super::JoinData;
 use crate::errors::Hinted;
-use crate::phases::common::{self, VerifyBundle};
+use crate::phases::common::VerifyBundle;
 use crate::workflow::Phase;
 use anyhow::{Context as _, Result};
 use usernetes_api::constants::KUBERNETES_DIR;
 use usernetes_cluster::Cluster;
 use usernetes_host::fs::{self, Mode};
 use usernetes_node::bundle::peer::{self, Credentials, Peer};
-use usernetes_node::bundle::{Imported, Progress};
+use usernetes_node::bundle::{self, Imported, Progress};
 use usernetes_pki::{Kubeconfig, Secret};
 
 /// `bundle` of a worker.
@@ -27,7 +27,7 @@ impl Phase<JoinData> for JoinBundle {
     fn run(&self, data: &mut JoinData, parts: &[&'static str]) -> Result<String> {
         let rootless = &data.node.config.rootless;
         let known = rootless.bundle_sha256.clone();
-        let is_here = known.is_some() && common::find_bundle(&data.node.session, &data.node.config).is_ok();
+        let is_here = known.is_some() && bundle::find(&data.node.config, &data.node.session.paths.bundles()).is_ok();
         if is_here || !rootless.bundle_from_peer {
             return VerifyBundle.run(data, parts);
         }

@@ -3,7 +3,7 @@
 use super::server::{Server, Shelf, image, path, upstream};
 use super::*;
 use crate::bundle::testing::Place;
-use crate::bundle::{Check, Wanted, locate};
+use crate::bundle::{Check, Required, find_version};
 use std::sync::Mutex;
 
 const KUBELET: &str = "https://dl.k8s.io/release/v1.36.3/bin/linux/ARCH/kubelet";
@@ -71,7 +71,7 @@ fn a_whole_release_becomes_a_bundle() {
         }
     };
     let imported = case.download_with(&note).expect("good");
-    let bundle = locate(None, &case.place.bundles(), Wanted::Exactly("v1.36.3")).expect("found");
+    let bundle = find_version(None, &case.place.bundles(), Required::Exactly("v1.36.3")).expect("found");
     assert_eq!(bundle.dir(), imported.bundle.dir());
     bundle.verify(&case.place.cache(), Check::Full, &|_| {}).expect("good");
     assert_eq!(seen.into_inner().expect("held by nobody").len(), ARTIFACTS.len());
