@@ -1,6 +1,6 @@
 //! A command inside a running child's namespaces.
 
-use crate::stage::Stage;
+use crate::userns::Stage;
 use crate::userns::{StageError, What as _};
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns};

@@ -1,10 +1,10 @@
 //! Deleting what belongs to subordinate ids, which the user alone may not.
 
-use crate::idmap::{IdMapError, SubIds};
-use crate::sock::Socket;
-use crate::stage::Stage;
+use crate::protocol::Socket;
+use crate::protocol::{Outcome, ToParent, unexpected};
+use crate::userns::Stage;
 use crate::userns::{self, StageError, become_root, report};
-use crate::wire::{Outcome, ToParent, unexpected};
+use crate::userns::{IdMapError, SubIds};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! What the caller wants: names, addresses, mounts, files, ports, and its own payload.
 
-use crate::ports::Forward;
+use crate::forward::Forward;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::path::PathBuf;

@@ -1,9 +1,9 @@
 //! Programs, ids and devices.
 
-use crate::idmap::{ENOUGH_IDS, SubIds};
-use crate::nested::nested;
-use crate::parent::{parse_version, version_word};
-use crate::subid::add_command;
+use crate::network::slirp4netns::{parse_version, version_word};
+use crate::userns::add_command;
+use crate::userns::nested;
+use crate::userns::{ENOUGH_IDS, SubIds};
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;

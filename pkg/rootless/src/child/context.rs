@@ -1,12 +1,12 @@
 //! What the payload is given.
 
 use crate::Spec;
-use crate::child::ParentLink;
+use crate::control::PayloadRequest;
 use crate::ports::PortManager;
+use crate::protocol::ParentLink;
 use serde_json::Value;
 use std::sync::Arc;
-use std::time::SystemTime;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use usernetes_host::Reaper;
 
@@ -30,15 +30,6 @@ pub struct ChildContext {
     pub requests: mpsc::Receiver<PayloadRequest>,
     /// What became of the spec's sysctls.
     pub sysctls: Vec<SysctlOutcome>,
-}
-
-/// A client's request for the payload.
-#[derive(Debug)]
-pub struct PayloadRequest {
-    /// What the client sent.
-    pub value: Value,
-    /// Takes the answer; an `Err` is shown to the client as its error.
-    pub reply: oneshot::Sender<Result<Value, String>>,
 }
 
 /// One sysctl.
@@ -91,17 +82,4 @@ impl ReadyNotifier {
     pub async fn steady(&self) {
         self.parent.steady().await;
     }
-}
-
-/// What the control server knows.
-pub(crate) struct Node {
-    pub(crate) spec: Arc<Spec>,
-    pub(crate) host_pid: i32,
-    pub(crate) started: SystemTime,
-    pub(crate) parent: Arc<ParentLink>,
-    pub(crate) ready: watch::Receiver<bool>,
-    pub(crate) status: watch::Sender<Value>,
-    pub(crate) ports: PortManager,
-    pub(crate) requests: mpsc::Sender<PayloadRequest>,
-    pub(crate) shutdown: CancellationToken,
 }

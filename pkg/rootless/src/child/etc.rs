@@ -1,6 +1,6 @@
 //! A writable `/etc` that leaves the host's alone.
 
-use super::places::{bind, refused};
+use super::mount_targets::{bind, refused};
 use crate::userns::{StageError, What as _};
 use nix::mount::{MsFlags, mount};
 use std::fs;

@@ -1,7 +1,7 @@
 //! Files and kernel settings inside.
 
 use super::SysctlOutcome;
-use super::places::{Kind, Places, refused};
+use super::mount_targets::{Kind, MountTargets, refused};
 use crate::FileEntry;
 use crate::userns::{StageError, What as _};
 use nix::errno::Errno;
@@ -13,13 +13,13 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 /// Replaces a file by a new one, never writing into the old one.
-pub(super) fn write(places: &mut Places, entry: &FileEntry) -> Result<(), StageError> {
+pub(super) fn write(targets: &mut MountTargets, entry: &FileEntry) -> Result<(), StageError> {
     let what = || format!("write {}", entry.path.display());
     let folder = entry.path.parent().unwrap_or(Path::new("/"));
-    places.ensure(folder, Kind::Folder)?;
+    targets.ensure(folder, Kind::Folder)?;
     match put(entry) {
         Err(e) if refused(&e) => {
-            places.cover(folder)?;
+            targets.cover(folder)?;
             put(entry).what(what())
         }
         put => put.what(what()),

@@ -1,12 +1,13 @@
 //! PID 1: takes its orders, prepares the namespaces, runs the payload, and ends with nothing left behind.
 
-use super::{ChildContext, Node, ParentLink, ReadyNotifier, Status, SysctlOutcome, files, mounts, net};
+use super::{ChildContext, ReadyNotifier, Status, SysctlOutcome, files, mounts};
 use crate::Spec;
-use crate::control;
-use crate::ports::{self, Clients, PortError, PortManager};
-use crate::sock::{Socket, WireError};
+use crate::control::{self, Node};
+use crate::network::interfaces;
+use crate::ports::{self, ClientAddresses, PortError, PortManager};
+use crate::protocol::{ParentLink, Socket, WireError};
+use crate::protocol::{ToChild, ToParent, same_version, unexpected};
 use crate::userns::{StageError, What as _, die_with_parent, take_socket};
-use crate::wire::{ToChild, ToParent, same_version, unexpected};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -33,7 +34,7 @@ enum InitError {
     #[error(transparent)]
     Stage(#[from] StageError),
     #[error(transparent)]
-    Net(#[from] net::NetError),
+    Net(#[from] interfaces::InterfaceError),
     #[error("{0}")]
     Port(#[from] PortError),
     #[error(transparent)]
@@ -46,7 +47,7 @@ struct Orders {
     control: OwnedFd,
 }
 
-pub(super) fn main<Fut: Future<Output = ExitCode>>(run: impl FnOnce(ChildContext) -> Fut) -> ExitCode {
+pub(crate) fn main<Fut: Future<Output = ExitCode>>(run: impl FnOnce(ChildContext) -> Fut) -> ExitCode {
     let Ok(socket) = take_socket() else { return ExitCode::FAILURE };
     // Seen by people in `ps`; the kernel's default would be "exe".
     let _ = nix::sys::prctl::set_name(c"usernetes-child");
@@ -124,12 +125,12 @@ async fn prepare(
     shutdown: &CancellationToken,
 ) -> Result<(Vec<SysctlOutcome>, PortManager), InitError> {
     nix::unistd::sethostname(&spec.host_name).what(format!("set the host name {}", spec.host_name))?;
-    net::prepare(&spec.network, &spec.host_addresses).await?;
+    interfaces::prepare(&spec.network, &spec.host_addresses).await?;
     parent.tap().await?;
     mounts::prepare(spec)?;
     let sysctls = files::set_sysctls(&spec.sysctls);
     serve_parent(Arc::clone(parent), shutdown.clone());
-    let ports = PortManager::new(Arc::clone(parent), Clients::new(spec.nft.clone(), reaper.clone()));
+    let ports = PortManager::new(Arc::clone(parent), ClientAddresses::new(spec.nft.clone(), reaper.clone()));
     for forward in &spec.ports {
         ports.add(ports::SPEC, *forward).await?;
     }

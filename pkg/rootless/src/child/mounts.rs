@@ -1,7 +1,8 @@
 //! The tree that the payload sees: the host's, with some folders replaced.
 
-use super::places::{Kind, Places, bind, mount_tmpfs, open_path, through};
-use super::{etc, files, net};
+use super::mount_targets::{Kind, MountTargets, bind, mount_tmpfs, open_path, through};
+use super::{etc, files};
+use crate::network::interfaces;
 use crate::userns::{StageError, What as _};
 use crate::{Mount, Spec};
 use nix::mount::{MsFlags, mount};
@@ -19,16 +20,16 @@ pub(super) fn prepare(spec: &Spec) -> Result<(), StageError> {
     cgroups(spec.cgroup)?;
     kernel_log()?;
     private_folders()?;
-    let mut places = Places::new(["/etc", "/run"]);
+    let mut targets = MountTargets::new(["/etc", "/run"]);
     let names = files::hosts(&spec.host_name, &spec.host_addresses);
-    for entry in [files::resolv_conf(net::resolver(&spec.network)), names] {
-        files::write(&mut places, &entry)?;
+    for entry in [files::resolv_conf(interfaces::resolver(&spec.network)), names] {
+        files::write(&mut targets, &entry)?;
     }
     for (entry, source) in spec.mounts.iter().zip(&sources) {
-        apply(&mut places, entry, source.as_ref())?;
+        apply(&mut targets, entry, source.as_ref())?;
     }
     for entry in &spec.files {
-        files::write(&mut places, entry)?;
+        files::write(&mut targets, entry)?;
     }
     Ok(())
 }
@@ -93,19 +94,19 @@ fn open_sources(mounts: &[Mount]) -> Result<Vec<Option<File>>, StageError> {
     mounts.iter().map(open).collect()
 }
 
-fn apply(places: &mut Places, entry: &Mount, source: Option<&File>) -> Result<(), StageError> {
+fn apply(targets: &mut MountTargets, entry: &Mount, source: Option<&File>) -> Result<(), StageError> {
     match (entry, source) {
         (Mount::Bind { source: path, target }, Some(source)) => {
             let is_dir = source.metadata().what(format!("look at {}", path.display()))?.is_dir();
-            places.ensure(target, if is_dir { Kind::Folder } else { Kind::File })?;
+            targets.ensure(target, if is_dir { Kind::Folder } else { Kind::File })?;
             bind(&through(source), target).what(format!("bind {} on {}", path.display(), target.display()))
         }
         (Mount::Private { target }, _) => {
-            places.ensure(target, Kind::Folder)?;
-            places.cover(target)
+            targets.ensure(target, Kind::Folder)?;
+            targets.cover(target)
         }
         (Mount::Bind { target, .. } | Mount::Tmpfs { target }, _) => {
-            places.ensure(target, Kind::Folder)?;
+            targets.ensure(target, Kind::Folder)?;
             mount_tmpfs(target)
         }
     }

@@ -1,13 +1,13 @@
 //! First stage: makes the namespaces, starts PID 1 in them and ends.
 
-use crate::sock::Socket;
-use crate::stage::Stage;
+use crate::protocol::Socket;
+use crate::protocol::ToParent;
+use crate::userns::Stage;
 use crate::userns::{StageError, What as _, become_root, take_socket};
-use crate::wire::ToParent;
 use nix::sched::{CloneFlags, unshare};
 use std::process::ExitCode;
 
-pub(super) fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let Ok(socket) = take_socket() else { return ExitCode::FAILURE };
     match run(&socket) {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,7 +1,8 @@
 //! The client of the control socket, blocking.
 
 use super::{Info, Request, Response, socket_path};
-use crate::ports::{Forward, Published};
+use crate::forward::Forward;
+use crate::ports::Published;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::sockopt::socket_peercred;

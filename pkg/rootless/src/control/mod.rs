@@ -2,14 +2,17 @@
 
 mod client;
 mod endpoint;
+mod node;
 mod server;
 
 pub use client::{Client, ControlError, Watch};
 pub(crate) use endpoint::Endpoint;
 pub use endpoint::EndpointError;
+pub(crate) use node::Node;
+pub use node::PayloadRequest;
 pub(crate) use server::serve;
 
-use crate::ports::Forward;
+use crate::forward::Forward;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::net::{IpAddr, Ipv4Addr};

@@ -1,9 +1,10 @@
 //! The child's side of the control socket.
 
+use super::node::{Node, PayloadRequest};
 use super::{Info, NetworkInfo, Request, Response};
-use crate::child::{Node, PayloadRequest, tap_address};
+use crate::network::interfaces;
 use crate::ports::{self, PortError};
-use crate::wire::VERSION;
+use crate::protocol::VERSION;
 use serde::Serialize;
 use serde_json::Value;
 use std::io;
@@ -86,7 +87,7 @@ fn info(node: &Node) -> Info {
         child_pid: node.host_pid,
         host_name: spec.host_name.clone(),
         addresses: spec.host_addresses.clone(),
-        tap_address: tap_address(&spec.network),
+        tap_address: interfaces::address(&spec.network),
         cgroup: spec.cgroup,
         network: NetworkInfo { driver: spec.network.driver, pid: helper.pid, restarts: helper.restarts },
         started: node.started.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs()),

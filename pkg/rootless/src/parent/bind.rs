@@ -1,7 +1,7 @@
 //! Sockets of the host's network namespace, made for the child.
 
-use super::owner;
-use crate::wire::BindFailure;
+use super::port_owner;
+use crate::protocol::BindFailure;
 use nix::errno::Errno;
 use rustix::net::sockopt::set_socket_recv_buffer_size;
 use std::io;
@@ -17,7 +17,7 @@ pub(super) fn bind(spec: &PortSpec) -> Result<OwnedFd, BindFailure> {
     make(spec).map_err(|error| {
         let errno = error.raw_os_error().unwrap_or(Errno::EINVAL as i32);
         let busy = errno == Errno::EADDRINUSE as i32;
-        BindFailure { errno, owner: busy.then(|| owner::find(spec)).flatten() }
+        BindFailure { errno, owner: busy.then(|| port_owner::find(spec)).flatten() }
     })
 }
 

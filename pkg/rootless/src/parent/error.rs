@@ -1,10 +1,11 @@
 //! Why the child could not be run.
 
 use crate::control::EndpointError;
-use crate::idmap::{ENOUGH_IDS, IdMapError};
-use crate::sock::WireError;
-use crate::subid::add_command;
+use crate::network::NetworkError;
+use crate::protocol::WireError;
 use crate::userns::UsernsError;
+use crate::userns::add_command;
+use crate::userns::{ENOUGH_IDS, IdMapError};
 use std::io;
 use usernetes_host::FsError;
 
@@ -32,11 +33,8 @@ pub enum Error {
     #[error(transparent)]
     Control(#[from] EndpointError),
     /// The network helper could not be started.
-    #[error("cannot start slirp4netns: {message}")]
-    Network {
-        /// What it said, or why it could not be run.
-        message: String,
-    },
+    #[error(transparent)]
+    Network(#[from] NetworkError),
     /// The child said why it ended before the payload was up.
     #[error("the child failed: {0}")]
     Child(String),

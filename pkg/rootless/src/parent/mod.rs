@@ -1,46 +1,25 @@
 //! The parent's side: starts the child, keeps its network up, binds its ports, sees it off.
 
 mod bind;
+mod child;
 mod error;
-mod owner;
+mod event;
+mod port_owner;
 mod serve;
-mod slirp;
 
 pub use error::Error;
-pub(crate) use slirp::{parse_version, version_word};
+pub use event::{Event, Ready};
 
-use crate::idmap::SubIds;
-use crate::sock::Socket;
-use crate::stage::Stage;
-use crate::wire::{ToChild, ToParent, VERSION, unexpected};
+use crate::protocol::Socket;
+use crate::protocol::{ToChild, ToParent, VERSION, unexpected};
+use crate::userns::Stage;
+use crate::userns::SubIds;
 use crate::{Spec, cgroup, control, userns};
-use serve::End;
+use child::Child;
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixListener;
 use std::process::ExitStatus;
 use usernetes_api::CgroupMode;
-
-/// What is known when the payload is up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ready {
-    /// Process id of PID 1 as the host sees it.
-    pub child_pid: i32,
-}
-
-/// What is told while the child runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// The payload is up; told once.
-    Ready(Ready),
-    /// The payload says that it does what it is there for.
-    Steady,
-    /// The child has answered, every few seconds: its payload's thread and ours are not stuck.
-    Alive,
-}
-
-/// The process that is PID 1 inside, by its number here.
-#[derive(Clone, Copy, Debug)]
-struct Child(i32);
 
 /// Runs the payload in its namespaces and returns when it has ended; nothing of it is left then.
 ///
@@ -55,7 +34,11 @@ pub fn run_parent(spec: &Spec, on_event: impl FnMut(Event)) -> Result<ExitStatus
     let (child, socket) = start_child(&ids)?;
     let result = hand_over(&socket, child, spec, control.listener())
         .and_then(|()| runtime.block_on(serve::serve(spec, child, socket, on_event)));
-    let end = child.end(result)?;
+    if result.is_err() {
+        child.kill();
+        let _ = nix::sys::wait::waitpid(child.pid(), None);
+    }
+    let end = result?;
     end.failure.map_or(Ok(end.status), Err)
 }
 
@@ -79,23 +62,4 @@ fn hand_over(socket: &Socket, child: Child, spec: &Spec, control: &UnixListener)
     }
     let orders = ToChild::Start { version: VERSION, pid: child.0, spec: Box::new(spec.clone()) };
     Ok(socket.send(&orders, &[control.as_fd()])?)
-}
-
-impl Child {
-    /// Kills what is still there after a failure, and takes the status.
-    fn end(self, result: Result<End, Error>) -> Result<End, Error> {
-        if result.is_err() {
-            self.kill();
-            let _ = nix::sys::wait::waitpid(self.pid(), None);
-        }
-        result
-    }
-
-    fn kill(self) {
-        let _ = nix::sys::signal::kill(self.pid(), nix::sys::signal::Signal::SIGKILL);
-    }
-
-    fn pid(self) -> nix::unistd::Pid {
-        nix::unistd::Pid::from_raw(self.0)
-    }
 }

@@ -1,10 +1,13 @@
 //! The parent's loop while the child runs.
 
-use super::slirp::{self, Slirp};
-use super::{Child, Error, Event, Ready, bind};
+use super::bind;
+use super::child::Child;
+use super::error::Error;
+use super::event::{Event, Ready};
 use crate::Spec;
-use crate::sock::{AsyncSocket, Socket, WireError};
-use crate::wire::{ToChild, ToParent, unexpected};
+use crate::network::slirp4netns::{self as slirp, Slirp};
+use crate::protocol::{AsyncSocket, Socket, WireError};
+use crate::protocol::{ToChild, ToParent, unexpected};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use std::os::fd::AsFd as _;
 use std::os::unix::process::ExitStatusExt as _;
@@ -45,7 +48,7 @@ pub(super) async fn serve(
     child.kill();
     // A child that had failed already is the cause of the helper's trouble, not its consequence.
     let end = served.await?;
-    Ok(End { failure: end.failure.or(Some(error)), ..end })
+    Ok(End { failure: end.failure.or(Some(error.into())), ..end })
 }
 
 /// How the child ended. It is reaped by then: its number may belong to somebody else.

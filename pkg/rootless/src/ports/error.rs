@@ -1,6 +1,6 @@
 //! Why a port is not published.
 
-use crate::wire::BindFailure;
+use crate::protocol::BindFailure;
 use nix::errno::Errno;
 use std::io;
 use usernetes_api::PortSpec;

@@ -1,17 +1,18 @@
 //! Published ports: the parent binds them on the host, this process accepts and connects inside.
 
-mod clients;
+mod client_addresses;
 mod error;
-mod inside;
 mod relay;
+mod reply_routing;
 mod tcp;
 mod udp;
+mod upstream;
 
-pub(crate) use clients::Clients;
+pub(crate) use client_addresses::ClientAddresses;
 pub use error::PortError;
 
-use crate::child::ParentLink;
-use inside::Inside;
+use crate::protocol::ParentLink;
+use crate::{Forward, ForwardKind};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -20,52 +21,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
+use upstream::Upstream;
 use usernetes_api::{PortSpec, Protocol};
 
 /// Owner of ports in the [`Spec`](crate::Spec).
 pub const SPEC: &str = "spec";
 /// Owner of ports that were added by the control socket.
 pub const CONTROL: &str = "control";
-
-/// How a port's traffic is carried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum ForwardKind {
-    /// Connections, or for UDP the exchanges of each client, have their way back.
-    Session,
-    /// As [`Session`](Self::Session), and what is inside sees the client's own address. Clients on the host itself, and
-    /// all where the kernel refuses, are seen as with a session.
-    Transparent,
-    /// UDP in one direction, from the addresses of [`PortManager::admit`]: for tunnels that answer by a way of their own.
-    Relay,
-}
-
-/// A port to be published.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Forward {
-    /// Where from and where to.
-    pub spec: PortSpec,
-    /// How.
-    pub kind: ForwardKind,
-}
-
-impl Forward {
-    /// With a way back.
-    pub fn session(spec: PortSpec) -> Self {
-        Self { spec, kind: ForwardKind::Session }
-    }
-
-    /// With a way back, from the client's own address.
-    pub fn transparent(spec: PortSpec) -> Self {
-        Self { spec, kind: ForwardKind::Transparent }
-    }
-
-    /// One way; UDP only.
-    pub fn relay(spec: PortSpec) -> Self {
-        Self { spec, kind: ForwardKind::Relay }
-    }
-}
 
 /// A port that is published.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,11 +73,11 @@ struct Shared {
     parent: Arc<ParentLink>,
     ports: Mutex<BTreeMap<Key, Entry>>,
     senders: relay::Senders,
-    clients: Clients,
+    clients: ClientAddresses,
 }
 
 impl PortManager {
-    pub(crate) fn new(parent: Arc<ParentLink>, clients: Clients) -> Self {
+    pub(crate) fn new(parent: Arc<ParentLink>, clients: ClientAddresses) -> Self {
         Self(Arc::new(Shared { parent, ports: Mutex::default(), senders: relay::Senders::default(), clients }))
     }
 
@@ -131,12 +93,12 @@ impl PortManager {
         let reservation = Reservation { ports: self, key: key(&forward) };
         let socket = self.0.parent.bind(forward.spec).await;
         let socket = socket.map_err(|failure| PortError::from_bind(forward.spec, failure))?;
-        let inside = match forward.kind {
-            ForwardKind::Transparent if self.0.clients.keep().await => Inside::as_client(forward.spec.node),
-            _ => Inside::plain(forward.spec.node),
+        let upstream = match forward.kind {
+            ForwardKind::Transparent if self.0.clients.keep().await => Upstream::as_client(forward.spec.node),
+            _ => Upstream::plain(forward.spec.node),
         };
         let stop = CancellationToken::new();
-        let task = start(forward, socket, inside, &stop, &self.0.senders);
+        let task = start(forward, socket, upstream, &stop, &self.0.senders);
         let task = task.map_err(|source| PortError::Start { spec: forward.spec, source })?;
         if let Some(entry) = self.lock().get_mut(&reservation.key) {
             entry.running = Some(Running { stop: stop.drop_guard(), task });
@@ -233,22 +195,22 @@ fn key(forward: &Forward) -> Key {
 fn start(
     forward: Forward,
     socket: OwnedFd,
-    inside: Inside,
+    upstream: Upstream,
     stop: &CancellationToken,
     senders: &relay::Senders,
 ) -> std::io::Result<JoinHandle<()>> {
     Ok(match (forward.spec.protocol, forward.kind) {
         (Protocol::Tcp, _) => {
             let listener = TcpListener::from_std(socket.into())?;
-            until(stop, tcp::serve(listener, inside, stop.clone()))
+            until(stop, tcp::serve(listener, upstream, stop.clone()))
         }
         (Protocol::Udp, ForwardKind::Relay) => {
-            let (socket, inside) = (UdpSocket::from_std(socket.into())?, relay::open(forward.spec.node)?);
-            until(stop, relay::serve(socket, inside, senders.clone()))
+            let (socket, upstream) = (UdpSocket::from_std(socket.into())?, relay::open(forward.spec.node)?);
+            until(stop, relay::serve(socket, upstream, senders.clone()))
         }
         (Protocol::Udp, ForwardKind::Session | ForwardKind::Transparent) => {
             let socket = UdpSocket::from_std(socket.into())?;
-            until(stop, udp::serve(socket, inside, udp::LIMITS))
+            until(stop, udp::serve(socket, upstream, udp::LIMITS))
         }
     })
 }

@@ -8,7 +8,7 @@
 //!
 //! Datagrams of one size travel together (UDP_SEGMENT): half of the work for a stream between pods.
 
-use super::inside::connected;
+use super::upstream::connected;
 use nix::errno::Errno;
 use nix::sys::socket::{ControlMessage, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmsg};
 use std::collections::BTreeSet;

@@ -1,6 +1,6 @@
 //! TCP: accept outside, connect inside, copy both ways; ends and resets are passed on as such.
 
-use super::inside::Inside;
+use super::upstream::Upstream;
 use rustix::net::Shutdown;
 use rustix::net::sockopt::{set_socket_keepalive, set_socket_linger, set_tcp_nodelay};
 use std::cell::RefCell;
@@ -21,7 +21,7 @@ thread_local! {
 }
 
 /// Accepts until it is dropped; `stop` ends the connections.
-pub(super) async fn serve(listener: TcpListener, inside: Inside, stop: CancellationToken) {
+pub(super) async fn serve(listener: TcpListener, inside: Upstream, stop: CancellationToken) {
     loop {
         match listener.accept().await {
             Ok((client, address)) => {
@@ -36,7 +36,7 @@ pub(super) async fn serve(listener: TcpListener, inside: Inside, stop: Cancellat
     }
 }
 
-async fn carry(client: TcpStream, address: SocketAddr, inside: Inside) {
+async fn carry(client: TcpStream, address: SocketAddr, inside: Upstream) {
     let server = match inside.connect(address).await {
         Ok(server) => server,
         Err(error) => {

@@ -1,6 +1,6 @@
 //! UDP with a way back: every client has a socket of its own inside, closed when nothing passes for a while.
 
-use super::inside::Inside;
+use super::upstream::Upstream;
 use rustix::net::{SendFlags, sendto};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -49,7 +49,7 @@ impl Drop for Entry {
 type Table = Arc<Mutex<HashMap<SocketAddr, Entry>>>;
 
 /// Serves the port until it is dropped.
-pub(super) async fn serve(outside: UdpSocket, inside: Inside, limits: Limits) {
+pub(super) async fn serve(outside: UdpSocket, inside: Upstream, limits: Limits) {
     let port = Port { outside: Arc::new(outside), inside, limits, table: Table::default() };
     loop {
         if port.outside.readable().await.is_err() {
@@ -65,7 +65,7 @@ pub(super) async fn serve(outside: UdpSocket, inside: Inside, limits: Limits) {
 
 struct Port {
     outside: Arc<UdpSocket>,
-    inside: Inside,
+    inside: Upstream,
     limits: Limits,
     table: Table,
 }
@@ -158,7 +158,7 @@ mod tests {
     async fn port(limits: Limits) -> (SocketAddr, UdpSocket) {
         let (server, outside) = (any().await, any().await);
         let (node, port) = (server.local_addr().expect("address"), outside.local_addr().expect("address"));
-        tokio::spawn(serve(outside, Inside::plain(node), limits));
+        tokio::spawn(serve(outside, Upstream::plain(node), limits));
         (port, server)
     }
 

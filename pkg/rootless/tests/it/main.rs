@@ -2,7 +2,7 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "processes of the tests talk by their output")]
 
-mod clients;
+mod client_addresses;
 mod harness;
 mod host;
 mod lifecycle;
@@ -46,7 +46,7 @@ fn trials(missing: Option<&str>) -> Vec<Trial> {
     for (name, test) in lifecycle::TESTS.iter().chain(network::TESTS).chain(ports::TESTS).chain(tools::TESTS) {
         trials.push(trial(name, *test, missing));
     }
-    for (name, test) in network::WITH_PEER.iter().chain(clients::WITH_PEER) {
+    for (name, test) in network::WITH_PEER.iter().chain(client_addresses::WITH_PEER) {
         trials.push(trial(name, *test, missing.or(no_wire())));
     }
     trials

@@ -1,14 +1,14 @@
 //! What only trying shows: namespaces with maps, and mounts in them.
 
-mod inside;
+mod stage;
 
-pub(crate) use inside::{main, proc_main};
+pub(crate) use stage::{main, proc_main};
 
-use crate::idmap::SubIds;
-use crate::nested::{NestedKind, nested};
-use crate::stage::Stage;
+use crate::protocol::{Outcome, ToParent, unexpected};
 use crate::userns;
-use crate::wire::{Outcome, ToParent, unexpected};
+use crate::userns::Stage;
+use crate::userns::SubIds;
+use crate::userns::{NestedKind, nested};
 use std::path::{Path, PathBuf};
 use usernetes_host::Finding;
 

@@ -1,7 +1,8 @@
 //! Where subordinate ids are written down: `/etc/subuid`, `/etc/subgid`, and what `getsubids` says.
 
-use crate::idmap::{IdMapError, IdRange};
-use crate::nested::nested;
+use super::error::IdMapError;
+use super::nested::nested;
+use super::range::IdRange;
 use std::collections::BTreeSet;
 use std::process::Command;
 use usernetes_host::{CommandExt as _, fs};

@@ -15,12 +15,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Where a port leads to.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Inside {
+pub(super) struct Upstream {
     node: SocketAddr,
     as_client: bool,
 }
 
-impl Inside {
+impl Upstream {
     /// As the node itself.
     pub(super) fn plain(node: SocketAddr) -> Self {
         Self { node, as_client: false }
@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn clients_of_the_host_keep_the_source_of_the_node() -> Result<(), std::net::AddrParseError> {
         let node: SocketAddr = "198.51.100.11:80".parse()?;
-        let of = |inside: Inside, client: &str| Ok(inside.source(client.parse()?).map(|source| source.to_string()));
+        let of = |inside: Upstream, client: &str| Ok(inside.source(client.parse()?).map(|source| source.to_string()));
         for (client, source) in [
             ("127.0.0.1:7", None),
             ("127.0.0.9:7", None),
@@ -94,8 +94,8 @@ mod tests {
             ("[::ffff:198.51.100.12]:7", Some("198.51.100.12")),
             ("[2001:db8::1]:7", None),
         ] {
-            assert_eq!(of(Inside::as_client(node), client)?.as_deref(), source, "{client}");
-            assert_eq!(of(Inside::plain(node), client)?, None, "{client}");
+            assert_eq!(of(Upstream::as_client(node), client)?.as_deref(), source, "{client}");
+            assert_eq!(of(Upstream::plain(node), client)?, None, "{client}");
         }
         Ok(())
     }

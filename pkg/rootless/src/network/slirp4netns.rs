@@ -1,7 +1,6 @@
 //! slirp4netns: started on the child's tap, awaited, watched, started again.
 
-use super::Error;
-use crate::stage::hide_session;
+use crate::userns::hide_session;
 use std::collections::VecDeque;
 use std::io;
 use std::process::{ExitStatus, Stdio};
@@ -22,15 +21,22 @@ const LAST_LINES: usize = 4;
 /// After this long without trouble the pause is short again.
 const STEADY: Duration = Duration::from_secs(10);
 
+/// The network helper could not be started.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot start slirp4netns: {message}")]
+pub struct NetworkError {
+    message: String,
+}
+
 /// Which process carries the tap now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct State {
-    pub(super) pid: u32,
-    pub(super) restarts: u32,
+pub(crate) struct State {
+    pub(crate) pid: u32,
+    pub(crate) restarts: u32,
 }
 
 /// The helper's command line.
-pub(super) struct Slirp {
+pub(crate) struct Slirp {
     args: Vec<String>,
 }
 
@@ -43,7 +49,7 @@ struct Running {
 
 impl Slirp {
     /// Finds out what the installed version can do.
-    pub(super) async fn new(network: &NetworkOptions, child: i32) -> Result<Self, Error> {
+    pub(crate) async fn new(network: &NetworkOptions, child: i32) -> Result<Self, NetworkError> {
         let output = Command::new(PROGRAM).arg("--version").output().await.map_err(|e| cannot_run(&e))?;
         let seccomp = String::from_utf8_lossy(&output.stdout).contains("libseccomp:");
         let own_status = || std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -52,7 +58,7 @@ impl Slirp {
     }
 
     /// Keeps one running. Returns only when the first one does not come up.
-    pub(super) async fn supervise(self, state: watch::Sender<State>) -> Result<(), Error> {
+    pub(crate) async fn supervise(self, state: watch::Sender<State>) -> Result<(), NetworkError> {
         let mut running = self.start().await?;
         let (mut pause, mut restarts) = (SHORTEST, 0);
         loop {
@@ -80,7 +86,7 @@ impl Slirp {
         }
     }
 
-    async fn start(&self) -> Result<Running, Error> {
+    async fn start(&self) -> Result<Running, NetworkError> {
         let (ready, ready_end) = io::pipe().map_err(|e| cannot_run(&e))?;
         let (alive_end, alive) = io::pipe().map_err(|e| cannot_run(&e))?;
         let mut command = Command::new(PROGRAM);
@@ -101,7 +107,7 @@ impl Slirp {
             Some(words) => words.await.unwrap_or_default(),
             None => String::new(),
         };
-        Err(Error::Network { message: format!("{status}: {last}") })
+        Err(NetworkError { message: format!("{status}: {last}") })
     }
 }
 
@@ -153,8 +159,8 @@ fn describe(status: io::Result<ExitStatus>) -> String {
     status.map_or_else(|e| e.to_string(), |status| status.to_string())
 }
 
-fn cannot_run(source: &io::Error) -> Error {
-    Error::Network { message: source.to_string() }
+fn cannot_run(source: &io::Error) -> NetworkError {
+    NetworkError { message: source.to_string() }
 }
 
 /// Version in the output of `slirp4netns --version`.

@@ -1,10 +1,21 @@
 //! A new user namespace, from both sides: the stage unshares, its starter writes the maps.
 
-use crate::idmap::{IdMapError, SubIds};
-use crate::sock::{Socket, WireError, pair};
-use crate::stage::Stage;
-use crate::wire::{Outcome, ToChild, ToParent, VERSION, same_version, unexpected};
-use nix::errno::Errno;
+mod error;
+mod idmap;
+mod nested;
+mod range;
+mod stage;
+mod subid;
+
+pub use error::IdMapError;
+pub(crate) use error::{StageError, UsernsError, What};
+pub(crate) use idmap::ENOUGH_IDS;
+pub use idmap::SubIds;
+pub use nested::{Nested, NestedKind, nested};
+pub(crate) use stage::{Stage, hide_session};
+pub(crate) use subid::add_command;
+
+use crate::protocol::{Outcome, Socket, ToChild, ToParent, VERSION, pair, same_version, unexpected};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{Gid, Uid, setresgid, setresuid};
 use rustix::process::Signal;
@@ -12,24 +23,6 @@ use std::io;
 use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::process::{Child, ExitCode};
-use usernetes_host::CommandError;
-
-/// No user namespace could be had.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum UsernsError {
-    /// Our own program could not be started again.
-    #[error("cannot start {command}")]
-    Start { command: &'static str, source: io::Error },
-    /// Ids.
-    #[error(transparent)]
-    IdMap(#[from] IdMapError),
-    /// The stage did not do as expected.
-    #[error("the child's first stage")]
-    Wire(#[from] WireError),
-    /// The stage said why it failed.
-    #[error("{0}")]
-    Stage(String),
-}
 
 /// Starts a stage in a new user namespace and writes its maps; it is told, and runs on.
 pub(crate) fn start(stage: Stage, ids: &SubIds, args: &[&Path]) -> Result<(Child, Socket), UsernsError> {
@@ -56,44 +49,6 @@ fn map(socket: &Socket, child: &Child, ids: &SubIds) -> Result<(), UsernsError> 
     }
     ids.apply(child.id())?;
     Ok(socket.send(&ToChild::Mapped, &[])?)
-}
-
-/// A step of a stage that failed, told to the starter as text.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum StageError {
-    /// A system call.
-    #[error("cannot {what}: {source}")]
-    System { what: String, source: Errno },
-    /// The starter.
-    #[error(transparent)]
-    Wire(#[from] WireError),
-    /// A program.
-    #[error(transparent)]
-    Program(#[from] CommandError),
-}
-
-/// Names a system call in its error.
-pub(crate) trait What<T> {
-    /// `cannot <what>: …`
-    fn what(self, what: impl Into<String>) -> Result<T, StageError>;
-}
-
-impl<T> What<T> for nix::Result<T> {
-    fn what(self, what: impl Into<String>) -> Result<T, StageError> {
-        self.map_err(|source| StageError::System { what: what.into(), source })
-    }
-}
-
-impl<T> What<T> for rustix::io::Result<T> {
-    fn what(self, what: impl Into<String>) -> Result<T, StageError> {
-        self.map_err(|e| Errno::from_raw(e.raw_os_error())).what(what)
-    }
-}
-
-impl<T> What<T> for io::Result<T> {
-    fn what(self, what: impl Into<String>) -> Result<T, StageError> {
-        self.map_err(|e| Errno::from_raw(e.raw_os_error().unwrap_or(0))).what(what)
-    }
 }
 
 /// What the `main` of a stage does that is there to answer one question.

@@ -1,6 +1,6 @@
 //! Whether ports can keep the addresses of their clients: found out, and prepared, with the first that shall.
 
-use crate::child::{AnswersError, keep_answers};
+use super::reply_routing::{self, ReplyRoutingError};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::OnceCell;
@@ -8,7 +8,7 @@ use usernetes_host::Reaper;
 
 /// Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Clients(Arc<Shared>);
+pub(crate) struct ClientAddresses(Arc<Shared>);
 
 struct Shared {
     nft: Option<PathBuf>,
@@ -16,7 +16,7 @@ struct Shared {
     kept: OnceCell<bool>,
 }
 
-impl Clients {
+impl ClientAddresses {
     pub(crate) fn new(nft: Option<PathBuf>, reaper: Reaper) -> Self {
         Self(Arc::new(Shared { nft, reaper, kept: OnceCell::new() }))
     }
@@ -28,7 +28,7 @@ impl Clients {
 
     async fn prepare(&self) -> bool {
         let Some(nft) = &self.0.nft else { return false };
-        let prepared: Result<(), AnswersError> = keep_answers(nft, &self.0.reaper).await;
+        let prepared: Result<(), ReplyRoutingError> = reply_routing::keep(nft, &self.0.reaper).await;
         if let Err(error) = &prepared {
             tracing::warn!(%error, "clients' addresses are lost: pods see the node's instead");
         }

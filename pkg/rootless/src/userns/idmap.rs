@@ -1,54 +1,18 @@
 //! Subordinate ids of the user, and the maps made from them.
 
-use crate::nested::{clip, nested};
-use crate::subid::{add_command, ranges, user_name};
+use super::error::IdMapError;
+use super::nested::nested;
+use super::range::{IdRange, clip};
+use super::subid::{add_command, ranges, user_name};
 use std::path::PathBuf;
 use std::process::Command;
 use usernetes_host::fs::Context as _;
-use usernetes_host::{CommandError, CommandExt as _, FsError};
+use usernetes_host::{CommandExt as _, FsError};
 
 /// What one image of an ordinary distribution may use.
 pub(crate) const ENOUGH_IDS: u64 = BLOCK as u64;
 /// Ids of the node itself, and of each pod with a user namespace of its own: the kubelet's unit.
 const BLOCK: u32 = 65536;
-
-/// Ids cannot be found or mapped.
-#[derive(Debug, thiserror::Error)]
-pub enum IdMapError {
-    /// A file cannot be read.
-    #[error(transparent)]
-    File(#[from] FsError),
-    /// The user has no name in /etc/passwd and `id` does not know it.
-    #[error("cannot find the name of uid {uid}")]
-    NoName {
-        /// Which uid.
-        uid: u32,
-        /// Why.
-        source: CommandError,
-    },
-    /// The user has no subordinate ids.
-    #[error("user {user} has no subordinate {kind}s in {}", path.display())]
-    NoSubIds {
-        /// Which user.
-        user: String,
-        /// `uid` or `gid`.
-        kind: &'static str,
-        /// Where they should be.
-        path: PathBuf,
-    },
-    /// newuidmap or newgidmap failed.
-    #[error(transparent)]
-    Helper(#[from] CommandError),
-}
-
-/// A range of ids.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct IdRange {
-    /// First id on the host.
-    pub start: u32,
-    /// How many.
-    pub count: u32,
-}
 
 /// All subordinate ids of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]

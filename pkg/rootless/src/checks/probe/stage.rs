@@ -2,10 +2,10 @@
 
 use super::{FUSE, HOST_NAME, KERNEL, PROC, SYS};
 use crate::child::{fresh, writable};
-use crate::sock::Socket;
-use crate::stage::Stage;
+use crate::protocol::Outcome;
+use crate::protocol::Socket;
+use crate::userns::Stage;
 use crate::userns::{StageError, What as _, become_root, report};
-use crate::wire::Outcome;
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};

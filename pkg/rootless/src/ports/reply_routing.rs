@@ -4,7 +4,7 @@
 //! Conntrack remembers it by a mark. Its answers, whoever gives them and however they were translated, get that mark
 //! before they are routed, and a routing table in which every address is local takes them.
 
-use super::net::{self, NetError, What as _};
+use crate::network::interfaces::{self, InterfaceError, What as _};
 use nix::sys::socket::{setsockopt, sockopt};
 use rtnetlink::packet_route::route::{RouteScope, RouteType};
 use rtnetlink::packet_route::rule::{RuleAction, RuleAttribute};
@@ -24,7 +24,7 @@ const TABLE: u32 = 0x7573_6572;
 
 /// Why clients' addresses cannot be kept.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum AnswersError {
+pub(crate) enum ReplyRoutingError {
     /// The socket option.
     #[error("the kernel refuses IP_TRANSPARENT: {0}")]
     Option(nix::Error),
@@ -33,7 +33,7 @@ pub(crate) enum AnswersError {
     Socket(io::Error),
     /// The routing table.
     #[error(transparent)]
-    Net(#[from] NetError),
+    Net(#[from] InterfaceError),
     /// The program that sets the rules could not be started.
     #[error("cannot run nft: {0}")]
     Start(io::Error),
@@ -43,20 +43,20 @@ pub(crate) enum AnswersError {
 }
 
 /// Prepares the node's network. To be done once.
-pub(crate) async fn keep(nft: &Path, reaper: &Reaper) -> Result<(), AnswersError> {
-    let probe = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).map_err(AnswersError::Socket)?;
-    setsockopt(&probe, sockopt::IpTransparent, &true).map_err(AnswersError::Option)?;
-    net::with_netlink(async |handle| route(handle).await).await?;
-    let running = reaper.spawn(Command::new(nft).arg(rules())).map_err(AnswersError::Start)?;
+pub(crate) async fn keep(nft: &Path, reaper: &Reaper) -> Result<(), ReplyRoutingError> {
+    let probe = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).map_err(ReplyRoutingError::Socket)?;
+    setsockopt(&probe, sockopt::IpTransparent, &true).map_err(ReplyRoutingError::Option)?;
+    interfaces::with_netlink(async |handle| route(handle).await).await?;
+    let running = reaper.spawn(Command::new(nft).arg(rules())).map_err(ReplyRoutingError::Start)?;
     match running.wait().await {
         Exit::Code(0) => Ok(()),
-        exit => Err(AnswersError::Rules(exit)),
+        exit => Err(ReplyRoutingError::Rules(exit)),
     }
 }
 
 /// What is marked is for this node, whatever its address.
-async fn route(handle: &Handle) -> Result<(), NetError> {
-    let lo = net::index(handle, "lo").await?;
+async fn route(handle: &Handle) -> Result<(), InterfaceError> {
+    let lo = interfaces::index(handle, "lo").await?;
     let everything = RouteMessageBuilder::<Ipv4Addr>::new().kind(RouteType::Local).scope(RouteScope::Host);
     let everything = everything.table_id(TABLE).output_interface(lo).build();
     handle.route().add(everything).execute().await.what("make every address local for answers")?;

@@ -1,4 +1,4 @@
-//! Places to mount on and to write to: the host's own folders belong to somebody who has no id here, so a new
+//! MountTargets to mount on and to write to: the host's own folders belong to somebody who has no id here, so a new
 //! entry in one of them needs a private copy of that folder, with the host's entries bound into it.
 
 use crate::userns::{StageError, What as _};
@@ -18,11 +18,11 @@ pub(super) enum Kind {
 }
 
 /// Knows which folders are already ours.
-pub(super) struct Places {
+pub(super) struct MountTargets {
     private: Vec<PathBuf>,
 }
 
-impl Places {
+impl MountTargets {
     /// With folders that were replaced before.
     pub(super) fn new(private: impl IntoIterator<Item = &'static str>) -> Self {
         Self { private: private.into_iter().map(PathBuf::from).collect() }

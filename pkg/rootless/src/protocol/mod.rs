@@ -1,7 +1,12 @@
 //! What parent and child say to each other. The order of the handshake is in this crate's README.
 
+mod link;
+mod socket;
+
+pub(crate) use link::ParentLink;
+pub(crate) use socket::{AsyncSocket, Socket, WireError, pair};
+
 use crate::Spec;
-use crate::sock::WireError;
 use serde::{Deserialize, Serialize};
 use usernetes_api::PortSpec;
 

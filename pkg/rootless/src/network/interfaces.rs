@@ -10,7 +10,7 @@ use usernetes_api::{NetworkOptions, constants::TAP_INTERFACE};
 
 /// An interface, an address or a route could not be made.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum NetError {
+pub(crate) enum InterfaceError {
     /// The tap.
     #[error("cannot make the tap interface {TAP_INTERFACE}: {0}")]
     Tap(io::Error),
@@ -22,13 +22,13 @@ pub(crate) enum NetError {
     Netlink { what: String, source: rtnetlink::Error },
 }
 
-pub(super) trait What<T> {
-    fn what(self, what: impl Into<String>) -> Result<T, NetError>;
+pub(crate) trait What<T> {
+    fn what(self, what: impl Into<String>) -> Result<T, InterfaceError>;
 }
 
 impl<T> What<T> for Result<T, rtnetlink::Error> {
-    fn what(self, what: impl Into<String>) -> Result<T, NetError> {
-        self.map_err(|source| NetError::Netlink { what: what.into(), source })
+    fn what(self, what: impl Into<String>) -> Result<T, InterfaceError> {
+        self.map_err(|source| InterfaceError::Netlink { what: what.into(), source })
     }
 }
 
@@ -47,14 +47,16 @@ fn nth(network: &NetworkOptions, n: u32) -> Ipv4Addr {
 }
 
 /// Makes and configures everything. The tap has no carrier until the helper attaches to it.
-pub(super) async fn prepare(network: &NetworkOptions, addresses: &[IpAddr]) -> Result<(), NetError> {
-    make_tap().map_err(NetError::Tap)?;
+pub(crate) async fn prepare(network: &NetworkOptions, addresses: &[IpAddr]) -> Result<(), InterfaceError> {
+    make_tap().map_err(InterfaceError::Tap)?;
     with_netlink(async |handle| configure(handle, network, addresses).await).await
 }
 
 /// A line to the kernel for as long as the work takes.
-pub(super) async fn with_netlink<T>(work: impl AsyncFnOnce(&Handle) -> Result<T, NetError>) -> Result<T, NetError> {
-    let (connection, handle, _) = rtnetlink::new_connection().map_err(NetError::Open)?;
+pub(crate) async fn with_netlink<T>(
+    work: impl AsyncFnOnce(&Handle) -> Result<T, InterfaceError>,
+) -> Result<T, InterfaceError> {
+    let (connection, handle, _) = rtnetlink::new_connection().map_err(InterfaceError::Open)?;
     let connection = tokio::spawn(connection);
     let result = work(&handle).await;
     connection.abort();
@@ -66,7 +68,7 @@ fn make_tap() -> io::Result<()> {
     DeviceBuilder::new().name(TAP_INTERFACE).layer(Layer::L2).build_sync()?.persist()
 }
 
-async fn configure(handle: &Handle, network: &NetworkOptions, addresses: &[IpAddr]) -> Result<(), NetError> {
+async fn configure(handle: &Handle, network: &NetworkOptions, addresses: &[IpAddr]) -> Result<(), InterfaceError> {
     let lo = index(handle, "lo").await?;
     handle.link().set(LinkUnspec::new_with_index(lo).up().build()).execute().await.what("raise lo")?;
     for address in addresses {
@@ -85,11 +87,11 @@ fn default_route(gateway: Ipv4Addr, interface: u32) -> RouteMessage {
     RouteMessageBuilder::<Ipv4Addr>::new().gateway(gateway).output_interface(interface).build()
 }
 
-async fn add_address(handle: &Handle, interface: u32, address: IpAddr, prefix: u8) -> Result<(), NetError> {
+async fn add_address(handle: &Handle, interface: u32, address: IpAddr, prefix: u8) -> Result<(), InterfaceError> {
     handle.address().add(interface, address, prefix).execute().await.what(format!("add address {address}/{prefix}"))
 }
 
-pub(super) async fn index(handle: &Handle, name: &str) -> Result<u32, NetError> {
+pub(crate) async fn index(handle: &Handle, name: &str) -> Result<u32, InterfaceError> {
     let link = handle.link().get().match_name(name.to_owned()).execute().try_next().await;
     let link = link.what(format!("find interface {name}"))?;
     Ok(link.map_or(0, |link| link.header.index))

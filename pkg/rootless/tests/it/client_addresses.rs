@@ -13,11 +13,11 @@ use usernetes_rootless::Forward;
 
 /// These need addresses of the host.
 pub(crate) const WITH_PEER: &[(&str, crate::Test)] = &[
-    ("clients::are_seen", are_seen),
-    ("clients::are_seen_by_udp", are_seen_by_udp),
-    ("clients::are_refused", are_refused),
-    ("clients::without_nft", without_nft),
-    ("clients::move_much", move_much),
+    ("client_addresses::are_seen", are_seen),
+    ("client_addresses::are_seen_by_udp", are_seen_by_udp),
+    ("client_addresses::are_refused", are_refused),
+    ("client_addresses::without_nft", without_nft),
+    ("client_addresses::move_much", move_much),
 ];
 
 /// A node with the distribution's nft, and a port of the host that leads to `node`.

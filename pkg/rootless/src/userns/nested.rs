@@ -1,6 +1,6 @@
 //! Whether we run inside somebody else's user namespace, as in a container.
 
-use crate::idmap::IdRange;
+use super::range::IdRange;
 use std::fs;
 use std::path::Path;
 
@@ -72,16 +72,6 @@ impl NestedKind {
     }
 }
 
-/// What of the ranges lies in the map.
-pub(crate) fn clip(ranges: &[IdRange], map: &[IdRange]) -> Vec<IdRange> {
-    let common = |range: &IdRange, mapped: &IdRange| {
-        let start = range.start.max(mapped.start);
-        let end = (range.start.saturating_add(range.count)).min(mapped.start.saturating_add(mapped.count));
-        (start < end).then(|| IdRange { start, count: end - start })
-    };
-    ranges.iter().flat_map(|range| map.iter().filter_map(|mapped| common(range, mapped))).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,14 +82,5 @@ mod tests {
         let rootless = [IdRange { start: 0, count: 1 }, IdRange { start: 1, count: 65536 }];
         assert_eq!(ids("0 1000 1\n1 100000 65536\n"), rootless);
         assert_eq!(ids("nonsense\n"), []);
-    }
-
-    #[test]
-    fn only_ids_that_there_are_stay() {
-        let map = [IdRange { start: 0, count: 1 }, IdRange { start: 1, count: 65536 }];
-        let of = |start, count| clip(&[IdRange { start, count }], &map);
-        assert_eq!(of(1, u32::MAX - 1), [IdRange { start: 1, count: 65536 }]);
-        assert_eq!(of(60000, 65536), [IdRange { start: 60000, count: 5537 }]);
-        assert_eq!(of(100_000, 65536), []);
     }
 }

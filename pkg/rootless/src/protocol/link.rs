@@ -1,7 +1,7 @@
 //! PID 1's line to its parent once everything runs: sockets are asked for, orders and news come in.
 
-use crate::sock::{AsyncSocket, WireError};
-use crate::wire::{BindFailure, ToChild, ToParent};
+use super::socket::{AsyncSocket, WireError};
+use super::{BindFailure, ToChild, ToParent};
 use nix::errno::Errno;
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
