@@ -36,6 +36,14 @@ fn phases_are_listed_without_a_name() {
 }
 
 #[test]
+fn guides_are_shown() {
+    assert!(help(&["help", "topics"]).contains("several-machines"));
+    assert!(help(&["-q", "help", "networking"]).starts_with("# Ports and networking"));
+    assert!(help(&["help", "init"]).contains("Usage: usernetes-rs init"));
+    assert_eq!(run(&["help", "nonsense"]).status.code(), Some(64));
+}
+
+#[test]
 fn completion_names_every_command() {
     let script = help(&["completion", "bash"]);
     for command in ["init", "join", "status", "reset", "kubectl", "bundle", "token"] {
@@ -107,13 +115,6 @@ fn documents_are_a_line_each_in_json() {
         .collect();
     assert_eq!(kinds, ["InitConfiguration", "ClusterConfiguration", "RootlessConfiguration"], "{text}");
     assert_eq!(text.lines().count(), kinds.len() + 1, "{text}");
-}
-
-#[test]
-fn old_spellings_of_flags_are_accepted() {
-    for flag in ["--privileged-port-offset", "--shift-privileged"] {
-        assert!(said(&["start", flag, "8000"]).ends_with("1\n"), "{flag}");
-    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod bundle;
 mod certs;
 mod config;
+mod help;
 mod host;
 mod images;
 mod init;
@@ -23,7 +24,7 @@ pub(crate) use join::JoinArgs;
 
 use crate::errors::{PreflightFailed, exit_code, hints};
 use crate::session::Session;
-use crate::ui::{Output, Printer, err};
+use crate::ui::{Output, Printer, err, out};
 use clap::{CommandFactory as _, Parser, Subcommand};
 use serde_json::json;
 use std::process::ExitCode;
@@ -31,7 +32,7 @@ use usernetes_api::ClusterName;
 
 /// A real Kubernetes cluster as an ordinary user: no root, no container engine.
 #[derive(Debug, Parser)]
-#[command(name = "usernetes-rs", version, propagate_version = true, max_term_width = 110)]
+#[command(name = "usernetes-rs", version, propagate_version = true, max_term_width = 110, after_help = help::GUIDES)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -134,6 +135,10 @@ pub(crate) fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
+            if let Some(page) = help::page(&std::env::args_os().collect::<Vec<_>>()) {
+                out(page.trim_end());
+                return ExitCode::SUCCESS;
+            }
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() { 64 } else { 0 });
         }
