@@ -231,7 +231,7 @@ impl NodePlan {
             memory: decisions.memory,
             kubelet_port: config.rootless.ports.kubelet,
             vxlan_port: config.rootless.ports.vxlan,
-            port_shift: match config.rootless.ports.privileged_port_offset {
+            port_shift: match config.rootless.ports.shift_privileged {
                 0 => None,
                 by => Some(PortShift { below: decisions.first_free_port, by }),
             },
