@@ -32,7 +32,11 @@ need_toolchains() {
   command -v go >/dev/null || die "go is not in PATH: install Go first"
 }
 
+target_directory() { # cargo's, of this machine's triple
+  printf '%s/%s\n' "${CARGO_TARGET_DIR:-$PWD/target}" "$(rustc -vV | sed -n 's/^host: //p')"
+}
+
 release_binary() { # builds it and prints its path
   cargo build --release --locked -p usernetes-rs >&2
-  printf '%s/%s/release/usernetes-rs\n' "${CARGO_TARGET_DIR:-$PWD/target}" "$(rustc -vV | sed -n 's/^host: //p')"
+  printf '%s/release/usernetes-rs\n' "$(target_directory)"
 }

@@ -118,6 +118,13 @@ fn documents_are_a_line_each_in_json() {
 }
 
 #[test]
+fn old_spellings_of_flags_are_accepted() {
+    for flag in ["--privileged-port-offset", "--shift-privileged"] {
+        assert!(said(&["start", flag, "8000"]).ends_with("1\n"), "{flag}");
+    }
+}
+
+#[test]
 fn only_init_has_phases() {
     for words in
         [&["preflight", "phase"][..], &["preflight", "--skip-phases", "certs"], &["config", "print", "phase", "certs"]]

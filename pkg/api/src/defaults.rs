@@ -36,7 +36,7 @@ impl Default for NetworkOptions {
 
 impl Default for PortOptions {
     fn default() -> Self {
-        Self { kubelet: constants::KUBELET_PORT, vxlan: constants::VXLAN_PORT, shift_privileged: 0 }
+        Self { kubelet: constants::KUBELET_PORT, vxlan: constants::VXLAN_PORT, privileged_port_offset: 0 }
     }
 }
 

@@ -19,7 +19,7 @@ pub const FLAGS: [(&str, &str); 19] = [
     ("nodeRegistration.criSocket", "--cri-socket"),
     ("nodeRegistration.name", "--node-name"),
     ("ports.kubelet", "--kubelet-port"),
-    ("ports.shiftPrivileged", "--shift-privileged"),
+    ("ports.privilegedPortOffset", "--privileged-port-offset"),
     ("ports.vxlan", "--vxlan-port"),
 ];
 

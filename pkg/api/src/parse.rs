@@ -22,6 +22,9 @@ const KNOWN: [(&str, &str); 6] = [
     (KUBE_PROXY, "KubeProxyConfiguration"),
 ];
 
+/// Names of fields before 1.0: still read, but not suggested.
+const OLD_NAMES: [&str; 2] = ["moreEndpoints", "shiftPrivileged"];
+
 impl Config {
     /// Reads all documents of `text`; `path` is for messages only.
     pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
@@ -146,7 +149,7 @@ fn suggest(message: &str) -> Option<String> {
     let what = ["field", "variant"].into_iter().find(|what| message.contains(&format!("unknown {what} `")))?;
     let (path, rest) = message.split_once(&format!("unknown {what} `"))?;
     let (given, rest) = rest.split_once('`')?;
-    let known: Vec<&str> = rest.split('`').skip(1).step_by(2).collect();
+    let known: Vec<&str> = rest.split('`').skip(1).step_by(2).filter(|name| !OLD_NAMES.contains(name)).collect();
     let word = if what == "field" { "field" } else { "value" };
     let near = crate::names::nearest(given, &known);
     Some(match near {

@@ -24,9 +24,9 @@ pub struct RootlessConfiguration {
     /// SHA-256 of the `bundle.yaml` that this host is to run; a join token carries it.
     #[serde(rename = "bundleSHA256", skip_serializing_if = "Option::is_none")]
     pub bundle_sha256: Option<String>,
-    /// Further API servers to find the cluster by, HOST:PORT each; a join token carries them.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub more_endpoints: Vec<String>,
+    /// API servers, each as HOST:PORT, that discovery tries after the first one. A join token has them.
+    #[serde(alias = "moreEndpoints", skip_serializing_if = "Vec::is_empty")]
+    pub additional_endpoints: Vec<String>,
     /// Whether pods get cgroups.
     pub cgroups: CgroupSelection,
     /// How layers of images are put together.
@@ -119,10 +119,10 @@ pub struct PortOptions {
     pub kubelet: u16,
     /// VXLAN's, UDP.
     pub vxlan: u16,
-    /// Added to ports of Services and pods that the host keeps for its administrator (below 1024, unless
-    /// `net.ipv4.ip_unprivileged_port_start` says otherwise); 0 publishes none of those.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub shift_privileged: u16,
+    /// Offset at which privileged ports of Services and pods are published: 8000 publishes port 80 as 8080. Ports are
+    /// privileged below `net.ipv4.ip_unprivileged_port_start`, 1024 by default. 0 publishes none of them.
+    #[serde(alias = "shiftPrivileged", skip_serializing_if = "is_zero")]
+    pub privileged_port_offset: u16,
 }
 
 /// Ports that the host keeps for its administrator, and how far away others are published in their place.

@@ -231,7 +231,7 @@ impl NodePlan {
             memory: decisions.memory,
             kubelet_port: config.rootless.ports.kubelet,
             vxlan_port: config.rootless.ports.vxlan,
-            port_shift: match config.rootless.ports.shift_privileged {
+            port_shift: match config.rootless.ports.privileged_port_offset {
                 0 => None,
                 by => Some(PortShift { below: decisions.first_free_port, by }),
             },

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use std::fs::{self, File};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -17,10 +18,10 @@ use crate::run::{At, Run};
 use crate::slot::{Seat, Slot};
 
 /// Long enough for a machine that does other things, too.
-const BOOT: Duration = Duration::from_mins(3);
-const POWER_OFF: Duration = Duration::from_mins(1);
-/// A guest's kernel and its programs take turns at every system call: on two processors that takes thrice the time.
-const PROCESSOR: &str = "1";
+const BOOT: Duration = Duration::from_mins(5);
+const POWER_OFF: Duration = Duration::from_mins(2);
+/// Where a guest finds the directory with the program under test.
+const PROGRAM: &str = "/srv/program";
 const MEMORY: &str = "4G";
 
 /// A guest with systemd, the user alice and the product; dropping it ends it and removes its disk.
@@ -40,12 +41,14 @@ impl Guest {
     pub(crate) fn new(slot: &'static Slot, number: usize, switch: &Switch) -> Result<Self> {
         let (image, bundle) = (images()?, product::bundle()?);
         let seat = slot.seat()?;
-        fs::create_dir_all(&seat.dir)?;
+        fs::create_dir_all(seat.dir.join("program"))?;
         let (machine, transcript) = (Mutex::default(), Transcript::default());
         let guest = Self { slot, seat, number, switch: switch.pid(), image, bundle, machine, transcript };
         switch.socket(&guest.name())?;
+        fs::copy(product::program()?, guest.programs().join("usernetes-rs")).context("cannot copy the program")?;
         guest.power_on()?;
-        guest.install(&product::program()?)?;
+        // Not through a login's input: a program of a hundred megabytes takes longer than a command may.
+        guest.admin(&format!("install -m 755 {PROGRAM}/usernetes-rs /usr/local/bin"))?;
         Ok(guest)
     }
 
@@ -70,7 +73,7 @@ impl Guest {
     /// The command that logs in as a user.
     pub(crate) fn login(&self, user: &str) -> Vec<String> {
         let key = self.image.join("key").display().to_string();
-        let options = ["BatchMode=yes", "ConnectTimeout=3", "IdentitiesOnly=yes", "LogLevel=ERROR"];
+        let options = ["BatchMode=yes", "ConnectTimeout=60", "IdentitiesOnly=yes", "LogLevel=ERROR"];
         let known = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "ServerAliveInterval=20"];
         let mut words: Vec<String> = ["ssh", "-F", "none", "-i", &key].map(str::to_owned).into();
         words.extend(options.into_iter().chain(known).flat_map(|option| ["-o".to_owned(), option.to_owned()]));
@@ -82,12 +85,23 @@ impl Guest {
     pub fn power_on(&self) -> Result<()> {
         let log = File::options().create(true).append(true).open(self.console())?;
         let mut command = Command::new("taskset");
-        command.args(["-c", PROCESSOR]).arg(self.image.join("linux")).args(self.arguments());
+        command.args(["-c", &self.processor()]).arg(self.image.join("linux")).args(self.arguments());
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0);
         let child =
             enter(self.switch, Inside::Everything, move || Ok(command.spawn()?)).context("cannot boot a guest")?;
         *self.machine() = Some(child);
         self.wait_for_login()
+    }
+
+    fn programs(&self) -> PathBuf {
+        self.seat.dir.join("program")
+    }
+
+    /// A guest's kernel and its programs take turns at every system call: on two processors that takes thrice the time.
+    /// Guests that run at the same time are on different ones.
+    fn processor(&self) -> String {
+        let all = std::thread::available_parallelism().map_or(1, usize::from);
+        ((self.seat.ordinal() + 1) % all).to_string()
     }
 
     fn arguments(&self) -> Vec<String> {
@@ -99,33 +113,33 @@ impl Guest {
              con0=null,fd:1 con=null ssl=null console=tty0 \
              vec0:transport=raw,ifname={name},depth=128,gro=1,mac=52:54:00:00:00:{number:02} \
              ip={address}::{switch}:255.255.255.0:{name}:vec0:off systemd.hostname={name} \
-             systemd.mount-extra=bundle:{at}:hostfs:ro,hostfs={bundle}",
+             systemd.mount-extra=bundle:{at}:hostfs:ro,hostfs={bundle} \
+             systemd.mount-extra=program:{PROGRAM}:hostfs:ro,hostfs={program}",
             image = self.image.display(),
             switch = crate::SWITCH,
             at = product::BUNDLE,
             bundle = self.bundle.display(),
+            program = self.programs().display(),
         );
         line.split(' ').map(str::to_owned).collect()
     }
 
+    /// Waits for sshd, without a login: each that is given up costs the guest more than it takes to boot. Then for what
+    /// logins of an ordinary user need, which sshd does not wait for.
     fn wait_for_login(&self) -> Result<()> {
         let end = Instant::now() + BOOT;
-        loop {
-            if self.admin("true").is_ok() {
-                return Ok(());
-            }
+        let address: SocketAddr = format!("{}:22", self.address()).parse()?;
+        let connect = move || Ok(TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok());
+        while !enter(self.switch, Inside::Network, connect)? {
             if let Some(status) = self.machine().as_mut().context("it is off")?.try_wait()? {
                 bail!("{} ended at boot ({status}):\n{}", self.name(), self.last_words());
             }
             ensure!(Instant::now() < end, "{} takes no login:\n{}", self.name(), self.last_words());
             std::thread::sleep(Duration::from_millis(200));
         }
-    }
-
-    fn install(&self, program: &Path) -> Result<()> {
-        let script = "cat > /usr/local/bin/usernetes-rs; chmod 755 /usr/local/bin/usernetes-rs";
-        self.sh(script).root().input(fs::read(program)?).ok().context("cannot copy the program")?;
-        Ok(())
+        let left = end.saturating_duration_since(Instant::now()).as_secs().max(60);
+        let ready = "systemctl start dbus.socket systemd-logind.service systemd-user-sessions.service";
+        self.sh(ready).root().limit(left).ok().map(drop)
     }
 
     /// Cuts its power.

@@ -33,6 +33,7 @@ pub(crate) struct Slot {
 /// Exclusive use of one user of a slot.
 pub(crate) struct Seat {
     index: usize,
+    slot: u32,
     /// The ordinary user's id.
     pub(crate) uid: u32,
     /// Its subordinate ids.
@@ -71,7 +72,7 @@ impl Slot {
         let ordinal = self.number * HOSTS + u32::try_from(index)?;
         let first = FIRST_SUBID + ordinal * SUBIDS;
         let dir = folder(self.number).join(format!("host{index}"));
-        Ok(Seat { index, uid: FIRST_UID + ordinal, subids: first..first + SUBIDS, dir })
+        Ok(Seat { index, slot: self.number, uid: FIRST_UID + ordinal, subids: first..first + SUBIDS, dir })
     }
 
     /// Gives a seat back; its folder and processes are gone afterwards.
@@ -87,6 +88,13 @@ impl Slot {
     /// Removes everything of this slot.
     pub(crate) fn clean(&self) -> Result<()> {
         clean(self.number)
+    }
+}
+
+impl Seat {
+    /// A number that spreads what runs at the same time, in one process or in several.
+    pub(crate) fn ordinal(&self) -> usize {
+        self.slot as usize + self.index
     }
 }
 

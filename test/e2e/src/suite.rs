@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use crate::capability::Need;
-use crate::report::{self, HostKind};
+use crate::plan::{self, Planned};
+use crate::report::{self, Begin, HostKind};
 use crate::rig::{self, Rig};
 use crate::{evidence, first_process, namespaces};
 
@@ -90,22 +91,33 @@ impl Scenario {
 
     fn trial(self, suite: &'static str, cluster: Cluster, plan: Option<Shared>) -> Trial {
         let (name, kind) = (self.name, self.kind.unwrap_or_else(|| HostKind::of(self.crew(plan))));
-        let reported = move |result: Result<Completion, Failed>| {
-            report::add(suite, name, kind, &result);
-            result
-        };
         Trial::ignorable_test(self.name, move || {
-            if let Err(missing) = self.needs.iter().try_for_each(|need| need.check()) {
-                let reason = format!("{missing:#}");
-                let strict = std::env::var(REQUIRE).is_ok_and(|value| value == "1");
-                return reported(if strict { Err(reason.into()) } else { Ok(Completion::ignored_with(reason)) });
-            }
-            let played = match self.stage {
-                Stage::Own(crew, play) => own(suite, self.name, crew, play),
-                Stage::Shared(play) => shared(suite, self.name, &cluster, plan, play),
-            };
-            reported(played.map(|()| Completion::Completed).map_err(Failed::from))
+            // The cluster is made before the clock of its first scenario starts.
+            let mut begin = Begin::now();
+            let result = self.missing().unwrap_or_else(|| {
+                let played = match self.stage {
+                    Stage::Own(crew, play) => own(suite, name, crew, play),
+                    Stage::Shared(play) => shared(suite, name, &cluster, plan, play, &mut begin),
+                };
+                played.map(|()| Completion::Completed).map_err(Failed::from)
+            });
+            report::add(&begin.end(suite, name, kind, &result));
+            result
         })
+    }
+
+    /// The result of a scenario whose needs this machine does not meet.
+    fn missing(&self) -> Option<Result<Completion, Failed>> {
+        let missing = self.needs.iter().try_for_each(|need| need.check()).err()?;
+        let reason = format!("{missing:#}");
+        let strict = std::env::var(REQUIRE).is_ok_and(|value| value == "1");
+        Some(if strict { Err(reason.into()) } else { Ok(Completion::ignored_with(reason)) })
+    }
+
+    fn planned(&self, plan: Option<Shared>) -> Planned {
+        let crew = self.crew(plan);
+        let shared = matches!(self.stage, Stage::Shared(_));
+        Planned { name: self.name.to_owned(), shared, hosts: crew.hosts, guests: crew.guests }
     }
 
     fn crew(&self, plan: Option<Shared>) -> Crew {
@@ -128,18 +140,28 @@ fn shared(
     cluster: &Cluster,
     plan: Option<Shared>,
     play: fn(&Rig) -> Result<()>,
+    begin: &mut Begin,
 ) -> Result<(), String> {
     let mut cluster = cluster.lock().unwrap_or_else(PoisonError::into_inner);
     let rig = cluster.get_or_insert_with(|| {
-        let plan = plan.ok_or("this binary has none")?;
-        let rig = Rig::new(plan.crew).map_err(|e| format!("cannot make the hosts: {e:#}"))?;
-        on(suite, "shared-cluster", &rig, plan.raise)?;
-        Ok(rig)
+        let rig = raised(suite, plan);
+        let result = rig.as_ref().map(|_| Completion::Completed).map_err(Failed::from);
+        let kind = HostKind::of(plan.map(|plan| plan.crew).unwrap_or_default());
+        report::add(&begin.end(suite, report::CLUSTER, kind, &result));
+        *begin = Begin::now();
+        rig
     });
     match rig {
         Ok(rig) => on(suite, name, rig, play),
         Err(why) => Err(format!("no shared cluster: {why}")),
     }
+}
+
+fn raised(suite: &str, plan: Option<Shared>) -> Result<Rig, String> {
+    let plan = plan.ok_or("this binary has none")?;
+    let rig = Rig::new(plan.crew).map_err(|e| format!("cannot make the hosts: {e:#}"))?;
+    on(suite, report::CLUSTER, &rig, plan.raise)?;
+    Ok(rig)
 }
 
 fn on(suite: &str, name: &str, rig: &Rig, play: fn(&Rig) -> Result<()>) -> Result<(), String> {
@@ -156,14 +178,20 @@ pub fn main(suite: &'static str, scenarios: Vec<Scenario>, plan: Option<Shared>)
     if std::env::args().nth(1).is_some_and(|word| word == namespaces::FIRST_PROCESS) {
         return first_process::run().map_or_else(|e| fail(&e), |()| ExitCode::SUCCESS);
     }
+    if std::env::args().nth(1).is_some_and(|word| word == plan::FLAG) {
+        let planned: Vec<_> = scenarios.iter().map(|scenario| scenario.planned(plan)).collect();
+        return plan::print(&planned).map_or_else(|e| fail(&e), |()| ExitCode::SUCCESS);
+    }
     if let Err(error) = clean_up_at_signals() {
         return fail(&error);
     }
+    let wanted = plan::wanted();
     let mut arguments = Arguments::from_args();
     // Each scenario may load both cores of a small machine; order and time limits rest on one at a time.
     arguments.test_threads = Some(1);
     let cluster = Cluster::default();
-    let trials = scenarios.into_iter().map(|s| s.trial(suite, cluster.clone(), plan)).collect();
+    let scenarios = scenarios.into_iter().filter(|s| wanted.as_ref().is_none_or(|names| names.contains(s.name)));
+    let trials = scenarios.map(|s| s.trial(suite, cluster.clone(), plan)).collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     drop(cluster.lock().unwrap_or_else(PoisonError::into_inner).take());
     match rig::give_back() {

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
-use usernetes_e2e::{Need, OUTSIDE_BODY, OUTSIDE_NAME, Rig, SWITCH, Scenario, main as suite};
+use usernetes_e2e::{Need, OUTSIDE_BODY, OUTSIDE_NAME, Rig, SWITCH, Scenario, main as suite, plan, report};
 
 fn main() -> ExitCode {
     let needs = &[Need::Hosts];
@@ -159,6 +159,7 @@ fn a_killed_run_is_swept(rig: &Rig) -> Result<()> {
     let again = |filter: &str, die: bool| -> Result<std::process::ExitStatus> {
         let mut command = std::process::Command::new(std::env::current_exe()?);
         command.args(["--exact", filter, "-q"]).stdout(std::process::Stdio::null());
+        command.env_remove(plan::ONLY).env_remove(report::REPORT);
         if die {
             command.env("U7S_E2E_DIE", &note);
         }

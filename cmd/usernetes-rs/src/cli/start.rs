@@ -20,9 +20,9 @@ pub(crate) struct StartArgs {
     /// Another address under which other hosts reach this one from now on; on a worker
     #[arg(long, value_name = "IP")]
     host_ip: Option<IpAddr>,
-    /// Publish ports that are the administrator's (below 1024) under N more from now on; 0 ends that
-    #[arg(long, value_name = "N")]
-    shift_privileged: Option<u16>,
+    /// From now on, publish privileged ports (below 1024) on the host at port + N; 0 publishes none of them
+    #[arg(long, alias = "shift-privileged", value_name = "N")]
+    privileged_port_offset: Option<u16>,
 }
 
 pub(crate) fn start(session: Session, args: &StartArgs) -> Result<ExitCode> {
@@ -34,7 +34,7 @@ pub(crate) fn start(session: Session, args: &StartArgs) -> Result<ExitCode> {
     if let Some(new) = args.host_ip {
         move_to(&session, &mut config, new)?;
     }
-    if let Some(by) = args.shift_privileged {
+    if let Some(by) = args.privileged_port_offset {
         shift(&session, &mut config, by)?;
     }
     let mut node = common::NodeData::new(session, config);
@@ -84,11 +84,11 @@ fn move_to(session: &Session, config: &mut Config, new: IpAddr) -> Result<()> {
 }
 
 fn shift(session: &Session, config: &mut Config, by: u16) -> Result<()> {
-    if by == config.rootless.ports.shift_privileged {
+    if by == config.rootless.ports.privileged_port_offset {
         return Ok(());
     }
     refuse_running(session)?;
-    config.rootless.ports.shift_privileged = by;
+    config.rootless.ports.privileged_port_offset = by;
     config.validate()?;
     // Tokens may stand in it.
     Ok(fs::write(session.paths.config(), config.to_yaml(), fs::Mode::Secret)?)

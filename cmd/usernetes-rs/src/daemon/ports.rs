@@ -146,7 +146,7 @@ fn complaints(wanted: &Wanted, failures: &[PortError]) -> BTreeSet<Complaint> {
 fn other_cure(error: &PortError) -> &'static str {
     match error {
         PortError::Privileged { .. } => {
-            "; or have it published elsewhere: usernetes-rs stop, then start --shift-privileged 8000 adds 8000 to it"
+            "; or have it published elsewhere: usernetes-rs stop, then start --privileged-port-offset 8000 adds 8000 to it"
         }
         _ => "",
     }

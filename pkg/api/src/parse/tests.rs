@@ -90,6 +90,15 @@ fn what_kubeadm_prints_as_defaults_is_understood_where_we_know_it() {
     assert_eq!(config.cluster.encryption_algorithm, Some(EncryptionAlgorithm::Rsa2048));
 }
 
+#[test]
+fn fields_are_read_by_their_names_before_1_0() {
+    let header = "apiVersion: usernetes.rs/v1alpha1\nkind: RootlessConfiguration\n";
+    let old = parse(&format!("{header}moreEndpoints: ['b:6443']\nports: {{shiftPrivileged: 8000}}\n")).expect("right");
+    let new = parse(&format!("{header}additionalEndpoints: ['b:6443']\nports: {{privilegedPortOffset: 8000}}\n"));
+    assert_eq!(old, new.expect("right"));
+    assert_snapshot!(message(&format!("{header}ports: {{shiftPrivilege: 1}}\n")), @"c.yaml:3: RootlessConfiguration: ports: unknown field `shiftPrivilege`; known are kubelet, vxlan, privilegedPortOffset");
+}
+
 fn text() -> impl Strategy<Value = String> {
     prop_oneof![
         "[a-z]{0,8}",

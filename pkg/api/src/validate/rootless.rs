@@ -13,8 +13,8 @@ const MIN_MTU: u32 = 1280;
 /// slirp4netns gives the node the range's .100.
 const MAX_TAP_PREFIX: u8 = 25;
 
-/// No port below 1024 stays there, and none leaves the range of ports.
-const SHIFTS: RangeInclusive<u16> = 1024..=64_512;
+/// Offsets that move every port below 1024 to 1024 or more, and none past 65535.
+const PORT_OFFSETS: RangeInclusive<u16> = 1024..=64_512;
 
 /// Inside the node every component listens in the same network namespace.
 const TAKEN: [(u16, &str); 7] = [
@@ -43,9 +43,9 @@ pub(super) fn rootless(errors: &mut Errors, config: &Config) {
     errors.require(!(is_crio && is_fuse), "snapshotter", || {
         "fuse-overlayfs is for containerd; with CRI-O choose overlayfs or native".into()
     });
-    for endpoint in &config.rootless.more_endpoints {
+    for endpoint in &config.rootless.additional_endpoints {
         let right = names::host_port(endpoint).is_some_and(|(_, port)| port.is_some());
-        errors.require(right, "moreEndpoints", || format!("{endpoint:?} is not HOST:PORT"));
+        errors.require(right, "additionalEndpoints", || format!("{endpoint:?} is not HOST:PORT"));
     }
 }
 
@@ -88,9 +88,9 @@ fn ports(errors: &mut Errors, config: &Config) {
     {
         errors.require(port != 0, field, || "0 is not a port; choose one of 1 to 65535".into());
     }
-    let shift = ports.shift_privileged;
-    errors.require(shift == 0 || SHIFTS.contains(&shift), "ports.shiftPrivileged", || {
-        format!("{shift} is neither 0 nor {} to {}", SHIFTS.start(), SHIFTS.end())
+    let offset = ports.privileged_port_offset;
+    errors.require(offset == 0 || PORT_OFFSETS.contains(&offset), "ports.privilegedPortOffset", || {
+        format!("{offset} is neither 0 nor {} to {}", PORT_OFFSETS.start(), PORT_OFFSETS.end())
     });
     errors.require(api != ports.kubelet, "ports.kubelet", || {
         format!("{api} is {} already", named("localAPIEndpoint.bindPort"))

@@ -174,9 +174,9 @@ network.cidr: 10.0.2.0/28 is too small; the tap needs a /25 or more
 ports.vxlan (--vxlan-port): 0 is not a port; choose one of 1 to 65535
 ports.kubelet (--kubelet-port): 6443 is localAPIEndpoint.bindPort (--apiserver-bind-port) already
 ");
-    assert_snapshot!(rootless("ports: {shiftPrivileged: 80}\nmoreEndpoints: [a]"), @r#"
-ports.shiftPrivileged (--shift-privileged): 80 is neither 0 nor 1024 to 64512
-moreEndpoints: "a" is not HOST:PORT
+    assert_snapshot!(rootless("ports: {privilegedPortOffset: 80}\nadditionalEndpoints: [a]"), @r#"
+ports.privilegedPortOffset (--privileged-port-offset): 80 is neither 0 nor 1024 to 64512
+additionalEndpoints: "a" is not HOST:PORT
 "#);
     assert_snapshot!(rootless("hostIP: 10.0.2.15"), @"network.cidr: 10.0.2.0/24 holds this host's address 10.0.2.15");
 }

@@ -54,7 +54,7 @@ impl Published {
     pub fn shifted(&self) -> Option<String> {
         let (asked, port, protocol) = (self.instead_of?, self.spec.host.port(), self.spec.protocol);
         let what = self.exposure.name();
-        Some(format!("{what} {asked}/{protocol} is published as {port}, as ports.shiftPrivileged says"))
+        Some(format!("{what} {asked}/{protocol} is published as {port}, as ports.privilegedPortOffset says"))
     }
 }
 

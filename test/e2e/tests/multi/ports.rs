@@ -45,7 +45,7 @@ spec: {type: LoadBalancer, selector: {app: web}, ports: [{name: high, port: 8090
         let status = space.field("service/web", ".status.loadBalancer.ingress[*].ip")?;
         Ok(addresses.iter().all(|address| status.contains(address)))
     })?;
-    for what in ["is in use", "net.ipv4.ip_unprivileged_port_start=81", "--shift-privileged"] {
+    for what in ["is in use", "net.ipv4.ip_unprivileged_port_start=81", "--privileged-port-offset"] {
         event(&space, rig.host(), "web", what)?;
     }
     worker.tool(&["status"]).output()?.says(&["in use", "ip_unprivileged_port_start"])?;
@@ -89,10 +89,10 @@ spec: {{type: LoadBalancer, selector: {{app: {name}}}, ports: [{{port: 8093, tar
 /// On a host that was told to: another port takes the place of the administrator's.
 pub(crate) fn low_ports_are_shifted(rig: &Rig) -> Result<()> {
     let (first, worker) = (rig.host(), rig.hosts().last().context("no worker")?);
-    worker.tool(&["start", "--shift-privileged", "8000"]).output()?.exits(1)?.says(&["stop first"])?;
+    worker.tool(&["start", "--privileged-port-offset", "8000"]).output()?.exits(1)?.says(&["stop first"])?;
     worker.tool(&["stop"]).ok()?;
-    worker.tool(&["start", "--shift-privileged", "80"]).output()?.exits(3)?.says(&["1024 to 64512"])?;
-    worker.tool(&["start", "--wait", "--shift-privileged", "8000"]).ok()?;
+    worker.tool(&["start", "--privileged-port-offset", "80"]).output()?.exits(3)?.says(&["1024 to 64512"])?;
+    worker.tool(&["start", "--wait", "--privileged-port-offset", "8000"]).ok()?;
     let space = Space::new(first, "shifted")?;
     space.apply(&pod("low", &serving("low"), ""))?;
     space.apply(
@@ -109,7 +109,7 @@ spec: {type: LoadBalancer, selector: {app: low}, ports: [{port: 82, targetPort: 
     worker.tool(&["status"]).output()?.says(&[said])?;
     drop(space);
     worker.tool(&["stop"]).ok()?;
-    worker.tool(&["start", "--wait", "--shift-privileged", "0"]).ok().map(drop)
+    worker.tool(&["start", "--wait", "--privileged-port-offset", "0"]).ok().map(drop)
 }
 
 /// From the moment at which something is made, or gone, to the moment at which the hosts show it.

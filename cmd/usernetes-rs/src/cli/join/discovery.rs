@@ -34,7 +34,7 @@ impl JoinArgs {
             return Ok(Some(token));
         }
         self.require_classic(&target)?;
-        config.rootless.more_endpoints.clear();
+        config.rootless.additional_endpoints.clear();
         join.discovery.bootstrap_token = Some(BootstrapTokenDiscovery {
             token: text(self.token.as_ref()),
             api_server_endpoint: target,
@@ -107,7 +107,7 @@ fn apply_token(config: &mut Config, token: &JoinToken) {
         ca_cert_hashes: vec![token.ca_cert_hash.to_string()],
         unsafe_skip_ca_verification: false,
     });
-    config.rootless.more_endpoints = endpoints.collect();
+    config.rootless.additional_endpoints = endpoints.collect();
     config.rootless.ports.vxlan = token.vxlan_port;
     config.cluster.kubernetes_version.clone_from(&token.bundle.kubernetes_version);
 }

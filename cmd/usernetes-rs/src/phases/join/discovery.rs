@@ -92,7 +92,7 @@ fn by_token_found(
     tls_bootstrap: Option<BootstrapToken>,
 ) -> Result<Found> {
     let token: BootstrapToken = by_token.token.parse()?;
-    let more = &data.node.config.rootless.more_endpoints;
+    let more = &data.node.config.rootless.additional_endpoints;
     let endpoints = std::iter::once(&by_token.api_server_endpoint).chain(more);
     let endpoints: Vec<Endpoint> = endpoints.map(|endpoint| endpoint.parse()).collect::<Result<_, _>>()?;
     let pins: Vec<CaCertHash> = by_token.ca_cert_hashes.iter().map(|pin| pin.parse()).collect::<Result<_, _>>()?;

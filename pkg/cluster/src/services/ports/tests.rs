@@ -114,8 +114,8 @@ fn low_ports_are_shifted() {
     ");
     let said: Vec<_> = wanted.ports.iter().filter_map(Published::shifted).collect();
     insta::assert_snapshot!(said.join("\n"), @r"
-    host port 53/udp is published as 8053, as ports.shiftPrivileged says
-    load balancer port 80/tcp is published as 8080, as ports.shiftPrivileged says
+    host port 53/udp is published as 8053, as ports.privilegedPortOffset says
+    load balancer port 80/tcp is published as 8080, as ports.privilegedPortOffset says
     ");
 }
 

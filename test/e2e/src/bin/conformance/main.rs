@@ -111,6 +111,9 @@ fn play(options: &Options, suite: &Suite, batches: &[Batch], dir: &Path) -> Resu
         let specs = report::read(&batch.file(dir), &batch.specs).context("cannot read a report")?;
         if batch.expected.is_empty() { &mut results } else { &mut expected }.extend(specs);
     }
+    for spec in &results {
+        usernetes_e2e::report::add(&report::entry(spec));
+    }
     say(&report::table(&results));
     let reasons = batches.iter().flat_map(|batch| &batch.expected);
     expected.iter().zip(reasons).for_each(|(spec, reason)| say(&report::expected(spec, reason)));

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
+use usernetes_e2e::report::{HostKind, Outcome};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -82,6 +83,18 @@ pub(crate) fn read(path: &Path, wanted: &[String]) -> Result<Vec<Spec>> {
         }
     };
     Ok(wanted.iter().map(find).collect())
+}
+
+/// What the end-to-end report keeps of a spec; its processor time is not known.
+pub(crate) fn entry(spec: &Spec) -> usernetes_e2e::report::Entry {
+    usernetes_e2e::report::Entry {
+        suite: "conformance".to_owned(),
+        scenario: spec.name.replace(['"', '\\'], ""),
+        kind: HostKind::None,
+        result: if spec.passed() { Outcome::Passed } else { Outcome::Failed },
+        seconds: f64::from(u32::try_from(spec.seconds).unwrap_or(u32::MAX)),
+        cpu: 0.0,
+    }
 }
 
 /// `sig-node` of `[sig-node] Pods should …`
