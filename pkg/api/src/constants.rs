@@ -88,8 +88,10 @@ pub const IMAGES_LABEL: &str = "usernetes.rs/images";
 pub const IMAGES_IMPORTING: &str = "importing";
 /// Its value once those of the DaemonSets are there: CoreDNS waits.
 pub const IMAGES_PARTIAL: &str = "partial";
-/// Annotation of a node: addresses besides HOST_IP that its packets may come from, with commas.
-pub const SOURCES_ANNOTATION: &str = "usernetes.rs/sources";
+/// Annotation of a node: addresses besides HOST_IP that its packets may come from, separated by commas.
+pub const EGRESS_ADDRESSES_ANNOTATION: &str = "usernetes.rs/egress-addresses";
+/// Its name in earlier versions, which nodes of such versions still have.
+pub const EGRESS_ADDRESSES_ANNOTATION_OLD: &str = "usernetes.rs/sources";
 /// Label of a node that has ids for pods with `hostUsers: false`; such pods are sent there.
 pub const USER_NAMESPACES_LABEL: &str = "usernetes.rs/user-namespaces";
 /// RuntimeClass of such pods, and its handler in the runtime's configuration.

@@ -2,6 +2,7 @@
 
 use crate::{Error, Verb};
 use k8s_openapi::NamespaceResourceScope;
+use kube::api::PatchParams;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Api, Client, Config, Resource};
 use serde::de::DeserializeOwned;
@@ -11,13 +12,13 @@ use std::time::Duration;
 
 /// Field manager of everything that we apply.
 pub(crate) const MANAGER: &str = "usernetes-rs";
-/// A host that answers no SYN for so long will not.
+/// Longest time for a TCP connection to the API server.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Where a file of a node lies on its host.
-type Outside<'a> = &'a (dyn Fn(&Path) -> PathBuf + Sync);
+/// Maps a path inside the node to the path of the same file on its host.
+type HostPath<'a> = &'a (dyn Fn(&Path) -> PathBuf + Sync);
 
-/// A cluster and the right to speak to it.
+/// A client of an API server, with credentials.
 #[derive(Clone)]
 pub struct Cluster {
     client: Client,
@@ -25,15 +26,16 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Reads a kubeconfig with the files that it names; nothing is sent yet.
+    /// Makes a client from a kubeconfig and the files that it names. Sends nothing yet.
     pub async fn connect(kubeconfig: &Path) -> Result<Self, Error> {
         Self::connect_from_outside(kubeconfig, &|path| path.to_owned()).await
     }
 
-    /// The same with a kubeconfig of a node, seen from its host: `outside` says where a file of the node lies here.
-    pub async fn connect_from_outside(kubeconfig: &Path, outside: Outside<'_>) -> Result<Self, Error> {
-        let unusable = |source| Error::Kubeconfig { path: kubeconfig.to_owned(), source: Box::new(source) };
-        let mut config = read(kubeconfig, outside).await.map_err(unusable)?;
+    /// The same on the host of a node, with a kubeconfig of the node: `host_path` maps the paths in it to the host's.
+    pub async fn connect_from_outside(kubeconfig: &Path, host_path: HostPath<'_>) -> Result<Self, Error> {
+        let config = read_kubeconfig(kubeconfig, host_path).await;
+        let mut config =
+            config.map_err(|source| Error::Kubeconfig { path: kubeconfig.to_owned(), source: Box::new(source) })?;
         config.connect_timeout = Some(CONNECT_TIMEOUT);
         Self::from_config(config)
             .map_err(|source| Error::Client { path: kubeconfig.to_owned(), source: Box::new(source) })
@@ -49,7 +51,7 @@ impl Cluster {
         &self.server
     }
 
-    /// For requests that this crate has no word for.
+    /// The kube client, for requests that this crate has no method for.
     pub fn client(&self) -> Client {
         self.client.clone()
     }
@@ -72,24 +74,24 @@ impl Cluster {
     }
 }
 
-async fn read(path: &Path, outside: Outside<'_>) -> Result<Config, KubeconfigError> {
+async fn read_kubeconfig(path: &Path, host_path: HostPath<'_>) -> Result<Config, KubeconfigError> {
     let mut kubeconfig = Kubeconfig::read_from(path)?;
     for user in kubeconfig.auth_infos.iter_mut().filter_map(|named| named.auth_info.as_mut()) {
         for file in [&mut user.client_certificate, &mut user.client_key].into_iter().flatten() {
-            *file = seen(Path::new(file.as_str()), outside).to_string_lossy().into_owned();
+            *file = resolve_link(Path::new(file.as_str()), host_path).to_string_lossy().into_owned();
         }
     }
     let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
-    // kube takes HTTPS_PROXY for every server; a host's proxy does not reach the user's own cluster.
+    // kube uses HTTPS_PROXY for every server, and the proxy of a host does not reach the user's own cluster.
     config.proxy_url = None;
     Ok(config)
 }
 
-/// A file of the node as its host sees it. The kubelet's certificate is a symbolic link with a path of the node in it.
-fn seen(inside: &Path, outside: Outside<'_>) -> PathBuf {
-    let path = outside(inside);
+/// The path on the host of a file of the node. The kubelet's certificate is a symbolic link to a path inside the node.
+fn resolve_link(inside: &Path, host_path: HostPath<'_>) -> PathBuf {
+    let path = host_path(inside);
     match path.read_link() {
-        Ok(target) if target.is_absolute() => outside(&target),
+        Ok(target) if target.is_absolute() => host_path(&target),
         _ => path,
     }
 }
@@ -100,6 +102,11 @@ pub(crate) fn describe<K: Resource<DynamicType = ()>>(namespace: Option<&str>, n
         Some(namespace) => format!("{} {namespace}/{name}", K::kind(&())),
         None => format!("{} {name}", K::kind(&())),
     }
+}
+
+/// Parameters of our patches that are not server-side apply.
+pub(crate) fn patch_params() -> PatchParams {
+    PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() }
 }
 
 /// Gets an object, `None` where there is none.
@@ -115,14 +122,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_link_of_the_node_is_followed_on_the_host() -> std::io::Result<()> {
+    fn links_of_the_node_are_resolved_on_the_host() -> std::io::Result<()> {
         let dir = tempfile::tempdir()?;
-        let folder = dir.path().join("var/lib/kubelet/pki");
-        std::fs::create_dir_all(&folder)?;
-        std::os::unix::fs::symlink("/var/lib/kubelet/pki/dated.pem", folder.join("current.pem"))?;
-        let outside = |path: &Path| dir.path().join(path.strip_prefix("/").unwrap_or(path));
-        assert_eq!(seen(Path::new("/var/lib/kubelet/pki/current.pem"), &outside), folder.join("dated.pem"));
-        assert_eq!(seen(Path::new("/var/lib/kubelet/pki/other.pem"), &outside), folder.join("other.pem"));
+        let pki = dir.path().join("var/lib/kubelet/pki");
+        std::fs::create_dir_all(&pki)?;
+        std::os::unix::fs::symlink("/var/lib/kubelet/pki/dated.pem", pki.join("current.pem"))?;
+        let host_path = |path: &Path| dir.path().join(path.strip_prefix("/").unwrap_or(path));
+        assert_eq!(resolve_link(Path::new("/var/lib/kubelet/pki/current.pem"), &host_path), pki.join("dated.pem"));
+        assert_eq!(resolve_link(Path::new("/var/lib/kubelet/pki/other.pem"), &host_path), pki.join("other.pem"));
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! Events: how something that concerns an object reaches the person who made it (`kubectl describe`).
+//! Events, which `kubectl describe` shows beside the object that they concern.
 
 use crate::client::MANAGER;
 use crate::{Cluster, Error, Verb};
@@ -9,62 +9,64 @@ use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
 use serde_json::json;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// What an event is about.
+/// The object that an event concerns.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Involved {
-    /// Such as `v1`.
+pub struct ObjectRef {
+    /// API version, such as `v1`.
     pub api_version: &'static str,
-    /// Such as `Service`.
+    /// Kind, such as `Service`.
     pub kind: &'static str,
-    /// Its namespace, empty where it has none.
+    /// Namespace; empty for objects without one.
     pub namespace: String,
-    /// Its name.
+    /// Name.
     pub name: String,
-    /// Its uid.
+    /// Uid.
     pub uid: String,
 }
 
 impl Cluster {
-    /// Warns at an object. The same warning again raises the count of the first one.
-    pub async fn event(&self, about: &Involved, host: &str, reason: &str, message: &str) -> Result<(), Error> {
-        let api = self.namespaced::<Event>(place(about));
-        let event = event(about, host, reason, message);
+    /// Records a warning on an object. The same warning again increments the count of the first one.
+    pub async fn record_event(&self, object: &ObjectRef, host: &str, reason: &str, message: &str) -> Result<(), Error> {
+        let api = self.namespaced::<Event>(event_namespace(object));
+        let event = new_event(object, host, reason, message);
         let name = event.metadata.name.clone().unwrap_or_default();
-        let object = format!("Event {}/{name}", place(about));
+        let title = format!("Event {}/{name}", event_namespace(object));
         match api.create(&PostParams::default(), &event).await {
             Err(kube::Error::Api(status)) if status.is_already_exists() => {
-                // A kubelet may patch events, not get them: the answer to the first patch tells the count.
-                let patch = async |fields| api.patch(&name, &PatchParams::default(), &Patch::Merge(fields)).await;
-                let old = patch(json!({ "lastTimestamp": event.last_timestamp })).await;
-                let count = old.map_err(Error::request(Verb::Apply, &*object))?.count.unwrap_or(1) + 1;
-                patch(json!({ "count": count })).await.map(drop).map_err(Error::request(Verb::Apply, object))
+                // A kubelet may patch events but not get them: the answer to the first patch has the count.
+                let time = Patch::Merge(json!({ "lastTimestamp": event.last_timestamp }));
+                let old = api.patch(&name, &PatchParams::default(), &time).await;
+                let count = old.map_err(Error::request(Verb::Apply, &*title))?.count.unwrap_or(1) + 1;
+                let count = Patch::Merge(json!({ "count": count }));
+                let new = api.patch(&name, &PatchParams::default(), &count).await;
+                new.map(drop).map_err(Error::request(Verb::Apply, title))
             }
-            result => result.map(drop).map_err(Error::request(Verb::Create, object)),
+            result => result.map(drop).map_err(Error::request(Verb::Create, title)),
         }
     }
 }
 
-/// Where its events lie: those of objects without a namespace in this one, by agreement.
-fn place(about: &Involved) -> &str {
-    if about.namespace.is_empty() { "default" } else { &about.namespace }
+/// Namespace of an object's events: by convention `default` for objects without one.
+fn event_namespace(object: &ObjectRef) -> &str {
+    if object.namespace.is_empty() { "default" } else { &object.namespace }
 }
 
-fn event(about: &Involved, host: &str, reason: &str, message: &str) -> Event {
+fn new_event(object: &ObjectRef, host: &str, reason: &str, message: &str) -> Event {
     let now = Some(Time(Timestamp::now()));
     let mut hasher = DefaultHasher::new();
-    (&about.uid, host, reason, message).hash(&mut hasher);
+    (&object.uid, host, reason, message).hash(&mut hasher);
     Event {
         metadata: ObjectMeta {
-            name: Some(format!("{}.{:016x}", about.name, hasher.finish())),
-            namespace: Some(place(about).to_owned()),
+            name: Some(format!("{}.{:016x}", object.name, hasher.finish())),
+            namespace: Some(event_namespace(object).to_owned()),
             ..ObjectMeta::default()
         },
         involved_object: ObjectReference {
-            api_version: Some(about.api_version.to_owned()),
-            kind: Some(about.kind.to_owned()),
-            namespace: Some(about.namespace.clone()).filter(|namespace| !namespace.is_empty()),
-            name: Some(about.name.clone()),
-            uid: Some(about.uid.clone()),
+            api_version: Some(object.api_version.to_owned()),
+            kind: Some(object.kind.to_owned()),
+            namespace: Some(object.namespace.clone()).filter(|namespace| !namespace.is_empty()),
+            name: Some(object.name.clone()),
+            uid: Some(object.uid.clone()),
             ..ObjectReference::default()
         },
         type_: Some("Warning".to_owned()),

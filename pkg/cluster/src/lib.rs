@@ -1,8 +1,8 @@
-//! What is said to the API server: waits that watch, kubeadm's objects, tokens, addons, published ports, discovery.
+//! Requests to the API server: waits, kubeadm's objects, bootstrap tokens, addons, discovery, and the controllers of a node.
 //!
-//! Everything is asynchronous, prints nothing and owns no runtime. [`Cluster`] is the door to a cluster whose
-//! credentials are at hand; [`discovery`] is for a host that has only a token; [`services`] runs for as long as a node
-//! does and says which ports its host has to publish.
+//! Everything is asynchronous, prints nothing and owns no runtime. [`Cluster`] is a client with credentials; [`discovery`] is
+//! for a host that has only a token. Controllers run for as long as the node does: [`host_ports`], [`write_load_balancers`],
+//! [`nodes::follow_peer_addresses`], [`nodes::write_reachability`], [`approve_serving_certificates`], [`warn_about_volumes`].
 
 pub mod addons;
 mod apply;
@@ -12,22 +12,26 @@ mod client;
 pub mod discovery;
 mod error;
 mod events;
+pub mod host_ports;
 mod kubeadm;
+mod load_balancers;
 pub mod nodes;
-pub mod services;
 mod serving;
 mod tls_bootstrap;
 pub mod tokens;
 mod volumes;
 mod wait;
+mod watch;
 
 pub use client::Cluster;
 pub use error::{Error, Verb};
-pub use events::Involved;
+pub use events::ObjectRef;
 pub use kubeadm::{ensure_cluster_admins, rbac::SYSTEM_NODES};
-pub use serving::approve_serving;
-pub use volumes::warn_of_volumes;
+pub use load_balancers::write_load_balancers;
+pub use serving::approve_serving_certificates;
+pub use volumes::warn_about_volumes;
 pub use wait::{Held, HostLimit};
+pub use watch::Update;
 
 #[cfg(test)]
 mod tests {
@@ -37,16 +41,17 @@ mod tests {
 
     fn sends<T: Send>(_: &T) {}
 
-    /// Callers spawn these on a multi-threaded runtime; whether they can is seen by the compiler alone.
+    /// Callers spawn these on a multi-threaded runtime, which the compiler alone can check.
     #[expect(dead_code, reason = "compiled, not run")]
-    fn futures_can_be_spawned(cluster: &Cluster, policy: &services::Policy, endpoints: &[usernetes_pki::Endpoint]) {
+    fn futures_can_be_spawned(cluster: &Cluster, policy: &host_ports::Policy, endpoints: &[usernetes_pki::Endpoint]) {
         let (path, limit) = (Path::new(""), Duration::ZERO);
         let token = usernetes_pki::BootstrapToken::generate();
-        sends(&services::follow(path, "", policy, |_| ()));
-        sends(&services::follow_hosts(path, std::net::Ipv4Addr::LOCALHOST.into(), |_| ()));
-        sends(&approve_serving(path, |_| ()));
-        sends(&warn_of_volumes(path, "", |_| ()));
-        sends(&services::write_load_balancers(path, policy, |_| ()));
+        sends(&host_ports::follow_desired_ports(path, "", policy, |_| ()));
+        sends(&nodes::follow_peer_addresses(path, std::net::Ipv4Addr::LOCALHOST.into(), |_| ()));
+        sends(&approve_serving_certificates(path, |_| ()));
+        sends(&warn_about_volumes(path, "", |_| ()));
+        sends(&write_load_balancers(path, policy, |_| ()));
+        sends(&nodes::write_reachability(path, |_| ()));
         sends(&discovery::discover(endpoints, &token, &[], &discovery::Limits::default()));
         sends(&ensure_cluster_admins(path, path));
         sends(&cluster.apply(&[]));

@@ -1,7 +1,7 @@
 //! A joining node's certificate: the request of its kubelet, made before there is a kubelet.
 
 use crate::client::describe;
-use crate::wait::retry;
+use crate::wait::pause_or_fail;
 use crate::{Cluster, Error, Verb};
 use futures::StreamExt;
 use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
@@ -73,7 +73,7 @@ async fn signed(api: Api<CertificateSigningRequest>, name: &str, seen: &mut Seen
             Some(Ok(Some(request))) => request,
             Some(Ok(None)) | None => continue,
             Some(Err(error)) => {
-                retry(error, &object()).await?;
+                pause_or_fail(error, &object()).await?;
                 continue;
             }
         };

@@ -6,11 +6,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::watch;
-use usernetes_api::constants::{
-    IMAGES_LABEL, IMAGES_PARTIAL, KUBERNETES_DIR, SOURCES_ANNOTATION, USER_NAMESPACES_LABEL,
-};
-use usernetes_cluster::services::{self, Update};
-use usernetes_cluster::{Cluster, Involved};
+use usernetes_api::constants::{IMAGES_LABEL, IMAGES_PARTIAL, KUBERNETES_DIR, USER_NAMESPACES_LABEL};
+use usernetes_cluster::{Cluster, ObjectRef, Update, nodes};
 use usernetes_node::{NodePlan, NodeStatus, Role};
 use usernetes_rootless::PortManager;
 
@@ -37,8 +34,8 @@ pub(super) async fn tell(plan: &NodePlan, reason: &str, message: &str) -> Result
     let kubeconfig = kubelet_credentials(plan).await;
     // As the kubelet names its Node in events of its own: kubectl describe looks for that.
     let (name, uid) = (plan.node_name.clone(), plan.node_name.clone());
-    let node = Involved { api_version: "v1", kind: "Node", namespace: String::new(), name, uid };
-    Cluster::connect(&kubeconfig).await?.event(&node, &plan.node_name, reason, message).await
+    let node = ObjectRef { api_version: "v1", kind: "Node", namespace: String::new(), name, uid };
+    Cluster::connect(&kubeconfig).await?.record_event(&node, &plan.node_name, reason, message).await
 }
 
 /// Keeps the relay's list in line with the cluster's Nodes. Never ends; drop it to stop.
@@ -46,7 +43,7 @@ pub(super) async fn tell(plan: &NodePlan, reason: &str, message: &str) -> Result
 /// This host itself is not on it: nothing in the node sends there, but other users of the host could.
 pub(super) async fn follow_hosts(plan: NodePlan, ports: PortManager) {
     let kubeconfig = kubelet_credentials(&plan).await;
-    services::follow_hosts(&kubeconfig, plan.host_ip, |update| match update {
+    nodes::follow_peer_addresses(&kubeconfig, plan.host_ip, |update| match update {
         Update::State(hosts) => {
             tracing::debug!(?hosts, "VXLAN comes from these hosts alone");
             ports.admit(hosts);
@@ -91,13 +88,11 @@ async fn label(plan: &NodePlan, label: &str, value: Option<&str>) {
 pub(super) async fn publish_sources(plan: NodePlan, mut told: watch::Receiver<BTreeSet<IpAddr>>) {
     let kubeconfig = kubelet_credentials(&plan).await;
     while told.changed().await.is_ok() {
-        let all = told.borrow_and_update().iter().map(IpAddr::to_string).collect::<Vec<_>>().join(",");
-        let value = (!all.is_empty()).then_some(&*all);
-        let say = async || {
-            Cluster::connect(&kubeconfig).await?.annotate_node(&plan.node_name, SOURCES_ANNOTATION, value).await
-        };
-        while let Err(error) = say().await {
-            tracing::warn!(%error, SOURCES_ANNOTATION, "the Node is not annotated yet");
+        let addresses = told.borrow_and_update().clone();
+        let write =
+            async || Cluster::connect(&kubeconfig).await?.write_egress_addresses(&plan.node_name, &addresses).await;
+        while let Err(error) = write().await {
+            tracing::warn!(%error, ?addresses, "egress addresses not written to the Node");
             tokio::time::sleep(AGAIN).await;
         }
     }
@@ -106,7 +101,7 @@ pub(super) async fn publish_sources(plan: NodePlan, mut told: watch::Receiver<BT
 /// Says at pods of this node which of their volumes it cannot mount. Never ends; drop it to stop.
 pub(super) async fn warn_of_volumes(plan: NodePlan) {
     let kubeconfig = kubelet_credentials(&plan).await;
-    usernetes_cluster::warn_of_volumes(&kubeconfig, &plan.node_name, |update| {
+    usernetes_cluster::warn_about_volumes(&kubeconfig, &plan.node_name, |update| {
         if let Update::Lost(error) = update {
             tracing::debug!(%error, "volumes of pods cannot be watched");
         }
@@ -120,7 +115,7 @@ pub(super) async fn approve_serving(plan: NodePlan) {
         return;
     }
     let admin = PathBuf::from(KUBERNETES_DIR).join("admin.conf");
-    usernetes_cluster::approve_serving(&admin, |update| {
+    usernetes_cluster::approve_serving_certificates(&admin, |update| {
         if let Update::Lost(error) = update {
             tracing::debug!(%error, "requests for certificates cannot be watched");
         }
@@ -134,7 +129,7 @@ pub(super) async fn watch_hosts(plan: NodePlan) {
         return;
     }
     let admin = PathBuf::from(KUBERNETES_DIR).join("admin.conf");
-    services::write_reachability(&admin, |update| {
+    nodes::write_reachability(&admin, |update| {
         if let Update::Lost(error) = update {
             tracing::debug!(%error, "Nodes cannot be watched");
         }

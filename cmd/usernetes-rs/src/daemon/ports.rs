@@ -10,8 +10,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use usernetes_api::constants::KUBERNETES_DIR;
 use usernetes_api::{Paths, PortSpec, Protocol};
-use usernetes_cluster::services::{self, Conflict, Policy, Published, Update, Wanted};
-use usernetes_cluster::{Cluster, Involved};
+use usernetes_cluster::host_ports::{self, Conflict, DesiredPorts, Policy, PublishedPort};
+use usernetes_cluster::{Cluster, ObjectRef, Update};
 use usernetes_host::fs::{self, Mode};
 use usernetes_host::lock::Lock;
 use usernetes_node::{NodePlan, Role};
@@ -35,14 +35,14 @@ pub(super) type Conflicts = Arc<Mutex<Vec<String>>>;
 pub(super) async fn follow_services(plan: NodePlan, ports: PortManager, conflicts: Conflicts) {
     let kubeconfig = peers::kubelet_credentials(&plan).await;
     let policy = policy(&plan);
-    let (wanted, changes) = watch::channel(Wanted::default());
+    let (wanted, changes) = watch::channel(DesiredPorts::default());
     let say = |update| match update {
         Update::State(state) => drop(wanted.send_replace(state)),
         Update::Lost(error) => tracing::debug!(%error, "Services cannot be watched"),
     };
     let (complain, complaints) = mpsc::channel(UNTOLD);
     tokio::join!(
-        services::follow(&kubeconfig, &plan.node_name, &policy, say),
+        host_ports::follow_desired_ports(&kubeconfig, &plan.node_name, &policy, say),
         publish(changes, &ports, &conflicts, complain),
         tell(&kubeconfig, &plan.node_name, complaints),
         balance(&plan, &policy),
@@ -81,7 +81,7 @@ fn policy(plan: &NodePlan) -> Policy {
 }
 
 async fn publish(
-    mut changes: watch::Receiver<Wanted>,
+    mut changes: watch::Receiver<DesiredPorts>,
     ports: &PortManager,
     conflicts: &Conflicts,
     complain: mpsc::Sender<Complaint>,
@@ -109,7 +109,7 @@ async fn publish(
 
 /// From the client's own address. Not where a server of the node's own network would answer it by UDP: without a care for
 /// the address that it was asked at, such a server answers a client out there from the tap's.
-fn forward(port: &Published) -> Forward {
+fn forward(port: &PublishedPort) -> Forward {
     let lost = port.host_network && port.spec.protocol == Protocol::Udp;
     if lost { Forward::session(port.spec) } else { Forward::transparent(port.spec) }
 }
@@ -117,14 +117,14 @@ fn forward(port: &Published) -> Forward {
 /// Somebody who goes without a port, and why.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Complaint {
-    about: Involved,
+    about: ObjectRef,
     reason: &'static str,
     message: String,
 }
 
-fn complaints(wanted: &Wanted, failures: &[PortError]) -> BTreeSet<Complaint> {
+fn complaints(wanted: &DesiredPorts, failures: &[PortError]) -> BTreeSet<Complaint> {
     let conflict = |conflict: &Conflict| Complaint {
-        about: conflict.loser.about.clone(),
+        about: conflict.loser.object.clone(),
         reason: Conflict::REASON,
         message: conflict.message(),
     };
@@ -132,11 +132,11 @@ fn complaints(wanted: &Wanted, failures: &[PortError]) -> BTreeSet<Complaint> {
         let port = wanted.ports.iter().find(|port| port.spec == *error.spec())?;
         let cure = error.hint().map_or(String::new(), |cure| format!("; hint: {cure}{}", other_cure(error)));
         let message = format!("not published on this host: {error}{cure}");
-        Some(Complaint { about: port.owner.about.clone(), reason: "PortNotPublished", message })
+        Some(Complaint { about: port.owner.object.clone(), reason: "PortNotPublished", message })
     };
-    let shifted = |port: &Published| {
-        let message = port.shifted().filter(|_| !failures.iter().any(|error| *error.spec() == port.spec))?;
-        Some(Complaint { about: port.owner.about.clone(), reason: Published::SHIFTED, message })
+    let shifted = |port: &PublishedPort| {
+        let message = port.shift_message().filter(|_| !failures.iter().any(|error| *error.spec() == port.spec))?;
+        Some(Complaint { about: port.owner.object.clone(), reason: PublishedPort::SHIFTED, message })
     };
     let rest = failures.iter().filter_map(failure).chain(wanted.ports.iter().filter_map(shifted));
     wanted.conflicts.iter().map(conflict).chain(rest).collect()
@@ -155,7 +155,7 @@ fn other_cure(error: &PortError) -> &'static str {
 /// An Event on whatever goes without its port. Ports are opened and closed meanwhile, however slow the API server is.
 async fn tell(kubeconfig: &Path, node: &str, mut complaints: mpsc::Receiver<Complaint>) {
     while let Some(Complaint { about, reason, message }) = complaints.recv().await {
-        let event = async { Cluster::connect(kubeconfig).await?.event(&about, node, reason, &message).await };
+        let event = async { Cluster::connect(kubeconfig).await?.record_event(&about, node, reason, &message).await };
         match timeout(TELL_LIMIT, event).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!(%error, "no event"),
@@ -170,5 +170,5 @@ async fn balance(plan: &NodePlan, policy: &Policy) {
         return;
     }
     let admin = PathBuf::from(KUBERNETES_DIR).join("admin.conf");
-    services::write_load_balancers(&admin, policy, |_| ()).await;
+    usernetes_cluster::write_load_balancers(&admin, policy, |_| ()).await;
 }

@@ -1,10 +1,10 @@
 //! ConfigMap `kube-public/cluster-info`: what a host that has nothing but a token reads.
 
 use crate::addons::manifest;
-use crate::client::{MANAGER, get_opt};
+use crate::client::{get_opt, patch_params};
 use crate::{Cluster, Error, Verb, tokens};
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::api::{Patch, PatchParams};
+use kube::api::Patch;
 use serde_json::{Map, Value, json};
 use usernetes_pki::BootstrapToken;
 use usernetes_pki::discovery::{self, CLUSTER_INFO, KUBECONFIG_KEY};
@@ -59,8 +59,7 @@ async fn patch(cluster: &Cluster, data: Map<String, Value>) -> Result<(), Error>
         return Ok(());
     }
     let api = cluster.namespaced::<ConfigMap>(KUBE_PUBLIC);
-    let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
-    match api.patch(CLUSTER_INFO, &params, &Patch::Merge(json!({ "data": data }))).await {
+    match api.patch(CLUSTER_INFO, &patch_params(), &Patch::Merge(json!({ "data": data }))).await {
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
         result => {
             result.map(drop).map_err(Error::request(Verb::Apply, format!("ConfigMap {KUBE_PUBLIC}/{CLUSTER_INFO}")))

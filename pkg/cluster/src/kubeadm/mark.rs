@@ -1,9 +1,9 @@
 //! Labels and taints of control-plane nodes.
 
-use crate::client::{MANAGER, describe};
+use crate::client::{describe, patch_params};
 use crate::{Cluster, Error, Verb};
 use k8s_openapi::api::core::v1::{Node, Taint};
-use kube::api::{Patch, PatchParams};
+use kube::api::Patch;
 use serde_json::json;
 use usernetes_api::constants::{CONTROL_PLANE_LABEL, EXCLUDE_LB_LABEL};
 
@@ -25,8 +25,7 @@ impl Cluster {
                 },
                 "spec": { "taints": taints },
             });
-            let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
-            match api.patch(node, &params, &Patch::Merge(patch)).await {
+            match api.patch(node, &patch_params(), &Patch::Merge(patch)).await {
                 Err(kube::Error::Api(status)) if status.is_conflict() => {}
                 result => {
                     return result.map(drop).map_err(Error::request(Verb::Apply, describe::<Node>(None, node)));

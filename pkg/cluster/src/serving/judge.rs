@@ -1,53 +1,56 @@
-//! Whether a kubelet asks for no more than what is its own.
+//! Whether a certificate request names no more than the node of its kubelet.
 
-use super::Pending;
+use super::PendingRequest;
 use crate::kubeadm::rbac::SYSTEM_NODES;
-use crate::services::peers::Identity;
+use crate::nodes::NodeIdentity;
 use std::collections::BTreeSet;
 use usernetes_pki::CertificateRequest;
 
 const PREFIX: &str = "system:node:";
-/// What a serving certificate is for; that of an RSA key has one more.
+/// Usages of a serving certificate; one with an RSA key has one more.
 const USAGES: [&str; 2] = ["digital signature", "server auth"];
 const RSA_USAGE: &str = "key encipherment";
 
 /// Why a request is not approved.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
-    #[error("it was made by {0}, who is no kubelet")]
+    #[error("it was made by {0}, which is not a kubelet")]
     Requestor(String),
-    #[error("it is no certificate request that its own key has signed")]
+    #[error("it is not a certificate request signed by its own key")]
     Unreadable,
     #[error("its subject is not that of {0} alone")]
     Subject(String),
     #[error("its usages are {0}, not exactly those of a server")]
     Usages(String),
-    #[error("it names something else than host names and addresses")]
-    More,
+    #[error("it names something other than host names and addresses")]
+    OtherNames,
     #[error("it names no host and no address")]
-    Nothing,
+    NoNames,
     #[error("there is no Node {0}")]
     NoNode(String),
-    #[error("{foreign} is no name or address of node {node}")]
+    #[error("{foreign} is not a name or address of node {node}")]
     Foreign { foreign: String, node: String },
 }
 
-/// Compares a request with the Node of who made it.
-pub(super) fn judge<'a>(request: &Pending, node: impl FnOnce(&str) -> Option<&'a Identity>) -> Result<(), Refusal> {
-    let who = &request.username;
+/// Compares a request with the Node of the kubelet that made it.
+pub(super) fn judge_request<'a>(
+    request: &PendingRequest,
+    node: impl FnOnce(&str) -> Option<&'a NodeIdentity>,
+) -> Result<(), Refusal> {
+    let user = &request.username;
     let is_kubelet = request.groups.iter().any(|group| group == SYSTEM_NODES);
-    let name = who.strip_prefix(PREFIX).filter(|name| is_kubelet && !name.is_empty());
-    let name = name.ok_or_else(|| Refusal::Requestor(who.clone()))?;
+    let name = user.strip_prefix(PREFIX).filter(|name| is_kubelet && !name.is_empty());
+    let name = name.ok_or_else(|| Refusal::Requestor(user.clone()))?;
     let asked = CertificateRequest::parse(&request.pem).ok_or(Refusal::Unreadable)?;
-    if asked.common_names != [who.as_str()] || asked.organizations != [SYSTEM_NODES] {
-        return Err(Refusal::Subject(who.clone()));
+    if asked.common_names != [user.as_str()] || asked.organizations != [SYSTEM_NODES] {
+        return Err(Refusal::Subject(user.clone()));
     }
     check_usages(&request.usages)?;
     if asked.more {
-        return Err(Refusal::More);
+        return Err(Refusal::OtherNames);
     }
     if asked.names.is_empty() && asked.addresses.is_empty() {
-        return Err(Refusal::Nothing);
+        return Err(Refusal::NoNames);
     }
     let node = node(name).ok_or_else(|| Refusal::NoNode(name.to_owned()))?;
     let names = asked.names.iter().filter(|asked| *asked != name && !node.names.contains(*asked)).cloned();
@@ -69,7 +72,7 @@ mod tests {
     use super::*;
     use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, SanType};
 
-    fn request(common_name: &str, organization: &str, names: &[&str], addresses: &[&str]) -> Pending {
+    fn request(common_name: &str, organization: &str, names: &[&str], addresses: &[&str]) -> PendingRequest {
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
         params.distinguished_name.push(DnType::OrganizationName, organization);
@@ -78,7 +81,7 @@ mod tests {
         let addresses = addresses.iter().map(|address| SanType::IpAddress(address.parse().expect("an address")));
         params.subject_alt_names = names.chain(addresses).collect();
         let request = params.serialize_request(&KeyPair::generate().expect("a key")).expect("a request");
-        Pending {
+        PendingRequest {
             name: "csr-a".to_owned(),
             uid: String::new(),
             pem: request.pem().expect("PEM").into_bytes(),
@@ -88,30 +91,30 @@ mod tests {
         }
     }
 
-    fn said(request: &Pending) -> String {
-        let node = Identity {
+    fn verdict_on(request: &PendingRequest) -> String {
+        let node = NodeIdentity {
             name: "host2".to_owned(),
             names: ["host2.example".to_owned()].into(),
             addresses: ["198.51.100.12".parse().expect("an address")].into(),
         };
-        let found = judge(request, |name| Some(&node).filter(|node| node.name == name));
+        let found = judge_request(request, |name| Some(&node).filter(|node| node.name == name));
         found.map_or_else(|refusal| refusal.to_string(), |()| "approved".to_owned())
     }
 
-    fn good() -> Pending {
+    fn good_request() -> PendingRequest {
         request("system:node:host2", SYSTEM_NODES, &["host2", "host2.example"], &["198.51.100.12"])
     }
 
     #[test]
-    fn what_is_its_own() {
-        assert_eq!(said(&good()), "approved");
-        let mut rsa = good();
+    fn names_of_its_node_are_approved() {
+        assert_eq!(verdict_on(&good_request()), "approved");
+        let mut rsa = good_request();
         rsa.usages.push(RSA_USAGE.to_owned());
-        assert_eq!(said(&rsa), "approved");
+        assert_eq!(verdict_on(&rsa), "approved");
     }
 
     #[test]
-    fn everything_else() {
+    fn anything_else_is_refused() {
         let mine = "system:node:host2";
         let cases = [
             request(mine, SYSTEM_NODES, &["host1"], &["198.51.100.12"]),
@@ -120,33 +123,33 @@ mod tests {
             request(mine, SYSTEM_NODES, &[], &[]),
             request("system:node:host1", SYSTEM_NODES, &["host2"], &[]),
             request(mine, "system:masters", &["host2"], &[]),
-            Pending {
+            PendingRequest {
                 username: "system:node:host3".to_owned(),
                 ..request("system:node:host3", SYSTEM_NODES, &["host3"], &[])
             },
-            Pending { username: "alice".to_owned(), ..good() },
-            Pending { groups: vec!["system:authenticated".to_owned()], ..good() },
-            Pending { usages: vec!["client auth".to_owned(), "server auth".to_owned()], ..good() },
-            Pending {
+            PendingRequest { username: "alice".to_owned(), ..good_request() },
+            PendingRequest { groups: vec!["system:authenticated".to_owned()], ..good_request() },
+            PendingRequest { usages: vec!["client auth".to_owned(), "server auth".to_owned()], ..good_request() },
+            PendingRequest {
                 usages: ["digital signature", "server auth", "client auth"].map(str::to_owned).to_vec(),
-                ..good()
+                ..good_request()
             },
-            Pending { pem: b"nonsense".to_vec(), ..good() },
+            PendingRequest { pem: b"nonsense".to_vec(), ..good_request() },
         ];
-        let all: Vec<_> = cases.iter().map(said).collect();
+        let all: Vec<_> = cases.iter().map(verdict_on).collect();
         insta::assert_snapshot!(all.join("\n"), @r#"
-        host1 is no name or address of node host2
-        198.51.100.11 is no name or address of node host2
-        *.example is no name or address of node host2
+        host1 is not a name or address of node host2
+        198.51.100.11 is not a name or address of node host2
+        *.example is not a name or address of node host2
         it names no host and no address
         its subject is not that of system:node:host2 alone
         its subject is not that of system:node:host2 alone
         there is no Node host3
-        it was made by alice, who is no kubelet
-        it was made by system:node:host2, who is no kubelet
+        it was made by alice, which is not a kubelet
+        it was made by system:node:host2, which is not a kubelet
         its usages are client auth, server auth, not exactly those of a server
         its usages are digital signature, server auth, client auth, not exactly those of a server
-        it is no certificate request that its own key has signed
+        it is not a certificate request signed by its own key
         "#);
     }
 }

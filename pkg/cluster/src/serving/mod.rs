@@ -1,38 +1,36 @@
-//! Serving certificates of kubelets (`serverTLSBootstrap: true`): approves the requests that ask for no more than their
-//! node has, and says of the others why they wait.
+//! Serving certificates of kubelets (`serverTLSBootstrap: true`): approves the requests that name no more than their node,
+//! and records an event on the others.
 //!
-//! Kubernetes itself approves none of them, since it does not know whose addresses those are. We do: a Node's addresses are
-//! the HOST_IP under which the API server speaks to its kubelet.
+//! Kubernetes itself approves none of them, since it does not know which addresses a host has. Here a Node's addresses are
+//! the HOST_IP under which the API server connects to its kubelet.
 
 mod judge;
 
-use crate::client::{MANAGER, describe};
-use crate::services::Update;
-use crate::services::follow::{Change, Table};
-use crate::services::peers::{Identity, watch_identities};
-use crate::services::session::{broken, config, forever, of_one_object, with_ticks};
-use crate::{Cluster, Error, Involved, Verb};
-use futures::future::ready;
-use futures::{Stream, StreamExt, stream};
+use crate::client::{describe, patch_params};
+use crate::nodes::{NodeIdentity, watch_identities};
+use crate::watch::{
+    Change, Rows, Update, join_tables, page_config, skip_object_error, ticks, watch_changes, watch_reconnecting,
+};
+use crate::{Cluster, Error, ObjectRef, Verb};
+use futures::{Stream, StreamExt};
 use jiff::Timestamp;
-use judge::{Refusal, judge};
+use judge::{Refusal, judge_request};
 use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
-use kube::api::{Patch, PatchParams};
-use kube::runtime::watcher::watcher;
+use kube::api::Patch;
 use kube::{Api, ResourceExt};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 const SIGNER: &str = "kubernetes.io/kubelet-serving";
 /// Reason of the event.
 const REASON: &str = "ServingCertificateNotApproved";
 
-/// A request that nobody has decided on.
+/// A request that is neither approved nor denied.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Pending {
+struct PendingRequest {
     name: String,
     uid: String,
     pem: Vec<u8>,
@@ -41,128 +39,120 @@ struct Pending {
     groups: Vec<String>,
 }
 
-/// What to do about a request.
+/// A request, and whether to approve it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Verdict {
-    request: Pending,
+    request: PendingRequest,
     outcome: Result<(), Refusal>,
 }
 
-/// What was told already, by uid of the request: not again with every change of a Node.
-type Told = Arc<Mutex<BTreeSet<(String, String)>>>;
+/// Refusals that have an event, by uid of the request: a change of a Node must not record them again.
+type Reported = Mutex<BTreeSet<(String, String)>>;
 
-/// Approves what may be approved. Never ends; drop it to stop.
-pub async fn approve_serving(kubeconfig: &Path, mut report: impl FnMut(Update<()>)) -> Infallible {
-    let told = Told::default();
-    forever(kubeconfig, &mut report, |cluster| {
-        let (cluster, told) = (cluster.clone(), Arc::clone(&told));
-        let act = {
-            let cluster = cluster.clone();
-            move |verdicts: Result<Vec<Verdict>, Error>| {
-                let (cluster, told) = (cluster.clone(), Arc::clone(&told));
-                async move {
-                    let verdicts = verdicts?;
-                    forget(&told, &verdicts);
-                    for verdict in verdicts {
-                        of_one_object(carry_out(&cluster, &verdict, &told).await)?;
-                    }
-                    Ok(())
-                }
-            }
-        };
-        verdicts(&cluster).then(act).boxed()
+/// Approves every request that may be approved. Never ends; drop it to stop.
+pub async fn approve_serving_certificates(kubeconfig: &Path, mut report: impl FnMut(Update<()>)) -> Infallible {
+    let reported = Reported::default();
+    let reported = &reported;
+    watch_reconnecting(kubeconfig, &mut report, move |cluster| {
+        let verdicts = join_tables(watch_requests(&cluster), watch_identities(&cluster), ticks(), judge_all);
+        verdicts.then(move |verdicts| carry_out_all(cluster.clone(), verdicts, reported)).boxed()
     })
     .await
 }
 
-enum Seen {
-    Request(Change<Pending>),
-    Node(Change<Identity>),
+fn watch_requests(cluster: &Cluster) -> impl Stream<Item = Result<Change<PendingRequest>, Error>> + use<> {
+    let of_signer = page_config().fields(&format!("spec.signerName={SIGNER}"));
+    watch_changes(cluster.all(), of_signer, "CertificateSigningRequests", PendingRequest::from_request)
 }
 
-/// What has to be done after each change and now and then, as soon as everything was heard of once.
-fn verdicts(cluster: &Cluster) -> impl Stream<Item = Result<Vec<Verdict>, Error>> + use<> {
-    let (mut requests, mut nodes) = (Table::default(), Table::default());
-    let api: Api<CertificateSigningRequest> = cluster.all();
-    let watch_requests = watcher(api, config().fields(&format!("spec.signerName={SIGNER}"))).map(|event| match event {
-        Ok(event) => Ok(Seen::Request(Change::of(event, pending))),
-        Err(error) => Err(broken("CertificateSigningRequests", error)),
-    });
-    let watch_nodes = watch_identities(cluster).map(|change| change.map(Seen::Node));
-    with_ticks(stream::select(watch_requests, watch_nodes)).filter_map(move |change| {
-        let change = change.transpose().map(|change| match change {
-            Some(Seen::Request(change)) => requests.change(change),
-            Some(Seen::Node(change)) => nodes.change(change),
-            None => (),
+fn judge_all(requests: &Rows<PendingRequest>, nodes: &Rows<NodeIdentity>) -> Vec<Verdict> {
+    let verdict = |request: &PendingRequest| Verdict {
+        request: request.clone(),
+        outcome: judge_request(request, |node| nodes.values().find(|identity| identity.name == node)),
+    };
+    requests.values().map(verdict).collect()
+}
+
+impl PendingRequest {
+    fn from_request(request: &CertificateSigningRequest) -> Option<Self> {
+        let decided = request.status.as_ref().is_some_and(|status| {
+            status.certificate.is_some() || status.conditions.as_ref().is_some_and(|conditions| !conditions.is_empty())
         });
-        let verdict = |request: &Pending| Verdict {
-            request: request.clone(),
-            outcome: judge(request, |node| nodes.rows.values().find(|identity| identity.name == node)),
-        };
-        let state = || requests.rows.values().map(verdict).collect();
-        ready(change.map(|()| (requests.complete && nodes.complete).then(state)).transpose())
-    })
-}
-
-fn pending(request: &CertificateSigningRequest) -> Option<Pending> {
-    let decided = request.status.as_ref().is_some_and(|status| {
-        status.certificate.is_some() || status.conditions.as_ref().is_some_and(|conditions| !conditions.is_empty())
-    });
-    let spec = &request.spec;
-    (!decided && spec.signer_name == SIGNER).then(|| Pending {
-        name: request.name_any(),
-        uid: request.uid().unwrap_or_default(),
-        pem: spec.request.0.clone(),
-        usages: spec.usages.clone().unwrap_or_default(),
-        username: spec.username.clone().unwrap_or_default(),
-        groups: spec.groups.clone().unwrap_or_default(),
-    })
-}
-
-/// What was said of requests that are no longer there.
-fn forget(told: &Told, verdicts: &[Verdict]) {
-    let pending: BTreeSet<_> = verdicts.iter().map(|verdict| verdict.request.uid.as_str()).collect();
-    told.lock().unwrap_or_else(PoisonError::into_inner).retain(|(uid, _)| pending.contains(uid.as_str()));
-}
-
-async fn carry_out(cluster: &Cluster, verdict: &Verdict, told: &Told) -> Result<(), Error> {
-    match &verdict.outcome {
-        Ok(()) => approve(cluster, &verdict.request).await,
-        // Its kubelet registers it in this very moment; that is a change, and we are asked again.
-        Err(Refusal::NoNode(_)) => Ok(()),
-        Err(refusal) => tell(cluster, &verdict.request, &refusal.to_string(), told).await,
+        let spec = &request.spec;
+        (!decided && spec.signer_name == SIGNER).then(|| Self {
+            name: request.name_any(),
+            uid: request.uid().unwrap_or_default(),
+            pem: spec.request.0.clone(),
+            usages: spec.usages.clone().unwrap_or_default(),
+            username: spec.username.clone().unwrap_or_default(),
+            groups: spec.groups.clone().unwrap_or_default(),
+        })
     }
 }
 
-async fn approve(cluster: &Cluster, request: &Pending) -> Result<(), Error> {
+async fn carry_out_all(
+    cluster: Cluster,
+    verdicts: Result<Vec<Verdict>, Error>,
+    reported: &Reported,
+) -> Result<(), Error> {
+    let verdicts = verdicts?;
+    forget_decided(reported, &verdicts);
+    for verdict in verdicts {
+        skip_object_error(carry_out(&cluster, &verdict, reported).await)?;
+    }
+    Ok(())
+}
+
+/// Forgets the refusals of requests that are no longer pending.
+fn forget_decided(reported: &Reported, verdicts: &[Verdict]) {
+    let pending: BTreeSet<_> = verdicts.iter().map(|verdict| verdict.request.uid.as_str()).collect();
+    reported.lock().unwrap_or_else(PoisonError::into_inner).retain(|(uid, _)| pending.contains(uid.as_str()));
+}
+
+async fn carry_out(cluster: &Cluster, verdict: &Verdict, reported: &Reported) -> Result<(), Error> {
+    match &verdict.outcome {
+        Ok(()) => approve_request(cluster, &verdict.request).await,
+        // Its kubelet is about to register the Node, and that change leads to another verdict.
+        Err(Refusal::NoNode(_)) => Ok(()),
+        Err(refusal) => report_refusal(cluster, &verdict.request, &refusal.to_string(), reported).await,
+    }
+}
+
+async fn approve_request(cluster: &Cluster, request: &PendingRequest) -> Result<(), Error> {
     let condition = json!({
         "type": "Approved",
         "status": "True",
         "reason": "NamesOfItsNode",
-        "message": "every name and address is one of the node that asks",
+        "message": "every name and address belongs to the requesting node",
         "lastUpdateTime": Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
     });
-    let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
-    // The uid makes it an error if the request was made anew under its old name.
+    // The uid makes it an error if another request was created under the same name meanwhile.
     let patch =
         Patch::Strategic(json!({ "metadata": { "uid": request.uid }, "status": { "conditions": [condition] } }));
     let api: Api<CertificateSigningRequest> = cluster.all();
-    match api.patch_subresource("approval", &request.name, &params, &patch).await {
-        Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => Ok(()),
+    match api.patch_subresource("approval", &request.name, &patch_params(), &patch).await {
+        Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => {}
         result => {
             let object = describe::<CertificateSigningRequest>(None, &request.name);
-            result.map(drop).map_err(Error::request(Verb::Apply, object))
+            result.map_err(Error::request(Verb::Apply, object))?;
+            tracing::info!(request = request.name, user = request.username, "certificate request approved");
         }
     }
+    Ok(())
 }
 
-async fn tell(cluster: &Cluster, request: &Pending, why: &str, told: &Told) -> Result<(), Error> {
-    let new = told.lock().unwrap_or_else(PoisonError::into_inner).insert((request.uid.clone(), why.to_owned()));
+async fn report_refusal(
+    cluster: &Cluster,
+    request: &PendingRequest,
+    why: &str,
+    reported: &Reported,
+) -> Result<(), Error> {
+    let new = reported.lock().unwrap_or_else(PoisonError::into_inner).insert((request.uid.clone(), why.to_owned()));
     if !new {
         return Ok(());
     }
-    tracing::warn!(request = request.name, why, "serving certificate of a kubelet not approved");
-    let about = Involved {
+    tracing::warn!(request = request.name, why, "certificate request not approved");
+    let object = ObjectRef {
         api_version: "certificates.k8s.io/v1",
         kind: "CertificateSigningRequest",
         namespace: String::new(),
@@ -171,5 +161,5 @@ async fn tell(cluster: &Cluster, request: &Pending, why: &str, told: &Told) -> R
     };
     let message =
         format!("left for an administrator: {why} (kubectl certificate approve {name}, or deny)", name = request.name);
-    cluster.event(&about, "", REASON, &message).await
+    cluster.record_event(&object, "", REASON, &message).await
 }

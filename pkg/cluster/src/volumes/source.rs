@@ -1,8 +1,8 @@
-//! What lies behind a volume, of a pod or of a `PersistentVolume`: both name it alike.
+//! The source of a volume, of a pod or of a `PersistentVolume`: both have the same fields.
 
 use serde::Deserialize;
 
-/// The kinds that the kubelet itself mounts with rights over the host's kernel.
+/// The kinds that the kubelet itself mounts, with the rights of root in the initial user namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub(super) struct Source {
@@ -52,17 +52,20 @@ struct CephFs {
 }
 
 impl Source {
-    /// What it is and where, for people; `None` for what works.
+    /// Kind and location of a source that a rootless node cannot mount; `None` for any other.
     pub(super) fn describe(&self) -> Option<String> {
-        let nfs = self.nfs.as_ref().map(|v| format!("an NFS share ({}:{})", v.server, v.path));
-        let iscsi =
-            || self.iscsi.as_ref().map(|v| format!("an iSCSI disk ({}, {} lun {})", v.target_portal, v.iqn, v.lun));
-        let fc = || {
-            self.fc.as_ref().map(|v| format!("a Fibre Channel disk ({})", [&*v.targets, &*v.wwids].concat().join(", ")))
-        };
-        let rbd =
-            || self.rbd.as_ref().map(|v| format!("a Ceph disk ({}, {}/{})", v.monitors.join(","), v.pool, v.image));
-        let cephfs = || self.cephfs.as_ref().map(|v| format!("a CephFS folder ({}:{})", v.monitors.join(","), v.path));
-        nfs.or_else(iscsi).or_else(fc).or_else(rbd).or_else(cephfs)
+        if let Some(Nfs { server, path }) = &self.nfs {
+            Some(format!("an NFS share ({server}:{path})"))
+        } else if let Some(Iscsi { target_portal, iqn, lun }) = &self.iscsi {
+            Some(format!("an iSCSI disk ({target_portal}, {iqn} lun {lun})"))
+        } else if let Some(Fc { targets, wwids }) = &self.fc {
+            Some(format!("a Fibre Channel disk ({})", [&**targets, &**wwids].concat().join(", ")))
+        } else if let Some(Rbd { monitors, pool, image }) = &self.rbd {
+            Some(format!("a Ceph disk ({}, {pool}/{image})", monitors.join(",")))
+        } else if let Some(CephFs { monitors, path }) = &self.cephfs {
+            Some(format!("a CephFS directory ({}:{path})", monitors.join(",")))
+        } else {
+            None
+        }
     }
 }

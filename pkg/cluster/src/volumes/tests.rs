@@ -1,16 +1,16 @@
 use super::*;
 use serde_json::{Value, json};
 
-fn pod(volumes: &Value, phase: &str) -> Option<Waiting> {
+fn pod(volumes: &Value, phase: &str) -> Option<PendingPod> {
     let value = json!({
         "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "a", "namespace": "b", "uid": "c" },
         "spec": { "volumes": volumes, "containers": [] }, "status": { "phase": phase },
     });
-    Waiting::of(&serde_json::from_value(value).expect("a Pod"))
+    PendingPod::from_pod(&serde_json::from_value(value).expect("a Pod"))
 }
 
 #[test]
-fn what_cannot_be_mounted_is_named() {
+fn unmountable_volumes_are_named() {
     let volumes = json!([
         { "name": "share", "nfs": { "server": "nas.example", "path": "/export", "readOnly": true } },
         { "name": "disk", "iscsi": { "targetPortal": "192.0.2.7:3260", "iqn": "iqn.2001-04.example:disk", "lun": 1 } },
@@ -21,27 +21,27 @@ fn what_cannot_be_mounted_is_named() {
         { "name": "settings", "configMap": { "name": "settings" } },
     ]);
     let messages: Vec<_> = pod(&volumes, "Pending")
-        .expect("a pod that waits")
-        .wrong
+        .expect("a pending pod")
+        .unmountable
         .iter()
-        .map(|(name, what)| message(name, what))
+        .map(|(name, what)| event_message(name, what))
         .collect();
     insta::assert_snapshot!(messages.join("\n"), @"
-    volume share is an NFS share (nas.example:/export), which only the host's administrator can mount, not this rootless node: have it mounted on the host and use a hostPath or local volume of that folder
-    volume disk is an iSCSI disk (192.0.2.7:3260, iqn.2001-04.example:disk lun 1), which only the host's administrator can mount, not this rootless node: have it mounted on the host and use a hostPath or local volume of that folder
-    volume light is a Fibre Channel disk (500a), which only the host's administrator can mount, not this rootless node: have it mounted on the host and use a hostPath or local volume of that folder
-    volume block is a Ceph disk (m1:6789,m2:6789, p/i), which only the host's administrator can mount, not this rootless node: have it mounted on the host and use a hostPath or local volume of that folder
-    volume tree is a CephFS folder (m1:/x), which only the host's administrator can mount, not this rootless node: have it mounted on the host and use a hostPath or local volume of that folder
+    volume share is an NFS share (nas.example:/export), which only the host's administrator can mount, not this rootless node: have it mounted on the host and use a hostPath or local volume of that directory
+    volume disk is an iSCSI disk (192.0.2.7:3260, iqn.2001-04.example:disk lun 1), which only the host's administrator can mount, not this rootless node: have it mounted on the host and use a hostPath or local volume of that directory
+    volume light is a Fibre Channel disk (500a), which only the host's administrator can mount, not this rootless node: have it mounted on the host and use a hostPath or local volume of that directory
+    volume block is a Ceph disk (m1:6789,m2:6789, p/i), which only the host's administrator can mount, not this rootless node: have it mounted on the host and use a hostPath or local volume of that directory
+    volume tree is a CephFS directory (m1:/x), which only the host's administrator can mount, not this rootless node: have it mounted on the host and use a hostPath or local volume of that directory
     ");
 }
 
 #[test]
-fn claims_are_followed() {
+fn claims_are_resolved() {
     let volumes = json!([
         { "name": "data", "persistentVolumeClaim": { "claimName": "kept" } },
         { "name": "scratch", "ephemeral": { "volumeClaimTemplate": { "spec": {} } } },
     ]);
-    let claims = pod(&volumes, "").expect("a pod that waits").claims;
+    let claims = pod(&volumes, "").expect("a pending pod").claims;
     let names: Vec<_> = claims.iter().map(|(volume, claim)| format!("{volume} {claim}")).collect();
     assert_eq!(names, ["data kept", "scratch a-scratch"]);
     let volume: Source =
@@ -51,7 +51,7 @@ fn claims_are_followed() {
 }
 
 #[test]
-fn others_are_left_alone() {
+fn other_pods_are_skipped() {
     assert_eq!(pod(&json!([{ "name": "share", "nfs": { "server": "s", "path": "/" } }]), "Running"), None);
     assert_eq!(pod(&json!([{ "name": "here", "emptyDir": {} }]), "Pending"), None);
     assert_eq!(pod(&json!([]), "Pending"), None);

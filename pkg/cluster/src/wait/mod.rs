@@ -30,13 +30,13 @@ where
         match stream.next().await {
             Some(Ok(object)) if seen(object.as_ref()) => return Ok(()),
             Some(Ok(_)) | None => {}
-            Some(Err(error)) => retry(error, &format!("{} {name}", K::kind(&()))).await?,
+            Some(Err(error)) => pause_or_fail(error, &format!("{} {name}", K::kind(&()))).await?,
         }
     }
 }
 
 /// Whether to go on after an error of a watch: always, unless the server refuses us.
-pub(crate) async fn retry(error: watcher::Error, object: &str) -> Result<(), Error> {
+pub(crate) async fn pause_or_fail(error: watcher::Error, object: &str) -> Result<(), Error> {
     use watcher::Error::{InitialListFailed, WatchStartFailed};
     match error {
         InitialListFailed(source) | WatchStartFailed(source) if refused(&source) => {

@@ -1,7 +1,7 @@
 //! Until a node is Ready in its present life.
 
 use super::explain::conditions;
-use super::{retry, until};
+use super::{pause_or_fail, until};
 use crate::client::{describe, get_opt};
 use crate::{Cluster, Error};
 use futures::StreamExt;
@@ -53,7 +53,7 @@ impl Cluster {
             tokio::select! {
                 change = changes.next() => match change {
                     Some(Ok(node)) => state.node = node,
-                    Some(Err(error)) => retry(error, &describe::<Node>(None, name)).await?,
+                    Some(Err(error)) => pause_or_fail(error, &describe::<Node>(None, name)).await?,
                     None => {}
                 },
                 renewed = self.lease_renewed(name), if lease_decides => state.renewed = renewed?,

@@ -61,7 +61,7 @@ impl Cluster {
         loop {
             match changes.next().await {
                 Some(Ok(Event::Apply(pod) | Event::InitApply(pod))) if is_ready(&pod) => return Ok(()),
-                Some(Err(error)) => super::retry(error, &format!("Pods of {namespace}")).await?,
+                Some(Err(error)) => super::pause_or_fail(error, &format!("Pods of {namespace}")).await?,
                 Some(Ok(_)) | None => {}
             }
         }

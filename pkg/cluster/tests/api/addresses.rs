@@ -1,4 +1,4 @@
-//! The status of Services of type LoadBalancer, and what is said of the way to each host.
+//! The status of Services of type LoadBalancer, and the condition HostReachable of Nodes.
 
 use crate::Outcome;
 use crate::nodes::register;
@@ -9,9 +9,9 @@ use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::runtime::wait::await_condition;
 use serde_json::json;
-use std::net::SocketAddr;
 use tokio::time::timeout;
-use usernetes_cluster::services::{Reach, Update, write_load_balancers, write_reachability};
+use usernetes_cluster::nodes::{Reachability, write_reachability};
+use usernetes_cluster::{Update, write_load_balancers};
 
 fn addresses(service: Option<&Service>) -> Vec<String> {
     let status = service.and_then(|service| service.status.as_ref()?.load_balancer.clone());
@@ -42,12 +42,12 @@ pub(crate) async fn hosts_are_reached_or_not(server: &Server) -> Outcome {
     let kubeconfig = server.path("admin.conf");
     let (tx, mut lost) = tokio::sync::mpsc::unbounded_channel();
     let writer = tokio::spawn(async move {
-        let say = |update| {
+        write_reachability(&kubeconfig, |update| {
             if let Update::Lost(error) = update {
                 let _ = tx.send(error);
             }
-        };
-        write_reachability(&kubeconfig, say).await
+        })
+        .await
     });
     let open = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
@@ -61,11 +61,10 @@ pub(crate) async fn hosts_are_reached_or_not(server: &Server) -> Outcome {
         } });
         api.patch_status(name, &PatchParams::default(), &Patch::Merge(status)).await?;
     }
-    let said = async |name: &str, kubelet: SocketAddr| cluster.host_reach(name, kubelet, LIMIT).await;
-    let near = said("near", open.local_addr()?).await;
-    assert_eq!(near, Some(Reach::Reached), "{:?}", lost.try_recv());
-    let far = said("far", closed).await;
-    assert!(matches!(&far, Some(Reach::Unreachable(why)) if why.contains("refused")), "{far:?}");
+    let near = cluster.wait_reachability("near", open.local_addr()?, LIMIT).await;
+    assert_eq!(near, Some(Reachability::Reached), "{:?}", lost.try_recv());
+    let far = cluster.wait_reachability("far", closed, LIMIT).await;
+    assert!(matches!(&far, Some(Reachability::Unreachable(why)) if why.contains("refused")), "{far:?}");
     writer.abort();
     for name in ["near", "far"] {
         api.delete(name, &DeleteParams::default()).await?;

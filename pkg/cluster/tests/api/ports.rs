@@ -3,17 +3,18 @@
 use crate::nodes::register;
 use crate::server::{LIMIT, NODE, Server};
 use crate::{Outcome, tokens};
-use k8s_openapi::api::core::v1::{Event, Service};
-use kube::Api;
+use k8s_openapi::api::core::v1::{Event, Node, Service};
 use kube::api::{DeleteParams, ListParams, PostParams};
+use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use usernetes_api::Protocol;
-use usernetes_api::constants::SOURCES_ANNOTATION;
-use usernetes_cluster::Cluster;
-use usernetes_cluster::services::{Conflict, Policy, Update, Wanted, follow, follow_hosts};
+use usernetes_api::constants::EGRESS_ADDRESSES_ANNOTATION;
+use usernetes_cluster::host_ports::{Conflict, DesiredPorts, Policy, follow_desired_ports};
+use usernetes_cluster::nodes::follow_peer_addresses;
+use usernetes_cluster::{Cluster, Update};
 use usernetes_pki::Kubeconfig;
 
 pub(crate) fn policy() -> Policy {
@@ -33,15 +34,15 @@ pub(crate) async fn gone(cluster: &Cluster, name: &str) -> Result<(), kube::Erro
 }
 
 /// The next state; a loss is a failure.
-async fn next(states: &mut mpsc::UnboundedReceiver<Update<Wanted>>) -> Wanted {
+async fn next(states: &mut mpsc::UnboundedReceiver<Update<DesiredPorts>>) -> DesiredPorts {
     match timeout(LIMIT, states.recv()).await.expect("something in time") {
         Some(Update::State(state)) => state,
         other => panic!("{other:?}"),
     }
 }
 
-fn shown(wanted: &Wanted) -> Vec<String> {
-    wanted.ports.iter().map(|port| port.spec.to_string()).collect()
+fn shown(desired: &DesiredPorts) -> Vec<String> {
+    desired.ports.iter().map(|port| port.spec.to_string()).collect()
 }
 
 pub(crate) async fn come_and_go(server: &Server) -> Outcome {
@@ -49,8 +50,9 @@ pub(crate) async fn come_and_go(server: &Server) -> Outcome {
     let (cluster, kubelet) = (tokens::ready(server).await?, server.path("kubelet.conf"));
     let (sender, mut states) = mpsc::unbounded_channel();
     let kubeconfig = kubelet.clone();
-    let follower =
-        tokio::spawn(async move { follow(&kubeconfig, NODE, &policy(), |update| drop(sender.send(update))).await });
+    let follower = tokio::spawn(async move {
+        follow_desired_ports(&kubeconfig, NODE, &policy(), |update| drop(sender.send(update))).await
+    });
     assert_eq!(shown(&next(&mut states).await), [""; 0]);
 
     let start = Instant::now();
@@ -64,18 +66,22 @@ pub(crate) async fn come_and_go(server: &Server) -> Outcome {
 
     let (sender, mut hosts) = mpsc::unbounded_channel();
     let other = "198.51.100.12".parse()?;
-    let watcher = tokio::spawn(async move { follow_hosts(&kubelet, other, |update| drop(sender.send(update))).await });
+    let watcher =
+        tokio::spawn(async move { follow_peer_addresses(&kubelet, other, |update| drop(sender.send(update))).await });
     match timeout(LIMIT, hosts.recv()).await? {
         Some(Update::State(hosts)) => assert_eq!(hosts, ["198.51.100.11".parse()?].into()),
         other => panic!("{other:?}"),
     }
     // With the kubelet's rights.
-    kubelet_itself.annotate_node(NODE, SOURCES_ANNOTATION, Some("198.51.100.57")).await?;
+    kubelet_itself.write_egress_addresses(NODE, &["198.51.100.57".parse()?].into()).await?;
+    let nodes: Api<Node> = Api::all(cluster.client());
+    assert_eq!(nodes.get(NODE).await?.annotations()[EGRESS_ADDRESSES_ANNOTATION], "198.51.100.57");
     match timeout(LIMIT, hosts.recv()).await? {
         Some(Update::State(hosts)) => assert_eq!(hosts, ["198.51.100.11".parse()?, "198.51.100.57".parse()?].into()),
         other => panic!("{other:?}"),
     }
-    kubelet_itself.annotate_node(NODE, SOURCES_ANNOTATION, None).await?;
+    kubelet_itself.write_egress_addresses(NODE, &[].into()).await?;
+    assert!(!nodes.get(NODE).await?.annotations().contains_key(EGRESS_ADDRESSES_ANNOTATION));
     watcher.abort();
     Ok(())
 }
@@ -92,12 +98,13 @@ pub(crate) async fn renewed_credentials_are_read(server: &Server) -> Outcome {
     value["users"][0]["user"] = json!({ "client-certificate": current, "client-key": current });
     std::fs::write(&by_files, serde_yaml::to_string(&value)?)?;
 
-    // Somebody whom the server does not know: the certificate of another CA.
+    // A client that the server does not know: the certificate of another CA.
     let strangers = std::fs::read_to_string(server.path("pki/etcd/server.crt"))?;
     std::fs::write(&current, strangers + &std::fs::read_to_string(server.path("pki/etcd/server.key"))?)?;
     let (sender, mut states) = mpsc::unbounded_channel();
-    let follower =
-        tokio::spawn(async move { follow(&by_files, NODE, &policy(), |update| drop(sender.send(update))).await });
+    let follower = tokio::spawn(async move {
+        follow_desired_ports(&by_files, NODE, &policy(), |update| drop(sender.send(update))).await
+    });
     match timeout(LIMIT, states.recv()).await? {
         Some(Update::Lost(error)) => assert!(error.is_unauthorized(), "{error:?}"),
         other => panic!("{other:?}"),
@@ -114,20 +121,21 @@ pub(crate) async fn conflict_becomes_an_event(server: &Server) -> Outcome {
     service(&cluster, "greedy", "LoadBalancer", &json!({ "port": 6443, "nodePort": 30644 })).await?;
     let (sender, mut states) = mpsc::unbounded_channel();
     let kubeconfig = server.path("kubelet.conf");
-    let follower =
-        tokio::spawn(async move { follow(&kubeconfig, NODE, &policy(), |update| drop(sender.send(update))).await });
-    let wanted = next(&mut states).await;
+    let follower = tokio::spawn(async move {
+        follow_desired_ports(&kubeconfig, NODE, &policy(), |update| drop(sender.send(update))).await
+    });
+    let desired = next(&mut states).await;
     follower.abort();
-    let [conflict] = &wanted.conflicts[..] else { panic!("{wanted:?}") };
+    let [conflict] = &desired.conflicts[..] else { panic!("{desired:?}") };
     for _ in 0..2 {
-        kubelet.event(&conflict.loser.about, NODE, Conflict::REASON, &conflict.message()).await?;
+        kubelet.record_event(&conflict.loser.object, NODE, Conflict::REASON, &conflict.message()).await?;
     }
     let api: Api<Event> = Api::namespaced(cluster.client(), "default");
     let events =
         api.list(&ListParams::default().fields("involvedObject.name=greedy,involvedObject.kind=Service")).await?;
     let [event] = &events.items[..] else { panic!("{events:?}") };
     assert_eq!((event.count, event.reason.as_deref()), (Some(2), Some("PortConflict")));
-    assert_eq!(event.involved_object.uid, Some(conflict.loser.about.uid.clone()));
+    assert_eq!(event.involved_object.uid, Some(conflict.loser.object.uid.clone()));
     gone(&cluster, "greedy").await?;
     Ok(())
 }

@@ -127,8 +127,8 @@ pub(crate) fn host_ip_is_a_second_address(rig: &Rig) -> Result<()> {
 
 /// The Node says which other addresses its packets come from.
 fn sends_from(first: &Host, host: &Host, addresses: &str) -> Result<()> {
-    let field = r"jsonpath={.metadata.annotations.usernetes\.rs/sources}";
-    first.until("the Node names its sources", 60, |first| {
+    let field = r"jsonpath={.metadata.annotations.usernetes\.rs/egress-addresses}";
+    first.until("the Node names its egress addresses", 60, |first| {
         let said = first.tool(&["kubectl", "get", "node", &host.name(), "-o", field]).output()?;
         Ok(said.code() == Some(0) && said.stdout.trim() == addresses)
     })

@@ -78,7 +78,10 @@ spec:
         &file,
     ])?;
     first.until("the reason is told", 30, |first| {
-        Ok(first.kubectl(&["describe", "csr", "foreign"])?.text().contains("host1 is no name or address of node host2"))
+        Ok(first
+            .kubectl(&["describe", "csr", "foreign"])?
+            .text()
+            .contains("host1 is not a name or address of node host2"))
     })?;
     let path = "jsonpath={.status.conditions}{.status.certificate}";
     let status = first.kubectl(&["get", "csr", "foreign", "-o", path])?;

@@ -11,8 +11,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use usernetes_api::Config;
 use usernetes_api::constants::KUBERNETES_DIR;
-use usernetes_cluster::nodes::NodeInfo;
-use usernetes_cluster::services::Reach;
+use usernetes_cluster::nodes::{NodeInfo, Reachability};
 use usernetes_host::fs;
 use usernetes_node::ComponentName;
 
@@ -65,11 +64,11 @@ impl Phase<JoinData> for WaitNode {
             cluster.wait_node_ready(&name, data.node.started(), limit).await?;
             // A cluster that is not ours shows a kubelet no other Node, and says nothing of the way to ours.
             let Ok(nodes) = cluster.list_nodes().await else { return Ok((None, None)) };
-            let reach = cluster.host_reach(&name, kubelet, REACH_LIMIT).await;
+            let reach = cluster.wait_reachability(&name, kubelet, REACH_LIMIT).await;
             anyhow::Ok((other_end(&nodes, &name), reach))
         })?;
         let mut proof = Vec::new();
-        if let Some(Reach::Unreachable(why)) = reach {
+        if let Some(Reachability::Unreachable(why)) = reach {
             return Err(unreachable_host(config, kubelet, &why).into());
         }
         if let Some(peer) = peer {

@@ -1,7 +1,6 @@
-//! Services and pods, cut down to what ports need.
+//! Services and pods, projected to what host ports need.
 
-use super::ports::Owner;
-use crate::Involved;
+use crate::ObjectRef;
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::core::{ApiResource, Object};
@@ -9,7 +8,7 @@ use serde::Deserialize;
 use std::net::IpAddr;
 use usernetes_api::Protocol;
 
-/// How a port came to be published.
+/// The field of the API that asks for a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Exposure {
     /// `nodePort` of a Service.
@@ -23,7 +22,7 @@ pub enum Exposure {
 }
 
 impl Exposure {
-    /// For people.
+    /// The words for it in events and in the node's status.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::NodePort => "node port",
@@ -34,18 +33,27 @@ impl Exposure {
     }
 }
 
-/// A Service that is reached from outside.
+/// An object that asks for ports. The older of two is served first.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Owner {
+    /// Its creation time.
+    pub since: Timestamp,
+    /// The object that events are recorded for.
+    pub object: ObjectRef,
+}
+
+/// A Service of type NodePort or LoadBalancer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServicePorts {
-    /// Whose.
+    /// The Service.
     pub owner: Owner,
     /// `externalTrafficPolicy: Local`.
     pub local_only: bool,
-    /// Type LoadBalancer without a class of somebody else.
+    /// Type LoadBalancer without a `loadBalancerClass`, which would name another implementation.
     pub balanced: bool,
     /// Its ports.
     pub ports: Vec<ServicePort>,
-    /// Where kube-proxy tells load balancers whether this node has a pod of the Service.
+    /// `healthCheckNodePort`, where kube-proxy answers load balancers whether this node has a pod of the Service.
     pub health_check: Option<u16>,
 }
 
@@ -56,16 +64,16 @@ pub struct ServicePort {
     pub protocol: Protocol,
     /// Port of the Service.
     pub port: u16,
-    /// Port on every node, if one was given.
+    /// Port on every node, if one was allocated.
     pub node_port: Option<u16>,
 }
 
 /// A pod of this node with host ports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PodPorts {
-    /// Whose.
+    /// The pod.
     pub owner: Owner,
-    /// Whether its programs listen in the node's own network.
+    /// `hostNetwork: true`: its processes listen in the network namespace of the node.
     pub host_network: bool,
     /// Transport, port on the host, and the address that it is restricted to.
     pub ports: Vec<(Protocol, u16, Option<IpAddr>)>,
@@ -73,7 +81,7 @@ pub struct PodPorts {
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct ServiceSpec {
+pub(crate) struct ServiceSpec {
     r#type: String,
     external_traffic_policy: String,
     health_check_node_port: u16,
@@ -91,20 +99,20 @@ struct RawServicePort {
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct ServiceStatus {
-    pub(super) load_balancer: LoadBalancer,
+pub(crate) struct ServiceStatus {
+    pub(crate) load_balancer: LoadBalancer,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct LoadBalancer {
-    pub(super) ingress: Vec<Ingress>,
+pub(crate) struct LoadBalancer {
+    pub(crate) ingress: Vec<Ingress>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct Ingress {
-    pub(super) ip: String,
+pub(crate) struct Ingress {
+    pub(crate) ip: String,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -137,10 +145,10 @@ pub(super) struct PodStatus {
 }
 
 /// kube reads only these fields of what the server sends; the rest is never allocated.
-pub(super) type Service = Object<ServiceSpec, ServiceStatus>;
+pub(crate) type Service = Object<ServiceSpec, ServiceStatus>;
 pub(super) type Pod = Object<PodSpec, PodStatus>;
 
-pub(super) fn service_resource() -> ApiResource {
+pub(crate) fn service_resource() -> ApiResource {
     ApiResource::erase::<k8s_openapi::api::core::v1::Service>(&())
 }
 
@@ -148,19 +156,19 @@ pub(super) fn pod_resource() -> ApiResource {
     ApiResource::erase::<k8s_openapi::api::core::v1::Pod>(&())
 }
 
-fn owner<K: ResourceExt>(kind: &'static str, object: &K) -> Owner {
-    let about = Involved {
+fn owner_of<K: ResourceExt>(kind: &'static str, object: &K) -> Owner {
+    let object_ref = ObjectRef {
         api_version: "v1",
         kind,
         namespace: object.namespace().unwrap_or_default(),
         name: object.name_any(),
         uid: object.uid().unwrap_or_default(),
     };
-    Owner { since: object.creation_timestamp().map_or(Timestamp::UNIX_EPOCH, |time| time.0), about }
+    Owner { since: object.creation_timestamp().map_or(Timestamp::UNIX_EPOCH, |time| time.0), object: object_ref }
 }
 
-/// SCTP cannot be forwarded without privileges, so it is left out.
-fn protocol(name: &str) -> Option<Protocol> {
+/// `None` for SCTP, which cannot be forwarded without privileges.
+fn parse_protocol(name: &str) -> Option<Protocol> {
     match name {
         "" | "TCP" => Some(Protocol::Tcp),
         "UDP" => Some(Protocol::Udp),
@@ -168,23 +176,23 @@ fn protocol(name: &str) -> Option<Protocol> {
     }
 }
 
-fn given(port: u16) -> Option<u16> {
+fn nonzero_port(port: u16) -> Option<u16> {
     Some(port).filter(|&port| port != 0)
 }
 
 impl ServicePorts {
-    /// `None` for a Service that is for the inside only.
-    pub(super) fn of(service: &Service) -> Option<Self> {
+    /// `None` for a Service that only the cluster reaches.
+    pub(crate) fn from_service(service: &Service) -> Option<Self> {
         let spec = &service.spec;
         let balanced = spec.r#type == "LoadBalancer" && spec.load_balancer_class.is_none();
         let ports: Vec<_> = match &*spec.r#type {
-            "NodePort" | "LoadBalancer" => spec.ports.iter().filter_map(RawServicePort::read).collect(),
+            "NodePort" | "LoadBalancer" => spec.ports.iter().filter_map(RawServicePort::parse).collect(),
             _ => Vec::new(),
         };
         let local_only = spec.external_traffic_policy == "Local";
-        let health_check = given(spec.health_check_node_port);
+        let health_check = nonzero_port(spec.health_check_node_port);
         (!ports.is_empty()).then(|| Self {
-            owner: owner("Service", service),
+            owner: owner_of("Service", service),
             local_only,
             balanced,
             ports,
@@ -194,19 +202,23 @@ impl ServicePorts {
 }
 
 impl RawServicePort {
-    fn read(&self) -> Option<ServicePort> {
-        Some(ServicePort { protocol: protocol(&self.protocol)?, port: self.port, node_port: given(self.node_port) })
+    fn parse(&self) -> Option<ServicePort> {
+        Some(ServicePort {
+            protocol: parse_protocol(&self.protocol)?,
+            port: self.port,
+            node_port: nonzero_port(self.node_port),
+        })
     }
 }
 
 impl PodPorts {
     /// `None` for a pod without host ports, and for one that has ended.
-    pub(super) fn of(pod: &Pod) -> Option<Self> {
+    pub(super) fn from_pod(pod: &Pod) -> Option<Self> {
         let ended = pod.status.as_ref().is_some_and(|s| matches!(&*s.phase, "Succeeded" | "Failed"));
         let containers = pod.spec.containers.iter().chain(&pod.spec.init_containers);
-        let ports: Vec<_> = containers.flat_map(|c| &c.ports).filter_map(ContainerPort::read).collect();
+        let ports: Vec<_> = containers.flat_map(|c| &c.ports).filter_map(ContainerPort::parse).collect();
         (!ended && !ports.is_empty()).then(|| Self {
-            owner: owner("Pod", pod),
+            owner: owner_of("Pod", pod),
             host_network: pod.spec.host_network,
             ports,
         })
@@ -214,9 +226,9 @@ impl PodPorts {
 }
 
 impl ContainerPort {
-    fn read(&self) -> Option<(Protocol, u16, Option<IpAddr>)> {
+    fn parse(&self) -> Option<(Protocol, u16, Option<IpAddr>)> {
         let only = self.host_ip.parse().ok().filter(|address: &IpAddr| !address.is_unspecified());
-        Some((protocol(&self.protocol)?, given(self.host_port)?, only))
+        Some((parse_protocol(&self.protocol)?, nonzero_port(self.host_port)?, only))
     }
 }
 
@@ -226,41 +238,42 @@ mod tests {
     use serde_json::json;
 
     #[expect(clippy::needless_pass_by_value, reason = "every caller makes it in place")]
-    fn service(spec: serde_json::Value) -> Option<ServicePorts> {
+    fn read_service(spec: serde_json::Value) -> Option<ServicePorts> {
         let value = json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": "a", "namespace": "b", "uid": "c" }, "spec": spec });
-        ServicePorts::of(&serde_json::from_value(value).expect("a Service"))
+        ServicePorts::from_service(&serde_json::from_value(value).expect("a Service"))
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "every caller makes it in place")]
-    fn pod(spec: serde_json::Value, phase: &str) -> Option<PodPorts> {
+    fn read_pod(spec: serde_json::Value, phase: &str) -> Option<PodPorts> {
         let value = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "a" }, "spec": spec, "status": { "phase": phase } });
-        PodPorts::of(&serde_json::from_value(value).expect("a Pod"))
+        PodPorts::from_pod(&serde_json::from_value(value).expect("a Pod"))
     }
 
     #[test]
     fn services() {
-        assert_eq!(service(json!({ "type": "ClusterIP", "ports": [{ "port": 80 }] })), None);
+        assert_eq!(read_service(json!({ "type": "ClusterIP", "ports": [{ "port": 80 }] })), None);
         assert_eq!(
-            service(json!({ "type": "NodePort", "ports": [{ "port": 80, "protocol": "SCTP", "nodePort": 30080 }] })),
+            read_service(
+                json!({ "type": "NodePort", "ports": [{ "port": 80, "protocol": "SCTP", "nodePort": 30080 }] })
+            ),
             None
         );
         let balanced = json!({ "type": "LoadBalancer", "externalTrafficPolicy": "Local", "healthCheckNodePort": 30099, "ports": [
             { "port": 80, "protocol": "TCP", "nodePort": 30080 }, { "port": 53, "protocol": "UDP" },
         ]});
-        let found = service(balanced).expect("ports");
+        let found = read_service(balanced).expect("ports");
         assert!(found.local_only && found.balanced);
         assert_eq!(found.health_check, Some(30099));
-        let (tcp, udp) = (Protocol::Tcp, Protocol::Udp);
         assert_eq!(
             found.ports,
             [
-                ServicePort { protocol: tcp, port: 80, node_port: Some(30080) },
-                ServicePort { protocol: udp, port: 53, node_port: None },
+                ServicePort { protocol: Protocol::Tcp, port: 80, node_port: Some(30080) },
+                ServicePort { protocol: Protocol::Udp, port: 53, node_port: None },
             ]
         );
         let elsewhere =
             json!({ "type": "LoadBalancer", "loadBalancerClass": "x/y", "ports": [{ "port": 80, "nodePort": 30080 }] });
-        assert!(!service(elsewhere).expect("ports").balanced);
+        assert!(!read_service(elsewhere).expect("ports").balanced);
     }
 
     #[test]
@@ -270,12 +283,14 @@ mod tests {
             { "containerPort": 81, "hostPort": 8081, "hostIP": "127.0.0.1" },
             { "containerPort": 82, "hostPort": 8082, "hostIP": "0.0.0.0", "protocol": "UDP" },
         ]}], "initContainers": [{ "name": "b", "restartPolicy": "Always", "ports": [{ "hostPort": 8083 }] }] });
-        let found = pod(spec.clone(), "Running").expect("ports");
+        let found = read_pod(spec.clone(), "Running").expect("ports");
         assert!(found.host_network);
         let loopback = "127.0.0.1".parse().ok();
-        let (tcp, udp) = (Protocol::Tcp, Protocol::Udp);
-        assert_eq!(found.ports, [(tcp, 8081, loopback), (udp, 8082, None), (tcp, 8083, None)]);
-        assert_eq!(pod(spec, "Succeeded"), None);
-        assert_eq!(pod(json!({ "containers": [{ "ports": [{ "containerPort": 80 }] }] }), "Running"), None);
+        assert_eq!(
+            found.ports,
+            [(Protocol::Tcp, 8081, loopback), (Protocol::Udp, 8082, None), (Protocol::Tcp, 8083, None)]
+        );
+        assert_eq!(read_pod(spec, "Succeeded"), None);
+        assert_eq!(read_pod(json!({ "containers": [{ "ports": [{ "containerPort": 80 }] }] }), "Running"), None);
     }
 }

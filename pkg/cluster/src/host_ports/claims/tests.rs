@@ -1,7 +1,8 @@
 //! Tables and properties of the decision.
 
-use super::super::objects::ServicePort;
 use super::*;
+use crate::ObjectRef;
+use jiff::Timestamp;
 use proptest::prelude::*;
 
 const HOST: &str = "198.51.100.11";
@@ -16,37 +17,39 @@ fn policy() -> Policy {
 }
 
 fn owner(kind: &'static str, name: &str, second: i64) -> Owner {
-    let about = Involved {
+    let object = ObjectRef {
         api_version: "v1",
         kind,
         namespace: "default".to_owned(),
         name: name.to_owned(),
         uid: name.to_owned(),
     };
-    Owner { since: Timestamp::from_second(second).expect("a time"), about }
+    Owner { since: Timestamp::from_second(second).expect("a time"), object }
 }
 
 fn service(name: &str, second: i64, balanced: bool, ports: &[(Protocol, u16, u16)]) -> ServicePorts {
-    let port = |&(protocol, port, node)| ServicePort { protocol, port, node_port: Some(node).filter(|&n| n != 0) };
     ServicePorts {
         owner: owner("Service", name, second),
         local_only: false,
         balanced,
-        ports: ports.iter().map(port).collect(),
+        ports: ports
+            .iter()
+            .map(|&(protocol, port, node)| ServicePort { protocol, port, node_port: Some(node).filter(|&n| n != 0) })
+            .collect(),
         health_check: None,
     }
 }
 
 fn pod(name: &str, second: i64, ports: &[(Protocol, u16, Option<&str>)]) -> PodPorts {
-    let port =
-        |&(protocol, port, only): &(_, _, Option<&str>)| (protocol, port, only.map(|a| a.parse().expect("an address")));
-    PodPorts { owner: owner("Pod", name, second), host_network: false, ports: ports.iter().map(port).collect() }
+    let ports =
+        ports.iter().map(|&(protocol, port, only)| (protocol, port, only.map(|a| a.parse().expect("an address"))));
+    PodPorts { owner: owner("Pod", name, second), host_network: false, ports: ports.collect() }
 }
 
-fn show(wanted: &Wanted) -> String {
-    let port = |p: &Published| format!("{} {} {:?}", p.spec, p.owner.about.name, p.exposure);
-    let conflict = |c: &Conflict| format!("{}: {}", c.loser.about.name, c.message());
-    wanted.ports.iter().map(port).chain(wanted.conflicts.iter().map(conflict)).collect::<Vec<_>>().join("\n")
+fn show(desired: &DesiredPorts) -> String {
+    let ports = desired.ports.iter().map(|p| format!("{} {} {:?}", p.spec, p.owner.object.name, p.exposure));
+    let conflicts = desired.conflicts.iter().map(|c| format!("{}: {}", c.loser.object.name, c.message()));
+    ports.chain(conflicts).collect::<Vec<_>>().join("\n")
 }
 
 const TCP: Protocol = Protocol::Tcp;
@@ -56,7 +59,7 @@ const UDP: Protocol = Protocol::Udp;
 fn node_port_and_load_balancer() {
     let mut services = [service("web", 1, true, &[(TCP, 8080, 30080)]), service("dns", 2, false, &[(UDP, 53, 30053)])];
     services[0].health_check = Some(30099);
-    insta::assert_snapshot!(show(&wanted(&services, [], &policy())), @r"
+    insta::assert_snapshot!(show(&assign_ports(&services, [], &policy())), @r"
     127.0.0.1:8080:198.51.100.11:30080/tcp web LoadBalancer
     127.0.0.1:30053:198.51.100.11:30053/udp dns NodePort
     127.0.0.1:30080:198.51.100.11:30080/tcp web NodePort
@@ -75,7 +78,7 @@ fn host_ports() {
         1,
         &[(TCP, 8080, None), (UDP, 8081, Some("127.0.0.1")), (TCP, 8082, Some(HOST)), (TCP, 8083, Some("203.0.113.9"))],
     )];
-    insta::assert_snapshot!(show(&wanted([], &pods, &policy())), @r"
+    insta::assert_snapshot!(show(&assign_ports([], &pods, &policy())), @r"
     127.0.0.1:8080:198.51.100.11:8080/tcp a HostPort
     127.0.0.1:8081:127.0.0.1:8081/udp a HostPort
     198.51.100.11:8080:198.51.100.11:8080/tcp a HostPort
@@ -87,10 +90,10 @@ fn host_ports() {
 fn load_balancer_without_node_port() {
     let services = [service("web", 1, true, &[(TCP, 8080, 0)])];
     let policy = Policy { loopback: false, ..policy() };
-    insta::assert_snapshot!(show(&wanted(&services, [], &policy)), @"198.51.100.11:8080:198.51.100.11:8080/tcp web LoadBalancer");
+    insta::assert_snapshot!(show(&assign_ports(&services, [], &policy)), @"198.51.100.11:8080:198.51.100.11:8080/tcp web LoadBalancer");
 }
 
-/// Inside it is the port that was asked for; who has the other one already keeps it.
+/// On the node it is the port that was asked for; an object that has the other port already keeps it.
 #[test]
 fn low_ports_are_shifted() {
     let services = [
@@ -100,8 +103,8 @@ fn low_ports_are_shifted() {
     ];
     let pods = [pod("dns", 1, &[(UDP, 53, None)])];
     let policy = Policy { loopback: false, shift: Some(PortShift { below: 1024, by: 8000 }), ..policy() };
-    let wanted = wanted(&services, &pods, &policy);
-    insta::assert_snapshot!(show(&wanted), @r"
+    let desired = assign_ports(&services, &pods, &policy);
+    insta::assert_snapshot!(show(&desired), @r"
     198.51.100.11:8000:198.51.100.11:30081/tcp web LoadBalancer
     198.51.100.11:8053:198.51.100.11:53/udp dns HostPort
     198.51.100.11:8080:198.51.100.11:30080/tcp web LoadBalancer
@@ -112,8 +115,8 @@ fn low_ports_are_shifted() {
     198.51.100.11:30083:198.51.100.11:30083/tcp holder NodePort
     taken: load balancer port 8443/tcp (for 443) is not published: Service default/holder has it; choose another port
     ");
-    let said: Vec<_> = wanted.ports.iter().filter_map(Published::shifted).collect();
-    insta::assert_snapshot!(said.join("\n"), @r"
+    let messages: Vec<_> = desired.ports.iter().filter_map(PublishedPort::shift_message).collect();
+    insta::assert_snapshot!(messages.join("\n"), @r"
     host port 53/udp is published as 8053, as ports.privilegedPortOffset says
     load balancer port 80/tcp is published as 8080, as ports.privilegedPortOffset says
     ");
@@ -131,7 +134,7 @@ fn conflicts() {
     ];
     let pods = [pod("host-port", 1, &[(TCP, 80, None)])];
     let policy = Policy { loopback: false, ..policy() };
-    insta::assert_snapshot!(show(&wanted(&services, &pods, &policy)), @r"
+    insta::assert_snapshot!(show(&assign_ports(&services, &pods, &policy)), @r"
     198.51.100.11:80:198.51.100.11:30002/tcp older LoadBalancer
     198.51.100.11:80:198.51.100.11:30003/udp other-protocol LoadBalancer
     198.51.100.11:30001:198.51.100.11:30001/tcp younger NodePort
@@ -155,10 +158,8 @@ fn any_services() -> impl Strategy<Value = Vec<ServicePorts>> {
     // Few ports, so that they meet.
     let ports = prop::collection::vec((any_protocol(), 6440..6446u16, 30000..30006u16), 1..4);
     prop::collection::vec((0..5i64, any::<bool>(), ports), 0..8).prop_map(|all| {
-        let one = |(i, (second, balanced, ports)): (usize, (i64, bool, Vec<_>))| {
-            service(&format!("s{i}"), second, balanced, &ports)
-        };
-        all.into_iter().enumerate().map(one).collect()
+        let all = all.into_iter().enumerate();
+        all.map(|(i, (second, balanced, ports))| service(&format!("s{i}"), second, balanced, &ports)).collect()
     })
 }
 
@@ -166,9 +167,9 @@ proptest! {
     #[test]
     fn each_address_once_and_nothing_reserved(services in any_services(), loopback: bool) {
         let policy = Policy { loopback, ..policy() };
-        let wanted = wanted(&services, [], &policy);
+        let desired = assign_ports(&services, [], &policy);
         let mut seen = BTreeSet::new();
-        for port in &wanted.ports {
+        for port in &desired.ports {
             prop_assert!(seen.insert((port.spec.host, port.spec.protocol)), "{} twice", port.spec);
             prop_assert!(!policy.reserved.contains(&(port.spec.protocol, port.spec.host.port())), "{}", port.spec);
             prop_assert_eq!(port.spec.node.ip(), policy.host_ip);
@@ -177,21 +178,21 @@ proptest! {
 
     #[test]
     fn order_of_arrival_does_not_matter(services in any_services()) {
-        let forth = wanted(&services, [], &policy());
-        let back = wanted(services.iter().rev(), [], &policy());
+        let forth = assign_ports(&services, [], &policy());
+        let back = assign_ports(services.iter().rev(), [], &policy());
         prop_assert_eq!(forth, back);
     }
 
     #[test]
     fn every_wish_is_granted_or_refused(services in any_services()) {
         let policy = Policy { loopback: false, ..policy() };
-        let wanted = wanted(&services, [], &policy);
+        let desired = assign_ports(&services, [], &policy);
         for service in &services {
             for port in service.ports.iter().filter_map(|p| Some((p.protocol, p.node_port?))) {
-                let mine = |owner: &Owner| *owner == service.owner;
-                let granted = wanted.ports.iter().any(|p| mine(&p.owner) && (p.spec.protocol, p.spec.host.port()) == port);
-                let refused = wanted.conflicts.iter().any(|c| mine(&c.loser) && (c.protocol, c.port) == port);
-                prop_assert!(granted != refused, "{port:?} of {}", service.owner.about.name);
+                let owner = &service.owner;
+                let granted = desired.ports.iter().any(|p| p.owner == *owner && (p.spec.protocol, p.spec.host.port()) == port);
+                let refused = desired.conflicts.iter().any(|c| c.loser == *owner && (c.protocol, c.port) == port);
+                prop_assert!(granted != refused, "{port:?} of {}", service.owner.object.name);
             }
         }
     }
