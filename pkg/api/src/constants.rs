@@ -13,7 +13,7 @@ pub const DEFAULT_SERVICE_SUBNET: &str = "10.96.0.0/12";
 pub const DEFAULT_POD_SUBNET: &str = "10.244.0.0/16";
 /// DNS domain of Services.
 pub const DEFAULT_DNS_DOMAIN: &str = "cluster.local";
-/// Address range of the node's tap interface, slirp4netns' own default.
+/// Address range of the node's tap interface.
 pub const DEFAULT_TAP_CIDR: &str = "10.0.2.0/24";
 /// Name of the tap interface inside the node.
 pub const TAP_INTERFACE: &str = "tap0";

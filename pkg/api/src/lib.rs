@@ -29,7 +29,7 @@ pub use flags::FLAGS;
 pub use network::{PortSpec, Protocol, ServiceNetwork};
 pub use paths::{ClusterName, Paths, Xdg};
 pub use rootless::{
-    CgroupMode, CgroupSelection, NetworkDriver, NetworkOptions, OciRuntime, PortOptions, PortShift,
+    CgroupMode, CgroupSelection, NetworkDriver, NetworkLimits, NetworkOptions, OciRuntime, PortOptions, PortShift,
     RootlessConfiguration, Snapshotter,
 };
 pub use v1beta4::*;

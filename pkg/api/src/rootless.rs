@@ -2,6 +2,7 @@
 
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -96,7 +97,7 @@ pub enum OciRuntime {
 pub struct NetworkOptions {
     /// Program that carries the tap's traffic.
     pub driver: NetworkDriver,
-    /// Range of the tap; its first addresses are gateway (.2), DNS (.3) and, from .100 on, the node.
+    /// Range of the tap. The driver gives the node, its gateway and its resolver addresses of it.
     pub cidr: Ipv4Net,
     /// MTU of the tap in bytes.
     pub mtu: u32,
@@ -109,6 +110,43 @@ pub enum NetworkDriver {
     /// slirp4netns.
     #[default]
     Slirp4netns,
+}
+
+/// What a network driver takes of [`NetworkOptions`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NetworkLimits {
+    /// Smallest MTU of the tap in bytes.
+    pub min_mtu: u32,
+    /// Largest MTU of the tap in bytes.
+    pub max_mtu: u32,
+    /// Longest prefix of the tap's range that holds all addresses of the driver.
+    pub max_prefix: u8,
+}
+
+impl NetworkDriver {
+    /// Every driver.
+    pub const ALL: [Self; 1] = [Self::Slirp4netns];
+
+    /// Name of the driver, as in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Slirp4netns => "slirp4netns",
+        }
+    }
+
+    /// Limits of the driver.
+    pub fn limits(self) -> NetworkLimits {
+        match self {
+            // IPv6 needs an MTU of 1280; the node has the range's .100.
+            Self::Slirp4netns => NetworkLimits { min_mtu: 1280, max_mtu: 65521, max_prefix: 25 },
+        }
+    }
+}
+
+impl fmt::Display for NetworkDriver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 /// Ports published on the host beside the API server's.

@@ -137,7 +137,7 @@ fn port_conflicts(session: &Session) -> Vec<String> {
 
 fn network(info: &Info) -> NetworkView {
     NetworkView {
-        driver: "slirp4netns".into(),
+        driver: info.network.driver.to_string(),
         restarts: info.network.restarts,
         child_pid: info.child_pid,
         started: Timestamp::from_second(info.started.try_into().unwrap_or(0)).unwrap_or(Timestamp::UNIX_EPOCH),

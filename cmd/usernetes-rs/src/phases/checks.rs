@@ -15,7 +15,7 @@ use usernetes_rootless::SubIds;
 /// All checks, with those that the configuration ignores turned into warnings.
 pub(crate) fn all(session: &Session, config: &Config) -> Vec<Finding> {
     let role = if config.join.is_some() { Role::Worker } else { Role::ControlPlane };
-    let mut findings = usernetes_rootless::checks::checks(&session.paths.state());
+    let mut findings = usernetes_rootless::checks::checks(&session.paths.state(), config.rootless.network.driver);
     findings.extend(pod_ids(config));
     if config.rootless.oci_runtime == OciRuntime::Crun {
         findings.push(usernetes_node::checks::crun());
@@ -28,7 +28,6 @@ pub(crate) fn all(session: &Session, config: &Config) -> Vec<Finding> {
     findings.push(host::user_manager(manager.is_some()));
     findings.push(host::linger());
     findings.push(host::http_proxy(&destinations(config)));
-    findings.push(host::resolver());
     findings.push(host::host_subnets(&[
         ("networking.podSubnet", &config.cluster.networking.pod_subnet),
         ("networking.serviceSubnet", &config.cluster.networking.service_subnet),

@@ -125,7 +125,7 @@ pub(crate) fn start(node: &mut NodeData) -> Result<String> {
     node.started = Timestamp::now();
     let how = daemon::process::start(&node.session)?;
     let info = running(&node.session).context("the node ended right after its start")?;
-    Ok(format!("{how}, cgroups {}, network slirp4netns", mode(info.cgroup)))
+    Ok(format!("{how}, cgroups {}, network {}", mode(info.cgroup), info.network.driver))
 }
 
 /// After `start`: until every component of the node is ready.

@@ -2,16 +2,9 @@
 
 use super::Errors;
 use crate::flags::named;
-use crate::{Config, ContainerRuntime, Snapshotter, constants, names};
+use crate::{Config, ContainerRuntime, NetworkLimits, Snapshotter, constants, names};
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
-
-/// slirp4netns takes no more.
-const MAX_MTU: u32 = 65521;
-/// IPv6 needs no less.
-const MIN_MTU: u32 = 1280;
-/// slirp4netns gives the node the range's .100.
-const MAX_TAP_PREFIX: u8 = 25;
 
 /// Offsets that move every port below 1024 to 1024 or more, and none past 65535.
 const PORT_OFFSETS: RangeInclusive<u16> = 1024..=64_512;
@@ -30,11 +23,12 @@ const TAKEN: [(u16, &str); 7] = [
 pub(super) fn rootless(errors: &mut Errors, config: &Config) {
     host_ip(errors, config);
     let network = &config.rootless.network;
-    errors.require((MIN_MTU..=MAX_MTU).contains(&network.mtu), "network.mtu", || {
-        format!("{} is outside {MIN_MTU} to {MAX_MTU}", network.mtu)
+    let NetworkLimits { min_mtu, max_mtu, max_prefix } = network.driver.limits();
+    errors.require((min_mtu..=max_mtu).contains(&network.mtu), "network.mtu", || {
+        format!("{} is outside {min_mtu} to {max_mtu}", network.mtu)
     });
-    errors.require(network.cidr.prefix_len() <= MAX_TAP_PREFIX, "network.cidr", || {
-        format!("{} is too small; the tap needs a /{MAX_TAP_PREFIX} or more", network.cidr)
+    errors.require(network.cidr.prefix_len() <= max_prefix, "network.cidr", || {
+        format!("{} is too small; the tap needs a /{max_prefix} or more", network.cidr)
     });
     ports(errors, config);
     bundle(errors, config);

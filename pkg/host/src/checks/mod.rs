@@ -4,6 +4,6 @@ mod network;
 mod port;
 mod user;
 
-pub use network::{host_ip, host_subnets, http_proxy, resolver, unprivileged_ports};
+pub use network::{host_ip, host_subnets, http_proxy, unprivileged_ports};
 pub use port::port;
 pub use user::{hostname, linger, not_root, state_dir, user_manager};

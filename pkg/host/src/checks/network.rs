@@ -1,7 +1,7 @@
-//! Ranges, proxies, resolvers and low ports.
+//! Ranges, proxies and low ports.
 
+use crate::Finding;
 use crate::env::{self, Route};
-use crate::{Finding, fs};
 use ipnet::IpNet;
 use std::io::ErrorKind;
 use std::net::{IpAddr, UdpSocket};
@@ -91,25 +91,6 @@ fn covers(entry: &str, destination: &str) -> bool {
         || matches!((net(entry), net(destination)), (Some(e), Some(d)) if e.contains(&d))
 }
 
-/// Whether the node can ask for names: slirp4netns hands its questions on to IPv4 resolvers alone.
-pub fn resolver() -> Finding {
-    by_resolvers(&fs::read_of_system("/etc/resolv.conf").unwrap_or_default())
-}
-
-fn by_resolvers(resolv_conf: &str) -> Finding {
-    const CHECK: &str = "Resolver";
-    let resolver = |line: &str| line.strip_prefix("nameserver")?.trim().split('%').next()?.parse::<IpAddr>().ok();
-    let resolvers: Vec<_> = resolv_conf.lines().filter_map(resolver).collect();
-    if resolvers.is_empty() || resolvers.iter().any(IpAddr::is_ipv4) {
-        return Finding::passed(CHECK);
-    }
-    Finding::warning(
-        CHECK,
-        "/etc/resolv.conf names IPv6 resolvers alone: the node and its pods find no name outside of the cluster",
-        "give /etc/resolv.conf a nameserver with an IPv4 address, such as systemd-resolved's 127.0.0.53",
-    )
-}
-
 /// Whether an ordinary user may bind these ports.
 pub fn unprivileged_ports(ports: &[u16]) -> Finding {
     low_ports(ports, env::first_free_port())
@@ -143,15 +124,6 @@ mod tests {
 
     fn route(net: &str) -> Route {
         Route { net: net.parse().expect("a range"), interface: "eth0".into(), metric: 0 }
-    }
-
-    #[test]
-    fn resolvers_of_ipv6_alone_are_warned_of() {
-        for good in ["", "search lan\n", "nameserver ::1\nnameserver 127.0.0.53\n", "nameserver\t9.9.9.9"] {
-            assert_eq!(by_resolvers(good), Finding::passed("Resolver"), "{good}");
-        }
-        let warned = by_resolvers("# by hand\nnameserver fe80::1%eth0\nnameserver ::1\n");
-        assert_eq!(warned.level, crate::Level::Warning);
     }
 
     #[test]

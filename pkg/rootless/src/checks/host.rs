@@ -1,17 +1,12 @@
 //! Programs, ids and devices.
 
-use crate::network::slirp4netns::{parse_version, version_word};
 use crate::userns::add_command;
 use crate::userns::nested;
 use crate::userns::{ENOUGH_IDS, SubIds};
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::process::Command;
-use usernetes_host::{CommandExt as _, Finding, env};
-
-/// First version with everything we ask of it.
-const SLIRP: (u32, u32) = (1, 0);
+use usernetes_host::{Finding, env};
 
 /// newuidmap and newgidmap are there and have their privilege.
 pub(super) fn newuidmap() -> Finding {
@@ -86,24 +81,6 @@ pub(super) fn tun_device() -> Finding {
             Finding::error(CHECK, "/dev/net/tun does not exist", "sudo modprobe tun")
         }
         Err(e) => Finding::error(CHECK, format!("/dev/net/tun cannot be opened: {e}"), "sudo chmod 0666 /dev/net/tun"),
-    }
-}
-
-/// The network helper is there and new enough.
-pub(super) fn slirp4netns() -> Finding {
-    const CHECK: &str = "Slirp4netns";
-    const CURE: &str = "sudo apt-get install slirp4netns (Debian, Ubuntu) or sudo dnf install slirp4netns (Fedora)";
-    let Ok(output) = Command::new("slirp4netns").arg("--version").run() else {
-        return Finding::error(CHECK, "slirp4netns is not in PATH, or does not run", CURE);
-    };
-    match parse_version(&output) {
-        Some(version) if version >= SLIRP => Finding::passed(CHECK),
-        Some(_) => {
-            let found = version_word(&output).unwrap_or_default();
-            let message = format!("slirp4netns {found} is too old; {}.{} is needed", SLIRP.0, SLIRP.1);
-            Finding::error(CHECK, message, CURE)
-        }
-        None => Finding::error(CHECK, "slirp4netns does not tell its version", CURE),
     }
 }
 

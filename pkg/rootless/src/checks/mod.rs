@@ -8,14 +8,18 @@ pub use probe::Overlay;
 pub(crate) use probe::{main as probe_main, proc_main as probe_proc_main};
 
 use crate::cgroup::{Obstacle, probe_cgroup, probe_manager};
+use crate::network;
 use std::path::Path;
+use usernetes_api::NetworkDriver;
 use usernetes_host::Finding;
 
-/// Runs all checks, as the user. `state_dir` is where data will lie: overlay mounts are tried there.
-pub fn checks(state_dir: &Path) -> Vec<Finding> {
+/// Runs all checks, as the user. `state_dir` is where data will lie: overlay mounts are tried there;
+/// `driver` is the node's network driver.
+pub fn checks(state_dir: &Path, driver: NetworkDriver) -> Vec<Finding> {
     let mut findings = vec![host::newuidmap(), host::sub_id(), host::userns_sysctl(), apparmor::userns(state_dir)];
     findings.extend(probe::namespaces(state_dir));
-    findings.extend([host::tun_device(), host::slirp4netns()]);
+    findings.push(host::tun_device());
+    findings.extend(network::check_driver(driver));
     findings
 }
 

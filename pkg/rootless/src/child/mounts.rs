@@ -2,7 +2,7 @@
 
 use super::mount_targets::{Kind, MountTargets, bind, mount_tmpfs, open_path, through};
 use super::{etc, files};
-use crate::network::interfaces;
+use crate::network;
 use crate::userns::{StageError, What as _};
 use crate::{Mount, Spec};
 use nix::mount::{MsFlags, mount};
@@ -22,7 +22,7 @@ pub(super) fn prepare(spec: &Spec) -> Result<(), StageError> {
     private_folders()?;
     let mut targets = MountTargets::new(["/etc", "/run"]);
     let names = files::hosts(&spec.host_name, &spec.host_addresses);
-    for entry in [files::resolv_conf(interfaces::resolver(&spec.network)), names] {
+    for entry in [files::resolv_conf(network::tap_addresses(&spec.network).resolver), names] {
         files::write(&mut targets, &entry)?;
     }
     for (entry, source) in spec.mounts.iter().zip(&sources) {

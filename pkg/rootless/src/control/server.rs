@@ -2,7 +2,7 @@
 
 use super::node::{Node, PayloadRequest};
 use super::{Info, NetworkInfo, Request, Response};
-use crate::network::interfaces;
+use crate::network;
 use crate::ports::{self, PortError};
 use crate::protocol::VERSION;
 use serde::Serialize;
@@ -87,7 +87,7 @@ fn info(node: &Node) -> Info {
         child_pid: node.host_pid,
         host_name: spec.host_name.clone(),
         addresses: spec.host_addresses.clone(),
-        tap_address: interfaces::address(&spec.network),
+        tap_address: network::tap_addresses(&spec.network).node,
         cgroup: spec.cgroup,
         network: NetworkInfo { driver: spec.network.driver, pid: helper.pid, restarts: helper.restarts },
         started: node.started.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs()),

@@ -1,5 +1,6 @@
 //! Interfaces inside: loopback with the node's addresses, and the tap that the network helper carries.
 
+use super::TapAddresses;
 use futures::TryStreamExt as _;
 use rtnetlink::packet_route::route::RouteMessage;
 use rtnetlink::{Handle, LinkUnspec, RouteMessageBuilder};
@@ -30,20 +31,6 @@ impl<T> What<T> for Result<T, rtnetlink::Error> {
     fn what(self, what: impl Into<String>) -> Result<T, InterfaceError> {
         self.map_err(|source| InterfaceError::Netlink { what: what.into(), source })
     }
-}
-
-/// Address that the resolver of the tap answers on.
-pub(crate) fn resolver(network: &NetworkOptions) -> Ipv4Addr {
-    nth(network, 3)
-}
-
-/// The node's address on the tap.
-pub(crate) fn address(network: &NetworkOptions) -> Ipv4Addr {
-    nth(network, 100)
-}
-
-fn nth(network: &NetworkOptions, n: u32) -> Ipv4Addr {
-    Ipv4Addr::from(u32::from(network.cidr.network()) + n)
 }
 
 /// Makes and configures everything. The tap has no carrier until the helper attaches to it.
@@ -78,8 +65,8 @@ async fn configure(handle: &Handle, network: &NetworkOptions, addresses: &[IpAdd
     let tap = index(handle, TAP_INTERFACE).await?;
     let link = LinkUnspec::new_with_index(tap).mtu(network.mtu).up().build();
     handle.link().set(link).execute().await.what(format!("raise {TAP_INTERFACE} with MTU {}", network.mtu))?;
-    add_address(handle, tap, address(network).into(), network.cidr.prefix_len()).await?;
-    let gateway = nth(network, 2);
+    let TapAddresses { node, gateway, .. } = super::tap_addresses(network);
+    add_address(handle, tap, node.into(), network.cidr.prefix_len()).await?;
     handle.route().add(default_route(gateway, tap)).execute().await.what(format!("route by {gateway}"))
 }
 

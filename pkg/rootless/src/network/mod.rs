@@ -1,8 +1,40 @@
-//! The node's way out: interfaces inside, the program that carries their traffic, and the host's own network.
+//! The node's network: interfaces inside, the driver that carries their traffic, and the host's own network.
+//!
+//! A driver is a program of the host. What the crate knows of one program stands in one file; [`driver`] is the table.
 
+mod backoff;
+mod driver;
+mod helper;
 mod host_watch;
 pub(crate) mod interfaces;
-pub(crate) mod slirp4netns;
+mod slirp4netns;
 
+pub use driver::NetworkError;
+pub(crate) use driver::TapAddresses;
+pub(crate) use helper::Helper;
 pub use host_watch::follow_host_network;
-pub use slirp4netns::NetworkError;
+
+use driver::Driver;
+use usernetes_api::{NetworkDriver, NetworkOptions};
+use usernetes_host::Finding;
+
+fn driver(driver: NetworkDriver) -> &'static Driver {
+    match driver {
+        NetworkDriver::Slirp4netns => &slirp4netns::DRIVER,
+    }
+}
+
+/// Addresses of the tap and of what the driver serves there.
+pub(crate) fn tap_addresses(network: &NetworkOptions) -> TapAddresses {
+    (driver(network.driver).addresses)(network.cidr)
+}
+
+/// Prepares the driver's program for the tap of the child with this process id.
+pub(crate) fn prepare_helper(network: &NetworkOptions, child: i32) -> Result<Helper, NetworkError> {
+    Helper::new(driver(network.driver), network, child)
+}
+
+/// Checks whether the host has what the driver needs.
+pub(crate) fn check_driver(selected: NetworkDriver) -> Vec<Finding> {
+    (driver(selected).checks)()
+}

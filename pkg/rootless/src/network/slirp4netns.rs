@@ -1,129 +1,52 @@
-//! slirp4netns: started on the child's tap, awaited, watched, started again.
+//! slirp4netns: its addresses, arguments, versions and checks.
 
-use crate::userns::hide_session;
-use std::collections::VecDeque;
+use super::driver::{Driver, TapAddresses};
+use ipnet::Ipv4Net;
 use std::io;
-use std::process::{ExitStatus, Stdio};
-use std::time::Duration;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
-use tokio::net::unix::pipe;
-use tokio::process::{Child, ChildStderr, Command};
-use tokio::sync::watch;
-use tokio::time::Instant;
+use std::net::{IpAddr, Ipv4Addr};
+use std::process::Command;
 use usernetes_api::{NetworkOptions, constants::TAP_INTERFACE};
+use usernetes_host::{CommandExt as _, Finding, fs};
 
 const PROGRAM: &str = "slirp4netns";
-/// Pause before the first restart; doubled each time up to [`LONGEST`].
-const SHORTEST: Duration = Duration::from_millis(50);
-const LONGEST: Duration = Duration::from_secs(5);
-/// How much of what it said is kept for an error.
-const LAST_LINES: usize = 4;
-/// After this long without trouble the pause is short again.
-const STEADY: Duration = Duration::from_secs(10);
+const INSTALL_HINT: &str = "sudo apt-get install slirp4netns (Debian, Ubuntu) or sudo dnf install slirp4netns (Fedora)";
+/// First version with every option that is used here.
+const FIRST_VERSION: (u32, u32) = (1, 0);
 
-/// The network helper could not be started.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot start slirp4netns: {message}")]
-pub struct NetworkError {
-    message: String,
+pub(super) static DRIVER: Driver =
+    Driver { program: PROGRAM, install_hint: INSTALL_HINT, addresses, arguments: read_arguments, checks };
+
+/// The gateway and the resolver are built in; the node has the address that slirp4netns recommends.
+fn addresses(range: Ipv4Net) -> TapAddresses {
+    TapAddresses { node: nth_address(range, 100), gateway: nth_address(range, 2), resolver: nth_address(range, 3) }
 }
 
-/// Which process carries the tap now.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct State {
-    pub(crate) pid: u32,
-    pub(crate) restarts: u32,
+fn nth_address(range: Ipv4Net, n: u32) -> Ipv4Addr {
+    Ipv4Addr::from(u32::from(range.network()) + n)
 }
 
-/// The helper's command line.
-pub(crate) struct Slirp {
-    args: Vec<String>,
+/// Arguments for what the installed version and this process can do.
+fn read_arguments(network: &NetworkOptions, child: i32) -> io::Result<Vec<String>> {
+    let output = Command::new(PROGRAM).arg("--version").output()?;
+    let has_seccomp = String::from_utf8_lossy(&output.stdout).contains("libseccomp:");
+    let is_root = nix::unistd::geteuid().is_root();
+    let has_sandbox = !is_root || has_sys_admin(&fs::read_of_system("/proc/self/status").unwrap_or_default());
+    Ok(render_arguments(network, child, has_sandbox, has_seccomp))
 }
 
-/// A helper whose end of the tap is open.
-struct Running {
-    process: Child,
-    /// The helper ends when this closes: with us, however we end.
-    _alive: io::PipeWriter,
-}
-
-impl Slirp {
-    /// Finds out what the installed version can do.
-    pub(crate) async fn new(network: &NetworkOptions, child: i32) -> Result<Self, NetworkError> {
-        let output = Command::new(PROGRAM).arg("--version").output().await.map_err(|e| cannot_run(&e))?;
-        let seccomp = String::from_utf8_lossy(&output.stdout).contains("libseccomp:");
-        let own_status = || std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let sandbox = !nix::unistd::geteuid().is_root() || may_administrate(&own_status());
-        Ok(Self { args: arguments(network, child, sandbox, seccomp) })
-    }
-
-    /// Keeps one running. Returns only when the first one does not come up.
-    pub(crate) async fn supervise(self, state: watch::Sender<State>) -> Result<(), NetworkError> {
-        let mut running = self.start().await?;
-        let (mut pause, mut restarts) = (SHORTEST, 0);
-        loop {
-            let since = Instant::now();
-            state.send_replace(State { pid: running.process.id().unwrap_or_default(), restarts });
-            let status = running.process.wait().await;
-            tracing::warn!(status = %describe(status), "slirp4netns has ended: the node is cut off until it is back");
-            state.send_replace(State { pid: 0, restarts });
-            if since.elapsed() > STEADY {
-                pause = SHORTEST;
-            }
-            running = self.restart(&mut pause).await;
-            restarts += 1;
-        }
-    }
-
-    async fn restart(&self, pause: &mut Duration) -> Running {
-        loop {
-            tokio::time::sleep(*pause).await;
-            *pause = (*pause * 2).min(LONGEST);
-            match self.start().await {
-                Ok(running) => return running,
-                Err(error) => tracing::error!(%error, "slirp4netns does not come back"),
-            }
-        }
-    }
-
-    async fn start(&self) -> Result<Running, NetworkError> {
-        let (ready, ready_end) = io::pipe().map_err(|e| cannot_run(&e))?;
-        let (alive_end, alive) = io::pipe().map_err(|e| cannot_run(&e))?;
-        let mut command = Command::new(PROGRAM);
-        command.args(&self.args).kill_on_drop(true);
-        command.stdin(Stdio::from(ready_end)).stdout(Stdio::from(alive_end)).stderr(Stdio::piped());
-        hide_session(command.as_std_mut());
-        let mut process = command.spawn().map_err(|e| cannot_run(&e))?;
-        // Our copies of its ends: the end of the helper must be seen as the end of the pipe.
-        drop(command);
-        let words = process.stderr.take().map(|stderr| tokio::spawn(follow(stderr)));
-        let mut byte = [0];
-        let mut ready = pipe::Receiver::from_owned_fd(ready.into()).map_err(|e| cannot_run(&e))?;
-        if matches!(ready.read(&mut byte).await, Ok(1)) {
-            return Ok(Running { process, _alive: alive });
-        }
-        let status = describe(process.wait().await);
-        let last = match words {
-            Some(words) => words.await.unwrap_or_default(),
-            None => String::new(),
-        };
-        Err(NetworkError { message: format!("{status}: {last}") })
-    }
-}
-
-/// Whether a `/proc/PID/status` has CAP_SYS_ADMIN. An ordinary user's helper has it in the child's user namespace, which
-/// it enters for its sandbox; root's makes the sandbox where it is, and a container's root often lacks it.
-fn may_administrate(status: &str) -> bool {
+/// Whether a `/proc/PID/status` has CAP_SYS_ADMIN. An ordinary user's slirp4netns has it in the child's user namespace,
+/// which it enters for its sandbox; root's makes the sandbox where it is, and a container's root often lacks it.
+fn has_sys_admin(status: &str) -> bool {
     const CAP_SYS_ADMIN: u32 = 21;
     let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
     let effective = effective.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok());
     effective.is_some_and(|set| set >> CAP_SYS_ADMIN & 1 == 1)
 }
 
-/// The interface is configured by the child, so that it outlives the helper; hence no `--configure`.
-/// The namespaces are named by the child's pid: given as paths, version 1.2 forgets the user namespace when it builds
-/// its sandbox, and fails. Standard input is where readiness is told, standard output is watched for our end.
-fn arguments(network: &NetworkOptions, child: i32, sandbox: bool, seccomp: bool) -> Vec<String> {
+/// The child configures the interface, so that it outlives slirp4netns; hence no `--configure`.
+/// The child's pid names the namespaces: given as paths, version 1.2 forgets the user namespace when it builds its
+/// sandbox, and fails.
+fn render_arguments(network: &NetworkOptions, child: i32, has_sandbox: bool, has_seccomp: bool) -> Vec<String> {
     let mut args = vec![
         "--ready-fd=0".to_owned(),
         "--exit-fd=1".to_owned(),
@@ -131,46 +54,64 @@ fn arguments(network: &NetworkOptions, child: i32, sandbox: bool, seccomp: bool)
         format!("--cidr={}", network.cidr),
         "--disable-host-loopback".to_owned(),
     ];
-    if sandbox {
+    if has_sandbox {
         args.push("--enable-sandbox".to_owned());
     }
-    if seccomp {
+    if has_seccomp {
         args.push("--enable-seccomp".to_owned());
     }
     args.extend([child.to_string(), TAP_INTERFACE.to_owned()]);
     args
 }
 
-/// Logs what the helper says; its last lines are the reason if it fails.
-async fn follow(stderr: ChildStderr) -> String {
-    let mut lines = BufReader::new(stderr).lines();
-    let mut last = VecDeque::new();
-    while let Ok(Some(line)) = lines.next_line().await {
-        tracing::debug!(%line, "slirp4netns");
-        last.push_back(line);
-        if last.len() > LAST_LINES {
-            last.pop_front();
+fn checks() -> Vec<Finding> {
+    vec![check_version(), check_resolver(&fs::read_of_system("/etc/resolv.conf").unwrap_or_default())]
+}
+
+/// The program is installed and new enough.
+fn check_version() -> Finding {
+    const CHECK: &str = "Slirp4netns";
+    let Ok(output) = Command::new(PROGRAM).arg("--version").run() else {
+        return Finding::error(CHECK, "slirp4netns is not in PATH, or does not run", INSTALL_HINT);
+    };
+    match parse_version(&output) {
+        Some(version) if version >= FIRST_VERSION => Finding::passed(CHECK),
+        Some(_) => {
+            let found = version_word(&output).unwrap_or_default();
+            let (major, minor) = FIRST_VERSION;
+            let message = format!("slirp4netns {found} is too old; {major}.{minor} is needed");
+            Finding::error(CHECK, message, INSTALL_HINT)
         }
+        None => Finding::error(CHECK, "slirp4netns does not report its version", INSTALL_HINT),
     }
-    Vec::from(last).join("; ")
 }
 
-fn describe(status: io::Result<ExitStatus>) -> String {
-    status.map_or_else(|e| e.to_string(), |status| status.to_string())
+/// The host has a resolver that slirp4netns can use: it forwards DNS requests to IPv4 resolvers alone.
+fn check_resolver(resolv_conf: &str) -> Finding {
+    const CHECK: &str = "Resolver";
+    let resolvers: Vec<_> = resolv_conf.lines().filter_map(parse_resolver).collect();
+    if resolvers.is_empty() || resolvers.iter().any(IpAddr::is_ipv4) {
+        return Finding::passed(CHECK);
+    }
+    Finding::warning(
+        CHECK,
+        "/etc/resolv.conf names IPv6 resolvers alone: the node and its pods find no name outside of the cluster",
+        "give /etc/resolv.conf a nameserver with an IPv4 address, such as systemd-resolved's 127.0.0.53",
+    )
 }
 
-fn cannot_run(source: &io::Error) -> NetworkError {
-    NetworkError { message: source.to_string() }
+fn parse_resolver(line: &str) -> Option<IpAddr> {
+    line.strip_prefix("nameserver")?.trim().split('%').next()?.parse().ok()
 }
 
 /// Version in the output of `slirp4netns --version`.
-pub(crate) fn parse_version(text: &str) -> Option<(u32, u32)> {
+fn parse_version(text: &str) -> Option<(u32, u32)> {
     let mut parts = version_word(text)?.split(|c: char| !c.is_ascii_digit());
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
 /// The version as slirp4netns writes it.
-pub(crate) fn version_word(text: &str) -> Option<&str> {
+fn version_word(text: &str) -> Option<&str> {
     text.lines().find_map(|line| line.strip_prefix("slirp4netns version ")).map(str::trim)
 }
 
@@ -178,10 +119,11 @@ pub(crate) fn version_word(text: &str) -> Option<&str> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use usernetes_host::Level;
 
     #[test]
     fn command_line() {
-        insta::assert_snapshot!(arguments(&NetworkOptions::default(), 42, true, true).join("\n"), @r"
+        insta::assert_snapshot!(render_arguments(&NetworkOptions::default(), 42, true, true).join("\n"), @r"
         --ready-fd=0
         --exit-fd=1
         --mtu=65520
@@ -196,9 +138,9 @@ mod tests {
 
     #[test]
     fn roots_of_containers() {
-        assert!(may_administrate("Name:\tx\nCapEff:\t000001ffffffffff\n"));
+        assert!(has_sys_admin("Name:\tx\nCapEff:\t000001ffffffffff\n"));
         // Podman's default.
-        assert!(!may_administrate("CapEff:\t00000000800405fb\n"));
+        assert!(!has_sys_admin("CapEff:\t00000000800405fb\n"));
     }
 
     #[test]
@@ -206,6 +148,15 @@ mod tests {
         assert_eq!(parse_version("slirp4netns version 1.2.0\ncommit: 656041d\n"), Some((1, 2)));
         assert_eq!(parse_version("slirp4netns version 1.3.1+dev\n"), Some((1, 3)));
         assert_eq!(parse_version("no such option"), None);
+    }
+
+    #[test]
+    fn resolvers_of_ipv6_alone_are_warned_of() {
+        for good in ["", "search lan\n", "nameserver ::1\nnameserver 127.0.0.53\n", "nameserver\t9.9.9.9"] {
+            assert_eq!(check_resolver(good), Finding::passed("Resolver"), "{good}");
+        }
+        let finding = check_resolver("# by hand\nnameserver fe80::1%eth0\nnameserver ::1\n");
+        assert_eq!(finding.level, Level::Warning);
     }
 
     proptest! {

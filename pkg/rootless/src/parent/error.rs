@@ -51,6 +51,7 @@ impl Error {
                 error.hint()
             }
             Self::IdMap(IdMapError::NoSubIds { user, .. }) => Some(add_command(user, ENOUGH_IDS)),
+            Self::Network(error) => error.hint(),
             _ => None,
         }
     }

@@ -5,9 +5,8 @@ use super::child::Child;
 use super::error::Error;
 use super::event::{Event, Ready};
 use crate::Spec;
-use crate::network::slirp4netns::{self as slirp, Slirp};
-use crate::protocol::{AsyncSocket, Socket, WireError};
-use crate::protocol::{ToChild, ToParent, unexpected};
+use crate::network;
+use crate::protocol::{AsyncSocket, HelperState, Socket, ToChild, ToParent, WireError, unexpected};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use std::os::fd::AsFd as _;
 use std::os::unix::process::ExitStatusExt as _;
@@ -37,13 +36,13 @@ pub(super) async fn serve(
         ToParent::Failed { message } => return Err(Error::Child(message)),
         other => return Err(unexpected("tap", &other).into()),
     }
-    let slirp = Slirp::new(&spec.network, child.0).await?;
-    let (state, states) = watch::channel(slirp::State::default());
+    let helper = network::prepare_helper(&spec.network, child.0)?;
+    let (state, states) = watch::channel(HelperState::default());
     // The child mounts meanwhile and may already ask for ports, so both are served at once.
     let mut served = pin!(Session { child, socket, states, on_event, failure: None }.run(&mut signals));
     let error = tokio::select! {
         end = &mut served => return end,
-        Err(error) = slirp.supervise(state) => error,
+        Err(error) = helper.supervise(state) => error,
     };
     child.kill();
     // A child that had failed already is the cause of the helper's trouble, not its consequence.
@@ -89,7 +88,7 @@ enum News {
 struct Session<F> {
     child: Child,
     socket: AsyncSocket,
-    states: watch::Receiver<slirp::State>,
+    states: watch::Receiver<HelperState>,
     on_event: F,
     failure: Option<Error>,
 }
@@ -150,7 +149,7 @@ impl<F: FnMut(Event)> Session<F> {
 
     async fn tell_network(&mut self) {
         let state = *self.states.borrow_and_update();
-        self.say(&ToChild::Network { pid: state.pid, restarts: state.restarts }, &[]).await;
+        self.say(&ToChild::Network(state), &[]).await;
     }
 
     async fn stop(&mut self) -> tokio::time::Instant {

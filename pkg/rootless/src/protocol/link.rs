@@ -1,7 +1,7 @@
 //! PID 1's line to its parent once everything runs: sockets are asked for, orders and news come in.
 
 use super::socket::{AsyncSocket, WireError};
-use super::{BindFailure, ToChild, ToParent};
+use super::{BindFailure, HelperState, ToChild, ToParent};
 use nix::errno::Errno;
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
@@ -18,18 +18,11 @@ struct Pending {
     asked: HashMap<u64, oneshot::Sender<Answer>>,
 }
 
-/// The network helper as the parent last told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Helper {
-    pub(crate) pid: u32,
-    pub(crate) restarts: u32,
-}
-
 /// The line to the parent.
 pub(crate) struct ParentLink {
     socket: AsyncSocket,
     pending: Mutex<Pending>,
-    helper: watch::Sender<Helper>,
+    helper: watch::Sender<HelperState>,
 }
 
 impl ParentLink {
@@ -38,7 +31,7 @@ impl ParentLink {
     }
 
     /// The network helper.
-    pub(crate) fn helper(&self) -> Helper {
+    pub(crate) fn helper(&self) -> HelperState {
         *self.helper.borrow()
     }
 
@@ -89,8 +82,8 @@ impl ParentLink {
         while let Ok((message, fds)) = self.socket.recv::<ToChild>().await {
             match message {
                 ToChild::Bound { id, failure } => self.answer(id, failure, fds),
-                ToChild::Network { pid, restarts } => {
-                    self.helper.send_replace(Helper { pid, restarts });
+                ToChild::Network(state) => {
+                    self.helper.send_replace(state);
                 }
                 ToChild::Ping => drop(self.socket.send(&ToParent::Pong, &[]).await),
                 ToChild::Shutdown => shutdown.cancel(),

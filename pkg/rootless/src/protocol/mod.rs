@@ -48,13 +48,22 @@ pub(crate) enum ToChild {
     /// PID 1's orders; the control socket comes with it.
     Start { version: u32, pid: i32, spec: Box<Spec> },
     /// The network helper runs, with its process id and how often it was restarted.
-    Network { pid: u32, restarts: u32 },
+    Network(HelperState),
     /// Answer to [`ToParent::Bind`]; the socket comes with it.
     Bound { id: u64, failure: Option<BindFailure> },
     /// Whether PID 1 still turns; answered by [`ToParent::Pong`].
     Ping,
     /// End in order.
     Shutdown,
+}
+
+/// The process of the network driver.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct HelperState {
+    /// Its process id on the host; 0 while it is being restarted.
+    pub(crate) pid: u32,
+    /// How often it was restarted.
+    pub(crate) restarts: u32,
 }
 
 /// One step of a helper stage.

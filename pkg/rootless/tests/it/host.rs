@@ -1,9 +1,10 @@
 //! The machine: an ordinary user, and a second host on a wire, made when the tests run as root.
 
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::thread;
+use usernetes_api::NetworkDriver;
 use usernetes_host::{CommandExt as _, Level};
 
 /// First argument of a process that answers on the second host.
@@ -15,13 +16,15 @@ const PEER_ADDRESS: &str = "198.51.100.1";
 pub(crate) const OWN_ADDRESS: &str = "198.51.100.11";
 /// Further addresses of the host: clients from there are nobody inside.
 pub(crate) const CLIENTS: [&str; 2] = ["203.0.113.5", "203.0.113.6"];
+/// A name that the second host resolves to its own address.
+pub(crate) const NAME: &str = "peer.u7s.test";
 /// Port of the echo services of the second host.
 pub(crate) const PEER_PORT: u16 = 7007;
 const USER: &str = "u7s-rootless-it";
 
 /// Why the tests cannot run here, if they cannot.
 pub(crate) fn missing() -> Option<String> {
-    let findings = usernetes_rootless::checks::checks(&std::env::temp_dir());
+    let findings = usernetes_rootless::checks::checks(&std::env::temp_dir(), NetworkDriver::default());
     let error = findings.into_iter().find(|finding| finding.level == Level::Error)?;
     Some(format!("{}: {}", error.check, error.message))
 }
@@ -146,22 +149,54 @@ fn user() -> Outcome<(u32, u32)> {
     Ok((id("-u")?.trim().parse()?, id("-g")?.trim().parse()?))
 }
 
-/// Echoes TCP and UDP until it is killed; says when it is ready.
+/// Echoes TCP and UDP, and resolves names, until it is killed; prints a line when it is ready.
 pub(crate) fn server(address: &str) -> ExitCode {
-    let (Ok(tcp), Ok(udp)) = (TcpListener::bind((address, PEER_PORT)), UdpSocket::bind((address, PEER_PORT))) else {
-        return ExitCode::FAILURE;
-    };
-    println!("ready");
-    thread::spawn(move || {
-        let mut buffer = [0; 2048];
-        while let Ok((length, client)) = udp.recv_from(&mut buffer) {
-            let _ = udp.send_to(&buffer[..length], client);
+    match serve(address) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
         }
-    });
+    }
+}
+
+fn serve(address: &str) -> Outcome<()> {
+    let tcp = TcpListener::bind((address, PEER_PORT))?;
+    let udp = UdpSocket::bind((address, PEER_PORT))?;
+    let dns = UdpSocket::bind((address, 53))?;
+    let own: Ipv4Addr = address.parse()?;
+    println!("ready");
+    thread::spawn(move || answer_datagrams(&udp, <[u8]>::to_vec));
+    thread::spawn(move || answer_datagrams(&dns, |query| resolve(query, own)));
     for stream in tcp.incoming().flatten() {
         thread::spawn(move || echo(stream));
     }
-    ExitCode::SUCCESS
+    Ok(())
+}
+
+fn answer_datagrams(socket: &UdpSocket, answer: impl Fn(&[u8]) -> Vec<u8>) {
+    let mut buffer = [0; 2048];
+    while let Ok((length, client)) = socket.recv_from(&mut buffer) {
+        let _ = socket.send_to(&answer(&buffer[..length]), client);
+    }
+}
+
+/// Answers a DNS query (RFC 1035) for an address with `own`, any other with no record.
+fn resolve(query: &[u8], own: Ipv4Addr) -> Vec<u8> {
+    const HEADER: usize = 12;
+    // A pointer to the name of the question, type A, class IN, 60 s, four bytes.
+    const RECORD: [u8; 12] = [0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4];
+    let name = query.iter().skip(HEADER).position(|byte| *byte == 0).unwrap_or(0);
+    let question_end = HEADER + name + 5;
+    let is_address = query.get(HEADER + name + 1..question_end) == Some(&[0, 1, 0, 1]);
+    let mut answer = query[..question_end.min(query.len())].to_vec();
+    // A response with recursion, one question, and one record or none; no further sections.
+    answer[2..HEADER].copy_from_slice(&[0x81, 0x80, 0, 1, 0, u8::from(is_address), 0, 0, 0, 0]);
+    if is_address {
+        answer.extend(RECORD);
+        answer.extend(own.octets());
+    }
+    answer
 }
 
 fn echo(mut stream: std::net::TcpStream) {

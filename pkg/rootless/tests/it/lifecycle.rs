@@ -133,11 +133,11 @@ fn sigkill_at_any_moment_of_the_start() -> Result<(), Failed> {
 
 fn sigterm_ends_in_order() -> Result<(), Failed> {
     let mut node = Node::start()?;
-    let slirp = node.client()?.info()?.network.pid.cast_signed();
+    let driver = node.client()?.info()?.network.pid.cast_signed();
     kill(Pid::from_raw(node.parent.id().cast_signed()), Signal::SIGTERM)?;
     assert_same(node.parent.wait()?.code(), Some(0))?;
     assert_that(!alive(node.child_pid), "the child is gone")?;
-    eventually("slirp4netns is gone", || !alive(slirp))
+    eventually("the network driver is gone", || !alive(driver))
 }
 
 fn leftovers_are_ended() -> Result<(), Failed> {

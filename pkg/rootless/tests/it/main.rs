@@ -3,16 +3,17 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "processes of the tests talk by their output")]
 
 mod client_addresses;
+mod drivers;
 mod harness;
 mod host;
 mod lifecycle;
-mod network;
 mod payload;
 mod ports;
 mod tools;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::process::ExitCode;
+use usernetes_api::NetworkDriver;
 use usernetes_rootless::child_main;
 
 fn main() -> ExitCode {
@@ -43,19 +44,31 @@ fn no_wire() -> Option<&'static str> {
 
 fn trials(missing: Option<&str>) -> Vec<Trial> {
     let mut trials = Vec::new();
-    for (name, test) in lifecycle::TESTS.iter().chain(network::TESTS).chain(ports::TESTS).chain(tools::TESTS) {
+    for (name, test) in lifecycle::TESTS.iter().chain(ports::TESTS).chain(tools::TESTS) {
         trials.push(trial(name, *test, missing));
     }
-    for (name, test) in network::WITH_PEER.iter().chain(client_addresses::WITH_PEER) {
+    for (name, test) in client_addresses::WITH_PEER {
         trials.push(trial(name, *test, missing.or(no_wire())));
     }
+    for driver in NetworkDriver::ALL {
+        for (name, test) in drivers::TESTS {
+            trials.push(driver_trial(driver, name, *test, missing));
+        }
+        for (name, test) in drivers::WITH_PEER {
+            trials.push(driver_trial(driver, name, *test, missing.or(no_wire())));
+        }
+    }
     trials
+}
+
+fn driver_trial(driver: NetworkDriver, name: &str, test: drivers::DriverTest, missing: Option<&str>) -> Trial {
+    trial(&format!("drivers::{driver}::{name}"), move || test(driver), missing)
 }
 
 type Test = fn() -> Result<(), Failed>;
 
 /// What cannot run is listed as ignored, with the reason in its name.
-fn trial(name: &str, test: Test, missing: Option<&str>) -> Trial {
+fn trial(name: &str, test: impl FnOnce() -> Result<(), Failed> + Send + 'static, missing: Option<&str>) -> Trial {
     match missing {
         Some(reason) => Trial::test(format!("{name} [{reason}]"), test).with_ignored_flag(true),
         None => Trial::test(name, test),

@@ -2,6 +2,7 @@
 
 use crate::harness::{Node, assert_same, assert_that};
 use libtest_mimic::Failed;
+use usernetes_api::NetworkDriver;
 use usernetes_host::Level;
 use usernetes_rootless::{checks, enter_command, remove_all};
 
@@ -41,7 +42,7 @@ fn files_of_subordinate_ids_are_deleted() -> Result<(), Failed> {
 
 fn checks_pass() -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
-    let findings = checks::checks(folder.path());
+    let findings = checks::checks(folder.path(), NetworkDriver::default());
     let errors: Vec<_> = findings.iter().filter(|f| f.level == Level::Error).collect();
     assert_that(errors.is_empty(), &format!("{errors:?}"))?;
     for name in ["UserNamespace", "SubID", "Newuidmap", "TunDevice", "Slirp4netns", "OverlayInUserns"] {
