@@ -56,12 +56,15 @@ pub struct CertSpec {
     pub usages: &'static [Usage],
     /// Names and addresses.
     pub sans: SanRule,
-    /// For people.
+    /// kubeadm's description of the certificate, for help texts.
     pub description: &'static str,
 }
 
 /// Name of the service-account key pair, which has no certificate.
 pub const SERVICE_ACCOUNT: &str = "sa";
+/// kubeadm's description of the service-account key pair.
+pub const SERVICE_ACCOUNT_DESCRIPTION: &str =
+    "Private key for signing service account tokens along with its public key";
 
 const fn ca(name: &'static str, file: &'static str, cn: &'static str, description: &'static str) -> CertSpec {
     let common_name = CommonName::Fixed(cn);
@@ -95,7 +98,7 @@ const fn etcd(name: &'static str, file: &'static str, sans: SanRule, description
 
 /// Every certificate; a CA stands before what it signs.
 pub const CERTIFICATES: [CertSpec; 10] = [
-    ca("ca", "ca", "kubernetes", "CA of the cluster"),
+    ca("ca", "ca", "kubernetes", "Self-signed Kubernetes CA to provision identities for other Kubernetes components"),
     CertSpec {
         name: "apiserver",
         file: "apiserver",
@@ -103,39 +106,39 @@ pub const CERTIFICATES: [CertSpec; 10] = [
         common_name: CommonName::Fixed("kube-apiserver"),
         usages: &[Usage::Server],
         sans: SanRule::ApiServer,
-        description: "kube-apiserver to its clients",
+        description: "Certificate for serving the Kubernetes API",
     },
     client(
         "apiserver-kubelet-client",
         "apiserver-kubelet-client",
         "ca",
         "kube-apiserver-kubelet-client",
-        "kube-apiserver to kubelets",
+        "Certificate for the API server to connect to kubelet",
     ),
-    ca("front-proxy-ca", "front-proxy-ca", "front-proxy-ca", "CA of the aggregation layer"),
+    ca("front-proxy-ca", "front-proxy-ca", "front-proxy-ca", "Self-signed CA to provision identities for front proxy"),
     client(
         "front-proxy-client",
         "front-proxy-client",
         "front-proxy-ca",
         "front-proxy-client",
-        "kube-apiserver to aggregated API servers",
+        "Certificate for the front proxy client",
     ),
-    ca("etcd-ca", "etcd/ca", "etcd-ca", "CA of etcd"),
-    etcd("etcd-server", "etcd/server", SanRule::EtcdServer, "etcd to its clients"),
-    etcd("etcd-peer", "etcd/peer", SanRule::EtcdPeer, "etcd members to each other"),
+    ca("etcd-ca", "etcd/ca", "etcd-ca", "Self-signed CA to provision identities for etcd"),
+    etcd("etcd-server", "etcd/server", SanRule::EtcdServer, "Certificate for serving etcd"),
+    etcd("etcd-peer", "etcd/peer", SanRule::EtcdPeer, "Certificate for etcd nodes to communicate with each other"),
     client(
         "etcd-healthcheck-client",
         "etcd/healthcheck-client",
         "etcd-ca",
         "kube-etcd-healthcheck-client",
-        "health checks to etcd",
+        "Certificate for liveness probes to healthcheck etcd",
     ),
     client(
         "apiserver-etcd-client",
         "apiserver-etcd-client",
         "etcd-ca",
         "kube-apiserver-etcd-client",
-        "kube-apiserver to etcd",
+        "Certificate the apiserver uses to access etcd",
     ),
 ];
 

@@ -16,36 +16,65 @@ use std::path::{Path, PathBuf};
 use usernetes_api::constants::CLUSTER_ADMINS_GROUP;
 use usernetes_host::fs::{self, Mode};
 
-/// One kubeconfig.
+/// One kubeconfig of a control-plane node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientSpec {
-    /// Its file, which is its name as well.
+    /// kubeadm's name, as in `init phase kubeconfig NAME`.
+    pub name: &'static str,
+    /// Name of its file.
     pub file: &'static str,
     /// Common name and name of the user; the node's name is appended where it ends in a colon.
     pub user: &'static str,
     /// Group.
     pub organization: Option<&'static str>,
-    /// Whether it names this node's API server instead of the endpoint of all.
+    /// Whether it names this node's API server instead of the control-plane endpoint.
     pub local: bool,
+    /// kubeadm's description of the kubeconfig, for help texts.
+    pub description: &'static str,
 }
 
-/// The five, in the order of `init phase kubeconfig all`.
+/// Every kubeconfig, in the order of `init phase kubeconfig all`.
 pub const FILES: [ClientSpec; 5] = [
-    ClientSpec { file: "admin.conf", user: "kubernetes-admin", organization: Some(CLUSTER_ADMINS_GROUP), local: false },
     ClientSpec {
+        name: "admin",
+        file: "admin.conf",
+        user: "kubernetes-admin",
+        organization: Some(CLUSTER_ADMINS_GROUP),
+        local: false,
+        description: "Kubeconfig file for the admin to use",
+    },
+    ClientSpec {
+        name: "super-admin",
         file: "super-admin.conf",
         user: "kubernetes-super-admin",
         organization: Some("system:masters"),
         local: false,
+        description: "Kubeconfig file for the super-admin, which bypasses RBAC",
     },
-    ClientSpec { file: "kubelet.conf", user: "system:node:", organization: Some("system:nodes"), local: true },
     ClientSpec {
+        name: "kubelet",
+        file: "kubelet.conf",
+        user: "system:node:",
+        organization: Some("system:nodes"),
+        local: true,
+        description: "Kubeconfig file for the kubelet to use",
+    },
+    ClientSpec {
+        name: "controller-manager",
         file: "controller-manager.conf",
         user: "system:kube-controller-manager",
         organization: None,
         local: true,
+        description: "Kubeconfig file for the controller manager to use",
     },
-    ClientSpec { file: "scheduler.conf", user: "system:kube-scheduler", organization: None, local: true },
+    ClientSpec {
+        name: "scheduler",
+        file: "scheduler.conf",
+        user: "system:kube-scheduler",
+        organization: None,
+        local: true,
+        description: "Kubeconfig file for the scheduler to use",
+    },
 ];
 
 impl ClientSpec {
@@ -137,7 +166,7 @@ fn check(path: &Path, spec: &ClientSpec, ca: &Authority, params: &CertParams) ->
 
 pub(crate) fn invalid(path: &Path, spec: &ClientSpec, problem: Problem) -> PkiError {
     let expired = matches!(problem, Problem::Expired(_)) && spec.file != "kubelet.conf";
-    let phase = format!("kubeconfig {}", spec.file.trim_end_matches(".conf"));
+    let phase = format!("kubeconfig {}", spec.name);
     match PkiError::invalid(path, problem, &[path], &phase) {
         PkiError::Invalid { path, problem, .. } if expired => {
             let cure = format!("usernetes-rs certs renew {}", spec.file);
