@@ -119,6 +119,7 @@ fn hint(error: &(dyn Error + 'static)) -> Option<String> {
         LockError => LockError::hint,
         TenancyError => TenancyError::hint,
         SystemdError => SystemdError::hint,
+        ConfigError => ConfigError::hint,
         BundleError => BundleError::hint,
         DownloadError => DownloadError::hint,
         PeerError => PeerError::hint,

@@ -38,7 +38,7 @@ impl Session {
     pub(crate) fn kept_config(&self) -> Result<Option<Config>> {
         let path = self.paths.config();
         match fs::read_if_exists(&path)? {
-            Some(text) => Ok(Some(Config::parse(&path, &text)?)),
+            Some(text) => Ok(Some(Config::parse_kept(&path, &text)?)),
             None => Ok(None),
         }
     }

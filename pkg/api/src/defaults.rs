@@ -65,7 +65,7 @@ impl Config {
         let chosen = self.rootless.host_ip.or(self.init.local_api_endpoint.advertise_address);
         let host_ip = chosen.or(facts.host_ip);
         self.rootless.host_ip = host_ip;
-        self.rootless.host_ip_found |= chosen.is_none() && host_ip.is_some();
+        self.state.host_ip_detected |= chosen.is_none() && host_ip.is_some();
         self.init.local_api_endpoint.advertise_address = self.init.local_api_endpoint.advertise_address.or(host_ip);
         self.init.local_api_endpoint.bind_port.get_or_insert(constants::API_SERVER_PORT);
 
@@ -76,13 +76,13 @@ impl Config {
         }
     }
 
-    /// Gives the host another address; `found` when nobody chose it.
-    pub fn move_host(&mut self, to: IpAddr, found: bool) {
+    /// Replaces the host's address; `detected` if it was not chosen by a user.
+    pub fn move_host(&mut self, to: IpAddr, detected: bool) {
         let advertised = &mut self.init.local_api_endpoint.advertise_address;
         if *advertised == self.rootless.host_ip {
             *advertised = Some(to);
         }
         self.rootless.host_ip = Some(to);
-        self.rootless.host_ip_found = found;
+        self.state.host_ip_detected = detected;
     }
 }

@@ -50,7 +50,7 @@ pub enum ConfigError {
         known: String,
     },
     /// A document of a kubeadm that is older than v1beta4.
-    #[error("{}:{line}: {api_version} {kind} is too old; kubeadm config migrate --old-config {} rewrites it as kubeadm.k8s.io/v1beta4", path.display(), path.display())]
+    #[error("{}:{line}: {api_version} {kind} is too old", path.display())]
     Outdated {
         /// The file.
         path: PathBuf,
@@ -60,6 +60,16 @@ pub enum ConfigError {
         api_version: String,
         /// Its kind.
         kind: String,
+    },
+    /// A document or a field of the node's state in a user's file.
+    #[error("{}:{line}: {name} is state of a node, not configuration", path.display())]
+    NodeState {
+        /// The file.
+        path: PathBuf,
+        /// Line of the document's beginning or of the field.
+        line: usize,
+        /// Kind of the document or name of the field.
+        name: String,
     },
     /// Two documents of one kind.
     #[error("{}:{line}: a second {kind} document; one file holds each kind once", path.display())]
@@ -74,6 +84,22 @@ pub enum ConfigError {
     /// Values that cannot work, all of them.
     #[error("{}", list(.0))]
     Invalid(Vec<FieldError>),
+}
+
+impl ConfigError {
+    /// What to do about the error.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Outdated { path, .. } => {
+                let path = path.display();
+                Some(format!("kubeadm config migrate --old-config {path} rewrites it as kubeadm.k8s.io/v1beta4"))
+            }
+            Self::NodeState { path, name, .. } => {
+                Some(format!("remove {name} from {}; the tool keeps it itself", path.display()))
+            }
+            Self::Parse { .. } | Self::UnknownKind { .. } | Self::Duplicate { .. } | Self::Invalid(_) => None,
+        }
+    }
 }
 
 fn list(errors: &[FieldError]) -> String {

@@ -13,6 +13,7 @@ mod error;
 mod flags;
 mod names;
 mod network;
+mod node_state;
 mod parse;
 mod paths;
 mod rootless;
@@ -27,6 +28,7 @@ pub use duration::Duration;
 pub use error::{ConfigError, FieldError};
 pub use flags::FLAGS;
 pub use network::{PortSpec, Protocol, ServiceNetwork};
+pub use node_state::NodeState;
 pub use paths::{ClusterName, Paths, Xdg};
 pub use rootless::{
     CgroupMode, CgroupSelection, NetworkDriver, NetworkLimits, NetworkOptions, OciRuntime, PortOptions, PortShift,

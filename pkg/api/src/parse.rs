@@ -3,8 +3,9 @@
 //! A document's type is known only after `apiVersion` and `kind` were read, and a strict type must not see those
 //! two. So each document is read twice: for its header, then through [`Body`], which passes everything else on.
 
+use crate::node_state::{FORMER_FIELDS, FormerState, NODE_STATE};
 use crate::yaml::{KUBE_PROXY, KUBEADM, KUBELET, ROOTLESS};
-use crate::{Config, ConfigError};
+use crate::{Config, ConfigError, RootlessConfiguration};
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, IntoDeserializer as _, MapAccess, Visitor};
@@ -26,8 +27,17 @@ const KNOWN: [(&str, &str); 6] = [
 const OLD_NAMES: [&str; 2] = ["moreEndpoints", "shiftPrivileged"];
 
 impl Config {
-    /// Reads all documents of `text`; `path` is for messages only.
+    /// Reads all documents of a user's file; `path` is for messages only.
     pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        Self::read(path, text, Origin::User)
+    }
+
+    /// Reads the configuration that [`Config::to_kept_yaml`] wrote, or a version before 1.0.
+    pub fn parse_kept(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        Self::read(path, text, Origin::Kept)
+    }
+
+    fn read(path: &Path, text: &str, origin: Origin) -> Result<Self, ConfigError> {
         let mut config = Self::default();
         let mut seen = HashSet::new();
         for document in split(path, text) {
@@ -36,24 +46,48 @@ impl Config {
             if !seen.insert(header.kind.clone()) {
                 return Err(ConfigError::Duplicate { path: path.into(), line: document.line, kind: header.kind });
             }
-            config.put(&document, &header)?;
+            config.put(&document, &header, origin)?;
         }
         Ok(config)
     }
 
-    fn put(&mut self, document: &Source<'_>, header: &Header) -> Result<(), ConfigError> {
+    fn put(&mut self, document: &Source<'_>, header: &Header, origin: Origin) -> Result<(), ConfigError> {
         let kind = header.kind.as_str();
         match (header.api_version.as_str(), kind) {
             (KUBEADM, "InitConfiguration") => self.init = document.body(kind)?,
             (KUBEADM, "ClusterConfiguration") => self.cluster = document.body(kind)?,
             (KUBEADM, "JoinConfiguration") => self.join = Some(document.body(kind)?),
-            (ROOTLESS, "RootlessConfiguration") => self.rootless = document.body(kind)?,
+            (ROOTLESS, "RootlessConfiguration") => match document.body(kind) {
+                Err(ConfigError::NodeState { .. }) if origin == Origin::Kept => self.put_former(document, kind)?,
+                rootless => self.rootless = rootless?,
+            },
+            (ROOTLESS, NODE_STATE) if origin == Origin::Kept => self.state = document.body(kind)?,
+            (ROOTLESS, NODE_STATE) => return Err(document.node_state(document.line, kind)),
             (KUBELET, "KubeletConfiguration") => self.kubelet = Some(document.body(kind)?),
             (KUBE_PROXY, "KubeProxyConfiguration") => self.kube_proxy = Some(document.body(kind)?),
             _ => return Err(document.unknown(header)),
         }
         Ok(())
     }
+
+    /// Reads a `RootlessConfiguration` of a version before 1.0, with the node's state among its fields.
+    fn put_former(&mut self, document: &Source<'_>, kind: &str) -> Result<(), ConfigError> {
+        self.state = document.body::<FormerState>(kind)?.into();
+        let mut fields: serde_yaml::Mapping = document.body(kind)?;
+        fields.retain(|name, _| !FORMER_FIELDS.iter().any(|former| name == former));
+        let rootless = serde_yaml::from_value::<RootlessConfiguration>(fields.into());
+        self.rootless = rootless.map_err(|error| document.wrong(kind, &error))?;
+        Ok(())
+    }
+}
+
+/// Where a text comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// A user's file.
+    User,
+    /// The state directory.
+    Kept,
 }
 
 /// What says which type a document has.
@@ -126,6 +160,10 @@ impl Source<'_> {
         ConfigError::UnknownKind { path, line, api_version, kind, known }
     }
 
+    fn node_state(&self, line: usize, name: &str) -> ConfigError {
+        ConfigError::NodeState { path: self.path.into(), line, name: name.into() }
+    }
+
     fn wrong(&self, kind: &str, error: &serde_yaml::Error) -> ConfigError {
         let (mut line, mut message) = (self.line, error.to_string());
         if let Some(at) = error.location() {
@@ -134,6 +172,10 @@ impl Source<'_> {
             if let Some(stem) = message.strip_suffix(&format!(" at line {line} column {}", at.column())) {
                 message.truncate(stem.len());
             }
+        }
+        let former = FORMER_FIELDS.iter().find(|field| message.contains(&format!("unknown field `{field}`")));
+        if let Some(field) = former.filter(|_| kind == "RootlessConfiguration") {
+            return self.node_state(line, field);
         }
         ConfigError::Parse {
             path: self.path.into(),

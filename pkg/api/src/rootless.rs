@@ -10,21 +10,15 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct RootlessConfiguration {
-    /// Address under which other hosts reach this one; found from the default route when absent.
+    /// Address at which other hosts reach this host; detected from the default route if absent.
     #[serde(rename = "hostIP", skip_serializing_if = "Option::is_none")]
     pub host_ip: Option<IpAddr>,
-    /// Whether `hostIP` was found and not chosen: when the host loses it, another one may take its place.
-    #[serde(rename = "hostIPFound", skip_serializing_if = "std::ops::Not::not")]
-    pub host_ip_found: bool,
     /// Folder or archive of the bundle; the cached one, or upstream's releases, when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bundle: Option<PathBuf>,
     /// Take the bundle from the control plane's host, over the connection to its API server.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub bundle_from_peer: bool,
-    /// SHA-256 of the `bundle.yaml` that this host is to run; a join token carries it.
-    #[serde(rename = "bundleSHA256", skip_serializing_if = "Option::is_none")]
-    pub bundle_sha256: Option<String>,
     /// API servers, each as HOST:PORT, that discovery tries after the first one. A join token has them.
     #[serde(alias = "moreEndpoints", skip_serializing_if = "Vec::is_empty")]
     pub additional_endpoints: Vec<String>,

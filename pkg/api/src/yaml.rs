@@ -1,10 +1,11 @@
 //! All documents together, and writing them as one file.
 
-use crate::{ClusterConfiguration, InitConfiguration, JoinConfiguration, RootlessConfiguration};
+use crate::node_state::NODE_STATE;
+use crate::{ClusterConfiguration, InitConfiguration, JoinConfiguration, NodeState, RootlessConfiguration};
 use serde::{Deserialize, Serialize};
 use serde_yaml::{Mapping, Value};
 
-/// All documents together: what `--config` holds, and what is kept in the state folder.
+/// All documents together: those of a user's file, and those kept in the state directory.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {
     /// `kubeadm.k8s.io/v1beta4` `InitConfiguration`.
@@ -19,6 +20,8 @@ pub struct Config {
     pub kubelet: Option<Mapping>,
     /// `kubeproxy.config.k8s.io/v1alpha1` `KubeProxyConfiguration`, laid over ours.
     pub kube_proxy: Option<Mapping>,
+    /// `usernetes.rs/v1alpha1` `NodeState`, of the kept configuration.
+    pub state: NodeState,
 }
 
 /// Any document with its type.
@@ -40,8 +43,32 @@ pub(crate) const KUBELET: &str = "kubelet.config.k8s.io/v1beta1";
 pub(crate) const KUBE_PROXY: &str = "kubeproxy.config.k8s.io/v1alpha1";
 
 impl Config {
-    /// Every document, in the order in which kubeadm prints them.
+    /// Every document of a user's file, in the order in which kubeadm prints them.
+    ///
+    /// A detected address is left out, so that it is detected again where the file is used.
     pub fn documents(&self) -> Vec<Value> {
+        if !self.state.host_ip_detected {
+            return self.all_documents();
+        }
+        let mut config = self.clone();
+        config.rootless.host_ip = None;
+        config.init.local_api_endpoint.advertise_address = None;
+        config.all_documents()
+    }
+
+    /// [`Config::documents`] as one file.
+    pub fn to_user_yaml(&self) -> String {
+        join_documents(&self.documents())
+    }
+
+    /// Every document and the node's state as one file, for [`Config::parse_kept`].
+    pub fn to_kept_yaml(&self) -> String {
+        let mut documents = self.all_documents();
+        documents.push(typed(ROOTLESS, NODE_STATE, &self.state));
+        join_documents(&documents)
+    }
+
+    fn all_documents(&self) -> Vec<Value> {
         let mut documents = vec![
             typed(KUBEADM, "InitConfiguration", &self.init),
             typed(KUBEADM, "ClusterConfiguration", &self.cluster),
@@ -52,12 +79,11 @@ impl Config {
         documents.extend(self.kube_proxy.as_ref().map(|d| typed(KUBE_PROXY, "KubeProxyConfiguration", d)));
         documents
     }
+}
 
-    /// The documents as one file.
-    pub fn to_yaml(&self) -> String {
-        let text = |document| serde_yaml::to_string(document).expect("a value is YAML");
-        self.documents().iter().map(text).collect::<Vec<_>>().join("---\n")
-    }
+fn join_documents(documents: &[Value]) -> String {
+    let texts = documents.iter().map(|document| serde_yaml::to_string(document).expect("a value is YAML"));
+    texts.collect::<Vec<_>>().join("---\n")
 }
 
 fn typed<T: Serialize>(api_version: &str, kind: &str, body: &T) -> Value {

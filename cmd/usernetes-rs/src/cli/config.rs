@@ -29,7 +29,7 @@ pub(crate) fn run(session: &Session, command: ConfigCommand) -> Result<ExitCode>
                     session.printer.object(&serde_json::to_value(document).context("no JSON can say this")?);
                 }
             }
-            session.printer.result(config.to_yaml().trim_end());
+            session.printer.result(config.to_user_yaml().trim_end());
         }
         ConfigCommand::Validate { config: path } => {
             let mut config = read_config(&path)?;

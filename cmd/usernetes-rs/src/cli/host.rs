@@ -78,9 +78,9 @@ impl HostArgs {
 
     /// Lays the flags over the documents.
     pub(crate) fn apply(&self, config: &mut Config) {
+        config.state.host_ip_detected &= self.host_ip.is_none();
         let rootless = &mut config.rootless;
         rootless.host_ip = self.host_ip.or(rootless.host_ip);
-        rootless.host_ip_found &= self.host_ip.is_none();
         rootless.bundle = self.bundle.clone().or(rootless.bundle.take());
         rootless.cgroups = self.cgroups.unwrap_or(rootless.cgroups);
         rootless.snapshotter = self.snapshotter.unwrap_or(rootless.snapshotter);

@@ -105,10 +105,11 @@ impl JoinArgs {
             (rootless.bundle_from_peer, rootless.bundle) = (true, None);
         }
         if self.host.bundle.is_some() {
-            (rootless.bundle_from_peer, rootless.bundle_sha256) = (false, None);
+            rootless.bundle_from_peer = false;
+            config.state.bundle_sha256 = None;
         }
         if let Some(token) = token.filter(|_| rootless.bundle_from_peer) {
-            rootless.bundle_sha256 = Some(token.bundle.sha256_hex());
+            config.state.bundle_sha256 = Some(token.bundle.sha256_hex());
         }
     }
 }

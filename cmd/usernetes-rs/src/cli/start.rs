@@ -91,7 +91,7 @@ fn shift(session: &Session, config: &mut Config, by: u16) -> Result<()> {
     config.rootless.ports.privileged_port_offset = by;
     config.validate()?;
     // Tokens may stand in it.
-    Ok(fs::write(session.paths.config(), config.to_yaml(), fs::Mode::Secret)?)
+    Ok(fs::write(session.paths.config(), config.to_kept_yaml(), fs::Mode::Secret)?)
 }
 
 /// What is decided when a node starts cannot change while it runs.

@@ -51,9 +51,9 @@ fn decide(flag: &str, config: &Config, now: Result<Option<IpAddr>, EnvError>) ->
         return Fate::Stuck { cure };
     }
     match now {
-        Ok(Some(new)) if config.rootless.host_ip_found && new.is_ipv4() == old.is_ipv4() => Fate::Moves(new),
+        Ok(Some(new)) if config.state.host_ip_detected && new.is_ipv4() == old.is_ipv4() => Fate::Moves(new),
         Ok(Some(new)) => Fate::Stuck { cure: again(flag, &new.to_string()) },
-        Ok(None) if config.rootless.host_ip_found => {
+        Ok(None) if config.state.host_ip_detected => {
             Fate::Stuck { cure: "give this host an address and a default route; the node moves there by itself".into() }
         }
         Ok(None) => Fate::Stuck { cure: format!("give this host an address; then {}", again(flag, "ADDRESS")) },
@@ -108,7 +108,7 @@ pub(super) fn settle(session: &Session, config: &mut Config) -> Result<()> {
 /// Keeps another HOST_IP; whatever starts next has it.
 pub(crate) fn take(session: &Session, config: &mut Config, new: IpAddr, found: bool) -> Result<()> {
     config.move_host(new, found);
-    Ok(fs::write(session.paths.config(), config.to_yaml(), Mode::Secret)?)
+    Ok(fs::write(session.paths.config(), config.to_kept_yaml(), Mode::Secret)?)
 }
 
 #[cfg(test)]
@@ -116,10 +116,12 @@ mod tests {
     use super::*;
 
     fn config(yaml: &str) -> Config {
-        Config::parse(std::path::Path::new("test"), yaml).expect("documents")
+        Config::parse_kept(std::path::Path::new("test"), yaml).expect("documents")
     }
 
     const WORKER: &str = "apiVersion: kubeadm.k8s.io/v1beta4\nkind: JoinConfiguration\n---\n";
+
+    const DETECTED: &str = "---\napiVersion: usernetes.rs/v1alpha1\nkind: NodeState\nhostIPDetected: true\n";
 
     fn rootless(more: &str) -> String {
         format!("apiVersion: usernetes.rs/v1alpha1\nkind: RootlessConfiguration\nhostIP: 192.0.2.1\n{more}")
@@ -128,7 +130,7 @@ mod tests {
     #[test]
     fn a_worker_moves_where_nothing_was_chosen() {
         let new = || Ok(Some([192, 0, 2, 9].into()));
-        let found = config(&(WORKER.to_owned() + &rootless("hostIPFound: true\n")));
+        let found = config(&(WORKER.to_owned() + &rootless(DETECTED)));
         assert_eq!(decide("", &found, new()), Fate::Moves([192, 0, 2, 9].into()));
         assert_eq!(
             decide("", &found, Ok(Some("2001:db8::1".parse().expect("IPv6")))),
@@ -143,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_control_plane_stays() {
-        let first = config(&rootless("hostIPFound: true\n"));
+        let first = config(&rootless(DETECTED));
         let stuck = decide("", &first, Ok(Some([192, 0, 2, 9].into())));
         let words = describe(&first, &stuck).expect("words");
         assert!(words.contains("ip address add 192.0.2.1/PREFIX") && words.contains("kubeadm-config"), "{words}");
@@ -151,7 +153,7 @@ mod tests {
 
     #[test]
     fn what_follows_the_address_moves_with_it() {
-        let mut config = config(&rootless("hostIPFound: true\n"));
+        let mut config = config(&rootless(DETECTED));
         config.init.local_api_endpoint.advertise_address = config.rootless.host_ip;
         config.move_host([192, 0, 2, 9].into(), true);
         assert_eq!(config.init.local_api_endpoint.advertise_address, Some([192, 0, 2, 9].into()));

@@ -61,7 +61,7 @@ pub(crate) fn run_workflow<D: WorkflowData>(
             printer.note(&format!("going on: the last run stopped in phase {}", entry.phase));
         }
     }
-    keep_config(&paths.config(), kept.as_deref(), &data.config().to_yaml())?;
+    keep_config(&paths.config(), kept.as_deref(), &data.config().to_kept_yaml())?;
     let mut guard = interrupt::Guard::new(&paths, printer.clone(), workflow.name)?;
     let result = workflow.run(selection, data, &mut journal, &printer);
     if let Err(error) = result {
@@ -115,7 +115,8 @@ fn lock(paths: &Paths, purpose: &str) -> Result<Lock> {
 /// joined may be told to join once more with a newer token.
 fn refuse_other<D: WorkflowData>(data: &D, journal: &Journal, kept: Option<&str>, workflow: &str) -> Result<()> {
     let (session, config) = (data.session(), data.config());
-    let other = kept.is_some_and(|kept| kept != config.to_yaml());
+    let path = session.paths.config();
+    let other = kept.is_some_and(|kept| !Config::parse_kept(&path, kept).is_ok_and(|kept| kept == *config));
     if other && journal.completed.is_some() && config.join.is_none() {
         let flag = session.cluster_flag();
         return Err(Hinted::new(

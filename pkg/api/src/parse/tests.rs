@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Arg, Duration, EncryptionAlgorithm, HostFacts, Snapshotter, Taint};
+use crate::{Arg, Duration, EncryptionAlgorithm, HostFacts, NodeState, Snapshotter, Taint};
 use insta::assert_snapshot;
 use proptest::prelude::*;
 
@@ -66,7 +66,7 @@ fn wrong_types_and_values_name_their_line() {
 #[test]
 fn documents_of_other_kinds_are_refused() {
     assert_snapshot!(message("\n---\nkind: Pod\napiVersion: v1\n"), @"c.yaml:3: unknown document v1 Pod; known are: kubeadm.k8s.io/v1beta4 InitConfiguration, kubeadm.k8s.io/v1beta4 ClusterConfiguration, kubeadm.k8s.io/v1beta4 JoinConfiguration, usernetes.rs/v1alpha1 RootlessConfiguration, kubelet.config.k8s.io/v1beta1 KubeletConfiguration, kubeproxy.config.k8s.io/v1alpha1 KubeProxyConfiguration");
-    assert_snapshot!(message("apiVersion: kubeadm.k8s.io/v1beta3\nkind: ClusterConfiguration\n"), @"c.yaml:1: kubeadm.k8s.io/v1beta3 ClusterConfiguration is too old; kubeadm config migrate --old-config c.yaml rewrites it as kubeadm.k8s.io/v1beta4");
+    assert_snapshot!(message("apiVersion: kubeadm.k8s.io/v1beta3\nkind: ClusterConfiguration\n"), @"c.yaml:1: kubeadm.k8s.io/v1beta3 ClusterConfiguration is too old");
     assert_snapshot!(message("networking: {}\n"), @"c.yaml:1: YAML: apiVersion and kind are missing");
     assert_snapshot!(message("apiVersion: v1\n"), @"c.yaml:1: YAML: kind is missing");
     let twice = format!("{TWO}---\n\n{}", TWO.split("---\n").nth(1).expect("a document"));
@@ -97,6 +97,54 @@ fn fields_are_read_by_their_names_before_1_0() {
     let new = parse(&format!("{header}additionalEndpoints: ['b:6443']\nports: {{privilegedPortOffset: 8000}}\n"));
     assert_eq!(old, new.expect("right"));
     assert_snapshot!(message(&format!("{header}ports: {{shiftPrivilege: 1}}\n")), @"c.yaml:3: RootlessConfiguration: ports: unknown field `shiftPrivilege`; known are kubelet, vxlan, privilegedPortOffset");
+}
+
+#[test]
+fn state_in_a_users_file_is_refused() {
+    let state = "apiVersion: usernetes.rs/v1alpha1\nkind: NodeState\nhostIPDetected: true\n";
+    let found = TWO.to_owned() + "hostIPFound: true\n";
+    for (text, wanted) in [
+        (state, "c.yaml:1: NodeState is state of a node, not configuration"),
+        (&found, "c.yaml:15: hostIPFound is state of a node, not configuration"),
+    ] {
+        let error = parse(text).expect_err("must be refused");
+        assert_eq!(error.to_string(), wanted);
+        assert!(error.hint().expect("a hint").starts_with("remove "), "{wanted}");
+    }
+}
+
+#[test]
+fn a_kept_file_of_a_version_before_1_0_is_read_and_written_anew() {
+    let (path, old) = (Path::new("kept.yaml"), include_str!("kept-by-0.1.yaml"));
+    let config = Config::parse_kept(path, old).expect("right");
+    let state = NodeState { host_ip_detected: true, bundle_sha256: Some("07".repeat(32)) };
+    assert_eq!(config.state, state);
+    assert_eq!(config.rootless.additional_endpoints, ["198.51.100.12:6443"]);
+    assert_eq!(config.rootless.ports.privileged_port_offset, 8000);
+    assert_eq!(config.join.as_ref().expect("a worker").node_registration.name, "vm");
+    let written = config.to_kept_yaml();
+    assert!(!written.contains("hostIPFound") && written.contains("kind: NodeState"), "{written}");
+    assert_eq!(Config::parse_kept(path, &written).expect("right"), config);
+}
+
+#[test]
+fn a_mistake_beside_former_fields_is_still_one() {
+    let text = TWO.to_owned() + "hostIPFound: true\ncgroup: auto\n";
+    let error = Config::parse_kept(Path::new("c.yaml"), &text).expect_err("must be refused");
+    assert_snapshot!(error.to_string(), @"c.yaml:11: RootlessConfiguration: unknown field `cgroup`; did you mean `cgroups`?");
+}
+
+#[test]
+fn users_see_no_state() {
+    let mut config = Config::default();
+    let host_ip = Some("192.0.2.1".parse().expect("an address"));
+    config.set_defaults(&HostFacts { hostname: "a".into(), host_ip });
+    config.state.bundle_sha256 = Some("07".repeat(32));
+    let yaml = config.to_user_yaml();
+    assert!(!yaml.contains("192.0.2.1") && !yaml.contains("0707") && !yaml.contains("NodeState"), "{yaml}");
+    let mut again = parse(&yaml).expect("right");
+    again.set_defaults(&HostFacts { hostname: "b".into(), host_ip });
+    assert_eq!((again.rootless.host_ip, again.state.host_ip_detected), (host_ip, true));
 }
 
 fn text() -> impl Strategy<Value = String> {
@@ -154,8 +202,9 @@ prop_compose! {
 proptest! {
     #[test]
     fn written_and_read_again_is_the_same(config in config()) {
-        let yaml = config.to_yaml();
-        prop_assert_eq!(parse(&yaml).map_err(|e| TestCaseError::fail(format!("{e}\n{yaml}")))?, config);
+        let yaml = config.to_kept_yaml();
+        let read = Config::parse_kept(Path::new("c.yaml"), &yaml);
+        prop_assert_eq!(read.map_err(|e| TestCaseError::fail(format!("{e}\n{yaml}")))?, config);
     }
 
     #[test]

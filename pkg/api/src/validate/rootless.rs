@@ -51,7 +51,7 @@ fn bundle(errors: &mut Errors, config: &Config) {
     errors.require(!rootless.bundle_from_peer || config.join.is_some(), "bundleFromPeer", || {
         "the first node of a cluster has no peer".into()
     });
-    if let Some(sha) = &rootless.bundle_sha256 {
+    if let Some(sha) = &config.state.bundle_sha256 {
         let is_hex = sha.len() == 64 && sha.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
         errors.require(is_hex, "bundleSHA256", || format!("{sha:?} is not 64 of 0-9 and a-f"));
     }

@@ -16,7 +16,7 @@ pub fn find(config: &Config, bundles: &Path) -> Result<Bundle, BundleError> {
     if let Some(archive) = named.filter(|path| path.is_file()) {
         return Ok(import(archive, bundles, bundles, &|_| {})?.bundle);
     }
-    if let Some(sha256) = &config.rootless.bundle_sha256 {
+    if let Some(sha256) = &config.state.bundle_sha256 {
         return find_by_digest(bundles, sha256);
     }
     let version = &config.cluster.kubernetes_version;

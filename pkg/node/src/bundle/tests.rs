@@ -415,14 +415,14 @@ fn a_joining_host_without_a_bundle_is_pointed_to_its_peer() {
     let mut config = Config { join: Some(JoinConfiguration::default()), ..Config::default() };
     config.cluster.kubernetes_version = "v1.36.3".into();
     let none = find(&config, &place.bundles()).expect_err("nothing imported");
-    config.rootless.bundle_sha256 = Some("0".repeat(64));
+    config.state.bundle_sha256 = Some("0".repeat(64));
     import_from(&place, &place.bundle("b")).expect("good");
     let other = find(&config, &place.bundles()).expect_err("another digest");
     for error in [none, other] {
         assert!(error.hint().is_some_and(|hint| hint.contains("join TOKEN --bundle-from-peer")), "{error}");
     }
     let bundle = Bundle::open(place.path("b")).expect("good");
-    config.rootless.bundle_sha256 = Some(bundle.digest().to_owned());
+    config.state.bundle_sha256 = Some(bundle.digest().to_owned());
     assert_eq!(find(&config, &place.bundles()).expect("imported").digest(), bundle.digest());
 }
 

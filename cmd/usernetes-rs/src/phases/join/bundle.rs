@@ -26,15 +26,15 @@ impl Phase<JoinData> for JoinBundle {
 
     fn run(&self, data: &mut JoinData, parts: &[&'static str]) -> Result<String> {
         let rootless = &data.node.config.rootless;
-        let known = rootless.bundle_sha256.clone();
+        let known = data.node.config.state.bundle_sha256.clone();
         let is_here = known.is_some() && bundle::find(&data.node.config, &data.node.session.paths.bundles()).is_ok();
         if is_here || !rootless.bundle_from_peer {
             return VerifyBundle.run(data, parts);
         }
         let imported = fetch(data, known.as_deref())?;
         // From here on, and after a restart, this one and no other.
-        data.node.config.rootless.bundle_sha256 = Some(imported.bundle.digest().to_owned());
-        fs::write(data.node.session.paths.config(), data.node.config.to_yaml(), Mode::Secret)?;
+        data.node.config.state.bundle_sha256 = Some(imported.bundle.digest().to_owned());
+        fs::write(data.node.session.paths.config(), data.node.config.to_kept_yaml(), Mode::Secret)?;
         let name = &imported.bundle.manifest().name;
         let (files, bytes) = (imported.verified.files, imported.verified.bytes >> 20);
         let by = if known.is_some() { "join token" } else { "verified connection" };

@@ -186,5 +186,5 @@ fn take_over(data: &mut JoinData, documents: &Documents, server: &str) -> Result
         server.trim_start_matches("https://").clone_into(&mut config.cluster.control_plane_endpoint);
     }
     config.validate()?;
-    Ok(fs::write(data.node.session.paths.config(), data.node.config.to_yaml(), Mode::Secret)?)
+    Ok(fs::write(data.node.session.paths.config(), data.node.config.to_kept_yaml(), Mode::Secret)?)
 }
