@@ -1,42 +1,31 @@
-//! The stage for scenarios on real clusters: hosts that are namespaces of this machine, each with its own ordinary user.
+//! A testbed for scenarios on real clusters: hosts that are namespaces of this machine, each with its own ordinary user.
 //!
 //! A host has its own mount, network, pid, uts and ipc namespace, so its `/etc`, `/home`, `/run` and `/dev/net` can be
 //! changed at will, nothing of the machine is touched, and ending its first process ends everything that runs on it.
 
-mod background;
+mod artifacts;
 pub mod bench;
-mod capability;
-mod cpu;
-mod evidence;
-mod first_process;
-mod guest;
-mod host;
-mod lan;
-mod namespaces;
-mod network;
-pub mod plan;
-mod processes;
-mod product;
+mod command;
+mod kubernetes;
+pub mod pod_checks;
 mod program;
-pub mod report;
-mod rig;
-mod run;
-mod slot;
-mod space;
 mod suite;
+mod testbed;
 
-pub use background::{Background, Output};
-pub use capability::Need;
-pub use guest::Guest;
-pub use host::Host;
-pub use processes::Process;
-pub use product::install_crio;
+pub use artifacts::install_crio;
+pub use command::background::{Background, Output};
+pub use command::processes::Process;
+pub use command::{At, Run};
+pub use kubernetes::{Namespace, pod};
 pub use program::{keep, program};
-pub use report::HostKind;
-pub use rig::Rig;
-pub use run::{At, Run};
-pub use space::{Space, pod};
-pub use suite::{Crew, Scenario, Shared, main};
+pub use suite::report::HostKind;
+pub use suite::requirement::Requirement;
+pub use suite::scenario::{Scenario, SharedCluster, Topology};
+pub use suite::{main, plan, report};
+pub use testbed::Testbed;
+pub use testbed::guest::Guest;
+pub use testbed::host::Host;
+pub use testbed::machine::Machine;
 
 /// Address of the switch: gateway and name server of every host.
 pub const SWITCH: &str = "198.51.100.1";

@@ -6,10 +6,12 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
-use usernetes_e2e::{Need, OUTSIDE_BODY, OUTSIDE_NAME, Rig, SWITCH, Scenario, main as suite, plan, report};
+use usernetes_e2e::{
+    Machine, OUTSIDE_BODY, OUTSIDE_NAME, Requirement, SWITCH, Scenario, Testbed, main as suite, plan, report,
+};
 
 fn main() -> ExitCode {
-    let needs = &[Need::Hosts];
+    let needs = &[Requirement::Hosts];
     let scenarios = vec![
         Scenario::own("user_is_ordinary", 1, needs, user_is_ordinary),
         Scenario::own("machine_is_untouched", 1, needs, machine_is_untouched),
@@ -18,15 +20,20 @@ fn main() -> ExitCode {
         Scenario::own("subordinate_ids_map", 1, needs, subordinate_ids_map),
         Scenario::own("slirp4netns_works", 1, needs, slirp4netns_works),
         Scenario::own("commands_are_timed_and_signalled", 1, needs, commands_are_timed_and_signalled),
-        Scenario::own("bundle_is_readable", 1, &[Need::Hosts, Need::Program, Need::Bundle], bundle_is_readable),
+        Scenario::own(
+            "bundle_is_readable",
+            1,
+            &[Requirement::Hosts, Requirement::Program, Requirement::Bundle],
+            bundle_is_readable,
+        ),
         Scenario::own("a_dropped_host_leaves_nothing", 0, needs, a_dropped_host_leaves_nothing),
         Scenario::own("a_killed_run_is_swept", 1, needs, a_killed_run_is_swept),
     ];
     suite("harness", scenarios, None)
 }
 
-fn user_is_ordinary(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+fn user_is_ordinary(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     let id = host
         .sh("id -un; id -u; pwd; hostname; grep CapEff /proc/self/status; stat -c %a:%U $XDG_RUNTIME_DIR ~")
         .ok()?;
@@ -37,9 +44,9 @@ fn user_is_ordinary(rig: &Rig) -> Result<()> {
     Ok(())
 }
 
-fn machine_is_untouched(rig: &Rig) -> Result<()> {
+fn machine_is_untouched(testbed: &Testbed) -> Result<()> {
     let before = fs::read_to_string("/proc/self/mountinfo")?;
-    let host = rig.host();
+    let host = testbed.host();
     host.admin("echo changed > /etc/hostname; mount -t tmpfs tmpfs /mnt; hostname elsewhere; : > /etc/subuid")?;
     host.sh("touch /tmp/only-here").ok()?;
     ensure!(fs::read_to_string("/proc/self/mountinfo")? == before, "mounts of the machine changed");
@@ -49,8 +56,8 @@ fn machine_is_untouched(rig: &Rig) -> Result<()> {
     Ok(())
 }
 
-fn hosts_reach_each_other_and_the_outside(rig: &Rig) -> Result<()> {
-    let [alice, bob] = rig.hosts() else { anyhow::bail!("not two hosts") };
+fn hosts_reach_each_other_and_the_outside(testbed: &Testbed) -> Result<()> {
+    let [alice, bob] = testbed.hosts() else { anyhow::bail!("not two hosts") };
     for host in [alice, bob] {
         ensure!(host.fetch("203.0.113.7:8080")? == OUTSIDE_BODY);
         let name = host.sh(&format!("getent ahostsv4 {OUTSIDE_NAME}")).ok()?;
@@ -59,9 +66,9 @@ fn hosts_reach_each_other_and_the_outside(rig: &Rig) -> Result<()> {
     }
     let listener = alice.listen(&format!("{}:7000", alice.address()))?;
     ensure!(bob.reaches(&format!("{}:7000", alice.address()))?, "bob does not reach alice");
-    rig.unplug(bob)?;
+    testbed.unplug(bob)?;
     ensure!(!bob.reaches(&format!("{SWITCH}:53"))?, "an unplugged host reaches the switch");
-    rig.plug(bob)?;
+    testbed.plug(bob)?;
     ensure!(bob.reaches(&format!("{}:7000", alice.address()))?, "bob does not reach alice after plugging in");
     drop(listener);
     let users = (alice.sh("ls /home").ok()?, bob.sh("ls /home").ok()?);
@@ -69,8 +76,8 @@ fn hosts_reach_each_other_and_the_outside(rig: &Rig) -> Result<()> {
     Ok(())
 }
 
-fn tun_is_usable_only_when_allowed(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+fn tun_is_usable_only_when_allowed(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     // Without a request, reading a fresh tun descriptor is an error of its state, not of its permission.
     host.sh("cat /dev/net/tun").output()?.exits(1)?.says(&["file descriptor in bad state"])?;
     host.admin("chmod 600 /dev/net/tun")?;
@@ -78,8 +85,8 @@ fn tun_is_usable_only_when_allowed(rig: &Rig) -> Result<()> {
     Ok(())
 }
 
-fn subordinate_ids_map(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+fn subordinate_ids_map(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     let script = "mkdir d; unshare --user --map-root-user --map-auto --mount --net sh -euc '
         chown 5:5 d
         mount -t tmpfs tmpfs /mnt
@@ -97,18 +104,18 @@ fn subordinate_ids_map(rig: &Rig) -> Result<()> {
 }
 
 /// What every node needs, without the product: a tap, with slirp4netns in its sandbox.
-fn slirp4netns_works(rig: &Rig) -> Result<()> {
+fn slirp4netns_works(testbed: &Testbed) -> Result<()> {
     let script = "mkfifo made up
         unshare --user --map-root-user --map-auto --net --mount sh -c 'echo > made; read _ < up; ip -br addr show tap0' &
         read _ < made
         slirp4netns --configure --enable-sandbox --disable-host-loopback --ready-fd=3 $! tap0 3> up 2> log &
         wait %1 || { cat log; exit 1; }";
-    rig.host().sh(script).limit(20).ok()?.says(&["10.0.2.100"])?;
+    testbed.host().sh(script).limit(20).ok()?.says(&["10.0.2.100"])?;
     Ok(())
 }
 
-fn commands_are_timed_and_signalled(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+fn commands_are_timed_and_signalled(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     let late = host.sh("sleep 1000 & sleep 1000").spawn()?.wait(Duration::from_millis(300))?;
     ensure!(late.late && late.code().is_none(), "{late}");
     let trap = host.sh("trap 'echo trapped; exit 7' TERM; echo started; while :; do sleep 0.1; done").spawn()?;
@@ -123,8 +130,8 @@ fn commands_are_timed_and_signalled(rig: &Rig) -> Result<()> {
     Ok(())
 }
 
-fn bundle_is_readable(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+fn bundle_is_readable(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     let unreadable = host.sh("find /srv/bundle ! -readable").ok()?;
     ensure!(unreadable.text().is_empty(), "{unreadable}");
     host.sh("test -s /srv/bundle/bundle.yaml; /srv/bundle/bin/kubectl version --client").ok()?;
@@ -132,9 +139,9 @@ fn bundle_is_readable(rig: &Rig) -> Result<()> {
     Ok(())
 }
 
-fn a_dropped_host_leaves_nothing(_: &Rig) -> Result<()> {
-    let rig = Rig::new(1)?;
-    let host = rig.host();
+fn a_dropped_host_leaves_nothing(_: &Testbed) -> Result<()> {
+    let testbed = Testbed::new(1)?;
+    let host = testbed.host();
     host.sh("unshare --user --map-root-user --map-auto sh -c 'mkdir a; touch a/b; chown 7:7 a a/b; chmod 0 a'").ok()?;
     host.sh("setsid sleep 1000 >/dev/null 2>&1 &").ok()?;
     host.sh("unshare --user --map-root-user --pid --fork setsid sleep 1000 >/dev/null 2>&1 &").ok()?;
@@ -142,20 +149,20 @@ fn a_dropped_host_leaves_nothing(_: &Rig) -> Result<()> {
     ensure!(!processes.is_empty(), "nothing was left running");
     let home = host.in_home("");
     ensure!(home.exists());
-    drop(rig);
+    drop(testbed);
     ensure!(processes.iter().all(|p| !p.lives()), "{processes:?} outlive their host");
     ensure!(!home.exists(), "{} outlives its host", home.display());
     Ok(())
 }
 
 /// This binary, started again, is killed in the middle of its first scenario; the next run removes what it left.
-fn a_killed_run_is_swept(rig: &Rig) -> Result<()> {
+fn a_killed_run_is_swept(testbed: &Testbed) -> Result<()> {
     if std::env::var_os("U7S_E2E_DIE").is_some() {
-        rig.host().sh("setsid sleep 4242 >/dev/null 2>&1 & mkdir kept").ok()?;
-        fs::write(std::env::var("U7S_E2E_DIE")?, rig.host().in_home("kept").to_string_lossy().as_bytes())?;
+        testbed.host().sh("setsid sleep 4242 >/dev/null 2>&1 & mkdir kept").ok()?;
+        fs::write(std::env::var("U7S_E2E_DIE")?, testbed.host().in_home("kept").to_string_lossy().as_bytes())?;
         nix::sys::signal::raise(Signal::SIGKILL)?;
     }
-    let note = rig.host().in_home("note");
+    let note = testbed.host().in_home("note");
     let again = |filter: &str, die: bool| -> Result<std::process::ExitStatus> {
         let mut command = std::process::Command::new(std::env::current_exe()?);
         command.args(["--exact", filter, "-q"]).stdout(std::process::Stdio::null());

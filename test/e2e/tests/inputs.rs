@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use std::process::ExitCode;
 use std::time::Duration;
-use usernetes_e2e::{Background, Host, Need, Output, Rig, Scenario, main as suite};
+use usernetes_e2e::{Background, Host, Machine, Output, Requirement, Scenario, Testbed, main as suite};
 
 const FAILURE: i32 = 1;
 const PREFLIGHT: i32 = 2;
@@ -11,9 +11,17 @@ const VALIDATION: i32 = 3;
 const USAGE: i32 = 64;
 
 fn main() -> ExitCode {
-    let scenario = |name, play| Scenario::own(name, 1, &[Need::Hosts, Need::Program, Need::Command("init")], play);
-    let bundled =
-        |name, play| Scenario::own(name, 1, &[Need::Hosts, Need::Program, Need::Bundle, Need::Command("init")], play);
+    let scenario = |name, run| {
+        Scenario::own(name, 1, &[Requirement::Hosts, Requirement::Program, Requirement::Command("init")], run)
+    };
+    let bundled = |name, run| {
+        Scenario::own(
+            name,
+            1,
+            &[Requirement::Hosts, Requirement::Program, Requirement::Bundle, Requirement::Command("init")],
+            run,
+        )
+    };
     let scenarios = vec![
         scenario("usage", usage),
         scenario("unknown_phase", unknown_phase),
@@ -54,8 +62,8 @@ fn refused(host: &Host, output: Output, code: i32, texts: &[&str]) -> Result<()>
     Ok(())
 }
 
-fn usage(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+fn usage(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     refused(host, host.tool(&["init", "--no-such-flag"]).output()?, USAGE, &["--no-such-flag", "--help"])?;
     refused(host, host.tool(&["frobnicate"]).output()?, USAGE, &["frobnicate", "--help"])?;
     refused(host, host.tool(&["--cluster", "Not/AName", "init"]).output()?, USAGE, &["Not/AName", "a-z"])?;
@@ -78,15 +86,15 @@ fn usage(rig: &Rig) -> Result<()> {
     Ok(())
 }
 
-fn unknown_phase(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+fn unknown_phase(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     let output = host.init(&["--skip-phases", "addon/flanel"]).output()?;
     refused(host, output, USAGE, &["addon/flanel", "addon/flannel"])?;
     refused(host, host.tool(&["init", "phase", "no-such-phase"]).output()?, USAGE, &["no-such-phase"])
 }
 
-fn misspelt_field(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+fn misspelt_field(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     let config = "apiVersion: kubeadm.k8s.io/v1beta4
 kind: ClusterConfiguration
 networking:
@@ -98,14 +106,14 @@ networking:
     refused(host, output, VALIDATION, &["config.yaml:5", "serviceSubnt", "serviceSubnet"])
 }
 
-fn config_missing(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+fn config_missing(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     let output = host.init(&["--config", "/nowhere/config.yaml"]).output()?;
     refused(host, output, VALIDATION, &["/nowhere/config.yaml", "no such file", "config print"])
 }
 
-fn root(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+fn root(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     refused(host, host.init::<&str>(&[]).root().output()?, FAILURE, &["root", "--allow-root", "ordinary user"])
 }
 
@@ -121,29 +129,29 @@ fn init_with_path(host: &Host, path: &str) -> Result<Output> {
     host.run(&["/usr/local/bin/usernetes-rs", "init", "--bundle", "/srv/bundle"]).env("PATH", path).output()
 }
 
-fn no_newuidmap(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+fn no_newuidmap(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     let output = init_with_path(host, &path_without(host, "newuidmap")?)?;
     refused(host, output, PREFLIGHT, &["newuidmap", "install uidmap"])
 }
 
-fn no_subordinate_ids(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+fn no_subordinate_ids(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     host.admin(": > /etc/subuid; : > /etc/subgid")?;
     let output = host.init::<&str>(&[]).output()?;
     refused(host, output, PREFLIGHT, &["/etc/subuid", "alice", "usermod --add-subuids"])
 }
 
-fn short_subordinate_ids(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+fn short_subordinate_ids(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     host.admin("sed -i 's/:[0-9]*$/:1000/; 2d' /etc/subuid /etc/subgid")?;
     let output = host.init::<&str>(&[]).output()?;
     refused(host, output, PREFLIGHT, &["alice", "1000", "65536", "usermod --add-subuids"])
 }
 
 /// The limit belongs to a user namespace; inside one of its own, the machine's is not touched.
-fn user_namespaces_off(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+fn user_namespaces_off(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     let id = host.uid();
     host.admin("echo root:0:4294967294 | tee -a /etc/subuid >> /etc/subgid")?;
     let all = "--map-users=0,0,4294967294 --map-groups=0,0,4294967294";
@@ -157,8 +165,8 @@ fn user_namespaces_off(rig: &Rig) -> Result<()> {
     refused(host, output, PREFLIGHT, &["user namespace", "user.max_user_namespaces"])
 }
 
-fn tun_not_accessible(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+fn tun_not_accessible(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     host.admin("chmod 600 /dev/net/tun")?;
     let output = host.init::<&str>(&[]).output()?;
     refused(host, output, PREFLIGHT, &["/dev/net/tun", "chmod"])?;
@@ -167,22 +175,22 @@ fn tun_not_accessible(rig: &Rig) -> Result<()> {
     refused(host, output, PREFLIGHT, &["/dev/net/tun", "modprobe tun"])
 }
 
-fn slirp4netns_missing(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+fn slirp4netns_missing(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     let output = init_with_path(host, &path_without(host, "slirp4netns")?)?;
     refused(host, output, PREFLIGHT, &["slirp4netns", "install slirp4netns"])
 }
 
-fn slirp4netns_too_old(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+fn slirp4netns_too_old(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     let path = host.write("old/slirp4netns", "#!/bin/sh\necho slirp4netns version 0.3.2\n")?;
     host.run(&["chmod", "700", &path]).ok()?;
     let output = init_with_path(host, "/home/alice/old:/usr/bin:/bin:/usr/sbin:/sbin")?;
     refused(host, output, PREFLIGHT, &["slirp4netns 0.3.2", "too old", "install"])
 }
 
-fn crun_too_old(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+fn crun_too_old(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     let path = host.write("old/crun", "#!/bin/sh\necho crun version 1.8.1\n")?;
     host.run(&["chmod", "700", &path]).ok()?;
     let init = ["/usr/local/bin/usernetes-rs", "init", "--bundle", "/srv/bundle", "--oci-runtime", "crun"];
@@ -203,8 +211,8 @@ fn occupant(host: &Host, protocol: &str, port: u16) -> Result<Background> {
     Ok(process)
 }
 
-fn ports_taken(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+fn ports_taken(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     let flags =
         [("tcp", 6443, "--apiserver-bind-port"), ("tcp", 10250, "--kubelet-port"), ("udp", 8472, "--vxlan-port")];
     for (protocol, port, flag) in flags {
@@ -216,8 +224,8 @@ fn ports_taken(rig: &Rig) -> Result<()> {
     Ok(())
 }
 
-fn host_ip_ambiguous(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+fn host_ip_ambiguous(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     host.admin(
         "ip link add eth1 type veth peer name far
          ip addr add 192.0.2.11/24 dev eth1
@@ -228,22 +236,22 @@ fn host_ip_ambiguous(rig: &Rig) -> Result<()> {
     refused(host, output, VALIDATION, &["198.51.100.11", "192.0.2.11", "--host-ip"])
 }
 
-fn host_ip_missing(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+fn host_ip_missing(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     host.admin("ip addr flush dev eth0")?;
     refused(host, host.init::<&str>(&[]).output()?, VALIDATION, &["address", "--host-ip"])
 }
 
-fn host_ip_not_of_this_host(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+fn host_ip_not_of_this_host(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     let output = host.init(&["--host-ip", "198.51.100.99"]).output()?;
     let told = output.stderr.matches("198.51.100.99 is not an address").count();
     ensure!(told == 1, "told {told} times:\n{output}");
     refused(host, output, PREFLIGHT, &["HostIP", "198.51.100.99", "--host-ip", "198.51.100.11 (eth0)"])
 }
 
-fn pods_overlap_host_route(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+fn pods_overlap_host_route(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     let output = host.init(&["--pod-network-cidr", "198.51.0.0/16"]).output()?;
     refused(host, output, VALIDATION, &["198.51.0.0/16", "198.51.100.11"])?;
     host.admin("ip route add 10.50.0.0/16 via 198.51.100.1")?;
@@ -251,14 +259,14 @@ fn pods_overlap_host_route(rig: &Rig) -> Result<()> {
     refused(host, output, PREFLIGHT, &["10.50.128.0/17", "10.50.0.0/16", "podSubnet"])
 }
 
-fn services_overlap_pods(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+fn services_overlap_pods(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     let output = host.init(&["--service-cidr", "10.244.128.0/20"]).output()?;
     refused(host, output, VALIDATION, &["10.244.128.0/20", "10.244.0.0/16", "overlap"])
 }
 
-fn bundle_missing(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+fn bundle_missing(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     let output = host.tool(&["init", "--bundle", "/nowhere/bundle"]).output()?;
     refused(host, output, PREFLIGHT, &["/nowhere/bundle", "--bundle"])?;
     // The flag is not remembered: the hint, an imported bundle, is one for an `init` without it.
@@ -267,7 +275,7 @@ fn bundle_missing(rig: &Rig) -> Result<()> {
     Ok(())
 }
 
-/// A writable view of the bundle, changed by the script in its folder.
+/// A writable view of the bundle, changed by the script in its directory.
 fn broken_bundle(host: &Host, script: &str) -> Result<Output> {
     host.admin(&format!(
         "mkdir /srv/broken /srv/change
@@ -281,22 +289,22 @@ fn broken_bundle(host: &Host, script: &str) -> Result<Output> {
     host.tool(&["init", "--bundle", "/srv/broken"]).output()
 }
 
-fn bundle_truncated(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+fn bundle_truncated(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     let output = broken_bundle(host, "truncate -s -1 cni/loopback")?;
     refused(host, output, FAILURE, &["cni/loopback", "/srv/broken", "truncated"])
 }
 
-fn bundle_flipped_byte(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+fn bundle_flipped_byte(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     let flip = "byte=$(od -An -tu1 -j4096 -N1 cni/loopback); set -- $byte
         printf \"\\\\$(printf %o $(($1 ^ 1)))\" | dd of=cni/loopback bs=1 seek=4096 conv=notrunc status=none";
     let output = broken_bundle(host, flip)?;
     refused(host, output, FAILURE, &["cni/loopback", "/srv/broken", "sha256"])
 }
 
-fn bundle_file_missing(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+fn bundle_file_missing(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     let output = broken_bundle(host, "rm cni/loopback")?;
     refused(host, output, FAILURE, &["cni/loopback", "/srv/broken"])
 }
@@ -308,15 +316,15 @@ fn state_mount(host: &Host, options: &str) -> Result<()> {
     Ok(())
 }
 
-fn state_read_only(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+fn state_read_only(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     state_mount(host, "ro")?;
     let output = host.init::<&str>(&[]).output()?;
     refused(host, output, PREFLIGHT, &["/home/alice/.local/share", "read-only", "hint:", "XDG_DATA_HOME"])
 }
 
-fn state_full(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+fn state_full(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     state_mount(host, "size=4m")?;
     let output = host.init::<&str>(&[]).output()?;
     refused(host, output, PREFLIGHT, &["/home/alice/.local/share", "free"])?;

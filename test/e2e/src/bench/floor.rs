@@ -4,8 +4,9 @@ use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::path::PathBuf;
 
-use crate::background::Background;
-use crate::host::Host;
+use crate::command::background::Background;
+use crate::testbed::host::Host;
+use crate::testbed::machine::Machine;
 
 /// What is started: components, by the names of their programs, and files beside those of every node.
 pub(super) struct Parts {
@@ -31,9 +32,9 @@ const SCRIPTS: [(&str, &str); 2] = [
 const KEEP: &str = "cp -a --parents etc/kubernetes etc/cni opt var/lib/kubelet/config.yaml \
                     var/lib/containerd/config.toml";
 
-/// A folder on the host with all that the scripts need.
+/// A directory on the host with all that the scripts need.
 pub(super) struct Floor {
-    folder: String,
+    directory: String,
     /// `super-admin.conf`, as this process sees it.
     pub(super) kubeconfig: PathBuf,
 }
@@ -41,10 +42,10 @@ pub(super) struct Floor {
 impl Floor {
     /// From a node of the product that runs on the host: its command lines, environments and files.
     pub(super) fn of_running(host: &Host, parts: &Parts) -> Result<Self> {
-        let folder = format!("{}/floor", host.home());
+        let directory = format!("{}/floor", host.home());
         host.sh("mkdir -p \"$HOME/floor/template\" \"$HOME/floor/argv\" \"$HOME/floor/env\"").ok()?;
         let (home, files) = (host.home(), parts.files);
-        host.admin(&format!("cd {home}/.local/share/usernetes/default/node; {KEEP} {files} {folder}/template"))?;
+        host.admin(&format!("cd {home}/.local/share/usernetes/default/node; {KEEP} {files} {directory}/template"))?;
         let outside = host.in_home("floor");
         let processes = host.processes()?;
         for name in parts.components {
@@ -60,18 +61,18 @@ impl Floor {
             fs::write(outside.join(name), text)?;
         }
         let kubeconfig = outside.join("template/etc/kubernetes/super-admin.conf");
-        Ok(Self { folder, kubeconfig })
+        Ok(Self { directory, kubeconfig })
     }
 
-    /// Empty data folders; not measured.
+    /// Empty data directories; not measured.
     pub(super) fn prepare(&self, host: &Host) -> Result<()> {
         // Left by overlay with modes that only root passes.
-        host.admin(&format!("rm -rf {}/run", self.folder))?;
+        host.admin(&format!("rm -rf {}/run", self.directory))?;
         host.sh("cd \"$HOME/floor\"; mkdir run; cp -a template run/node; mkfifo -m 600 run/pid").ok().map(drop)
     }
 
     /// Starts it.
     pub(super) fn start(&self, host: &Host) -> Result<Background> {
-        host.run(&["bash", &format!("{}/floor.sh", self.folder), &self.folder, &host.address()]).spawn()
+        host.run(&["bash", &format!("{}/floor.sh", self.directory), &self.directory, &host.address()]).spawn()
     }
 }

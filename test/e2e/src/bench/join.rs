@@ -13,10 +13,11 @@ use super::floor::{Floor, WORKER};
 use super::measure::{self, SUPER_ADMIN};
 use super::moments::Watched;
 use super::report::{Report, Row, load, median};
-use crate::background::Output;
-use crate::host::{Host, WORKFLOW};
-use crate::rig::Rig;
+use crate::command::background::Output;
 use crate::suite;
+use crate::testbed::Testbed;
+use crate::testbed::host::{Host, WORKFLOW};
+use crate::testbed::machine::Machine;
 
 /// A server on every node, there before the node is.
 const WEB: &str = "apiVersion: apps/v1
@@ -43,13 +44,13 @@ struct Joined {
 }
 
 pub(super) fn run(runs: usize) -> Result<Report> {
-    let rig = Rig::new(2)?;
-    let [first, worker] = rig.hosts() else { bail!("not two hosts") };
-    for host in rig.hosts() {
-        host.tool(&["bundle", "import", crate::product::BUNDLE]).ok()?;
+    let testbed = Testbed::new(2)?;
+    let [first, worker] = testbed.hosts() else { bail!("not two hosts") };
+    for host in testbed.hosts() {
+        host.tool(&["bundle", "import", crate::artifacts::BUNDLE]).ok()?;
     }
     // What comes before the runs warms the machine's caches and tells the floor its command lines; it does not count.
-    suite::complain("warming up");
+    suite::print_error("warming up");
     first.tool(&["init"]).ok()?;
     first.tool(&["kubectl", "apply", "-f", "-"]).input(WEB.replace("IMAGE", crate::IMAGE)).ok()?;
     joined(first, worker)?;
@@ -61,7 +62,7 @@ pub(super) fn run(runs: usize) -> Result<Report> {
         leave(first, worker)?;
         let floor = by_hand(first, worker, &floor)?;
         forget(first, worker)?;
-        suite::complain(&format!(
+        suite::print_error(&format!(
             "{number}/{runs}: join Ready {:.2}, a pod answers {:.2}, return {:.2}; floor Ready {floor:.2}; load {}",
             joined.node_ready,
             joined.pod_answers,
@@ -104,7 +105,7 @@ fn joined(first: &Host, worker: &Host) -> Result<Joined> {
     })
 }
 
-/// The scripts from empty folders to a Ready node, then away with it.
+/// The scripts from empty directories to a Ready node, then away with it.
 fn by_hand(first: &Host, worker: &Host, floor: &Floor) -> Result<f64> {
     floor.prepare(worker)?;
     let admin = first.state().join(SUPER_ADMIN);

@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 use super::floor::{self, Floor};
 use super::memory::{self, Memory};
 use super::moments::Watched;
-use crate::background::{Background, Output};
-use crate::host::{Host, WORKFLOW};
+use crate::command::background::{Background, Output};
+use crate::testbed::host::{Host, WORKFLOW};
+use crate::testbed::machine::Machine;
 
 /// After `init` has returned, until memory is looked at: the node is idle by then.
 const SETTLE: Duration = Duration::from_secs(5);
@@ -22,7 +23,7 @@ pub(super) const SUPER_ADMIN: &str = "node/etc/kubernetes/super-admin.conf";
 /// Seconds from the start of `init`.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Product {
+pub(super) struct Artifacts {
     pub(super) livez: f64,
     pub(super) node_ready: f64,
     pub(super) dns: f64,
@@ -49,7 +50,7 @@ pub(super) fn first(host: &Host) -> Result<Floor> {
 }
 
 /// `init` from empty state to its return, then away with it.
-pub(super) fn product(host: &Host) -> Result<Product> {
+pub(super) fn product(host: &Host) -> Result<Artifacts> {
     let kubeconfig = host.state().join(SUPER_ADMIN);
     let over = AtomicBool::new(false);
     let watched = Watched { host, start: Instant::now(), over: &over };
@@ -66,13 +67,13 @@ pub(super) fn product(host: &Host) -> Result<Product> {
         let phases = phases(&output?.stdout);
         thread::sleep(SETTLE);
         let memory = memory::of(host)?;
-        anyhow::Ok(Product { livez: livez?, node_ready: node_ready?, dns: dns?, returned, memory, phases })
+        anyhow::Ok(Artifacts { livez: livez?, node_ready: node_ready?, dns: dns?, returned, memory, phases })
     })?;
     reset(host)?;
     Ok(product)
 }
 
-/// The scripts from empty folders to a Ready node, then away with it.
+/// The scripts from empty directories to a Ready node, then away with it.
 pub(super) fn floor(host: &Host, floor: &Floor) -> Result<ByHand> {
     floor.prepare(host)?;
     let over = AtomicBool::new(false);

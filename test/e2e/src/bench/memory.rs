@@ -4,8 +4,8 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use std::fs;
 
-use crate::host::Host;
-use crate::processes::Process;
+use crate::command::processes::Process;
+use crate::testbed::host::Host;
 
 /// MiB of both processes.
 #[derive(Clone, Copy, Debug, Serialize)]

@@ -13,9 +13,9 @@ use anyhow::{Context, Result, bail, ensure};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::capability::Need;
-use crate::rig;
-use crate::{first_process, namespaces, suite};
+use crate::suite;
+use crate::suite::requirement::Requirement;
+use crate::testbed::{self, init, namespaces};
 
 /// Fewer pairs make no median.
 const FEWEST: usize = 5;
@@ -31,14 +31,14 @@ struct Options {
 pub fn main() -> ExitCode {
     let mut words = std::env::args().skip(1).peekable();
     if words.peek().is_some_and(|word| word == namespaces::FIRST_PROCESS) {
-        return first_process::run().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
+        return init::run().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
     }
-    let result = options(words).and_then(|options| play(&options));
-    let cleaned = rig::give_back();
+    let result = options(words).and_then(|options| run_measurement(&options));
+    let cleaned = testbed::release_all();
     match result.and(cleaned) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            suite::complain(&format!("{error:#}"));
+            suite::print_error(&format!("{error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -63,9 +63,9 @@ fn options(mut words: impl Iterator<Item = String>) -> Result<Options> {
     Ok(options)
 }
 
-fn play(options: &Options) -> Result<()> {
+fn run_measurement(options: &Options) -> Result<()> {
     suite::clean_up_at_signals()?;
-    [Need::Hosts, Need::Program, Need::Bundle].iter().try_for_each(|need| need.check())?;
+    [Requirement::Hosts, Requirement::Program, Requirement::Bundle].iter().try_for_each(|need| need.check())?;
     let report = (options.run)(options.runs)?;
     let written = options.json.parent().map_or(Ok(()), std::fs::create_dir_all);
     let written = written.and_then(|()| std::fs::write(&options.json, report.json()));

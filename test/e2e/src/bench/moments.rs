@@ -10,9 +10,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::api::Api;
-use crate::host::Host;
-use crate::lan;
-use crate::namespaces::{Inside, enter};
+use crate::testbed::host::Host;
+use crate::testbed::lan;
+use crate::testbed::machine::Machine;
+use crate::testbed::namespaces::{Inside, enter};
 
 /// Between two questions to the API server.
 const PACE: Duration = Duration::from_millis(20);

@@ -3,31 +3,32 @@
 use anyhow::Result;
 use serde_json::json;
 
-use super::measure::{self, ByHand, Product};
+use super::measure::{self, Artifacts, ByHand};
 use super::report::{Report, Row, load, median};
-use crate::rig::Rig;
 use crate::suite;
+use crate::testbed::Testbed;
+use crate::testbed::machine::Machine;
 
 pub(super) fn run(runs: usize) -> Result<Report> {
-    let rig = Rig::new(1)?;
-    let host = rig.host();
-    host.tool(&["bundle", "import", crate::product::BUNDLE]).ok()?;
+    let testbed = Testbed::new(1)?;
+    let host = testbed.host();
+    host.tool(&["bundle", "import", crate::artifacts::BUNDLE]).ok()?;
     // The first run warms the machine's caches and tells the floor its command lines; it does not count.
-    suite::complain("warming up");
+    suite::print_error("warming up");
     let floor = measure::first(host)?;
     let mut pairs = Vec::new();
     for number in 1..=runs {
         let product = measure::product(host)?;
         let floor = measure::floor(host, &floor)?;
-        suite::complain(&progress(number, runs, &product, &floor));
+        suite::print_error(&progress(number, runs, &product, &floor));
         pairs.push((product, floor));
     }
     let all = pairs.iter().map(|(init, floor)| json!({ "init": init, "floor": floor })).collect();
     Ok(Report::new("startup", "init", rows(&pairs), all, pairs.iter().map(|(product, _)| &product.phases)))
 }
 
-fn rows(pairs: &[(Product, ByHand)]) -> Vec<Row> {
-    let of = |value: fn(&Product) -> f64| pairs.iter().map(|(product, _)| value(product)).collect::<Vec<_>>();
+fn rows(pairs: &[(Artifacts, ByHand)]) -> Vec<Row> {
+    let of = |value: fn(&Artifacts) -> f64| pairs.iter().map(|(product, _)| value(product)).collect::<Vec<_>>();
     let floor = |value: fn(&ByHand) -> f64| median(&pairs.iter().map(|(_, floor)| value(floor)).collect::<Vec<_>>());
     let (livez, ready) = (floor(|f| f.livez), floor(|f| f.node_ready));
     vec![
@@ -42,7 +43,7 @@ fn rows(pairs: &[(Product, ByHand)]) -> Vec<Row> {
 }
 
 /// One line while it runs.
-fn progress(number: usize, of: usize, product: &Product, floor: &ByHand) -> String {
+fn progress(number: usize, of: usize, product: &Artifacts, floor: &ByHand) -> String {
     format!(
         "{number}/{of}: init livez {:.2}, Ready {:.2}, DNS {:.2}, return {:.2}, RSS {:.1} MiB; floor {:.2}, {:.2}; load {}",
         product.livez,

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail, ensure};
 use std::time::Duration;
-use usernetes_e2e::{Host, IMAGE, Rig, Space};
+use usernetes_e2e::{Host, IMAGE, Machine, Namespace, Testbed};
 
 use crate::{join, ready, token, works_on};
 
@@ -10,8 +10,8 @@ use crate::{join, ready, token, works_on};
 const WHILE: Duration = Duration::from_secs(15);
 
 /// A Deployment whose two pods want different nodes and of which one must always be there; one of them on `node`.
-fn guarded(space: &Space, node: &str) -> Result<()> {
-    space.apply(&format!(
+fn guarded(namespace: &Namespace, node: &str) -> Result<()> {
+    namespace.apply(&format!(
         "apiVersion: apps/v1
 kind: Deployment
 metadata: {{name: web}}
@@ -35,21 +35,21 @@ metadata: {{name: web}}
 spec: {{minAvailable: 1, selector: {{matchLabels: {{app: web}}}}}}
 "
     ))?;
-    space.kubectl(&["rollout", "status", "deployment/web", "--timeout=180s"])?;
-    let nodes = places(space)?;
+    namespace.kubectl(&["rollout", "status", "deployment/web", "--timeout=180s"])?;
+    let nodes = places(namespace)?;
     ensure!(nodes.contains(node), "nothing runs on {node}, but on {nodes}");
     Ok(())
 }
 
-fn places(space: &Space) -> Result<String> {
+fn places(namespace: &Namespace) -> Result<String> {
     let path = "jsonpath={.items[*].spec.nodeName}";
-    Ok(space.kubectl(&["get", "pods", "-l", "app=web", "-o", path])?.text().to_owned())
+    Ok(namespace.kubectl(&["get", "pods", "-l", "app=web", "-o", path])?.text().to_owned())
 }
 
 /// The pods of the Deployment run elsewhere.
-fn moved(space: &Space, node: &str) -> Result<()> {
-    space.kubectl(&["rollout", "status", "deployment/web", "--timeout=180s"])?;
-    let nodes = places(space)?;
+fn moved(namespace: &Namespace, node: &str) -> Result<()> {
+    namespace.kubectl(&["rollout", "status", "deployment/web", "--timeout=180s"])?;
+    let nodes = places(namespace)?;
     ensure!(!nodes.contains(node), "still on {node}: {nodes}");
     Ok(())
 }
@@ -60,22 +60,22 @@ fn gone(first: &Host, node: &str) -> Result<()> {
     Ok(())
 }
 
-fn come_back(rig: &Rig, worker: &Host, name: &str) -> Result<()> {
+fn come_back(testbed: &Testbed, worker: &Host, name: &str) -> Result<()> {
     worker.tool(&["reset", "--force"]).ok()?;
     worker.silent()?;
-    join(worker, &token(rig.host())?).ok()?;
-    ready(rig.host(), &worker.name(), "True")?;
-    works_on(rig, &worker.name(), name)
+    join(worker, &token(testbed.host())?).ok()?;
+    ready(testbed.host(), &worker.name(), "True")?;
+    works_on(testbed, &worker.name(), name)
 }
 
 /// As with kubeadm: a kubelet registers its node when it starts and only then, and its certificate stays good.
-pub(crate) fn node_is_removed_by_the_control_plane(rig: &Rig) -> Result<()> {
-    let [first, worker, _] = rig.hosts() else { bail!("not three hosts") };
+pub(crate) fn node_is_removed_by_the_control_plane(testbed: &Testbed) -> Result<()> {
+    let [first, worker, _] = testbed.hosts() else { bail!("not three hosts") };
     first.tool(&["nodes", "remove", "host9"]).output()?.exits(1)?.says(&["host9", "nodes list"])?;
-    let space = Space::new(first, "removed")?;
-    guarded(&space, "host2")?;
+    let namespace = Namespace::new(first, "removed")?;
+    guarded(&namespace, "host2")?;
     first.tool(&["nodes", "remove", "host2"]).ok()?.says(&["host2 deleted", "reset", "brings the node back"])?;
-    moved(&space, "host2")?;
+    moved(&namespace, "host2")?;
     std::thread::sleep(WHILE);
     gone(first, "host2")?;
     worker.tool(&["status"]).output()?.exits(1)?.says(&["no node host2", "reset", "registers the node again"])?;
@@ -83,30 +83,30 @@ pub(crate) fn node_is_removed_by_the_control_plane(rig: &Rig) -> Result<()> {
     worker.tool(&["stop"]).ok()?;
     worker.tool(&["start", "--wait"]).ok()?;
     first.kubectl(&["wait", "--for=create", "node/host2", "--timeout=60s"])?;
-    works_on(rig, "host2", "registered-again")?;
+    works_on(testbed, "host2", "registered-again")?;
     first.tool(&["nodes", "remove", "host2"]).ok()?;
-    come_back(rig, worker, "removed-and-joined")
+    come_back(testbed, worker, "removed-and-joined")
 }
 
 /// The pods go first, one by one, then the Node object, then everything on the host.
-pub(crate) fn worker_drains_and_leaves(rig: &Rig) -> Result<()> {
-    let [first, _, worker] = rig.hosts() else { bail!("not three hosts") };
-    let space = Space::new(first, "drained")?;
-    guarded(&space, "host3")?;
+pub(crate) fn worker_drains_and_leaves(testbed: &Testbed) -> Result<()> {
+    let [first, _, worker] = testbed.hosts() else { bail!("not three hosts") };
+    let namespace = Namespace::new(first, "drained")?;
+    guarded(&namespace, "host3")?;
     let said = worker.tool(&["reset", "--force", "--drain"]).ok()?.says(&["left the cluster"])?;
     ensure!(!said.stderr.contains("Node object stays"), "{said}");
     gone(first, "host3")?;
     worker.silent()?;
-    moved(&space, "host3")?;
-    come_back(rig, worker, "drained-and-joined")
+    moved(&namespace, "host3")?;
+    come_back(testbed, worker, "drained-and-joined")
 }
 
 /// Its pods cannot say that they have ended, so nobody waits for them.
-pub(crate) fn host_is_gone(rig: &Rig) -> Result<()> {
-    let [first, worker, _] = rig.hosts() else { bail!("not three hosts") };
-    let space = Space::new(first, "gone")?;
-    guarded(&space, "host2")?;
-    rig.unplug(worker)?;
+pub(crate) fn host_is_gone(testbed: &Testbed) -> Result<()> {
+    let [first, worker, _] = testbed.hosts() else { bail!("not three hosts") };
+    let namespace = Namespace::new(first, "gone")?;
+    guarded(&namespace, "host2")?;
+    testbed.unplug(worker)?;
     // Nobody can be asked to spare the pods, so nothing is removed.
     let spared = worker.tool(&["reset", "--force", "--drain"]).output()?;
     spared.exits(1)?.says(&["host2 cannot be drained", "reset without --drain"])?;
@@ -115,12 +115,12 @@ pub(crate) fn host_is_gone(rig: &Rig) -> Result<()> {
     first.tool(&["nodes", "remove", "host2", "--force"]).limit(30).ok()?;
     gone(first, "host2")?;
     // The garbage collector of pods looks around every 20 s and waits 40 s more.
-    first.until("the pods run elsewhere", 150, |_| Ok(!places(&space)?.contains("host2")))?;
-    moved(&space, "host2")?;
+    first.until("the pods run elsewhere", 150, |_| Ok(!places(&namespace)?.contains("host2")))?;
+    moved(&namespace, "host2")?;
     // Cleaned without the cluster, and said so.
     let said = worker.tool(&["reset", "--force"]).ok()?;
     worker.silent()?;
     said.says(&["the Node object stays", "nodes remove host2"])?;
-    rig.plug(worker)?;
-    come_back(rig, worker, "gone-and-joined")
+    testbed.plug(worker)?;
+    come_back(testbed, worker, "gone-and-joined")
 }

@@ -6,7 +6,7 @@ mod leaving;
 use anyhow::{Context, Result, ensure};
 use std::process::ExitCode;
 use std::thread;
-use usernetes_e2e::{Host, Rig, Run, Scenario, Shared, Space, main as suite};
+use usernetes_e2e::{Host, Machine, Namespace, Run, Scenario, SharedCluster, Testbed, main as suite};
 
 fn main() -> ExitCode {
     let scenarios = vec![
@@ -18,11 +18,11 @@ fn main() -> ExitCode {
         Scenario::shared("worker_drains_and_leaves", leaving::worker_drains_and_leaves),
         Scenario::shared("host_is_gone", leaving::host_is_gone),
     ];
-    suite("changes", scenarios, Some(Shared { crew: 3.into(), raise }))
+    suite("changes", scenarios, Some(SharedCluster { topology: 3.into(), create: create_cluster }))
 }
 
-fn raise(rig: &Rig) -> Result<()> {
-    let [first, workers @ ..] = rig.hosts() else { anyhow::bail!("no hosts") };
+fn create_cluster(testbed: &Testbed) -> Result<()> {
+    let [first, workers @ ..] = testbed.hosts() else { anyhow::bail!("no hosts") };
     first.init::<&str>(&[]).ok()?;
     let token = token(first)?;
     thread::scope(|scope| {
@@ -50,19 +50,19 @@ fn ready(first: &Host, node: &str, status: &str) -> Result<()> {
 }
 
 /// A new pod on a node is reached from a new pod on the first, by address, and by the kubelet's API.
-fn works_on(rig: &Rig, node: &str, name: &str) -> Result<()> {
-    let space = Space::new(rig.host(), name)?;
+fn works_on(testbed: &Testbed, node: &str, name: &str) -> Result<()> {
+    let namespace = Namespace::new(testbed.host(), name)?;
     let on = |node: &str| format!("  nodeName: {node}");
-    space.apply(&usernetes_e2e::pod("here", "sleep 36000", &on(&rig.host().name())))?;
-    space.apply(&usernetes_e2e::pod("there", "sleep 36000", &on(node)))?;
-    space.ready(&["pod/here", "pod/there"])?;
+    namespace.apply(&usernetes_e2e::pod("here", "sleep 36000", &on(&testbed.host().name())))?;
+    namespace.apply(&usernetes_e2e::pod("there", "sleep 36000", &on(node)))?;
+    namespace.ready(&["pod/here", "pod/there"])?;
     for (from, to) in [("here", "there"), ("there", "here")] {
-        let address = space.field(&format!("pod/{to}"), ".status.podIP")?;
-        rig.host().until(&format!("{from} reaches {to}"), 60, |_| {
+        let address = namespace.field(&format!("pod/{to}"), ".status.podIP")?;
+        testbed.host().until(&format!("{from} reaches {to}"), 60, |_| {
             let ping = format!("ping -c 1 -w 2 {address}");
-            Ok(space.prepare(&["exec", from, "--", "sh", "-c", &ping]).output()?.code() == Some(0))
+            Ok(namespace.prepare(&["exec", from, "--", "sh", "-c", &ping]).output()?.code() == Some(0))
         })?;
     }
-    ensure!(space.sh("there", "hostname")? == "there", "exec on {node}");
+    ensure!(namespace.sh("there", "hostname")? == "there", "exec on {node}");
     Ok(())
 }

@@ -5,38 +5,41 @@ mod pods;
 
 use anyhow::{Result, ensure};
 use std::process::ExitCode;
-use usernetes_e2e::{Host, Need, Rig, Scenario, Shared, install_crio, main as suite};
+use usernetes_e2e::{
+    Host, Machine, Requirement, Scenario, SharedCluster, Testbed, install_crio, main as suite, pod_checks,
+};
 
-const NEEDS: [Need; 5] = [Need::Hosts, Need::Program, Need::Bundle, Need::Command("init"), Need::Crio];
+const NEEDS: [Requirement; 5] =
+    [Requirement::Hosts, Requirement::Program, Requirement::Bundle, Requirement::Command("init"), Requirement::Crio];
 const SOCKET: &str = "unix:///run/crio/crio.sock";
 
 fn main() -> ExitCode {
-    let shared = |name, play| Scenario::raised(name, &NEEDS, play);
+    let shared = |name, run| Scenario::shared_with(name, &NEEDS, run);
     let scenarios = vec![
         Scenario::own("without_crio_init_prints_a_hint", 1, &NEEDS[..4], without_crio),
         Scenario::own("joins_beside_containerd", 2, &NEEDS, joins_beside_containerd),
         Scenario::own("native_copies_layers", 1, &NEEDS, native_copies_layers),
         shared("the_kubelet_speaks_with_crio", the_kubelet_speaks_with_crio),
-        shared("logs_exec_and_cp", pods::logs_exec_and_cp),
+        shared("logs_exec_and_cp", pod_checks::logs_exec_and_cp),
         shared("names_and_the_outside", pods::names_and_the_outside),
         shared("host_ports", pods::host_ports),
         shared("images_come_by_archive", pods::images_come_by_archive),
-        shared("killed_container_restarts", pods::killed_container_restarts),
+        shared("killed_container_restarts", pod_checks::killed_container_restarts),
         shared("crio_killed", life::crio_killed),
         shared("stop_and_start", life::stop_and_start),
         shared("parent_killed", life::parent_killed),
         shared("reset", life::reset),
     ];
-    suite("crio", scenarios, Some(Shared { crew: 1.into(), raise }))
+    suite("crio", scenarios, Some(SharedCluster { topology: 1.into(), create: create_cluster }))
 }
 
-fn raise(rig: &Rig) -> Result<()> {
-    install_crio(rig.host())?;
-    rig.host().init(&["--cri-socket", SOCKET]).ok().map(drop)
+fn create_cluster(testbed: &Testbed) -> Result<()> {
+    install_crio(testbed.host())?;
+    testbed.host().init(&["--cri-socket", SOCKET]).ok().map(drop)
 }
 
-fn without_crio(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+fn without_crio(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     host.init(&["--cri-socket", SOCKET]).output()?.exits(2)?.says(&["crio is neither in PATH", "https://cri-o.io"])?;
     let other = host.init(&["--cri-socket", "unix:///run/cri-dockerd.sock"]).output()?;
     other.exits(3)?.says(&["nodeRegistration.criSocket", "unix:///run/containerd/containerd.sock", SOCKET])?;
@@ -44,8 +47,8 @@ fn without_crio(rig: &Rig) -> Result<()> {
 }
 
 /// Each node has the runtime that its own host was told; pods of both reach each other.
-fn joins_beside_containerd(rig: &Rig) -> Result<()> {
-    let [first, second] = rig.hosts() else { anyhow::bail!("not two hosts") };
+fn joins_beside_containerd(testbed: &Testbed) -> Result<()> {
+    let [first, second] = testbed.hosts() else { anyhow::bail!("not two hosts") };
     first.init::<&str>(&[]).ok()?;
     install_crio(second)?;
     let token = first.tool(&["token", "create"]).ok()?.text().to_owned();
@@ -57,17 +60,17 @@ fn joins_beside_containerd(rig: &Rig) -> Result<()> {
 }
 
 /// CRI-O's word for it is vfs.
-fn native_copies_layers(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+fn native_copies_layers(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     install_crio(host)?;
     host.init(&["--cri-socket", SOCKET, "--snapshotter", "native"]).ok()?;
     host.tool(&["images", "list"]).ok()?.says(&["registry.k8s.io/pause"])?;
     ensure!(host.state().join("node/var/lib/containers/storage/vfs-images").is_dir(), "not in vfs");
-    pods::logs_exec_and_cp(rig)
+    pod_checks::logs_exec_and_cp(testbed)
 }
 
-fn the_kubelet_speaks_with_crio(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+fn the_kubelet_speaks_with_crio(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     let runtime = "jsonpath={.items[0].status.nodeInfo.containerRuntimeVersion}";
     let version = host.kubectl(&["get", "nodes", "-o", runtime])?;
     ensure!(version.text().starts_with("cri-o://"), "{version}");
@@ -81,5 +84,5 @@ fn works(host: &Host) -> Result<()> {
     host.until("the node is healthy", 120, |host| Ok(host.tool(&["status"]).output()?.code() == Some(0)))?;
     host.kubectl(&["wait", "--for=condition=Ready", "nodes", "--all", "--timeout=60s"])?;
     let name = format!("works-{}", host.sh("date +%s%N").ok()?.text());
-    pods::resolves_and_reaches(&usernetes_e2e::Space::new(host, &name)?, host)
+    pods::resolves_and_reaches(&usernetes_e2e::Namespace::new(host, &name)?, host)
 }

@@ -1,18 +1,18 @@
 //! From three bare hosts to a cluster, and back.
 
 use anyhow::{Result, bail, ensure};
-use usernetes_e2e::{Host, Output, Rig};
+use usernetes_e2e::{Host, Machine, Output, Testbed};
 
 use crate::{homelab, ssh};
 
-pub(crate) fn of_a_homelab(rig: &Rig) -> Result<()> {
-    let [hosts @ .., laptop] = rig.hosts() else { bail!("no hosts") };
+pub(crate) fn of_a_homelab(testbed: &Testbed) -> Result<()> {
+    let [hosts @ .., laptop] = testbed.hosts() else { bail!("no hosts") };
     for host in hosts {
         ssh::prepare(host, laptop)?;
         ssh::start(host)?;
     }
     ssh::bring_scripts(laptop, &inventory(hosts))?;
-    // No folder in /run/user: as where nobody is logged in.
+    // No directory in /run/user: as where nobody is logged in.
     hosts[1].admin("rmdir /run/user/*")?;
     dry_run(hosts, laptop)?;
     unfit_host(hosts, laptop)?;

@@ -5,15 +5,16 @@ mod ssh;
 
 use anyhow::{Context, Result};
 use std::process::ExitCode;
-use usernetes_e2e::{Host, Need, Output, Rig, Scenario, main as suite};
+use usernetes_e2e::{Host, Machine, Output, Requirement, Scenario, Testbed, main as suite};
 
-const NEEDS: [Need; 4] = [Need::Hosts, Need::Program, Need::Bundle, Need::Command("init")];
+const NEEDS: [Requirement; 4] =
+    [Requirement::Hosts, Requirement::Program, Requirement::Bundle, Requirement::Command("init")];
 /// For a copy of the bundle and `init`, or the join of all, on a loaded machine.
 const PATIENCE: u64 = 900;
 
 fn main() -> ExitCode {
     let scenarios = vec![
-        Scenario::own("inventory_mistakes", 1, &[Need::Hosts, Need::Program], inventory_mistakes),
+        Scenario::own("inventory_mistakes", 1, &[Requirement::Hosts, Requirement::Program], inventory_mistakes),
         Scenario::own("life_of_a_homelab", 4, &NEEDS, life::of_a_homelab),
     ];
     suite("homelab", scenarios, None)
@@ -25,9 +26,9 @@ fn homelab(laptop: &Host, verb: &str, arguments: &[&str]) -> Result<Output> {
     laptop.run(&[&fixed, arguments].concat()).without("XDG_RUNTIME_DIR").limit(PATIENCE).output()
 }
 
-fn inventory_mistakes(rig: &Rig) -> Result<()> {
+fn inventory_mistakes(testbed: &Testbed) -> Result<()> {
     const CODE: i32 = 3;
-    let laptop = rig.hosts().first().context("no laptop")?;
+    let laptop = testbed.hosts().first().context("no laptop")?;
     let first = "one role=control-plane\n";
     for (inventory, texts) in [
         ("", &["no host has role=control-plane"][..]),

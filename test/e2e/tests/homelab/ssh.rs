@@ -3,9 +3,9 @@
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::Path;
-use usernetes_e2e::Host;
+use usernetes_e2e::{Host, Machine};
 
-/// As Debian runs it, but without PAM: nobody makes a session's folder in /run/user.
+/// As Debian runs it, but without PAM: nobody makes a session's directory in /run/user.
 const SSHD: &str = "mkdir -p -m 755 /run/sshd
 rm -f /etc/ssh/ssh_host_*
 ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key
@@ -41,11 +41,11 @@ pub(crate) fn bring_scripts(laptop: &Host, inventory: &str) -> Result<()> {
     laptop.write("homelab/hosts", inventory).map(drop)
 }
 
-fn files(folder: &Path) -> Result<Vec<String>> {
+fn files(directory: &Path) -> Result<Vec<String>> {
     let list = |below: &str| -> Result<Vec<String>> {
-        let entries = fs::read_dir(folder.join(below)).with_context(|| format!("no {}", folder.display()))?;
+        let entries = fs::read_dir(directory.join(below)).with_context(|| format!("no {}", directory.display()))?;
         let names = entries.map(|entry| Ok(format!("{below}{}", entry?.file_name().to_string_lossy())));
-        names.filter(|name| name.as_ref().map_or(true, |name| !folder.join(name).is_dir())).collect()
+        names.filter(|name| name.as_ref().map_or(true, |name| !directory.join(name).is_dir())).collect()
     };
     Ok([list("")?, list("lib/")?].concat())
 }

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
-use usernetes_e2e::{Host, Process, Rig};
+use usernetes_e2e::{Host, Machine, Process, Testbed};
 
 use crate::{keep_something, quiet, still_there, works};
 
@@ -13,8 +13,8 @@ fn find(host: &Host, program: &str) -> Result<Process> {
     found.pop().context("just counted")
 }
 
-pub(crate) fn component(rig: &Rig, name: &str) -> Result<()> {
-    let host = rig.host();
+pub(crate) fn component(testbed: &Testbed, name: &str) -> Result<()> {
+    let host = testbed.host();
     let before = find(host, name)?;
     before.signal(Signal::SIGKILL)?;
     host.until(&format!("a new {name} runs"), 60, |host| Ok(find(host, name).is_ok_and(|now| now.pid != before.pid)))?;
@@ -24,13 +24,13 @@ pub(crate) fn component(rig: &Rig, name: &str) -> Result<()> {
     Ok(())
 }
 
-pub(crate) fn slirp4netns(rig: &Rig) -> Result<()> {
-    component(rig, "slirp4netns")
+pub(crate) fn slirp4netns(testbed: &Testbed) -> Result<()> {
+    component(testbed, "slirp4netns")
 }
 
 /// Every second restart once emptied all Service maps, when the image had no `/etc/protocols`.
-pub(crate) fn kube_proxy_twice(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+pub(crate) fn kube_proxy_twice(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     for _ in 0..3 {
         host.kubectl(&["-n", "kube-system", "rollout", "restart", "daemonset/kube-proxy"])?;
         host.kubectl(&["-n", "kube-system", "rollout", "status", "daemonset/kube-proxy", "--timeout=120s"])?;
@@ -39,8 +39,8 @@ pub(crate) fn kube_proxy_twice(rig: &Rig) -> Result<()> {
     Ok(())
 }
 
-pub(crate) fn stop_and_start(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+pub(crate) fn stop_and_start(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     keep_something(host, "stopped")?;
     host.tool(&["ports", "add", "16443:6443/tcp"]).ok()?;
     host.tool(&["stop"]).ok()?;
@@ -63,8 +63,8 @@ fn outermost(host: &Host) -> Result<Process> {
     all.iter().find(outer).cloned().with_context(|| format!("no parent among {all:#?}"))
 }
 
-pub(crate) fn parent(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+pub(crate) fn parent(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     keep_something(host, "parent-killed")?;
     outermost(host)?.signal(Signal::SIGKILL)?;
     quiet(host)?;
@@ -75,8 +75,8 @@ pub(crate) fn parent(rig: &Rig) -> Result<()> {
 }
 
 /// PID 1 of the node: with it the kernel ends all of the node, and the parent must see it.
-pub(crate) fn child(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+pub(crate) fn child(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     let parent = outermost(host)?;
     let child = host.processes()?.into_iter().find(|p| p.parent == parent.pid && p.program().starts_with("usernetes"));
     child.context("the parent has no child")?.signal(Signal::SIGKILL)?;

@@ -1,7 +1,7 @@
 //! A node is found whatever has become of `XDG_RUNTIME_DIR` since its start.
 
 use anyhow::{Result, ensure};
-use usernetes_e2e::{Host, Rig};
+use usernetes_e2e::{Host, Machine, Testbed};
 
 use crate::reset::gone;
 use crate::{keep_something, quiet, still_there, works};
@@ -14,13 +14,13 @@ fn networks(host: &Host) -> Result<String> {
 }
 
 /// Started by `su` or cron, before there was a login; used in one.
-pub(crate) fn from_another_environment(rig: &Rig) -> Result<()> {
-    let host = rig.host();
-    let folder = host.runtime_dir();
-    host.admin(&format!("mv {folder} /run/later"))?;
+pub(crate) fn from_another_environment(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
+    let directory = host.runtime_dir();
+    host.admin(&format!("mv {directory} /run/later"))?;
     host.init::<&str>(&[]).without("XDG_RUNTIME_DIR").ok()?;
     host.sh("test -S ~/.local/share/usernetes/run/usernetes/default/control.sock").ok()?;
-    host.admin(&format!("mv /run/later {folder}"))?;
+    host.admin(&format!("mv /run/later {directory}"))?;
 
     host.until("the node is healthy", 120, |host| Ok(host.tool(&["status"]).output()?.code() == Some(0)))?;
     host.init::<&str>(&[]).ok()?.says(&["nothing to do"])?;
@@ -45,9 +45,9 @@ pub(crate) fn from_another_environment(rig: &Rig) -> Result<()> {
     quiet(host)
 }
 
-/// As by elogind, which removes the folder at the last logout and ends no process.
-pub(crate) fn without_its_runtime_folder(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+/// As by elogind, which removes the directory at the last logout and ends no process.
+pub(crate) fn without_its_runtime_folder(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     host.init::<&str>(&[]).ok()?;
     keep_something(host, "unreached")?;
     host.admin(&format!("rm -r {}", host.runtime_dir()))?;

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::time::Duration;
-use usernetes_e2e::{Background, Host, Rig};
+use usernetes_e2e::{Background, Host, Machine, Testbed};
 
 use crate::{quiet, works};
 
@@ -32,8 +32,8 @@ fn phases(host: &Host) -> Result<Vec<String>> {
 
 /// In each of these phases, in their order, on one host: `init` ends with the signal's code, leaves nothing running, and
 /// the next one goes on with what was made.
-fn in_phases(rig: &Rig, phases: &[String], code: i32, send: fn(&Background) -> Result<()>) -> Result<()> {
-    let host = rig.host();
+fn in_phases(testbed: &Testbed, phases: &[String], code: i32, send: fn(&Background) -> Result<()>) -> Result<()> {
+    let host = testbed.host();
     let mut ca = None;
     for phase in phases {
         let init = init_until(host, phase).with_context(|| format!("before phase {phase}"))?;
@@ -56,19 +56,19 @@ fn in_phases(rig: &Rig, phases: &[String], code: i32, send: fn(&Background) -> R
 }
 
 /// As a terminal does at Ctrl-C: the whole foreground process group gets it.
-pub(crate) fn by_sigint(rig: &Rig) -> Result<()> {
-    in_phases(rig, &phases(rig.host())?, 130, |init| init.signal_group(Signal::SIGINT))
+pub(crate) fn by_sigint(testbed: &Testbed) -> Result<()> {
+    in_phases(testbed, &phases(testbed.host())?, 130, |init| init.signal_group(Signal::SIGINT))
 }
 
 /// Taken by the same code as the other signal, so not in every phase again: each costs a start of the node.
-pub(crate) fn by_sigterm(rig: &Rig) -> Result<()> {
+pub(crate) fn by_sigterm(testbed: &Testbed) -> Result<()> {
     let phases = ["preflight", "certs", "node-start", "wait-dns"].map(str::to_owned);
-    in_phases(rig, &phases, 143, |init| init.signal(Signal::SIGTERM))
+    in_phases(testbed, &phases, 143, |init| init.signal(Signal::SIGTERM))
 }
 
 /// A killed `init` cannot clean up; the next one takes over what runs, or starts it again.
-pub(crate) fn by_sigkill(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+pub(crate) fn by_sigkill(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     for phase in ["certs", "node-start", "wait-control-plane", "addon"] {
         let init = init_until(host, phase)?;
         init.signal(Signal::SIGKILL)?;
@@ -78,8 +78,8 @@ pub(crate) fn by_sigkill(rig: &Rig) -> Result<()> {
     works(host)
 }
 
-pub(crate) fn second_init_at_the_same_time(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+pub(crate) fn second_init_at_the_same_time(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     let first = init_until(host, "bundle")?;
     let second = host.init::<&str>(&[]).limit(30).output()?;
     second.exits(1)?.says(&["init", "at work", "hint:"])?;

@@ -1,16 +1,16 @@
 //! What lays the layers of images over each other.
 
 use anyhow::{Result, ensure};
-use usernetes_e2e::{Host, Rig, Space};
+use usernetes_e2e::{Host, Machine, Namespace, Testbed};
 
 use crate::{quiet, works};
 
 /// What the root of a new pod is, as `/proc/mounts` has it.
 fn root_of_a_pod(host: &Host) -> Result<String> {
-    let space = Space::new(host, "layers")?;
-    space.pod("main", "sleep 3600")?;
-    space.ready(&["pod/main"])?;
-    space.sh("main", "echo written > /file; cat /file; rm -r /etc/busybox.conf /var/tmp; grep ' / ' /proc/mounts")
+    let namespace = Namespace::new(host, "layers")?;
+    namespace.pod("main", "sleep 3600")?;
+    namespace.ready(&["pod/main"])?;
+    namespace.sh("main", "echo written > /file; cat /file; rm -r /etc/busybox.conf /var/tmp; grep ' / ' /proc/mounts")
 }
 
 fn lies_on(host: &Host, kind: &str) -> Result<()> {
@@ -19,9 +19,9 @@ fn lies_on(host: &Host, kind: &str) -> Result<()> {
     Ok(())
 }
 
-/// An overlay cannot be the upper folder of another: the state lies where the kernel's overlayfs does not work.
-pub(crate) fn state_where_overlay_does_not_work(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+/// An overlay cannot be the upper directory of another: the state lies where the kernel's overlayfs does not work.
+pub(crate) fn state_where_overlay_does_not_work(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     host.sh("mkdir -p ~/.local/share").ok()?;
     host.admin(
         "mkdir /tmp/lower
@@ -44,12 +44,12 @@ pub(crate) fn state_where_overlay_does_not_work(rig: &Rig) -> Result<()> {
     quiet(host)
 }
 
-pub(crate) fn fuse_overlayfs_is_chosen(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+pub(crate) fn fuse_overlayfs_is_chosen(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     host.init(&["--snapshotter", "fuse-overlayfs"]).ok()?;
     host.tool(&["status"]).ok()?.says(&["fuse-overlayfs"])?;
     lies_on(host, "fuse.fuse-overlayfs")?;
-    crate::death::component(rig, "containerd-fuse-overlayfs-grpc")?;
+    crate::death::component(testbed, "containerd-fuse-overlayfs-grpc")?;
     host.tool(&["reset", "--force"]).ok()?;
     quiet(host)
 }

@@ -1,7 +1,7 @@
 //! A node inside a container: in a user namespace that somebody else has made.
 
 use anyhow::{Result, ensure};
-use usernetes_e2e::{Host, Rig, Run};
+use usernetes_e2e::{Host, Machine, Run, Testbed};
 
 use crate::{quiet, works};
 
@@ -10,8 +10,8 @@ fn inside<'a>(host: &'a Host, command: &str) -> Run<'a> {
     host.sh(&format!("exec unshare --user --map-root-user --map-auto --mount --propagation slave sh -euc '{command}'"))
 }
 
-pub(crate) fn in_a_user_namespace(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+pub(crate) fn in_a_user_namespace(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     host.init(&["--nested"]).output()?.exits(1)?.says(&["--nested", "no container"])?;
     // An engine that covers parts of /proc leaves no way to a new one.
     let covered = "mount --bind /dev/null /proc/timer_list; usernetes-rs preflight --nested --bundle /srv/bundle";
@@ -29,8 +29,8 @@ pub(crate) fn in_a_user_namespace(rig: &Rig) -> Result<()> {
 }
 
 /// What is said in a container with few ids, and an ordinary user in it who has some of them.
-pub(crate) fn preflight_with_few_ids(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+pub(crate) fn preflight_with_few_ids(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     host.admin("sed -i 's/:[0-9]*$/:5000/; 2d' /etc/subuid /etc/subgid")?;
     let said = inside(host, "usernetes-rs preflight --nested --bundle /srv/bundle").output()?.exits(0)?;
     said.says(&["SubID", "4999", "more ids"]).map(drop)

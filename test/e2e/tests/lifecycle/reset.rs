@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use nix::sys::signal::Signal;
 use std::time::Duration;
-use usernetes_e2e::{Host, Rig};
+use usernetes_e2e::{Host, Machine, Testbed};
 
 use crate::{quiet, works};
 
@@ -23,8 +23,8 @@ pub(crate) fn gone(host: &Host) -> Result<()> {
     Ok(())
 }
 
-pub(crate) fn without_a_node(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+pub(crate) fn without_a_node(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     host.tool(&["reset", "--force"]).ok()?;
     gone(host)?;
     for command in [&["status"][..], &["start"], &["kubectl", "get", "nodes"], &["shell", "--", "true"], &["logs"]] {
@@ -34,8 +34,8 @@ pub(crate) fn without_a_node(rig: &Rig) -> Result<()> {
     gone(host)
 }
 
-pub(crate) fn of_a_cluster(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+pub(crate) fn of_a_cluster(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     // Without a terminal to answer on, it does not go ahead by itself.
     let asked = host.tool(&["reset"]).limit(30).output()?;
     ensure!(asked.code() != Some(0) && !asked.late, "{asked}");
@@ -56,8 +56,8 @@ pub(crate) fn of_a_cluster(rig: &Rig) -> Result<()> {
 }
 
 /// However far `init` came, and whatever became of its journal.
-pub(crate) fn of_a_half_made_node(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+pub(crate) fn of_a_half_made_node(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     for (phase, break_more) in [("certs", ""), ("node-start", "journal.json"), ("addon", "config.yaml")] {
         let init = host.init(&["-o", "json"]).spawn()?;
         let entered = format!("\"name\":\"{phase}\"");

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use usernetes_e2e::{CLIENTS, Host, Rig, SWITCH, Space};
+use usernetes_e2e::{CLIENTS, Host, Machine, Namespace, SWITCH, Testbed};
 
 use crate::one_on_every_node;
 
@@ -13,8 +13,8 @@ printf '#!/bin/sh\\nprintf \"Status: 200 OK\\\\r\\\\n\\\\r\\\\n$(hostname) $REMO
 chmod +x /www/cgi-bin/who; exec httpd -f -p 8080 -h /www";
 
 /// Who answered, and whom it saw.
-fn who(rig: &Rig, client: &str, at: &str) -> Result<(String, String)> {
-    let (status, body) = rig.ask_as(client, at, "/cgi-bin/who")?;
+fn who(testbed: &Testbed, client: &str, at: &str) -> Result<(String, String)> {
+    let (status, body) = testbed.ask_as(client, at, "/cgi-bin/who")?;
     ensure!(status == "200", "{at} answers {status}");
     pod_and_client(&body)
 }
@@ -31,13 +31,13 @@ fn at(host: &Host, port: u16) -> String {
 }
 
 /// `Local`: the client's address, and nothing where no pod is. `Cluster`: an answer everywhere. A hostPort: as `Local`.
-pub(crate) fn client_addresses(rig: &Rig) -> Result<()> {
-    let [first, with, without] = rig.hosts() else { anyhow::bail!("not three hosts") };
-    let space = Space::new(first, "clients")?;
+pub(crate) fn client_addresses(testbed: &Testbed) -> Result<()> {
+    let [first, with, without] = testbed.hosts() else { anyhow::bail!("not three hosts") };
+    let namespace = Namespace::new(first, "clients")?;
     let more = format!("  nodeSelector: {{kubernetes.io/hostname: {}}}", with.name());
     let pod = usernetes_e2e::pod("who", WHO, &more);
-    space.apply(&format!("{pod}    ports: [{{containerPort: 8080, hostPort: 30095}}]\n"))?;
-    space.apply(
+    namespace.apply(&format!("{pod}    ports: [{{containerPort: 8080, hostPort: 30095}}]\n"))?;
+    namespace.apply(
         "apiVersion: v1
 kind: Service
 metadata: {name: local}
@@ -54,26 +54,28 @@ metadata: {name: cluster}
 spec: {type: NodePort, selector: {app: who}, ports: [{port: 80, targetPort: 8080, nodePort: 30098}]}
 ",
     )?;
-    space.ready(&["pod/who"])?;
+    namespace.ready(&["pod/who"])?;
     for port in [30095, 30097, 8095] {
         for client in [SWITCH, CLIENTS[0]] {
             let at = at(with, port);
-            first.until(&format!("{at} answers {client}"), 30, |_| Ok(who(rig, client, &at).is_ok()))?;
-            let (_, seen) = who(rig, client, &at)?;
+            first.until(&format!("{at} answers {client}"), 30, |_| Ok(who(testbed, client, &at).is_ok()))?;
+            let (_, seen) = who(testbed, client, &at)?;
             ensure!(seen == client, "{at} sees {seen}, not {client}");
         }
     }
     let (_, across) = first.ask(&at(with, 30095), "/cgi-bin/who")?;
     let (_, across) = pod_and_client(&across)?;
     ensure!(across == first.address(), "the hostPort sees {across}, not {}", first.address());
-    for host in rig.hosts() {
-        first.until(&format!("{} answers", at(host, 30098)), 30, |_| Ok(who(rig, SWITCH, &at(host, 30098)).is_ok()))?;
+    for host in testbed.hosts() {
+        first.until(&format!("{} answers", at(host, 30098)), 30, |_| {
+            Ok(who(testbed, SWITCH, &at(host, 30098)).is_ok())
+        })?;
     }
     health(first, with, "200", 30096)?;
     health(first, without, "503", 30096)?;
     // The host itself is no stranger: kube-proxy serves a node's own programs wherever the pod is.
     ensure!(without.ask(&at(without, 30097), "/cgi-bin/who").is_ok(), "the host itself is not served");
-    let refused = who(rig, SWITCH, &at(without, 30097));
+    let refused = who(testbed, SWITCH, &at(without, 30097));
     ensure!(refused.is_err(), "a host without a pod answers: {refused:?}");
     Ok(())
 }
@@ -85,13 +87,13 @@ fn health(from: &Host, host: &Host, code: &str, port: u16) -> Result<()> {
 }
 
 /// Every client has a pod of its own choice, and keeps it; not all have the same.
-pub(crate) fn session_affinity(rig: &Rig) -> Result<()> {
-    let space = Space::new(rig.host(), "affinity")?;
-    let pods = one_on_every_node(&space)?;
+pub(crate) fn session_affinity(testbed: &Testbed) -> Result<()> {
+    let namespace = Namespace::new(testbed.host(), "affinity")?;
+    let pods = one_on_every_node(&namespace)?;
     for (pod, _) in &pods {
-        space.sh(pod, &WHO.replace("exec httpd -f", "httpd"))?;
+        namespace.sh(pod, &WHO.replace("exec httpd -f", "httpd"))?;
     }
-    space.apply(
+    namespace.apply(
         "apiVersion: v1
 kind: Service
 metadata: {name: sticky}
@@ -102,12 +104,12 @@ spec:
   ports: [{port: 80, targetPort: 8080, nodePort: 30099}]
 ",
     )?;
-    let address = at(rig.host(), 30099);
-    rig.host().until(&format!("{address} answers"), 30, |_| Ok(who(rig, SWITCH, &address).is_ok()))?;
+    let address = at(testbed.host(), 30099);
+    testbed.host().until(&format!("{address} answers"), 30, |_| Ok(who(testbed, SWITCH, &address).is_ok()))?;
     let mut chosen = BTreeMap::new();
     for _ in 0..3 {
         for client in CLIENTS {
-            let (pod, _) = who(rig, client, &address)?;
+            let (pod, _) = who(testbed, client, &address)?;
             let first = chosen.entry(client).or_insert_with(|| pod.clone());
             ensure!(*first == pod, "{client} had {first}, and now {pod}");
         }

@@ -1,7 +1,7 @@
 //! A node that joins brings its images along: its pods never come before them.
 
 use anyhow::{Result, ensure};
-use usernetes_e2e::{Host, Rig};
+use usernetes_e2e::{Host, Machine, Testbed};
 
 use crate::{join, token};
 
@@ -9,8 +9,8 @@ use crate::{join, token};
 const FAILURES: [&str; 3] = ["Failed", "BackOff", "ErrImageNeverPull"];
 
 /// From an empty image store each time; a race that is lost now and then would show.
-pub(crate) fn images_come_before_pods(rig: &Rig) -> Result<()> {
-    let [first, workers @ ..] = rig.hosts() else { anyhow::bail!("no hosts") };
+pub(crate) fn images_come_before_pods(testbed: &Testbed) -> Result<()> {
+    let [first, workers @ ..] = testbed.hosts() else { anyhow::bail!("no hosts") };
     first.init::<&str>(&[]).ok()?;
     for worker in workers {
         for round in 1..=2 {

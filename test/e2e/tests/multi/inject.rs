@@ -2,16 +2,16 @@
 
 use anyhow::{Context, Result, ensure};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
-use usernetes_e2e::{IMAGE, Rig, Space};
+use usernetes_e2e::{IMAGE, Machine, Namespace, Testbed};
 
 /// From each sender.
 const DATAGRAMS: u32 = 10;
 
 /// Whoever sends them, the datagrams are the same: only the sender's address decides.
-pub(crate) fn strangers_cannot_send_into_the_pod_network(rig: &Rig) -> Result<()> {
-    let [first, target, ..] = rig.hosts() else { anyhow::bail!("not two hosts") };
-    let space = Space::new(first, "inject")?;
-    space.apply(&format!(
+pub(crate) fn strangers_cannot_send_into_the_pod_network(testbed: &Testbed) -> Result<()> {
+    let [first, target, ..] = testbed.hosts() else { anyhow::bail!("not two hosts") };
+    let namespace = Namespace::new(first, "inject")?;
+    namespace.apply(&format!(
         "apiVersion: v1
 kind: Pod
 metadata: {{name: ear}}
@@ -26,8 +26,8 @@ spec:
 ",
         target.name()
     ))?;
-    space.ready(&["pod/ear"])?;
-    let pod: Ipv4Addr = space.field("pod/ear", ".status.podIP")?.parse()?;
+    namespace.ready(&["pod/ear"])?;
+    let pod: Ipv4Addr = namespace.field("pod/ear", ".status.podIP")?.parse()?;
     let mac = target.tool(&["shell", "--", "cat", "/sys/class/net/flannel.1/address"]).ok()?;
     let mac: Vec<u8> = mac.text().split(':').map(|byte| u8::from_str_radix(byte, 16)).collect::<Result<_, _>>()?;
     let mac: [u8; 6] = mac.try_into().ok().context("no address of six bytes")?;
@@ -41,9 +41,9 @@ spec:
         }
     };
     // One queue for both: when the second ten have arrived, the first ten have had their turn.
-    rig.from_switch(send())?;
-    rig.from_host(first, send())?;
-    let arrived = || refused_datagrams(&space.sh("ear", "cat /proc/net/snmp")?);
+    testbed.from_switch(send())?;
+    testbed.from_host(first, send())?;
+    let arrived = || refused_datagrams(&namespace.sh("ear", "cat /proc/net/snmp")?);
     first.until("what a member sends arrives", 10, |_| Ok(arrived()? >= DATAGRAMS))?;
     ensure!(arrived()? == DATAGRAMS, "{} datagrams arrived, {DATAGRAMS} of them from a member", arrived()?);
     Ok(())

@@ -3,15 +3,15 @@
 use anyhow::{Result, ensure};
 use serde_json::Value;
 use std::time::Duration;
-use usernetes_e2e::{Host, Rig};
+use usernetes_e2e::{Host, Machine, Testbed};
 
 use crate::refusals::pin;
 use crate::{join, token};
 
 const ADMIN: &str = "~/.local/share/usernetes/default/admin.conf";
 
-pub(crate) fn kubeadm_as_peer(rig: &Rig) -> Result<()> {
-    let [first, worker] = rig.hosts() else { anyhow::bail!("not two hosts") };
+pub(crate) fn kubeadm_as_peer(testbed: &Testbed) -> Result<()> {
+    let [first, worker] = testbed.hosts() else { anyhow::bail!("not two hosts") };
     first.init::<&str>(&[]).ok()?;
     its_tokens(first)?;
     its_join(first, worker)?;

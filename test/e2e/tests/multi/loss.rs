@@ -1,7 +1,7 @@
 //! A LAN that loses packets.
 
 use anyhow::{Context, Result, ensure};
-use usernetes_e2e::{Host, Rig, Space};
+use usernetes_e2e::{Host, Machine, Namespace, Testbed};
 
 use crate::mtu::SOME;
 use crate::one_on_every_node;
@@ -12,16 +12,16 @@ const LOSS: &str = "table inet loss { chain in { type filter hook input priority
                     udp dport 8472 numgen random mod 100 < 2 counter drop; }; }";
 
 /// TCP between pods mends it: all arrives, in both directions.
-pub(crate) fn two_percent_are_lost(rig: &Rig) -> Result<()> {
-    let [_, one, other] = rig.hosts() else { anyhow::bail!("not three hosts") };
-    let space = Space::new(rig.host(), "loss")?;
-    let pods = one_on_every_node(&space)?;
+pub(crate) fn two_percent_are_lost(testbed: &Testbed) -> Result<()> {
+    let [_, one, other] = testbed.hosts() else { anyhow::bail!("not three hosts") };
+    let namespace = Namespace::new(testbed.host(), "loss")?;
+    let pods = one_on_every_node(&namespace)?;
     let on = |host: &Host| pods.iter().find(|(_, node)| *node == host.name()).map(|(pod, _)| pod.clone());
     let pair = (on(one).context("no pod")?, on(other).context("no pod")?);
     for host in [one, other] {
         host.admin(&format!("nft '{LOSS}'"))?;
     }
-    let carried = both_ways(&space, &pair);
+    let carried = both_ways(&namespace, &pair);
     let mut lists = Vec::new();
     for host in [one, other] {
         lists.push(host.admin("nft list table inet loss; nft delete table inet loss")?);
@@ -33,10 +33,10 @@ pub(crate) fn two_percent_are_lost(rig: &Rig) -> Result<()> {
     Ok(())
 }
 
-fn both_ways(space: &Space, (one, other): &(String, String)) -> Result<()> {
-    let expected = space.sh(one, &format!("{SOME} | sha256sum"))?;
+fn both_ways(namespace: &Namespace, (one, other): &(String, String)) -> Result<()> {
+    let expected = namespace.sh(one, &format!("{SOME} | sha256sum"))?;
     for (from, to) in [(one, other), (other, one)] {
-        let received = carry(space, from, to, SOME, 180)?;
+        let received = carry(namespace, from, to, SOME, 180)?;
         ensure!(received == expected, "sent {expected}, received {received}");
     }
     Ok(())

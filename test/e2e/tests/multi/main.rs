@@ -18,12 +18,13 @@ mod traffic;
 use anyhow::{Context, Result};
 use std::process::ExitCode;
 use std::thread;
-use usernetes_e2e::{Host, Need, Rig, Run, Scenario, Shared, Space, main as suite};
+use usernetes_e2e::{Host, Machine, Namespace, Requirement, Run, Scenario, SharedCluster, Testbed, main as suite};
 
-const NEEDS: [Need; 4] = [Need::Hosts, Need::Program, Need::Bundle, Need::Command("init")];
+const NEEDS: [Requirement; 4] =
+    [Requirement::Hosts, Requirement::Program, Requirement::Bundle, Requirement::Command("init")];
 
 fn main() -> ExitCode {
-    suite("multi", scenarios(), Some(Shared { crew: 3.into(), raise }))
+    suite("multi", scenarios(), Some(SharedCluster { topology: 3.into(), create: create_cluster }))
 }
 
 fn scenarios() -> Vec<Scenario> {
@@ -63,8 +64,8 @@ fn scenarios() -> Vec<Scenario> {
 }
 
 /// One `init`, then two hosts that join at the same time with one token, and need no CA certificates for it.
-fn raise(rig: &Rig) -> Result<()> {
-    let [first, workers @ ..] = rig.hosts() else { anyhow::bail!("no hosts") };
+fn create_cluster(testbed: &Testbed) -> Result<()> {
+    let [first, workers @ ..] = testbed.hosts() else { anyhow::bail!("no hosts") };
     first.init::<&str>(&[]).ok()?;
     let token = token(first)?;
     let join = |host| join(host, &[&token]).env("SSL_CERT_FILE", "/dev/null").ok();
@@ -91,8 +92,8 @@ fn discovery_file(of: &Host, on: &Host) -> Result<String> {
 }
 
 /// A pod on every node, each named as `kubectl get` shows it, with its node.
-fn one_on_every_node(space: &Space) -> Result<Vec<(String, String)>> {
-    space.apply(&format!(
+fn one_on_every_node(namespace: &Namespace) -> Result<Vec<(String, String)>> {
+    namespace.apply(&format!(
         "apiVersion: apps/v1
 kind: DaemonSet
 metadata: {{name: client}}
@@ -110,19 +111,19 @@ spec:
 ",
         usernetes_e2e::IMAGE
     ))?;
-    space.kubectl(&["rollout", "status", "daemonset/client", "--timeout=180s"])?;
+    namespace.kubectl(&["rollout", "status", "daemonset/client", "--timeout=180s"])?;
     let columns = "jsonpath={range .items[*]}{.metadata.name} {.spec.nodeName}{'\\n'}{end}";
-    let pods = space.kubectl(&["get", "pods", "-l", "app=client", "-o", columns])?;
+    let pods = namespace.kubectl(&["get", "pods", "-l", "app=client", "-o", columns])?;
     let pair = |line: &str| line.split_once(' ').map(|(pod, node)| (pod.to_owned(), node.to_owned()));
     Ok(pods.text().lines().filter_map(pair).collect())
 }
 
 /// Hosts of one network do not disturb each other, with the same ports and ranges on both.
-fn two_clusters_on_two_hosts(rig: &Rig) -> Result<()> {
-    for host in rig.hosts() {
+fn two_clusters_on_two_hosts(testbed: &Testbed) -> Result<()> {
+    for host in testbed.hosts() {
         host.init::<&str>(&[]).ok()?;
     }
-    for host in rig.hosts() {
+    for host in testbed.hosts() {
         host.kubectl(&["get", "nodes", "-o", "name"])?.says(&[&host.name()])?;
     }
     Ok(())

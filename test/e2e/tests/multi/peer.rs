@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 use std::time::Duration;
-use usernetes_e2e::{Host, Rig};
+use usernetes_e2e::{Host, Machine, Testbed};
 
 use crate::refusals::pin;
 use crate::token;
@@ -12,12 +12,12 @@ use crate::token;
 const SERVED: &str = "http:host1:10261";
 
 /// Ctrl-C in the middle, again from there; then kubeadm's form, which knows no checksum.
-pub(crate) fn bundle_from_peer(rig: &Rig) -> Result<()> {
-    let [first, worker] = rig.hosts() else { anyhow::bail!("not two hosts") };
+pub(crate) fn bundle_from_peer(testbed: &Testbed) -> Result<()> {
+    let [first, worker] = testbed.hosts() else { anyhow::bail!("not two hosts") };
     let copy = format!("{}/bundle", first.home());
     first.sh("cp -r /srv/bundle ~/bundle; chmod -R u+w ~/bundle").ok()?;
     first.tool(&["init", "--bundle", &copy]).ok()?;
-    nobody_else_gets_it(rig, first, worker)?;
+    nobody_else_gets_it(testbed, first, worker)?;
 
     let token = token(first)?;
     let without = worker.tool(&["join", &token]).output()?;
@@ -42,7 +42,7 @@ pub(crate) fn bundle_from_peer(rig: &Rig) -> Result<()> {
 }
 
 /// The right to fetch the bundle is a right to nothing else.
-fn nobody_else_gets_it(rig: &Rig, first: &Host, worker: &Host) -> Result<()> {
+fn nobody_else_gets_it(testbed: &Testbed, first: &Host, worker: &Host) -> Result<()> {
     let secret = first.tool(&["token", "create", "--classic"]).ok()?;
     let status = |method: &str, who: &str, path: &str| -> Result<String> {
         let script = format!(
@@ -71,7 +71,7 @@ fn nobody_else_gets_it(rig: &Rig, first: &Host, worker: &Host) -> Result<()> {
             if who.is_empty() { "anonymous" } else { "" }
         );
     }
-    let published = rig.hosts().iter().map(|host| host.reaches(&format!("{}:10261", first.address())));
+    let published = testbed.hosts().iter().map(|host| host.reaches(&format!("{}:10261", first.address())));
     ensure!(published.collect::<Result<Vec<_>>>()? == [false, false], "the bundle's port is open on the host");
     first.tool(&["token", "delete", secret.text()]).ok().map(drop)
 }

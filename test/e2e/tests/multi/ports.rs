@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use std::time::{Duration, Instant};
-use usernetes_e2e::{Host, Rig, Space, pod};
+use usernetes_e2e::{Host, Machine, Namespace, Testbed, pod};
 
 /// Serves a word at port 8080 of a pod.
 fn serving(word: &str) -> String {
@@ -16,53 +16,53 @@ fn answers(from: &Host, address: &str, word: &str) -> Result<()> {
 }
 
 /// Waits for an Event on a Service.
-fn event(space: &Space, host: &Host, service: &str, what: &str) -> Result<()> {
+fn event(namespace: &Namespace, host: &Host, service: &str, what: &str) -> Result<()> {
     let selector = format!("involvedObject.name={service}");
     host.until(&format!("an Event on {service} says {what:?}"), 10, |_| {
-        let events = space.kubectl(&["get", "events", "--field-selector", &selector, "-o", "yaml"])?;
+        let events = namespace.kubectl(&["get", "events", "--field-selector", &selector, "-o", "yaml"])?;
         // Long lines are broken by YAML.
         Ok(events.stdout.split_whitespace().collect::<Vec<_>>().join(" ").contains(what))
     })
 }
 
 /// Ports that another program of the host has, and ports for administrators: told at the Service, and cured at once.
-pub(crate) fn load_balancer_on_every_host(rig: &Rig) -> Result<()> {
+pub(crate) fn load_balancer_on_every_host(testbed: &Testbed) -> Result<()> {
     const PORT: u16 = 8090;
-    let space = Space::new(rig.host(), "balanced")?;
-    let worker = rig.hosts().get(1).context("no worker")?;
+    let namespace = Namespace::new(testbed.host(), "balanced")?;
+    let worker = testbed.hosts().get(1).context("no worker")?;
     let taken = worker.listen(&format!("{}:{PORT}", worker.address()))?;
-    space.apply(&pod("web", &serving("balanced"), "  nodeSelector: {kubernetes.io/hostname: host2}"))?;
-    space.apply(
+    namespace.apply(&pod("web", &serving("balanced"), "  nodeSelector: {kubernetes.io/hostname: host2}"))?;
+    namespace.apply(
         "apiVersion: v1
 kind: Service
 metadata: {name: web}
 spec: {type: LoadBalancer, selector: {app: web}, ports: [{name: high, port: 8090, targetPort: 8080}, {name: low, port: 81, targetPort: 8080}]}
 ",
     )?;
-    space.ready(&["pod/web"])?;
-    let addresses = rig.hosts().iter().map(Host::address).collect::<Vec<_>>();
-    rig.host().until("the status names every host", 10, |_| {
-        let status = space.field("service/web", ".status.loadBalancer.ingress[*].ip")?;
+    namespace.ready(&["pod/web"])?;
+    let addresses = testbed.hosts().iter().map(Host::address).collect::<Vec<_>>();
+    testbed.host().until("the status names every host", 10, |_| {
+        let status = namespace.field("service/web", ".status.loadBalancer.ingress[*].ip")?;
         Ok(addresses.iter().all(|address| status.contains(address)))
     })?;
     for what in ["is in use", "net.ipv4.ip_unprivileged_port_start=81", "--privileged-port-offset"] {
-        event(&space, rig.host(), "web", what)?;
+        event(&namespace, testbed.host(), "web", what)?;
     }
     worker.tool(&["status"]).output()?.says(&["in use", "ip_unprivileged_port_start"])?;
     drop(taken);
-    for host in rig.hosts() {
-        answers(rig.host(), &format!("{}:{PORT}", host.address()), "balanced")?;
+    for host in testbed.hosts() {
+        answers(testbed.host(), &format!("{}:{PORT}", host.address()), "balanced")?;
     }
     Ok(())
 }
 
 /// The younger one goes without until the older one is gone, and both places where people look say so.
-pub(crate) fn two_services_want_one_port(rig: &Rig) -> Result<()> {
-    let (first, worker) = (rig.host(), rig.hosts().get(1).context("no worker")?);
-    let space = Space::new(first, "wanted-twice")?;
+pub(crate) fn two_services_want_one_port(testbed: &Testbed) -> Result<()> {
+    let (first, worker) = (testbed.host(), testbed.hosts().get(1).context("no worker")?);
+    let namespace = Namespace::new(first, "wanted-twice")?;
     for name in ["older", "younger"] {
-        space.apply(&pod(name, &serving(name), ""))?;
-        space.apply(&format!(
+        namespace.apply(&pod(name, &serving(name), ""))?;
+        namespace.apply(&format!(
             "apiVersion: v1
 kind: Service
 metadata: {{name: {name}}}
@@ -71,50 +71,50 @@ spec: {{type: LoadBalancer, selector: {{app: {name}}}, ports: [{{port: 8093, tar
         ))?;
     }
     let said = "load balancer port 8093/tcp is not published: Service wanted-twice/older has it";
-    event(&space, first, "younger", said)?;
+    event(&namespace, first, "younger", said)?;
     for host in [first, worker] {
         host.tool(&["status"]).output()?.says(&[said])?;
     }
-    space.ready(&["pod/older", "pod/younger"])?;
+    namespace.ready(&["pod/older", "pod/younger"])?;
     let address = format!("{}:8093", worker.address());
     answers(first, &address, "older")?;
     ensure!(
-        space.field("service/younger", ".status.loadBalancer.ingress")?.is_empty(),
+        namespace.field("service/younger", ".status.loadBalancer.ingress")?.is_empty(),
         "the younger one has addresses"
     );
-    space.kubectl(&["delete", "service", "older"])?;
+    namespace.kubectl(&["delete", "service", "older"])?;
     answers(first, &address, "younger")
 }
 
 /// On a host that was told to: another port takes the place of the administrator's.
-pub(crate) fn low_ports_are_shifted(rig: &Rig) -> Result<()> {
-    let (first, worker) = (rig.host(), rig.hosts().last().context("no worker")?);
+pub(crate) fn low_ports_are_shifted(testbed: &Testbed) -> Result<()> {
+    let (first, worker) = (testbed.host(), testbed.hosts().last().context("no worker")?);
     worker.tool(&["start", "--privileged-port-offset", "8000"]).output()?.exits(1)?.says(&["stop first"])?;
     worker.tool(&["stop"]).ok()?;
     worker.tool(&["start", "--privileged-port-offset", "80"]).output()?.exits(3)?.says(&["1024 to 64512"])?;
     worker.tool(&["start", "--wait", "--privileged-port-offset", "8000"]).ok()?;
-    let space = Space::new(first, "shifted")?;
-    space.apply(&pod("low", &serving("low"), ""))?;
-    space.apply(
+    let namespace = Namespace::new(first, "shifted")?;
+    namespace.apply(&pod("low", &serving("low"), ""))?;
+    namespace.apply(
         "apiVersion: v1
 kind: Service
 metadata: {name: low}
 spec: {type: LoadBalancer, selector: {app: low}, ports: [{port: 82, targetPort: 8080}]}
 ",
     )?;
-    space.ready(&["pod/low"])?;
+    namespace.ready(&["pod/low"])?;
     answers(first, &format!("{}:8082", worker.address()), "low")?;
     let said = "load balancer port 82/tcp is published as 8082";
-    event(&space, first, "low", said)?;
+    event(&namespace, first, "low", said)?;
     worker.tool(&["status"]).output()?.says(&[said])?;
-    drop(space);
+    drop(namespace);
     worker.tool(&["stop"]).ok()?;
     worker.tool(&["start", "--wait", "--privileged-port-offset", "0"]).ok().map(drop)
 }
 
 /// From the moment at which something is made, or gone, to the moment at which the hosts show it.
-pub(crate) fn ports_follow_within_a_second(rig: &Rig) -> Result<()> {
-    let space = Space::new(rig.host(), "follow")?;
+pub(crate) fn ports_follow_within_a_second(testbed: &Testbed) -> Result<()> {
+    let namespace = Namespace::new(testbed.host(), "follow")?;
     let service = |kind: &str, ports: &str| {
         format!(
             "apiVersion: v1
@@ -125,24 +125,24 @@ spec: {{type: {kind}, selector: {{app: nobody}}, ports: [{ports}]}}
         )
     };
     let late = pod("late", "sleep 3600", "  nodeName: host2") + "    ports: [{containerPort: 80, hostPort: 30092}]\n";
-    let at = |port: u16| rig.hosts().iter().map(|host| format!("{}:{port}", host.address())).collect::<Vec<_>>();
+    let at = |port: u16| testbed.hosts().iter().map(|host| format!("{}:{port}", host.address())).collect::<Vec<_>>();
     for (object, manifest, addresses) in [
         ("service/late", service("NodePort", "{port: 80, nodePort: 30091}"), at(30091)),
         ("service/late", service("LoadBalancer", "{port: 8094}"), at(8094)),
         ("pod/late", late, at(30092)[1..2].to_vec()),
     ] {
-        space.apply(&manifest)?;
-        within_a_second(rig, &addresses, true)?;
-        space.kubectl(&["delete", object])?;
-        within_a_second(rig, &addresses, false)?;
+        namespace.apply(&manifest)?;
+        within_a_second(testbed, &addresses, true)?;
+        namespace.kubectl(&["delete", object])?;
+        within_a_second(testbed, &addresses, false)?;
     }
     Ok(())
 }
 
-fn within_a_second(rig: &Rig, addresses: &[String], open: bool) -> Result<()> {
+fn within_a_second(testbed: &Testbed, addresses: &[String], open: bool) -> Result<()> {
     let start = Instant::now();
     for address in addresses {
-        while rig.host().reaches(address)? != open {
+        while testbed.host().reaches(address)? != open {
             let change = if open { "made" } else { "gone" };
             ensure!(start.elapsed() < Duration::from_secs(1), "{address} a second after it was {change}");
             std::thread::sleep(Duration::from_millis(10));

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 use std::time::Duration;
-use usernetes_e2e::{Host, Output, Rig};
+use usernetes_e2e::{Host, Machine, Output, Testbed};
 
 use crate::{discovery_file, join, token};
 
@@ -34,8 +34,8 @@ fn lift(host: &Host) -> Result<()> {
 
 /// Two clusters, of which one plays the man in the middle, and two hosts that want to join the other. One of them never
 /// gets beyond the first words, and waits for them in vain several times; so both go their ways at once.
-pub(crate) fn joins_that_are_refused(rig: &Rig) -> Result<()> {
-    let [first, other, worker, stranger] = rig.hosts() else { anyhow::bail!("not four hosts") };
+pub(crate) fn joins_that_are_refused(testbed: &Testbed) -> Result<()> {
+    let [first, other, worker, stranger] = testbed.hosts() else { anyhow::bail!("not four hosts") };
     std::thread::scope(|scope| {
         let joins: Vec<_> =
             [first, other].map(|host| scope.spawn(|| host.init::<&str>(&[]).ok())).into_iter().collect();

@@ -2,7 +2,7 @@
 //! older than the API server.
 
 use anyhow::{Result, ensure};
-use usernetes_e2e::{Host, Rig, Space};
+use usernetes_e2e::{Host, Machine, Namespace, Testbed};
 
 use crate::{one_on_every_node, token};
 
@@ -12,21 +12,21 @@ maxPods: 77
 serverTLSBootstrap: true
 ";
 
-pub(crate) fn kubelet_configuration(rig: &Rig) -> Result<()> {
-    let [first, worker] = rig.hosts() else { anyhow::bail!("not two hosts") };
+pub(crate) fn kubelet_configuration(testbed: &Testbed) -> Result<()> {
+    let [first, worker] = testbed.hosts() else { anyhow::bail!("not two hosts") };
     let config = first.write("kubelet.yaml", CONFIG)?;
     first.init(&["--config", &config]).ok()?;
     older_kubelet_joins(first, worker)?;
-    for host in rig.hosts() {
+    for host in testbed.hosts() {
         let node = format!("node/{}", host.name());
         let pods = first.kubectl(&["get", &node, "-o", "jsonpath={.status.capacity.pods}"])?;
         ensure!(pods.text() == "77", "{}: {pods}", host.name());
         let name = format!("system:node:{}", host.name());
         first.until(&format!("{name} is served by the cluster's CA"), 60, |first| verified(first, host))?;
     }
-    let space = Space::new(first, "serving")?;
-    for (pod, node) in one_on_every_node(&space)? {
-        ensure!(space.kubectl(&["logs", &pod])?.text() == "here I am", "{node}");
+    let namespace = Namespace::new(first, "serving")?;
+    for (pod, node) in one_on_every_node(&namespace)? {
+        ensure!(namespace.kubectl(&["logs", &pod])?.text() == "here I am", "{node}");
     }
     foreign_names(first)
 }

@@ -2,17 +2,17 @@
 
 use anyhow::{Context, Result, ensure};
 use std::time::Duration;
-use usernetes_e2e::{Host, IMAGE, Rig, Space};
+use usernetes_e2e::{Host, IMAGE, Machine, Namespace, Testbed};
 
 use crate::one_on_every_node;
 
-pub(crate) fn all_nodes_are_ready(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+pub(crate) fn all_nodes_are_ready(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     host.kubectl(&["wait", "--for=condition=Ready", "nodes", "--all", "--timeout=60s"])?;
     let nodes = host.kubectl(&["get", "nodes", "-o", "json"])?.json()?;
     let nodes = nodes["items"].as_array().cloned().unwrap_or_default();
-    ensure!(nodes.len() == rig.hosts().len(), "{} nodes", nodes.len());
-    for host in rig.hosts() {
+    ensure!(nodes.len() == testbed.hosts().len(), "{} nodes", nodes.len());
+    for host in testbed.hosts() {
         let node = nodes.iter().find(|node| node["metadata"]["name"] == host.name());
         let addresses = node.map(|node| node["status"]["addresses"].to_string()).unwrap_or_default();
         ensure!(addresses.contains(&host.address()), "{}: {addresses}", host.name());
@@ -21,27 +21,27 @@ pub(crate) fn all_nodes_are_ready(rig: &Rig) -> Result<()> {
     Ok(())
 }
 
-pub(crate) fn logs_and_exec_on_every_node(rig: &Rig) -> Result<()> {
-    let space = Space::new(rig.host(), "logs-and-exec")?;
-    let pods = one_on_every_node(&space)?;
-    ensure!(pods.len() == rig.hosts().len(), "{pods:?}");
+pub(crate) fn logs_and_exec_on_every_node(testbed: &Testbed) -> Result<()> {
+    let namespace = Namespace::new(testbed.host(), "logs-and-exec")?;
+    let pods = one_on_every_node(&namespace)?;
+    ensure!(pods.len() == testbed.hosts().len(), "{pods:?}");
     for (pod, node) in pods {
-        let logs = space.kubectl(&["logs", &pod])?;
+        let logs = namespace.kubectl(&["logs", &pod])?;
         ensure!(logs.text() == "here I am", "{node}: {logs}");
-        ensure!(space.sh(&pod, "hostname")? == pod, "exec on {node}");
-        copy_and_forward(rig.host(), &space, &pod).with_context(|| node.clone())?;
-        statistics(rig.host(), &pod, &node)?;
+        ensure!(namespace.sh(&pod, "hostname")? == pod, "exec on {node}");
+        copy_and_forward(testbed.host(), &namespace, &pod).with_context(|| node.clone())?;
+        statistics(testbed.host(), &pod, &node)?;
     }
     Ok(())
 }
 
 /// A file goes into a pod, is served there, and comes back through a forwarded port.
-fn copy_and_forward(host: &Host, space: &Space, pod: &str) -> Result<()> {
+fn copy_and_forward(host: &Host, namespace: &Namespace, pod: &str) -> Result<()> {
     let file = host.write("copied", pod)?;
-    space.sh(pod, "mkdir /www")?;
-    space.kubectl(&["cp", &file, &format!("{pod}:/www/index.html")])?;
-    space.sh(pod, "chmod 644 /www/index.html; httpd -p 8080 -h /www")?;
-    let forward = space.prepare(&["port-forward", pod, ":8080"]).spawn()?;
+    namespace.sh(pod, "mkdir /www")?;
+    namespace.kubectl(&["cp", &file, &format!("{pod}:/www/index.html")])?;
+    namespace.sh(pod, "chmod 644 /www/index.html; httpd -p 8080 -h /www")?;
+    let forward = namespace.prepare(&["port-forward", pod, ":8080"]).spawn()?;
     let line = forward.line(Duration::from_secs(10), |line| line.contains("Forwarding from 127.0.0.1:"))?;
     let port = line.split(':').nth(1).and_then(|rest| rest.split_whitespace().next()).context("no port")?;
     let fetched = host.fetch(&format!("127.0.0.1:{port}"))?;
@@ -60,9 +60,9 @@ fn statistics(host: &Host, pod: &str, node: &str) -> Result<()> {
 }
 
 /// Three replicas on three nodes, each resolved and fetched by its own name from a pod on every node.
-pub(crate) fn stateful_set(rig: &Rig) -> Result<()> {
-    let space = Space::new(rig.host(), "stateful-set")?;
-    space.apply(&format!(
+pub(crate) fn stateful_set(testbed: &Testbed) -> Result<()> {
+    let namespace = Namespace::new(testbed.host(), "stateful-set")?;
+    namespace.apply(&format!(
         "apiVersion: v1
 kind: Service
 metadata: {{name: web}}
@@ -92,14 +92,14 @@ spec:
         readinessProbe: {{tcpSocket: {{port: 8080}}, periodSeconds: 1}}
 "
     ))?;
-    let clients = one_on_every_node(&space)?;
-    space.kubectl(&["rollout", "status", "statefulset/web", "--timeout=180s"])?;
+    let clients = one_on_every_node(&namespace)?;
+    namespace.kubectl(&["rollout", "status", "statefulset/web", "--timeout=180s"])?;
     for (client, node) in clients {
         for replica in ["web-0", "web-1", "web-2"] {
             let fetch = format!("wget -q -O - http://{replica}.web.stateful-set.svc.cluster.local:8080/");
             // The name of a replica may be a few seconds younger than its readiness.
-            rig.host().until(&format!("{replica} answers on {node}"), 30, |_| {
-                Ok(space.prepare(&["exec", &client, "--", "sh", "-c", &fetch]).output()?.text() == replica)
+            testbed.host().until(&format!("{replica} answers on {node}"), 30, |_| {
+                Ok(namespace.prepare(&["exec", &client, "--", "sh", "-c", &fetch]).output()?.text() == replica)
             })?;
         }
     }

@@ -1,7 +1,7 @@
 //! Tokens in kubeadm's way, and hosts that are in a cluster already.
 
 use anyhow::{Context, Result, ensure};
-use usernetes_e2e::{Host, Rig};
+use usernetes_e2e::{Host, Machine, Testbed};
 
 use crate::mtu;
 use crate::refusals::pin;
@@ -14,10 +14,10 @@ fn kubeadm(host: &Host, arguments: &str) -> Result<String> {
 }
 
 /// A token of kubeadm's, its form of the command, a network of small packets, and a file instead of a token.
-pub(crate) fn classic_join(rig: &Rig) -> Result<()> {
+pub(crate) fn classic_join(testbed: &Testbed) -> Result<()> {
     const MTU: u32 = 1400;
-    let [first, worker] = rig.hosts() else { anyhow::bail!("not two hosts") };
-    rig.mtu(MTU)?;
+    let [first, worker] = testbed.hosts() else { anyhow::bail!("not two hosts") };
+    testbed.mtu(MTU)?;
     first.init::<&str>(&[]).ok()?;
 
     let secret = kubeadm(first, "create --ttl 1h --description theirs")?;
@@ -35,14 +35,14 @@ pub(crate) fn classic_join(rig: &Rig) -> Result<()> {
     let classic = [&endpoint, "--token", &secret, "--discovery-token-ca-cert-hash", &pin(first)?];
     join(worker, &classic).ok()?;
     first.kubectl(&["wait", "--for=condition=Ready", "node/host2", "--timeout=60s"])?;
-    for host in rig.hosts() {
+    for host in testbed.hosts() {
         let mtu = host.tool(&["shell", "--", "cat", "/sys/class/net/flannel.1/mtu"]).ok()?;
         ensure!(mtu.text() == (MTU - 50).to_string(), "{}: {mtu}", host.name());
     }
     by_document(first, worker)?;
     by_file(first, worker)?;
-    mtu::holds(rig, MTU)?;
-    [1460, 1500, 9000].into_iter().try_for_each(|mtu| mtu::changes(rig, mtu))
+    mtu::holds(testbed, MTU)?;
+    [1460, 1500, 9000].into_iter().try_for_each(|mtu| mtu::changes(testbed, mtu))
 }
 
 /// kubeadm's document, with a phase left out and another name, which the node keeps when it joins again.
@@ -91,9 +91,9 @@ fn by_file(first: &Host, worker: &Host) -> Result<()> {
     first.kubectl(&["wait", "--for=condition=Ready", "node/host2", "--timeout=60s"]).map(drop)
 }
 
-pub(crate) fn joined_host_is_not_joined_again(rig: &Rig) -> Result<()> {
-    let worker = rig.hosts().get(1).context("no worker")?;
-    let token = token(rig.host())?;
+pub(crate) fn joined_host_is_not_joined_again(testbed: &Testbed) -> Result<()> {
+    let worker = testbed.hosts().get(1).context("no worker")?;
+    let token = token(testbed.host())?;
     join(worker, &[&token]).output()?.says(&["nothing to do"])?;
     worker.init::<&str>(&[]).output()?.exits(1)?.says(&["reset"])?;
     worker.tool(&["status"]).ok().map(drop)

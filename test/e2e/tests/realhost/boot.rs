@@ -1,20 +1,20 @@
 //! Power that fails, and an administrator who reboots: nobody logs in, and the cluster is back.
 
 use anyhow::{Result, ensure};
-use usernetes_e2e::{Guest, Rig};
+use usernetes_e2e::{Guest, Machine, Testbed};
 
 use crate::unit::still_there;
 
-pub(crate) fn power_cut(rig: &Rig) -> Result<()> {
-    let guest = rig.guest();
+pub(crate) fn power_cut(testbed: &Testbed) -> Result<()> {
+    let guest = testbed.guest();
     guest.power_cut()?;
     guest.power_on()?;
     up_by_itself(guest)?;
     still_there(guest)
 }
 
-pub(crate) fn reboot(rig: &Rig) -> Result<()> {
-    let guest = rig.guest();
+pub(crate) fn reboot(testbed: &Testbed) -> Result<()> {
+    let guest = testbed.guest();
     guest.reboot()?;
     let journal = guest.admin("journalctl -b -1 --no-pager -u user@1000")?;
     ensure!(journal.text().contains("Stopped usernetes-default.service"), "nothing of the shutdown in\n{journal}");

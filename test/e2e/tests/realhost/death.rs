@@ -1,7 +1,7 @@
 //! What dies beside the parent, and who brings it back.
 
 use anyhow::{Result, ensure};
-use usernetes_e2e::{Guest, Rig};
+use usernetes_e2e::{Guest, Machine, Testbed};
 
 use crate::unit::{comes_back, hung, running, still_there};
 
@@ -11,23 +11,23 @@ fn pid(guest: &Guest, name: &str) -> Result<u32> {
 }
 
 /// PID 1 of the node takes all of it along; systemd starts the unit again.
-pub(crate) fn child_killed(rig: &Rig) -> Result<()> {
-    let guest = rig.guest();
+pub(crate) fn child_killed(testbed: &Testbed) -> Result<()> {
+    let guest = testbed.guest();
     let before = running(guest)?;
     guest.admin(&format!("kill -9 {}", pid(guest, "usernetes-child")?))?;
     comes_back(guest, before)
 }
 
 /// PID 1 that answers no more: the parent, which is well, no longer says so.
-pub(crate) fn child_hung(rig: &Rig) -> Result<()> {
-    let guest = rig.guest();
+pub(crate) fn child_hung(testbed: &Testbed) -> Result<()> {
+    let guest = testbed.guest();
     running(guest)?;
     hung(guest, pid(guest, "usernetes-child")?)
 }
 
 /// The parent starts another; nothing else notices.
-pub(crate) fn slirp_killed(rig: &Rig) -> Result<()> {
-    let guest = rig.guest();
+pub(crate) fn slirp_killed(testbed: &Testbed) -> Result<()> {
+    let guest = testbed.guest();
     let (parent, before) = (running(guest)?, pid(guest, "slirp4netns")?);
     guest.admin(&format!("kill -9 {before}"))?;
     guest.until(
@@ -41,8 +41,8 @@ pub(crate) fn slirp_killed(rig: &Rig) -> Result<()> {
 }
 
 /// The kernel ends a component for want of memory: its supervisor starts it again, and systemd leaves the unit alone.
-pub(crate) fn component_out_of_memory(rig: &Rig) -> Result<()> {
-    let guest = rig.guest();
+pub(crate) fn component_out_of_memory(testbed: &Testbed) -> Result<()> {
+    let guest = testbed.guest();
     let (parent, before) = (running(guest)?, pid(guest, "kube-apiserver")?);
     // The same code of the kernel as when memory has run out; whom it takes is the one with the highest score.
     guest.admin(&format!(

@@ -1,19 +1,19 @@
 //! Limits of pods, as the kernel has them, and what the kubelet counts.
 
 use anyhow::{Context, Result, ensure};
-use usernetes_e2e::{Guest, Rig, Space, pod};
+use usernetes_e2e::{Guest, Machine, Namespace, Testbed, pod};
 
 use crate::apply_hint;
 use crate::unit::property;
 
 pub(crate) const RESOURCES: &str = "    resources: {limits: {cpu: 200m, memory: 64Mi}}\n";
 
-pub(crate) fn hold(rig: &Rig) -> Result<()> {
-    let space = Space::new(rig.guest(), "limits")?;
-    space.apply(&(pod("limited", "sleep 3600", "") + RESOURCES))?;
-    space.pod("free", "sleep 3600")?;
-    space.ready(&["pod/limited", "pod/free"])?;
-    let read = |pod: &str, file: &str| space.sh(pod, &format!("cat /sys/fs/cgroup/{file}"));
+pub(crate) fn hold(testbed: &Testbed) -> Result<()> {
+    let namespace = Namespace::new(testbed.guest(), "limits")?;
+    namespace.apply(&(pod("limited", "sleep 3600", "") + RESOURCES))?;
+    namespace.pod("free", "sleep 3600")?;
+    namespace.ready(&["pod/limited", "pod/free"])?;
+    let read = |pod: &str, file: &str| namespace.sh(pod, &format!("cat /sys/fs/cgroup/{file}"));
     for (pod, file, value) in [
         ("limited", "memory.max", "67108864"),
         ("limited", "cpu.max", "20000 100000"),
@@ -23,14 +23,14 @@ pub(crate) fn hold(rig: &Rig) -> Result<()> {
         let is = read(pod, file)?;
         ensure!(is == value, "{file} of {pod} is {is:?}");
     }
-    under_the_unit(rig.guest(), &space)?;
-    ensure!(space.field("pod/limited", ".status.qosClass")? == "Guaranteed", "not guaranteed");
-    throttled(&space)
+    under_the_unit(testbed.guest(), &namespace)?;
+    ensure!(namespace.field("pod/limited", ".status.qosClass")? == "Guaranteed", "not guaranteed");
+    throttled(&namespace)
 }
 
 /// The kubelet's tree is the unit's, and a pod's processes are counted in it. Their limit is podPidsLimit, where it is set.
-fn under_the_unit(guest: &Guest, space: &Space) -> Result<()> {
-    let (unit, pod) = (property(guest, "ControlGroup")?, space.field("pod/limited", ".metadata.uid")?);
+fn under_the_unit(guest: &Guest, namespace: &Namespace) -> Result<()> {
+    let (unit, pod) = (property(guest, "ControlGroup")?, namespace.field("pod/limited", ".metadata.uid")?);
     ensure!(unit.ends_with("/usernetes-default.service"), "the unit's cgroup is {unit:?}");
     let count = guest.admin(&format!(
         "cd /sys/fs/cgroup{unit}/kubepods; test -d burstable; test -d besteffort; cat pod{pod}/pids.current"
@@ -40,27 +40,27 @@ fn under_the_unit(guest: &Guest, space: &Space) -> Result<()> {
 }
 
 /// A busy pod gets its fifth of a processor.
-fn throttled(space: &Space) -> Result<()> {
-    space.kubectl(&["exec", "limited", "--", "timeout", "3", "sh", "-c", "while :; do :; done"]).ok();
-    let stat = space.sh("limited", "cat /sys/fs/cgroup/cpu.stat")?;
+fn throttled(namespace: &Namespace) -> Result<()> {
+    namespace.kubectl(&["exec", "limited", "--", "timeout", "3", "sh", "-c", "while :; do :; done"]).ok();
+    let stat = namespace.sh("limited", "cat /sys/fs/cgroup/cpu.stat")?;
     let count = stat.lines().find_map(|line| line.strip_prefix("nr_throttled ")).context("no nr_throttled")?;
     ensure!(count.parse::<u32>()? > 5, "hardly throttled:\n{stat}");
     Ok(())
 }
 
-pub(crate) fn hog(rig: &Rig) -> Result<()> {
-    let space = Space::new(rig.guest(), "hog")?;
+pub(crate) fn hog(testbed: &Testbed) -> Result<()> {
+    let namespace = Namespace::new(testbed.guest(), "hog")?;
     let hog = pod("hog", "head -c 200m /dev/zero | tail -c 190m > /dev/null", "  restartPolicy: Never");
-    space.apply(&(hog + RESOURCES))?;
-    space.wait("jsonpath={.status.phase}=Failed", &["pod/hog"])?;
-    let reason = space.field("pod/hog", ".status.containerStatuses[0].state.terminated.reason")?;
+    namespace.apply(&(hog + RESOURCES))?;
+    namespace.wait("jsonpath={.status.phase}=Failed", &["pod/hog"])?;
+    let reason = namespace.field("pod/hog", ".status.containerStatuses[0].state.terminated.reason")?;
     ensure!(reason == "OOMKilled", "the hog ended as {reason:?}");
     Ok(())
 }
 
 /// What `kubectl top` rests on.
-pub(crate) fn usage(rig: &Rig) -> Result<()> {
-    let guest = rig.guest();
+pub(crate) fn usage(testbed: &Testbed) -> Result<()> {
+    let guest = testbed.guest();
     let path = "/api/v1/nodes/guest1/proxy/stats/summary";
     guest.until("the kubelet counts the pod's memory and processor time", 60, |guest| {
         let summary = guest.kubectl(&["get", "--raw", path])?.json()?;
@@ -74,22 +74,23 @@ pub(crate) fn usage(rig: &Rig) -> Result<()> {
 }
 
 /// The ids are those that preflight's hint gave; limits hold for such a pod, too.
-pub(crate) fn own_user_namespace(rig: &Rig) -> Result<()> {
-    let space = Space::new(rig.guest(), "own-user-namespace")?;
+pub(crate) fn own_user_namespace(testbed: &Testbed) -> Result<()> {
+    let namespace = Namespace::new(testbed.guest(), "own-user-namespace")?;
     let more = "  hostUsers: false\n  volumes: [{name: disk, emptyDir: {}}]";
     let mounts = "    volumeMounts: [{name: disk, mountPath: /disk}]\n";
-    space.apply(&(pod("mapped", "sleep 3600", more) + mounts + RESOURCES))?;
-    space.ready(&["pod/mapped"])?;
-    let map = space.sh("mapped", "cat /proc/self/uid_map")?;
+    namespace.apply(&(pod("mapped", "sleep 3600", more) + mounts + RESOURCES))?;
+    namespace.ready(&["pod/mapped"])?;
+    let map = namespace.sh("mapped", "cat /proc/self/uid_map")?;
     ensure!(!map.trim_start().starts_with("0          0") && map.ends_with(" 65536"), "{map}");
-    let seen = space.sh("mapped", "touch /disk/file; stat -c %u /disk /disk/file; cat /sys/fs/cgroup/memory.max")?;
+    let seen =
+        namespace.sh("mapped", "touch /disk/file; stat -c %u /disk /disk/file; cat /sys/fs/cgroup/memory.max")?;
     ensure!(seen == "0\n0\n67108864", "{seen}");
     Ok(())
 }
 
 /// Limits of processes and of the node's memory, as a user's KubeletConfiguration asks for them.
-pub(crate) fn of_a_configuration(rig: &Rig) -> Result<()> {
-    let guest = rig.guest();
+pub(crate) fn of_a_configuration(testbed: &Testbed) -> Result<()> {
+    let guest = testbed.guest();
     let config = "apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
 podPidsLimit: 64
@@ -103,40 +104,40 @@ evictionPressureTransitionPeriod: 10s
     let (all, pods) = (of_the_node("capacity.memory")?, of_the_node("allocatable.memory")?);
     let kib = |output: &usernetes_e2e::Output| output.text().trim_end_matches("Ki").parse::<u64>();
     ensure!(kib(&all)? - kib(&pods)? > 2 << 20, "of {all} pods may have {pods}");
-    let space = Space::new(guest, "asked")?;
-    space.pod("main", "sleep 3600")?;
-    space.ready(&["pod/main"])?;
+    let namespace = Namespace::new(guest, "asked")?;
+    namespace.pod("main", "sleep 3600")?;
+    namespace.ready(&["pod/main"])?;
     // Of the pod, one above its containers'.
     let found = guest.admin("find /sys/fs/cgroup -path '*kubepods*' -name pids.max | xargs grep -lx 64 | wc -l")?;
     ensure!(found.text() != "0", "no pod has podPidsLimit");
     let many = "for i in $(seq 200); do sleep 30 & done; wait";
-    space.prepare(&["exec", "main", "--", "sh", "-c", many]).output()?.exits(2)?.says(&["can't fork"])?;
-    evicted(&space)
+    namespace.prepare(&["exec", "main", "--", "sh", "-c", many]).output()?.exits(2)?.says(&["can't fork"])?;
+    evicted(&namespace)
 }
 
 /// A pod that takes the node's memory is told to go, and the node stays.
-fn evicted(space: &Space) -> Result<()> {
+fn evicted(namespace: &Namespace) -> Result<()> {
     let more = "  restartPolicy: Never
   volumes: [{name: memory, emptyDir: {medium: Memory}}]";
     let rest = "    volumeMounts: [{name: memory, mountPath: /memory}]\n";
-    space.apply(&(pod("greedy", "head -c 1900m /dev/zero > /memory/all; sleep 3600", more) + rest))?;
-    space.wait("jsonpath={.status.phase}=Failed", &["pod/greedy"])?;
-    let reason = space.field("pod/greedy", ".status.reason")?;
+    namespace.apply(&(pod("greedy", "head -c 1900m /dev/zero > /memory/all; sleep 3600", more) + rest))?;
+    namespace.wait("jsonpath={.status.phase}=Failed", &["pod/greedy"])?;
+    let reason = namespace.field("pod/greedy", ".status.reason")?;
     ensure!(reason == "Evicted", "the greedy pod ended as {reason:?}");
     Ok(())
 }
 
 /// A limit of the host that a pod runs into is named by `status`, with what raises it.
-pub(crate) fn keys_run_out(rig: &Rig) -> Result<()> {
-    let guest = rig.guest();
+pub(crate) fn keys_run_out(testbed: &Testbed) -> Result<()> {
+    let guest = testbed.guest();
     guest.admin("loginctl enable-linger alice")?;
     guest.init::<&str>(&[]).ok()?;
-    let space = Space::new(guest, "keys")?;
+    let namespace = Namespace::new(guest, "keys")?;
     guest.admin(
         "id=$(id -u alice)
          sysctl -w kernel.keys.maxkeys=$(awk -v id=$id: '$1 == id { split($4, used, \"/\"); print used[1] }' /proc/key-users)",
     )?;
-    space.pod("main", "sleep 3600")?;
+    namespace.pod("main", "sleep 3600")?;
     let named = "kernel.keys.maxkeys of the host of guest1 is used up; there: ";
     let mut found = None;
     guest.until("status names the limit", 120, |guest| {
@@ -146,5 +147,5 @@ pub(crate) fn keys_run_out(rig: &Rig) -> Result<()> {
         Ok(found.is_some())
     })?;
     apply_hint(guest, &serde_json::json!({ "hint": found }))?;
-    space.ready(&["pod/main"])
+    namespace.ready(&["pod/main"])
 }

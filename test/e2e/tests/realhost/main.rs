@@ -14,12 +14,14 @@ mod unit;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::process::ExitCode;
-use usernetes_e2e::{Crew, Guest, HostKind, Need, Output, Rig, Run, Scenario, Shared, main as suite};
+use usernetes_e2e::{
+    Guest, HostKind, Machine, Output, Requirement, Run, Scenario, SharedCluster, Testbed, Topology, main as suite,
+};
 
 fn main() -> ExitCode {
-    let needs = [Need::Guests, Need::Program, Need::Bundle];
-    let core = |name, play| Scenario::raised(name, &needs, play);
-    let own = |name, guests, play| Scenario::own(name, Crew::guests(guests), &needs, play);
+    let needs = [Requirement::Guests, Requirement::Program, Requirement::Bundle];
+    let core = |name, run| Scenario::shared_with(name, &needs, run);
+    let own = |name, guests, run| Scenario::own(name, Topology::guests(guests), &needs, run);
     let scenarios = vec![
         core("core_init_makes_a_unit", unit::made),
         core("core_limits_hold", limits::hold),
@@ -44,7 +46,7 @@ fn main() -> ExitCode {
         own("disk_full", 1, trouble::disk_full),
         own("late_address", 1, trouble::late_address),
         own("crun", 1, runtimes::crun),
-        Scenario::own("crio", Crew::guests(1), &[&needs[..], &[Need::Crio]].concat(), runtimes::crio),
+        Scenario::own("crio", Topology::guests(1), &[&needs[..], &[Requirement::Crio]].concat(), runtimes::crio),
         own("masked", 1, unit::masked),
         own("limits_of_a_configuration", 1, limits::of_a_configuration),
         own("clock_jump", 1, trouble::clock_jump),
@@ -56,12 +58,12 @@ fn main() -> ExitCode {
         own("join_cut", 2, trouble::join_cut),
         own("join", 2, two::join),
     ];
-    suite("realhost", scenarios, Some(Shared { crew: Crew::guests(1), raise }))
+    suite("realhost", scenarios, Some(SharedCluster { topology: Topology::guests(1), create: create_cluster }))
 }
 
 /// An administrator does what `preflight` prints, and nothing is left to warn about; then a user does the rest.
-fn raise(rig: &Rig) -> Result<()> {
-    let guest = rig.guest();
+fn create_cluster(testbed: &Testbed) -> Result<()> {
+    let guest = testbed.guest();
     let warnings = warnings(&preflight(guest).ok()?)?;
     let names: Vec<_> = warnings.iter().map(|warning| warning["check"].as_str().unwrap_or_default()).collect();
     ensure!(names == ["PodSubID", "Inotify", "Keyring", "Linger"], "preflight warns of {names:?}");

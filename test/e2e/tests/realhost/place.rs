@@ -1,7 +1,7 @@
 //! Beside somebody else's cluster, and on a system that nobody can write to.
 
 use anyhow::{Result, ensure};
-use usernetes_e2e::{Guest, Rig, Space, pod};
+use usernetes_e2e::{Guest, Machine, Namespace, Testbed, pod};
 
 use crate::limits::RESOURCES;
 use crate::{apply_hint, is_well, preflight, warning};
@@ -13,8 +13,8 @@ fn as_bob(guest: &Guest, words: &str) -> Result<String> {
 }
 
 /// Each has a cluster with ports of its own, and sees nothing of the other's.
-pub(crate) fn two_users(rig: &Rig) -> Result<()> {
-    let guest = rig.guest();
+pub(crate) fn two_users(testbed: &Testbed) -> Result<()> {
+    let guest = testbed.guest();
     guest.admin(
         "useradd --create-home --shell /bin/bash bob
          usermod --add-subuids 200000-265535 --add-subgids 200000-265535 bob
@@ -31,9 +31,9 @@ pub(crate) fn two_users(rig: &Rig) -> Result<()> {
     as_bob(guest, &format!("init --bundle /srv/bundle {ports}"))?;
     is_well(guest)?;
     as_bob(guest, "status")?;
-    let space = Space::new(guest, "of-alice")?;
-    space.pod("main", "sleep 3600")?;
-    space.ready(&["pod/main"])?;
+    let namespace = Namespace::new(guest, "of-alice")?;
+    namespace.pod("main", "sleep 3600")?;
+    namespace.ready(&["pod/main"])?;
     ensure!(!as_bob(guest, "kubectl get namespaces")?.contains("of-alice"), "bob sees alice's namespace");
     // Also where bob's home is open to others, as some distributions make it.
     let state = "/home/bob/.local/share/usernetes";
@@ -44,34 +44,34 @@ pub(crate) fn two_users(rig: &Rig) -> Result<()> {
 }
 
 /// As on an image-based system: all but homes and variable data is read-only.
-pub(crate) fn read_only_root(rig: &Rig) -> Result<()> {
-    let guest = rig.guest();
+pub(crate) fn read_only_root(testbed: &Testbed) -> Result<()> {
+    let guest = testbed.guest();
     guest.admin(
         "loginctl enable-linger alice
-         for folder in home var; do mount --bind /$folder /$folder; done
+         for directory in home var; do mount --bind /$directory /$directory; done
          systemctl restart systemd-journald
          mount -o remount,bind,ro /",
     )?;
     ensure!(guest.sh("touch /etc/file").root().output()?.code() != Some(0), "/ can be written");
     guest.init::<&str>(&[]).ok()?.says(&["cgroups delegated"])?;
-    let space = Space::new(guest, "read-only")?;
-    space.pod("main", "sleep 3600")?;
-    space.ready(&["pod/main"])?;
+    let namespace = Namespace::new(guest, "read-only")?;
+    namespace.pod("main", "sleep 3600")?;
+    namespace.ready(&["pod/main"])?;
     is_well(guest)
 }
 
 /// As on Ubuntu: only programs with a profile may make user namespaces. `preflight` prints one.
-pub(crate) fn apparmor(rig: &Rig) -> Result<()> {
-    let guest = rig.guest();
+pub(crate) fn apparmor(testbed: &Testbed) -> Result<()> {
+    let guest = testbed.guest();
     guest.admin("loginctl enable-linger alice; sysctl -qw kernel.apparmor_restrict_unprivileged_userns=1")?;
     ensure!(guest.sh("unshare --user true").output()?.code() != Some(0), "nothing is restricted");
     guest.init::<&str>(&[]).output()?.exits(2)?.says(&["AppArmor keeps /usr/local/bin/usernetes-rs", "userns,"])?;
     let finding = warning(&preflight(guest).output()?, "AppArmorUserns")?;
     apply_hint(guest, &finding)?;
     guest.init::<&str>(&[]).ok()?.says(&["cgroups delegated"])?;
-    let space = Space::new(guest, "profiled")?;
-    space.pod("main", "sleep 3600")?;
-    space.ready(&["pod/main"])?;
+    let namespace = Namespace::new(guest, "profiled")?;
+    namespace.pod("main", "sleep 3600")?;
+    namespace.ready(&["pod/main"])?;
     let label = guest.admin("cat /proc/$(pgrep -o -x usernetes-child)/attr/apparmor/current")?;
     ensure!(label.text() == "home.alice..local.share.usernetes (unconfined)", "{label}");
     ensure!(guest.sh("unshare --user true").output()?.code() != Some(0), "others may as well");
@@ -79,8 +79,8 @@ pub(crate) fn apparmor(rig: &Rig) -> Result<()> {
 }
 
 /// A node in a container of Podman, which is started as `preflight` says.
-pub(crate) fn in_podman(rig: &Rig) -> Result<()> {
-    let guest = rig.guest();
+pub(crate) fn in_podman(testbed: &Testbed) -> Result<()> {
+    let guest = testbed.guest();
     guest.admin("loginctl enable-linger alice")?;
     // As from an image that has what a host needs: no registry is reachable.
     guest

@@ -1,30 +1,30 @@
 //! Containers made by something else than the bundle's runc.
 
 use anyhow::{Result, ensure};
-use usernetes_e2e::{Rig, Space, install_crio};
+use usernetes_e2e::{Machine, Namespace, Testbed, install_crio};
 
 use crate::{apply_hint, is_well, limits, preflight, warning};
 
 /// A cluster by these words on delegated cgroups: limits are the runtime's to set, and it hands on what containers say.
-fn works(rig: &Rig, words: &[&str]) -> Result<()> {
-    let guest = rig.guest();
+fn works(testbed: &Testbed, words: &[&str]) -> Result<()> {
+    let guest = testbed.guest();
     guest.init(words).ok()?.says(&["cgroups delegated"])?;
     is_well(guest)?;
-    limits::hold(rig)?;
-    limits::hog(rig)?;
-    let space = Space::new(guest, "by-runtime")?;
-    space.pod("main", "echo said; sleep 3600")?;
-    space.ready(&["pod/main"])?;
-    ensure!(space.kubectl(&["logs", "main"])?.text() == "said");
+    limits::hold(testbed)?;
+    limits::hog(testbed)?;
+    let namespace = Namespace::new(guest, "by-runtime")?;
+    namespace.pod("main", "echo said; sleep 3600")?;
+    namespace.ready(&["pod/main"])?;
+    ensure!(namespace.kubectl(&["logs", "main"])?.text() == "said");
     Ok(())
 }
 
-pub(crate) fn crun(rig: &Rig) -> Result<()> {
-    let guest = rig.guest();
+pub(crate) fn crun(testbed: &Testbed) -> Result<()> {
+    let guest = testbed.guest();
     guest.admin("loginctl enable-linger alice")?;
     apply_hint(guest, &warning(&preflight(guest).ok()?, "PodSubID")?)?;
-    works(rig, &["--oci-runtime", "crun"])?;
-    limits::own_user_namespace(rig)?;
+    works(testbed, &["--oci-runtime", "crun"])?;
+    limits::own_user_namespace(testbed)?;
     // runc's file is state.json.
     let count = "ls /run/containerd/runc/k8s.io/*/status | wc -l; ls /run/containerd/runc/k8s.io/*/state.json | wc -l";
     let made = guest.tool(&["shell", "--", "sh", "-c", count]).output()?;
@@ -33,12 +33,12 @@ pub(crate) fn crun(rig: &Rig) -> Result<()> {
 }
 
 /// CRI-O, with each OCI runtime.
-pub(crate) fn crio(rig: &Rig) -> Result<()> {
-    let guest = rig.guest();
+pub(crate) fn crio(testbed: &Testbed) -> Result<()> {
+    let guest = testbed.guest();
     install_crio(guest)?;
     guest.admin("loginctl enable-linger alice")?;
     for runtime in ["runc", "crun"] {
-        works(rig, &["--cri-socket", "unix:///run/crio/crio.sock", "--oci-runtime", runtime])?;
+        works(testbed, &["--cri-socket", "unix:///run/crio/crio.sock", "--oci-runtime", runtime])?;
         let made = guest.tool(&["shell", "--", "sh", "-c", &format!("ls /run/{runtime} | wc -l")]).ok()?;
         ensure!(made.text() != "0", "containers are not {runtime}'s");
         guest.tool(&["reset", "--force"]).ok()?;

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use serde_json::Value;
-use usernetes_e2e::{Guest, Rig, Space, pod};
+use usernetes_e2e::{Guest, Machine, Namespace, Testbed, pod};
 
 use crate::{apply_hint, is_well, preflight, warning, warnings};
 
@@ -29,8 +29,8 @@ fn lacking(guest: &Guest, controllers: &str, missing: &str) -> Result<Value> {
 }
 
 /// Such a node would say that it is Ready, and no pod would start on it.
-pub(crate) fn without_cpu(rig: &Rig) -> Result<()> {
-    let guest = rig.guest();
+pub(crate) fn without_cpu(testbed: &Testbed) -> Result<()> {
+    let guest = testbed.guest();
     // For its own accounting and limits systemd turns on memory and pids where they are not delegated.
     guest.admin(
         "loginctl enable-linger alice; mkdir -p /etc/systemd/system.conf.d
@@ -44,24 +44,24 @@ pub(crate) fn without_cpu(rig: &Rig) -> Result<()> {
     let warning = lacking(guest, "Delegate=memory pids\\n", "cpu")?;
     guest.init::<&str>(&["--cgroups", "delegated"]).output()?.exits(2)?.says(&["lacks the controllers cpu", "hint"])?;
     guest.init::<&str>(&[]).ok()?.says(&["cgroups none", "limits of pods are not enforced"])?;
-    let space = Space::new(guest, "no-limits")?;
-    space.pod("main", "sleep 36000")?;
-    space.ready(&["pod/main"])?;
+    let namespace = Namespace::new(guest, "no-limits")?;
+    namespace.pod("main", "sleep 36000")?;
+    namespace.ready(&["pod/main"])?;
     // alice has the ids that useradd gives: one range, and no second one for such a pod.
-    space.apply(&pod("mapped", "sleep 36000", "  hostUsers: false"))?;
-    space.wait("jsonpath={.status.conditions[0].reason}=Unschedulable", &["pod/mapped"])?;
+    namespace.apply(&pod("mapped", "sleep 36000", "  hostUsers: false"))?;
+    namespace.wait("jsonpath={.status.conditions[0].reason}=Unschedulable", &["pod/mapped"])?;
     // The printed hint works, and the node notices when it starts again with the user's services.
     apply_hint(guest, &warning)?;
     is_well(guest)?;
     ensure!(cgroups(guest)? == "delegated", "still cgroups {}", cgroups(guest)?);
     guest.until("the pod runs again", 120, |_| {
-        Ok(space.prepare(&["exec", "main", "--", "true"]).output()?.code() == Some(0))
+        Ok(namespace.prepare(&["exec", "main", "--", "true"]).output()?.code() == Some(0))
     })
 }
 
 /// As by `sudo -u` or cron: no login, no service manager.
-pub(crate) fn without_manager(rig: &Rig) -> Result<()> {
-    let guest = rig.guest();
+pub(crate) fn without_manager(testbed: &Testbed) -> Result<()> {
+    let guest = testbed.guest();
     let bare = |words: &str| {
         let user =
             "cd /home/alice; exec setpriv --reuid alice --regid alice --init-groups env -i HOME=/home/alice USER=alice";
@@ -84,8 +84,8 @@ pub(crate) fn without_manager(rig: &Rig) -> Result<()> {
 }
 
 /// Logging out stops the cluster, as was warned; logging in brings it back.
-pub(crate) fn without_linger(rig: &Rig) -> Result<()> {
-    let guest = rig.guest();
+pub(crate) fn without_linger(testbed: &Testbed) -> Result<()> {
+    let guest = testbed.guest();
     warning(&preflight(guest).ok()?, "Linger")?;
     guest.init::<&str>(&[]).ok()?.says(&["Linger", "the cluster stops when you log out"])?;
     guest.until("the cluster stops after the logout", 120, |guest| {
@@ -96,8 +96,8 @@ pub(crate) fn without_linger(rig: &Rig) -> Result<()> {
 }
 
 /// What only the shell knows reaches a node that systemd starts: where the unit lies, and the proxies.
-pub(crate) fn own_environment(rig: &Rig) -> Result<()> {
-    let guest = rig.guest();
+pub(crate) fn own_environment(testbed: &Testbed) -> Result<()> {
+    let guest = testbed.guest();
     let own = |words: &str| {
         guest.sh(&format!("export XDG_CONFIG_HOME=$HOME/conf HTTPS_PROXY=http://proxy.invalid:3128 NO_PROXY=198.51.100.0/24,10.0.0.0/8,127.0.0.0/8; {words}"))
     };

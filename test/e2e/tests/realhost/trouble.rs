@@ -2,15 +2,15 @@
 
 use anyhow::{Result, ensure};
 use std::time::Duration;
-use usernetes_e2e::{Guest, Rig, Space};
+use usernetes_e2e::{Guest, Machine, Namespace, Testbed};
 
 use crate::boot::up_by_itself;
 use crate::is_well;
 use crate::two::first_is_up;
 
 /// The power fails while `init` works; the same command finishes what it began.
-pub(crate) fn init_cut(rig: &Rig) -> Result<()> {
-    let guest = rig.guest();
+pub(crate) fn init_cut(testbed: &Testbed) -> Result<()> {
+    let guest = testbed.guest();
     guest.admin("loginctl enable-linger alice")?;
     let init = guest.init::<&str>(&[]).spawn()?;
     init.line(Duration::from_mins(2), |line| line.contains("[node-start]"))?;
@@ -22,8 +22,8 @@ pub(crate) fn init_cut(rig: &Rig) -> Result<()> {
 }
 
 /// The power fails when `init` has just returned, and the kernel has not written back what was made. Nobody mends anything.
-pub(crate) fn cut_after_init(rig: &Rig) -> Result<()> {
-    let guest = rig.guest();
+pub(crate) fn cut_after_init(testbed: &Testbed) -> Result<()> {
+    let guest = testbed.guest();
     guest.admin("loginctl enable-linger alice")?;
     guest.init::<&str>(&[]).ok()?;
     guest.power_cut()?;
@@ -33,19 +33,19 @@ pub(crate) fn cut_after_init(rig: &Rig) -> Result<()> {
     // New containers: of the images as they are on the disk now.
     guest.kubectl(&["-n", "kube-system", "rollout", "restart", "deployment/coredns"])?;
     guest.kubectl(&["-n", "kube-system", "rollout", "status", "deployment/coredns", "--timeout=180s"])?;
-    let space = Space::new(guest, "after")?;
-    space.pod("main", "sleep 3600")?;
-    space.ready(&["pod/main"])?;
-    space.sh("main", "nslookup kubernetes.default.svc.cluster.local").map(drop)
+    let namespace = Namespace::new(guest, "after")?;
+    namespace.pod("main", "sleep 3600")?;
+    namespace.ready(&["pod/main"])?;
+    namespace.sh("main", "nslookup kubernetes.default.svc.cluster.local").map(drop)
 }
 
 /// etcd, and everything else that writes, outlives a full disk.
-pub(crate) fn disk_full(rig: &Rig) -> Result<()> {
-    let guest = rig.guest();
+pub(crate) fn disk_full(testbed: &Testbed) -> Result<()> {
+    let guest = testbed.guest();
     guest.admin("loginctl enable-linger alice")?;
     guest.init::<&str>(&[]).ok()?;
-    let space = Space::new(guest, "before")?;
-    space.kubectl(&["create", "configmap", "kept", "--from-literal=key=value"])?;
+    let namespace = Namespace::new(guest, "before")?;
+    namespace.kubectl(&["create", "configmap", "kept", "--from-literal=key=value"])?;
     guest.sh("head -c 900000 /dev/zero | tr '\\0' x > much").ok()?;
     // Blocks are taken without being written, also those that only root may have.
     guest
@@ -55,18 +55,18 @@ pub(crate) fn disk_full(rig: &Rig) -> Result<()> {
     guest.sh(fill).limit(300).output()?.exits(9)?;
     guest.admin("rm -f /filler /rest")?;
     is_well(guest)?;
-    ensure!(space.field("configmap/kept", ".data.key")? == "value", "the ConfigMap is lost");
-    space.pod("main", "sleep 3600")?;
+    ensure!(namespace.field("configmap/kept", ".data.key")? == "value", "the ConfigMap is lost");
+    namespace.pod("main", "sleep 3600")?;
     guest.until("status tells why the pod waits", 60, |guest| {
         Ok(guest.tool(&["status"]).output()?.to_string().contains("DiskPressure: no new pods"))
     })?;
     // The kubelet lets the pressure last for five minutes (evictionPressureTransitionPeriod).
-    space.prepare(&["wait", "--for=condition=Ready", "pod/main", "--timeout=420s"]).limit(450).ok().map(drop)
+    namespace.prepare(&["wait", "--for=condition=Ready", "pod/main", "--timeout=420s"]).limit(450).ok().map(drop)
 }
 
 /// At boot the network may be later than the user's services.
-pub(crate) fn late_address(rig: &Rig) -> Result<()> {
-    let guest = rig.guest();
+pub(crate) fn late_address(testbed: &Testbed) -> Result<()> {
+    let guest = testbed.guest();
     guest.admin("loginctl enable-linger alice")?;
     guest.init::<&str>(&[]).ok()?;
     // By a service of the system: the login goes with the address.
@@ -86,8 +86,8 @@ pub(crate) fn late_address(rig: &Rig) -> Result<()> {
 }
 
 /// The power fails on the joining host while `join` works; the same command finishes what it began.
-pub(crate) fn join_cut(rig: &Rig) -> Result<()> {
-    let (first, second, token) = first_is_up(rig)?;
+pub(crate) fn join_cut(testbed: &Testbed) -> Result<()> {
+    let (first, second, token) = first_is_up(testbed)?;
     let words = ["join", &token, "--bundle", "/srv/bundle"];
     let join = second.tool(&words).spawn()?;
     join.line(Duration::from_mins(2), |line| line.contains("[kubelet-start]"))?;
@@ -99,21 +99,21 @@ pub(crate) fn join_cut(rig: &Rig) -> Result<()> {
 }
 
 /// A clock that jumps by days, as at the first contact with a time server, and back.
-pub(crate) fn clock_jump(rig: &Rig) -> Result<()> {
-    let guest = rig.guest();
+pub(crate) fn clock_jump(testbed: &Testbed) -> Result<()> {
+    let guest = testbed.guest();
     guest.admin("loginctl enable-linger alice")?;
     guest.init::<&str>(&[]).ok()?;
-    let space = Space::new(guest, "clock")?;
+    let namespace = Namespace::new(guest, "clock")?;
     for (n, jump) in ["+ 3 days", "- 3 days"].iter().enumerate() {
         guest.admin(&format!("date -s \"$(date) {jump}\""))?;
         is_well(guest)?;
         let name = format!("main-{n}");
-        space.pod(&name, "sleep 3600")?;
-        space.ready(&[&format!("pod/{name}")])?;
+        namespace.pod(&name, "sleep 3600")?;
+        namespace.ready(&[&format!("pod/{name}")])?;
     }
     before_the_certificates(guest)?;
-    space.pod("after", "sleep 3600")?;
-    space.ready(&["pod/after"])
+    namespace.pod("after", "sleep 3600")?;
+    namespace.ready(&["pod/after"])
 }
 
 /// As on a board without a battery: booted long before the certificates' time, until a time server is heard.

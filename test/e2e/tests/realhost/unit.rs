@@ -1,7 +1,7 @@
 //! The user unit: how it is made, what it leaves when it stops, and who brings it back.
 
 use anyhow::{Context, Result, ensure};
-use usernetes_e2e::{Guest, Rig, Space};
+use usernetes_e2e::{Guest, Machine, Namespace, Testbed};
 
 use crate::is_well;
 
@@ -12,8 +12,8 @@ pub(crate) fn property(guest: &Guest, name: &str) -> Result<String> {
     Ok(guest.run(&["systemctl", "--user", "show", "--value", "-p", name, UNIT]).ok()?.text().to_owned())
 }
 
-pub(crate) fn made(rig: &Rig) -> Result<()> {
-    let guest = rig.guest();
+pub(crate) fn made(testbed: &Testbed) -> Result<()> {
+    let guest = testbed.guest();
     let wanted = [
         ("ActiveState", "active"),
         ("UnitFileState", "enabled"),
@@ -34,25 +34,25 @@ pub(crate) fn made(rig: &Rig) -> Result<()> {
     ensure!(failed.text().is_empty(), "pods failed to start:\n{failed}");
     // Further data that later scenarios look for.
     guest.kubectl(&["create", "namespace", "kept"])?;
-    let space = Space::existing(guest, "kept");
-    space.kubectl(&["wait", "--for=create", "serviceaccount/default", "--timeout=60s"])?;
-    space.kubectl(&["create", "configmap", "kept", "--from-literal=key=value"])?;
-    space.pod("keeper", "sleep 36000")?;
-    space.ready(&["pod/keeper"])
+    let namespace = Namespace::existing(guest, "kept");
+    namespace.kubectl(&["wait", "--for=create", "serviceaccount/default", "--timeout=60s"])?;
+    namespace.kubectl(&["create", "configmap", "kept", "--from-literal=key=value"])?;
+    namespace.pod("keeper", "sleep 36000")?;
+    namespace.ready(&["pod/keeper"])
 }
 
 /// The data is there and the pod runs again: not as the API server remembers it, but so that it can be entered.
 pub(crate) fn still_there(guest: &Guest) -> Result<()> {
     is_well(guest)?;
-    let space = Space::existing(guest, "kept");
-    ensure!(space.field("configmap/kept", ".data.key")? == "value", "the ConfigMap is lost");
+    let namespace = Namespace::existing(guest, "kept");
+    ensure!(namespace.field("configmap/kept", ".data.key")? == "value", "the ConfigMap is lost");
     guest.until("the pod runs again", 120, |_| {
-        Ok(space.prepare(&["exec", "keeper", "--", "true"]).output()?.code() == Some(0))
+        Ok(namespace.prepare(&["exec", "keeper", "--", "true"]).output()?.code() == Some(0))
     })
 }
 
-pub(crate) fn stopped(rig: &Rig) -> Result<()> {
-    let guest = rig.guest();
+pub(crate) fn stopped(testbed: &Testbed) -> Result<()> {
+    let guest = testbed.guest();
     let cgroup = property(guest, "ControlGroup")?;
     guest.run(&["systemctl", "--user", "stop", UNIT]).limit(150).ok()?;
     ensure!(property(guest, "ActiveState")? == "inactive", "a stopped unit is {}", property(guest, "ActiveState")?);
@@ -89,17 +89,17 @@ pub(crate) fn running(guest: &Guest) -> Result<u32> {
     Ok(pid)
 }
 
-pub(crate) fn parent_killed(rig: &Rig) -> Result<()> {
-    let guest = rig.guest();
+pub(crate) fn parent_killed(testbed: &Testbed) -> Result<()> {
+    let guest = testbed.guest();
     let before = running(guest)?;
     guest.sh(&format!("kill -9 {before}")).ok()?;
     comes_back(guest, before)
 }
 
 /// A process that no longer does anything says nothing either, and systemd ends it.
-pub(crate) fn parent_hung(rig: &Rig) -> Result<()> {
-    let parent = running(rig.guest())?;
-    hung(rig.guest(), parent)
+pub(crate) fn parent_hung(testbed: &Testbed) -> Result<()> {
+    let parent = running(testbed.guest())?;
+    hung(testbed.guest(), parent)
 }
 
 /// Nothing but the watchdog sees that this process no longer does anything.
@@ -124,8 +124,8 @@ pub(crate) fn comes_back(guest: &Guest, before: u32) -> Result<()> {
 }
 
 /// Who has masked the unit does not want it; nobody takes that away in silence.
-pub(crate) fn masked(rig: &Rig) -> Result<()> {
-    let guest = rig.guest();
+pub(crate) fn masked(testbed: &Testbed) -> Result<()> {
+    let guest = testbed.guest();
     guest.sh(&format!("systemctl --user mask {UNIT}")).ok()?;
     let said = guest.init::<&str>(&[]).output()?.exits(1)?;
     said.says(&["usernetes-default.service is masked", "systemctl --user unmask usernetes-default.service"])?;

@@ -1,7 +1,7 @@
 //! Images that come without a registry.
 
 use anyhow::{Result, ensure};
-use usernetes_e2e::{IMAGE, Rig, Space, pod};
+use usernetes_e2e::{IMAGE, Machine, Namespace, Testbed, pod};
 
 const ARCHIVE: &str = "/srv/bundle/images/busybox.tar";
 
@@ -22,8 +22,8 @@ printf '{"schemaVersion":2,"manifests":[{"mediaType":"%s",%s,"annotations":{"org
 echo '{"imageLayoutVersion":"1.0.0"}' > layout/oci-layout
 "#;
 
-pub(crate) fn come_by_archive(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+pub(crate) fn come_by_archive(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     let sum = host.sh(&format!("sha256sum < {ARCHIVE}")).ok()?.text().replace(" -", "").trim().to_owned();
     host.tool(&["images", "import", ARCHIVE]).ok()?.says(&[&sum, IMAGE])?;
     let from_pipe = host.sh(&format!("gzip -1 < {ARCHIVE} | usernetes-rs images import -")).limit(120);
@@ -37,21 +37,21 @@ pub(crate) fn come_by_archive(rig: &Rig) -> Result<()> {
     Ok(())
 }
 
-pub(crate) fn come_by_layout_and_run(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+pub(crate) fn come_by_layout_and_run(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     host.sh(LAYOUT).ok()?;
     host.tool(&["images", "import", "layout"]).output()?.exits(1)?.says(&["only the tag", "--base-name"])?;
     let name = "registry.example/app";
     host.tool(&["images", "import", "--base-name", name, "layout"]).ok()?.says(&["registry.example/app:7"])?;
-    let space = Space::new(host, "images")?;
-    space.apply(&pod("app", "echo from a layout; sleep 600", "").replace(IMAGE, "registry.example/app:7"))?;
-    space.kubectl(&["wait", "--for=condition=Ready", "pod/app", "--timeout=60s"])?;
-    ensure!(space.kubectl(&["logs", "app"])?.text() == "from a layout", "the pod says something else");
+    let namespace = Namespace::new(host, "images")?;
+    namespace.apply(&pod("app", "echo from a layout; sleep 600", "").replace(IMAGE, "registry.example/app:7"))?;
+    namespace.kubectl(&["wait", "--for=condition=Ready", "pod/app", "--timeout=60s"])?;
+    ensure!(namespace.kubectl(&["logs", "app"])?.text() == "from a layout", "the pod says something else");
     Ok(())
 }
 
-pub(crate) fn wrong_ones_are_told(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+pub(crate) fn wrong_ones_are_told(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     let import = |words: &[&str]| host.tool(&[&["images", "import"], words].concat()).output();
     import(&["none.tar"])?.exits(1)?.says(&["none.tar", "no such file", "hint"])?;
     import(&["/etc/hostname"])?.exits(1)?.says(&["is not an image archive", "docker save"])?;

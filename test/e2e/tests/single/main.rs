@@ -9,7 +9,7 @@ mod volumes;
 
 use anyhow::{Result, ensure};
 use std::process::ExitCode;
-use usernetes_e2e::{Rig, Scenario, Shared, main as suite};
+use usernetes_e2e::{Machine, Scenario, SharedCluster, Testbed, main as suite, pod_checks};
 
 fn main() -> ExitCode {
     let scenarios = vec![
@@ -31,9 +31,9 @@ fn main() -> ExitCode {
         Scenario::shared("ports_can_be_published", services::ports_can_be_published),
         Scenario::shared("names_resolve", pods::names_resolve),
         Scenario::shared("pods_reach_outside", pods::pods_reach_outside),
-        Scenario::shared("logs_exec_and_cp", pods::logs_exec_and_cp),
+        Scenario::shared("logs_exec_and_cp", pod_checks::logs_exec_and_cp),
         Scenario::shared("port_forward", pods::port_forward),
-        Scenario::shared("killed_container_restarts", pods::killed_container_restarts),
+        Scenario::shared("killed_container_restarts", pod_checks::killed_container_restarts),
         Scenario::shared("api_from_a_pod", pods::api_from_a_pod),
         Scenario::shared("service_by_cluster_ip_and_node_port", services::service_by_cluster_ip_and_node_port),
         Scenario::shared("udp_service", services::udp_service),
@@ -48,12 +48,12 @@ fn main() -> ExitCode {
         Scenario::shared("mounts_propagate", volumes::mounts_propagate),
         Scenario::shared("own_user_namespace", user_namespace::own_user_namespace),
     ];
-    suite("single", scenarios, Some(Shared { crew: 1.into(), raise }))
+    suite("single", scenarios, Some(SharedCluster { topology: 1.into(), create: create_cluster }))
 }
 
 /// The one `init`. What it says and leaves is checked here, because only here it is from nothing.
-fn raise(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+fn create_cluster(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     let output = host.init::<&str>(&[]).ok()?;
     ensure!(!output.held, "what init leaves running holds init's output open:\n{output}");
     output.says(&["usernetes-rs kubectl", "export KUBECONFIG=", "usernetes-rs join", "198.51.100.11"])?;

@@ -4,13 +4,13 @@ use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
-use usernetes_e2e::{Process, Rig};
+use usernetes_e2e::{Machine, Process, Testbed};
 
 const COMPONENTS: [&str; 6] =
     ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "containerd", "kubelet"];
 
-pub(crate) fn is_ready(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+pub(crate) fn is_ready(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     host.kubectl(&["wait", "--for=condition=Ready", "nodes", "--all", "--timeout=60s"])?;
     let node = host.kubectl(&["get", "nodes", "-o", "json"])?.json()?;
     let node = &node["items"][0];
@@ -24,8 +24,8 @@ pub(crate) fn is_ready(rig: &Rig) -> Result<()> {
     Ok(())
 }
 
-pub(crate) fn second_init_says_healthy(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+pub(crate) fn second_init_says_healthy(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     // Short-lived ones of pods come and go.
     let lasting = || -> Result<Vec<i32>> {
         let ours = |p: &&Process| COMPONENTS.contains(&p.program()) || p.program() == "slirp4netns";
@@ -40,8 +40,8 @@ pub(crate) fn second_init_says_healthy(rig: &Rig) -> Result<()> {
     host.tool(&["status"]).ok().map(drop)
 }
 
-pub(crate) fn status(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+pub(crate) fn status(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     let text = host.tool(&["status"]).ok()?;
     text.says(&COMPONENTS)?.says(&["198.51.100.11", "6443", "10250", "8472", "host1", "cgroup"])?;
     let output = host.tool(&["status", "-o", "json"]).ok()?;
@@ -58,8 +58,8 @@ pub(crate) fn status(rig: &Rig) -> Result<()> {
     Ok(())
 }
 
-pub(crate) fn shell_is_root_of_the_node(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+pub(crate) fn shell_is_root_of_the_node(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     let shell = |words: &[&str]| host.tool(&[&["shell", "--"], words].concat()).output();
     let id = shell(&["id", "-u"])?.ok()?;
     ensure!(id.text() == "0", "{id}");
@@ -76,8 +76,8 @@ pub(crate) fn shell_is_root_of_the_node(rig: &Rig) -> Result<()> {
     Ok(())
 }
 
-pub(crate) fn logs_of_components(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+pub(crate) fn logs_of_components(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     for component in COMPONENTS {
         let output = host.tool(&["logs", component, "--tail", "5"]).ok()?;
         let lines = output.text().lines().count();
@@ -88,16 +88,16 @@ pub(crate) fn logs_of_components(rig: &Rig) -> Result<()> {
     Ok(())
 }
 
-pub(crate) fn certificates(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+pub(crate) fn certificates(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     host.tool(&["certs", "check-expiration"]).ok()?.says(&["apiserver", "admin.conf", "etcd-ca"])?;
     host.tool(&["certs", "check-expiration", "-o", "json"]).ok()?.json()?;
     Ok(())
 }
 
-/// Keys, kubeconfigs and sockets are for their owner alone; folders of the product are closed to others.
-pub(crate) fn files_are_private(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+/// Keys, kubeconfigs and sockets are for their owner alone; directories of the product are closed to others.
+pub(crate) fn files_are_private(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     let state = host.state();
     let pki = state.join("node/etc/kubernetes");
     let mut private = vec![state.join("config.yaml"), state.join("admin.conf")];
@@ -118,7 +118,7 @@ pub(crate) fn files_are_private(rig: &Rig) -> Result<()> {
     }
     ensure!(runtime.text().lines().any(|l| l.starts_with("s 600")), "no socket:\n{runtime}");
     let open = walk(&state)?.into_iter().filter(|p| fs::symlink_metadata(p).is_ok_and(|m| m.file_type().is_socket()));
-    ensure!(open.count() == 0, "sockets in the state folder");
+    ensure!(open.count() == 0, "sockets in the state directory");
     Ok(())
 }
 
@@ -139,8 +139,8 @@ fn walk(dir: &Path) -> Result<Vec<std::path::PathBuf>> {
 }
 
 /// Anybody on the host can read the arguments of every process.
-pub(crate) fn no_secret_in_arguments(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+pub(crate) fn no_secret_in_arguments(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     let tokens = host.tool(&["token", "list", "-o", "json"]).ok()?;
     let secrets =
         host.kubectl(&["get", "secrets", "-n", "kube-system", "-o", "jsonpath={.items[*].data.token-secret}"])?;
@@ -155,8 +155,8 @@ pub(crate) fn no_secret_in_arguments(rig: &Rig) -> Result<()> {
     Ok(())
 }
 
-pub(crate) fn kubectl_arguments_pass_through(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+pub(crate) fn kubectl_arguments_pass_through(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     let output = host.kubectl(&["get", "nodes", "-o", "name", "--cluster", "kubernetes"]);
     // kubectl has its own --cluster, -v, -o and --help: none of them is ours after the word.
     let output = output.or_else(|_| host.kubectl(&["get", "nodes", "-o", "name"]))?;
@@ -170,8 +170,8 @@ pub(crate) fn kubectl_arguments_pass_through(rig: &Rig) -> Result<()> {
     Ok(())
 }
 
-pub(crate) fn addons_run(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+pub(crate) fn addons_run(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     host.kubectl(&["-n", "kube-system", "rollout", "status", "daemonset/kube-proxy", "--timeout=120s"])?;
     host.kubectl(&["-n", "kube-flannel", "rollout", "status", "daemonset/kube-flannel-ds", "--timeout=120s"])?;
     host.kubectl(&["-n", "kube-system", "rollout", "status", "deployment/coredns", "--timeout=120s"])?;
@@ -188,8 +188,8 @@ pub(crate) fn addons_run(rig: &Rig) -> Result<()> {
     host.kubectl(&["-n", "kube-public", "get", "configmap", "cluster-info"]).map(drop)
 }
 
-pub(crate) fn tokens(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+pub(crate) fn tokens(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     let made = host.tool(&["token", "create", "--ttl", "10m"]).ok()?;
     ensure!(!made.text().is_empty(), "{made}");
     let before = host.tool(&["token", "list"]).ok()?.text().lines().count();
@@ -205,8 +205,8 @@ pub(crate) fn tokens(rig: &Rig) -> Result<()> {
 }
 
 /// Each phase is safe to run again on a healthy cluster.
-pub(crate) fn phases_run_alone(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+pub(crate) fn phases_run_alone(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     host.tool(&["init", "phase"]).ok()?.says(&["certs", "upload-config", "addon"])?;
     let admin = host.state().join("node/etc/kubernetes/pki/ca.crt");
     let before = fs::read(&admin)?;

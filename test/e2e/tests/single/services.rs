@@ -1,7 +1,7 @@
 //! Services, from pods and from the host.
 
 use anyhow::{Result, ensure};
-use usernetes_e2e::{Host, IMAGE, Rig, Space};
+use usernetes_e2e::{Host, IMAGE, Machine, Namespace, Testbed};
 
 /// A Deployment whose pods answer with a text on port 8080.
 fn web(name: &str, text: &str, replicas: u32) -> String {
@@ -45,32 +45,32 @@ fn answers(host: &Host, address: &str, text: &str) -> Result<()> {
     })
 }
 
-pub(crate) fn service_by_cluster_ip_and_node_port(rig: &Rig) -> Result<()> {
-    let host = rig.host();
-    let space = Space::new(host, "service")?;
-    space.apply(&web("web", "served", 2))?;
-    space.apply(&service("web", "web", 30080))?;
-    space.pod("client", "sleep 3600")?;
-    space.kubectl(&["rollout", "status", "deployment/web", "--timeout=120s"])?;
-    space.ready(&["pod/client"])?;
-    let address = space.field("service/web", ".spec.clusterIP")?;
+pub(crate) fn service_by_cluster_ip_and_node_port(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
+    let namespace = Namespace::new(host, "service")?;
+    namespace.apply(&web("web", "served", 2))?;
+    namespace.apply(&service("web", "web", 30080))?;
+    namespace.pod("client", "sleep 3600")?;
+    namespace.kubectl(&["rollout", "status", "deployment/web", "--timeout=120s"])?;
+    namespace.ready(&["pod/client"])?;
+    let address = namespace.field("service/web", ".spec.clusterIP")?;
     for target in [&address, "web", "web.service.svc.cluster.local", "198.51.100.11:30080"] {
-        let answer = space.sh("client", &format!("wget -q -O - http://{target}/"))?;
+        let answer = namespace.sh("client", &format!("wget -q -O - http://{target}/"))?;
         ensure!(answer == "served", "{target}: {answer}");
     }
     answers(host, "198.51.100.11:30080", "served")?;
     answers(host, "127.0.0.1:30080", "served")?;
     host.tool(&["ports", "list"]).ok()?.says(&["30080"])?;
-    space.kubectl(&["delete", "service", "web"])?;
+    namespace.kubectl(&["delete", "service", "web"])?;
     host.until("the port is gone after its Service", 30, |host| Ok(!host.reaches("198.51.100.11:30080")?))?;
     host.until("the loopback port is gone too", 30, |host| Ok(!host.reaches("127.0.0.1:30080")?))
 }
 
 /// The cluster's own name server, published: the one UDP server that is surely there.
-pub(crate) fn udp_service(rig: &Rig) -> Result<()> {
-    let host = rig.host();
-    let space = Space::existing(host, "kube-system");
-    space.apply(
+pub(crate) fn udp_service(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
+    let namespace = Namespace::existing(host, "kube-system");
+    namespace.apply(
         "apiVersion: v1
 kind: Service
 metadata: {name: published-dns}
@@ -83,7 +83,7 @@ spec:
     let name = "kubernetes.default.svc.cluster.local";
     let answered = |host: &Host| Ok(host.look_up("198.51.100.11:30053", name).is_ok_and(|a| a == "10.96.0.1"));
     host.until("the published name server answers over UDP", 30, answered)?;
-    space.kubectl(&["delete", "service", "published-dns"])?;
+    namespace.kubectl(&["delete", "service", "published-dns"])?;
     host.until("the UDP port is gone after its Service", 30, |host| {
         Ok(!host.tool(&["ports", "list"]).ok()?.text().contains("30053"))
     })
@@ -91,12 +91,12 @@ spec:
 
 /// Such a packet must not leave for the outside world, where somebody might answer. kube-proxy's nftables mode refuses
 /// a port that a Service does not have, and drops what is for no Service.
-pub(crate) fn unassigned_service_port_is_refused(rig: &Rig) -> Result<()> {
-    let space = Space::new(rig.host(), "unassigned")?;
-    space.pod("client", "sleep 3600")?;
-    space.ready(&["pod/client"])?;
+pub(crate) fn unassigned_service_port_is_refused(testbed: &Testbed) -> Result<()> {
+    let namespace = Namespace::new(testbed.host(), "unassigned")?;
+    namespace.pod("client", "sleep 3600")?;
+    namespace.ready(&["pod/client"])?;
     let ask = |address: &str, patience: u8| {
-        space.sh("client", &format!("nc -w {patience} {address} < /dev/null 2>&1 && echo connected || echo failed"))
+        namespace.sh("client", &format!("nc -w {patience} {address} < /dev/null 2>&1 && echo connected || echo failed"))
     };
     let assigned = ask("10.96.0.1 4444", 10)?;
     ensure!(assigned.contains("failed") && !assigned.contains("timed out"), "not refused at once: {assigned}");
@@ -105,36 +105,36 @@ pub(crate) fn unassigned_service_port_is_refused(rig: &Rig) -> Result<()> {
     Ok(())
 }
 
-pub(crate) fn host_port(rig: &Rig) -> Result<()> {
-    let host = rig.host();
-    let space = Space::new(host, "host-port")?;
+pub(crate) fn host_port(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
+    let namespace = Namespace::new(host, "host-port")?;
     let port = "        ports: [{containerPort: 8080, hostPort: 18081}]\n";
     let manifest = web("web", "hosted", 1);
-    space.apply(&manifest.replace("        readinessProbe", &format!("{port}        readinessProbe")))?;
-    space.kubectl(&["rollout", "status", "deployment/web", "--timeout=120s"])?;
+    namespace.apply(&manifest.replace("        readinessProbe", &format!("{port}        readinessProbe")))?;
+    namespace.kubectl(&["rollout", "status", "deployment/web", "--timeout=120s"])?;
     answers(host, "198.51.100.11:18081", "hosted")?;
-    space.kubectl(&["delete", "deployment", "web"])?;
+    namespace.kubectl(&["delete", "deployment", "web"])?;
     host.until("the port is gone after its pod", 30, |host| Ok(!host.reaches("198.51.100.11:18081")?))
 }
 
-pub(crate) fn deployment_rolls(rig: &Rig) -> Result<()> {
-    let host = rig.host();
-    let space = Space::new(host, "deployment-rolls")?;
-    space.apply(&web("web", "old", 2))?;
-    space.apply(&service("web", "web", 30081))?;
-    space.kubectl(&["rollout", "status", "deployment/web", "--timeout=120s"])?;
+pub(crate) fn deployment_rolls(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
+    let namespace = Namespace::new(host, "deployment-rolls")?;
+    namespace.apply(&web("web", "old", 2))?;
+    namespace.apply(&service("web", "web", 30081))?;
+    namespace.kubectl(&["rollout", "status", "deployment/web", "--timeout=120s"])?;
     answers(host, "198.51.100.11:30081", "old")?;
-    space.apply(&web("web", "new", 2))?;
-    space.kubectl(&["rollout", "status", "deployment/web", "--timeout=120s"])?;
+    namespace.apply(&web("web", "new", 2))?;
+    namespace.kubectl(&["rollout", "status", "deployment/web", "--timeout=120s"])?;
     answers(host, "198.51.100.11:30081", "new")?;
-    space.kubectl(&["rollout", "undo", "deployment/web"])?;
-    space.kubectl(&["rollout", "status", "deployment/web", "--timeout=120s"])?;
+    namespace.kubectl(&["rollout", "undo", "deployment/web"])?;
+    namespace.kubectl(&["rollout", "status", "deployment/web", "--timeout=120s"])?;
     answers(host, "198.51.100.11:30081", "old")
 }
 
 /// `ports add` and `remove`, seen from the host; a port that is taken stays its owner's.
-pub(crate) fn ports_can_be_published(rig: &Rig) -> Result<()> {
-    let host = rig.host();
+pub(crate) fn ports_can_be_published(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
     host.tool(&["ports", "list"]).ok()?.says(&["6443", "10250", "8472"])?;
     let list = host.tool(&["ports", "list", "-o", "json"]).ok()?;
     let ports: Vec<serde_json::Value> = list.text().lines().map(serde_json::from_str).collect::<Result<_, _>>()?;

@@ -1,7 +1,7 @@
 //! Pods with `hostUsers: false`.
 
 use anyhow::{Context, Result, ensure};
-use usernetes_e2e::{Rig, Space, pod};
+use usernetes_e2e::{Machine, Namespace, Testbed, pod};
 
 const VOLUMES: &str = "  hostUsers: false
   securityContext: {fsGroup: 2000}
@@ -32,39 +32,39 @@ for start in $(seq $first 65536 $((first + count - 1))); do
 done";
 
 /// Nobody names a RuntimeClass, and volumes belong to the pod's root although the node can map no disk.
-pub(crate) fn own_user_namespace(rig: &Rig) -> Result<()> {
-    let host = rig.host();
-    let space = Space::new(host, "own-user-namespace")?;
+pub(crate) fn own_user_namespace(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
+    let namespace = Namespace::new(host, "own-user-namespace")?;
     host.sh("mkdir -p ~/mapped; echo readable > ~/mapped/file; chmod 755 ~ ~/mapped").ok()?;
-    space.kubectl(&["create", "configmap", "settings", "--from-literal=colour=blue"])?;
-    space.kubectl(&["create", "secret", "generic", "pass", "--from-literal=word=s3cret"])?;
-    space.apply(&(pod("mapped", "sleep 3600 & echo $! > /pid; wait; exit 1", VOLUMES) + MOUNTS))?;
-    space.pod("plain", "sleep 3600")?;
-    space.ready(&["pod/mapped", "pod/plain"])?;
-    ensure!(space.field("pod/mapped", ".spec.runtimeClassName")? == "userns");
-    ensure!(space.field("pod/plain", ".spec.runtimeClassName")?.is_empty());
+    namespace.kubectl(&["create", "configmap", "settings", "--from-literal=colour=blue"])?;
+    namespace.kubectl(&["create", "secret", "generic", "pass", "--from-literal=word=s3cret"])?;
+    namespace.apply(&(pod("mapped", "sleep 3600 & echo $! > /pid; wait; exit 1", VOLUMES) + MOUNTS))?;
+    namespace.pod("plain", "sleep 3600")?;
+    namespace.ready(&["pod/mapped", "pod/plain"])?;
+    ensure!(namespace.field("pod/mapped", ".spec.runtimeClassName")? == "userns");
+    ensure!(namespace.field("pod/plain", ".spec.runtimeClassName")?.is_empty());
 
-    let map = space.sh("mapped", "cat /proc/self/uid_map /proc/self/gid_map")?;
+    let map = namespace.sh("mapped", "cat /proc/self/uid_map /proc/self/gid_map")?;
     let is_own = |line: &str| matches!(line.split_whitespace().collect::<Vec<_>>()[..], ["0", outside, "65536"] if outside != "0");
     ensure!(map.lines().count() == 2 && map.lines().all(is_own), "{map}");
     let written = "cd /v; for d in disk part memory; do echo $d > $d/file; cat $d/file; stat -c %u:%g $d $d/file; done";
     let read = "cat settings/colour pass/word; echo; cat home/file; stat -c %u /etc/hosts /etc/hostname /; id -u";
-    let all = space
+    let all = namespace
         .sh("mapped", &format!("{written}; {read}; test -s /var/run/secrets/kubernetes.io/serviceaccount/token"))?;
     let expected =
         "disk\n0:2000\n0:2000\npart\n0:2000\n0:2000\nmemory\n0:2000\n0:2000\nblues3cret\nreadable\n0\n0\n0\n0";
     ensure!(all == expected, "{all}");
 
     host.tool(&["shell", "--", "sh", "-euc", EVERY_RANGE]).ok()?;
-    let root = space.sh("plain", "grep ' / ' /proc/mounts")?;
+    let root = namespace.sh("plain", "grep ' / ' /proc/mounts")?;
     ensure!(root.starts_with("overlay "), "other pods stay on overlays: {root}");
-    counted(rig, &["mapped", "plain"])?;
-    comes_back(&space)
+    counted(testbed, &["mapped", "plain"])?;
+    comes_back(&namespace)
 }
 
 /// With a second snapshotter the kubelet's statistics must still hold every pod.
-fn counted(rig: &Rig, names: &[&str]) -> Result<()> {
-    rig.host().until("the kubelet counts both pods", 60, |host| {
+fn counted(testbed: &Testbed, names: &[&str]) -> Result<()> {
+    testbed.host().until("the kubelet counts both pods", 60, |host| {
         let summary = host.kubectl(&["get", "--raw", "/api/v1/nodes/host1/proxy/stats/summary"])?.json()?;
         let pods = summary["pods"].as_array().context("no pods in the summary")?;
         Ok(names.iter().all(|name| pods.iter().any(|pod| pod["podRef"]["name"] == *name)))
@@ -72,10 +72,10 @@ fn counted(rig: &Rig, names: &[&str]) -> Result<()> {
 }
 
 /// A container that starts again finds its volumes as it left them.
-fn comes_back(space: &Space) -> Result<()> {
-    space.kill("mapped")?;
-    space.wait("jsonpath={.status.containerStatuses[0].restartCount}=1", &["pod/mapped"])?;
-    space.ready(&["pod/mapped"])?;
-    ensure!(space.sh("mapped", "cat /v/disk/file /v/settings/colour")? == "disk\nblue");
+fn comes_back(namespace: &Namespace) -> Result<()> {
+    namespace.kill("mapped")?;
+    namespace.wait("jsonpath={.status.containerStatuses[0].restartCount}=1", &["pod/mapped"])?;
+    namespace.ready(&["pod/mapped"])?;
+    ensure!(namespace.sh("mapped", "cat /v/disk/file /v/settings/colour")? == "disk\nblue");
     Ok(())
 }

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use std::path::Path;
 use std::thread;
-use usernetes_e2e::{At, Crew, Rig};
+use usernetes_e2e::{At, Testbed, Topology};
 
 /// Where hosts see the suite.
 pub(crate) const TOOLS: &str = "/srv/conformance";
@@ -12,27 +12,27 @@ const DELEGATE: &str = "loginctl enable-linger alice; mkdir -p /etc/systemd/syst
     printf '[Service]\\nDelegate=cpu cpuset io memory pids\\n' > /etc/systemd/system/user@.service.d/delegate.conf
     systemctl daemon-reload; systemctl restart user@1000.service";
 
-/// The machines of a rig, whatever their kind.
-pub(crate) fn machines(rig: &Rig) -> Vec<At<'_>> {
-    rig.hosts().iter().map(At::from).chain(rig.guests().iter().map(At::from)).collect()
+/// The machines of a testbed, whatever their kind.
+pub(crate) fn machines(testbed: &Testbed) -> Vec<At<'_>> {
+    testbed.hosts().iter().map(At::from).chain(testbed.guests().iter().map(At::from)).collect()
 }
 
 /// `init` on the first host, `join` on the others at the same time, then the images on all of them.
-pub(crate) fn raise(crew: Crew, tools: &Path) -> Result<Rig> {
-    let rig = Rig::new(crew).context("cannot make the hosts")?;
-    let all = machines(&rig);
+pub(crate) fn create_cluster(topology: Topology, tools: &Path) -> Result<Testbed> {
+    let testbed = Testbed::new(topology).context("cannot make the hosts")?;
+    let all = machines(&testbed);
     let [first, workers @ ..] = &all[..] else { anyhow::bail!("no hosts") };
-    at_once(&all, |machine| furnish(machine, tools))?;
+    at_once(&all, |machine| prepare(machine, tools))?;
     first.tool(&["init", "--bundle", "/srv/bundle"]).ok()?;
     let token = first.tool(&["token", "create"]).ok()?.text().to_owned();
     at_once(workers, |host| host.tool(&["join", "--bundle", "/srv/bundle", &token]).ok().map(drop))?;
     let images = format!("{TOOLS}/conformance.tar");
     at_once(&all, |host| host.tool(&["images", "import", &images]).ok().map(drop))?;
     first.tool(&["kubectl", "wait", "--for=condition=Ready", "nodes", "--all", "--timeout=120s"]).ok()?;
-    Ok(rig)
+    Ok(testbed)
 }
 
-fn furnish(machine: At<'_>, tools: &Path) -> Result<()> {
+fn prepare(machine: At<'_>, tools: &Path) -> Result<()> {
     let tools = tools.display();
     let script = match machine {
         At::Host(_) => format!("mkdir {TOOLS}; mount --bind '{tools}' {TOOLS}; mount -o remount,bind,ro {TOOLS}"),

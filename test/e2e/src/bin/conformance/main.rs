@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use suite::{Batch, Suite, Wanted};
-use usernetes_e2e::Crew;
+use usernetes_e2e::Topology;
 
 /// Upstream's conformance suite on a rootless cluster of several hosts: every wanted spec must pass, a skip is a failure.
 #[derive(Debug, Parser)]
@@ -40,10 +40,10 @@ struct Options {
     /// How many specs at a time
     #[arg(long, default_value_t = 4)]
     procs: u8,
-    /// Folder of the report and the logs
+    /// Directory of the report and the logs
     #[arg(long, default_value = "target/conformance", value_name = "DIR")]
     report: PathBuf,
-    /// Folder with e2e.test, ginkgo and conformance.tar
+    /// Directory with e2e.test, ginkgo and conformance.tar
     #[arg(long, env = "U7S_CONFORMANCE", hide = true)]
     tools: PathBuf,
 }
@@ -68,10 +68,10 @@ fn run(options: &Options) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     make_room(options, &batches)?;
-    play(options, &suite, &batches, &options.report.canonicalize()?)
+    run_batches(options, &suite, &batches, &options.report.canonicalize()?)
 }
 
-/// An interrupted full run of the same programs goes on; everything else begins with an empty folder.
+/// An interrupted full run of the same programs goes on; everything else begins with an empty directory.
 fn make_room(options: &Options, batches: &[Batch]) -> Result<()> {
     let program = std::env::var_os("U7S_BIN").map(PathBuf::from).unwrap_or_default();
     let written = program.metadata().and_then(|meta| meta.modified()).ok();
@@ -81,30 +81,31 @@ fn make_room(options: &Options, batches: &[Batch]) -> Result<()> {
     let unfinished = batches.iter().any(|batch| !batch.file(&options.report).exists());
     if !(options.all && same && unfinished) && options.report.exists() {
         let ours = note.exists() || options.report.read_dir()?.next().is_none();
-        anyhow::ensure!(ours, "{} is not empty and no report: name another folder", options.report.display());
+        anyhow::ensure!(ours, "{} is not empty and no report: name another directory", options.report.display());
         fs::remove_dir_all(&options.report)?;
     }
     fs::create_dir_all(&options.report)?;
     Ok(fs::write(note, subject)?)
 }
 
-fn play(options: &Options, suite: &Suite, batches: &[Batch], dir: &Path) -> Result<ExitCode> {
+fn run_batches(options: &Options, suite: &Suite, batches: &[Batch], dir: &Path) -> Result<ExitCode> {
     let left: Vec<_> = batches.iter().filter(|batch| !batch.file(dir).exists()).collect();
     if !left.is_empty() {
         let nodes = usize::from(options.nodes);
-        let rig = cluster::raise(if options.guests { Crew::guests(nodes) } else { nodes.into() }, &suite.tools)?;
-        let first = cluster::machines(&rig)[0];
-        let played = left.iter().try_for_each(|batch| {
+        let testbed =
+            cluster::create_cluster(if options.guests { Topology::guests(nodes) } else { nodes.into() }, &suite.tools)?;
+        let first = cluster::machines(&testbed)[0];
+        let outcome = left.iter().try_for_each(|batch| {
             say(&format!("{}: {} specs", batch.name, batch.specs.len()));
-            suite.play(first, batch, dir)
+            suite.run_batch(first, batch, dir)
         });
         if options.keep {
             say("the cluster stays until Enter is pressed; it runs as this user:");
             say(first.run(&["id"]).ok()?.text());
             std::io::stdin().read_line(&mut String::new())?;
         }
-        usernetes_e2e::keep(&rig, dir)?;
-        played?;
+        usernetes_e2e::keep(&testbed, dir)?;
+        outcome?;
     }
     let (mut results, mut expected) = (Vec::new(), Vec::new());
     for batch in batches {

@@ -120,7 +120,7 @@ impl Suite {
     }
 
     /// Runs a batch as the host's user against the published API server; ginkgo keeps what is serial for the end.
-    pub(crate) fn play(&self, host: At<'_>, batch: &Batch, dir: &Path) -> Result<()> {
+    pub(crate) fn run_batch(&self, host: At<'_>, batch: &Batch, dir: &Path) -> Result<()> {
         host.sh("mkdir -p conformance; rm -f conformance/report.json").ok()?;
         let home = host.sh("echo $HOME").ok()?.text().to_owned();
         let kubeconfig = format!("--kubeconfig={home}/.local/share/usernetes/default/admin.conf");

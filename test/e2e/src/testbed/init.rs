@@ -5,7 +5,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use std::io::{BufRead, Write, stdin, stdout};
 use std::thread;
 
-use crate::lan;
+use crate::testbed::lan;
 
 /// What the first process is told on its standard input; it answers `ready`.
 pub(crate) const SERVE: &str = "serve";

@@ -5,11 +5,12 @@ use nix::unistd::Uid;
 use std::path::Path;
 use std::process::Command;
 
-use crate::{guest, product};
+use crate::artifacts;
+use crate::testbed::guest;
 
 /// Something that a scenario cannot do without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Need {
+pub enum Requirement {
     /// Making hosts: root, namespaces, the programs of Debian's iproute2, uidmap and slirp4netns.
     Hosts,
     /// Guests: what hosts need, their kernel and disk, ssh.
@@ -24,14 +25,14 @@ pub enum Need {
     Command(&'static str),
 }
 
-impl Need {
+impl Requirement {
     /// All there, or what is missing.
     pub(crate) fn check(self) -> Result<()> {
         match self {
             Self::Hosts => hosts(),
             Self::Guests => guests(),
-            Self::Program => product::program().map(drop),
-            Self::Bundle => product::bundle().map(drop),
+            Self::Program => artifacts::program().map(drop),
+            Self::Bundle => artifacts::bundle().map(drop),
             Self::Crio => crio(),
             Self::Command(name) => command(name),
         }
@@ -41,7 +42,7 @@ impl Need {
 fn hosts() -> Result<()> {
     ensure!(Uid::effective().is_root(), "hosts are made by root: run the tests as root");
     for program in ["ip", "mount", "setpriv", "newuidmap", "newgidmap", "slirp4netns", "nft"] {
-        let known = crate::run::PATH.split(':').any(|dir| Path::new(dir).join(program).is_file());
+        let known = crate::command::PATH.split(':').any(|dir| Path::new(dir).join(program).is_file());
         ensure!(known, "{program} is not installed: apt-get install iproute2 util-linux uidmap slirp4netns nftables");
     }
     ensure!(Path::new("/dev/net/tun").exists(), "no /dev/net/tun: modprobe tun");
@@ -51,16 +52,16 @@ fn hosts() -> Result<()> {
 fn guests() -> Result<()> {
     hosts()?;
     for program in ["ssh", "taskset"] {
-        let known = crate::run::PATH.split(':').any(|dir| Path::new(dir).join(program).is_file());
+        let known = crate::command::PATH.split(':').any(|dir| Path::new(dir).join(program).is_file());
         ensure!(known, "{program} is not installed: apt-get install openssh-client util-linux");
     }
     guest::images().map(drop)
 }
 
 fn crio() -> Result<()> {
-    product::crio()?;
+    artifacts::crio()?;
     for program in ["conmon", "skopeo"] {
-        let known = crate::run::PATH.split(':').any(|dir| Path::new(dir).join(program).is_file());
+        let known = crate::command::PATH.split(':').any(|dir| Path::new(dir).join(program).is_file());
         ensure!(known, "{program} is not installed: apt-get install conmon skopeo");
     }
     Ok(())
@@ -68,7 +69,7 @@ fn crio() -> Result<()> {
 
 /// `help COMMAND` fails with the code of a usage error when there is no such command.
 fn command(name: &str) -> Result<()> {
-    let program = product::program()?;
+    let program = artifacts::program()?;
     let output = Command::new(&program).args(["help", name]).output().context("cannot ask for help")?;
     if !output.status.success() {
         bail!("{} has no command {name}", program.display());

@@ -1,5 +1,8 @@
 //! A command on a host, prepared.
 
+pub(crate) mod background;
+pub(crate) mod processes;
+
 use anyhow::{Context, Result};
 use std::io::Write;
 use std::os::unix::process::CommandExt;
@@ -7,10 +10,11 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use crate::background::{Background, Output};
-use crate::guest::Guest;
-use crate::host::{Host, WORKFLOW};
-use crate::namespaces::{Inside, enter};
+use crate::command::background::{Background, Output};
+use crate::testbed::guest::Guest;
+use crate::testbed::host::{Host, WORKFLOW};
+use crate::testbed::machine::Machine;
+use crate::testbed::namespaces::{Inside, enter};
 
 /// Where a host's programs are, ours among them.
 pub(crate) const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";

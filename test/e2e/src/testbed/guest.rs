@@ -9,13 +9,13 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::background::Output;
-use crate::host::Transcript;
-use crate::namespaces::{Inside, enter};
-use crate::network::Switch;
-use crate::product;
-use crate::run::{At, Run};
-use crate::slot::{Seat, Slot};
+use crate::artifacts;
+use crate::command::At;
+use crate::testbed::host::Transcript;
+use crate::testbed::ids::{Allocation, HostIds};
+use crate::testbed::machine::Machine;
+use crate::testbed::namespaces::{Inside, enter};
+use crate::testbed::switch::Switch;
 
 /// Long enough for a machine that does other things, too.
 const BOOT: Duration = Duration::from_mins(5);
@@ -26,8 +26,8 @@ const MEMORY: &str = "4G";
 
 /// A guest with systemd, the user alice and the product; dropping it ends it and removes its disk.
 pub struct Guest {
-    slot: &'static Slot,
-    seat: Seat,
+    allocation: &'static Allocation,
+    ids: HostIds,
     number: usize,
     switch: u32,
     image: PathBuf,
@@ -38,28 +38,18 @@ pub struct Guest {
 
 impl Guest {
     /// Guest `number` (from 1), up, with the program under test in its place.
-    pub(crate) fn new(slot: &'static Slot, number: usize, switch: &Switch) -> Result<Self> {
-        let (image, bundle) = (images()?, product::bundle()?);
-        let seat = slot.seat()?;
-        fs::create_dir_all(seat.dir.join("program"))?;
+    pub(crate) fn new(allocation: &'static Allocation, number: usize, switch: &Switch) -> Result<Self> {
+        let (image, bundle) = (images()?, artifacts::bundle()?);
+        let ids = allocation.allocate()?;
+        fs::create_dir_all(ids.dir.join("program"))?;
         let (machine, transcript) = (Mutex::default(), Transcript::default());
-        let guest = Self { slot, seat, number, switch: switch.pid(), image, bundle, machine, transcript };
+        let guest = Self { allocation, ids, number, switch: switch.pid(), image, bundle, machine, transcript };
         switch.socket(&guest.name())?;
-        fs::copy(product::program()?, guest.programs().join("usernetes-rs")).context("cannot copy the program")?;
+        fs::copy(artifacts::program()?, guest.programs().join("usernetes-rs")).context("cannot copy the program")?;
         guest.power_on()?;
         // Not through a login's input: a program of a hundred megabytes takes longer than a command may.
         guest.admin(&format!("install -m 755 {PROGRAM}/usernetes-rs /usr/local/bin"))?;
         Ok(guest)
-    }
-
-    /// Its host name.
-    pub fn name(&self) -> String {
-        format!("guest{}", self.number)
-    }
-
-    /// Its address on the switch.
-    pub fn address(&self) -> String {
-        format!("198.51.100.{}", 20 + self.number)
     }
 
     pub(crate) fn switch(&self) -> u32 {
@@ -94,18 +84,18 @@ impl Guest {
     }
 
     fn programs(&self) -> PathBuf {
-        self.seat.dir.join("program")
+        self.ids.dir.join("program")
     }
 
     /// A guest's kernel and its programs take turns at every system call: on two processors that takes thrice the time.
     /// Guests that run at the same time are on different ones.
     fn processor(&self) -> String {
         let all = std::thread::available_parallelism().map_or(1, usize::from);
-        ((self.seat.ordinal() + 1) % all).to_string()
+        ((self.ids.ordinal() + 1) % all).to_string()
     }
 
     fn arguments(&self) -> Vec<String> {
-        let dir = self.seat.dir.display();
+        let dir = self.ids.dir.display();
         let (name, address, number) = (self.name(), self.address(), self.number);
         let line = format!(
             "mem={MEMORY} seccomp=on ncpus=1 lsm=apparmor umid={name} uml_dir={dir} \
@@ -117,7 +107,7 @@ impl Guest {
              systemd.mount-extra=program:{PROGRAM}:hostfs:ro,hostfs={program}",
             image = self.image.display(),
             switch = crate::SWITCH,
-            at = product::BUNDLE,
+            at = artifacts::BUNDLE,
             bundle = self.bundle.display(),
             program = self.programs().display(),
         );
@@ -170,7 +160,7 @@ impl Guest {
     }
 
     pub(crate) fn console(&self) -> PathBuf {
-        self.seat.dir.join("console")
+        self.ids.dir.join("console")
     }
 
     fn last_words(&self) -> String {
@@ -179,54 +169,28 @@ impl Guest {
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(30)..].join("\n")
     }
+}
 
-    /// Prepares a command of alice, who logs in for it.
-    pub fn run<S: AsRef<str>>(&self, command: &[S]) -> Run<'_> {
-        Run::new(At::Guest(self), command)
+impl Machine for Guest {
+    const PERIOD: Duration = Duration::from_millis(500);
+
+    fn at(&self) -> At<'_> {
+        At::Guest(self)
     }
 
-    /// Prepares a shell script of alice.
-    pub fn sh(&self, script: &str) -> Run<'_> {
-        self.run(&["sh", "-euc", script])
+    fn name(&self) -> String {
+        format!("guest{}", self.number)
     }
 
-    /// Runs a shell script as root, which must succeed.
-    pub fn admin(&self, script: &str) -> Result<Output> {
-        self.sh(script).root().ok()
-    }
-
-    /// Prepares `usernetes-rs` with these arguments.
-    pub fn tool<S: AsRef<str>>(&self, arguments: &[S]) -> Run<'_> {
-        At::from(self).tool(arguments)
-    }
-
-    /// Prepares `usernetes-rs init` with the bundle under test and these further arguments.
-    pub fn init<S: AsRef<str>>(&self, arguments: &[S]) -> Run<'_> {
-        let words = ["init", "--bundle", product::BUNDLE].into_iter();
-        self.tool(&words.chain(arguments.iter().map(AsRef::as_ref)).collect::<Vec<_>>())
-    }
-
-    /// Runs `usernetes-rs kubectl` with these arguments, which must succeed.
-    pub fn kubectl<S: AsRef<str>>(&self, arguments: &[S]) -> Result<Output> {
-        let words = std::iter::once("kubectl").chain(arguments.iter().map(AsRef::as_ref));
-        self.tool(&words.collect::<Vec<_>>()).ok()
-    }
-
-    /// Repeats a question until it is answered with yes. For things that cannot be watched.
-    pub fn until(&self, what: &str, seconds: u64, mut question: impl FnMut(&Self) -> Result<bool>) -> Result<()> {
-        let end = Instant::now() + Duration::from_secs(seconds);
-        while !question(self)? {
-            ensure!(Instant::now() < end, "not within {seconds} s: {what}");
-            std::thread::sleep(Duration::from_millis(500));
-        }
-        Ok(())
+    fn address(&self) -> String {
+        format!("198.51.100.{}", 20 + self.number)
     }
 }
 
 impl Drop for Guest {
     fn drop(&mut self) {
-        if let Err(error) = self.power_cut().and_then(|()| self.slot.free(&self.seat)) {
-            crate::suite::complain(&format!("{}: {error:#}", self.name()));
+        if let Err(error) = self.power_cut().and_then(|()| self.allocation.free(&self.ids)) {
+            crate::suite::print_error(&format!("{}: {error:#}", self.name()));
         }
     }
 }

@@ -4,9 +4,10 @@ use anyhow::{Context, Result, ensure};
 use std::io::{Read, Write};
 use std::process::{Child, Command};
 
-use crate::first_process::SERVE;
-use crate::host::Host;
-use crate::namespaces::{Inside, enter, found};
+use crate::testbed::host::Host;
+use crate::testbed::init::SERVE;
+use crate::testbed::machine::Machine;
+use crate::testbed::namespaces::{Inside, enter, spawn_init};
 use crate::{CLIENTS, OUTSIDE, SWITCH};
 
 /// The switch; dropping it takes every cable with it.
@@ -15,7 +16,7 @@ pub(crate) struct Switch(Child);
 impl Switch {
     /// A switch with its gateway address, a name server and a web server.
     pub(crate) fn new() -> Result<Self> {
-        let mut switch = Self(found()?);
+        let mut switch = Self(spawn_init()?);
         switch.ip("link set lo up")?;
         switch.ip("link add br0 type bridge")?;
         switch.ip(&format!("addr add {SWITCH}/24 dev br0"))?;

@@ -8,13 +8,14 @@ use std::process::Child;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::background::Output;
-use crate::lan;
-use crate::namespaces::{Inside, enter, found};
-use crate::processes::{self, Process};
-use crate::product::Product;
-use crate::run::{At, PATH, Run};
-use crate::slot::{SUBIDS, Seat, Slot, USERADDS};
+use crate::artifacts::Artifacts;
+use crate::command::background::Output;
+use crate::command::processes::{self, Process};
+use crate::command::{At, PATH};
+use crate::testbed::ids::{Allocation, HostIds, SUBIDS, USERADDS};
+use crate::testbed::lan;
+use crate::testbed::machine::Machine;
+use crate::testbed::namespaces::{Inside, enter, spawn_init};
 
 /// Users of the hosts, in order.
 const USERS: [&str; 4] = ["alice", "bob", "carol", "dave"];
@@ -38,8 +39,8 @@ impl Transcript {
 
 /// A host with its ordinary user; dropping it ends and removes everything on it.
 pub struct Host {
-    slot: &'static Slot,
-    seat: Seat,
+    allocation: &'static Allocation,
+    ids: HostIds,
     first: Child,
     number: usize,
     transcript: Transcript,
@@ -47,17 +48,17 @@ pub struct Host {
 
 impl Host {
     /// Host `number` (from 1) with a home, an account and devices of its own, not yet on a network.
-    pub(crate) fn new(slot: &'static Slot, number: usize, product: &Product) -> Result<Self> {
-        let seat = slot.seat()?;
-        let first = found()?;
-        let host = Self { slot, seat, first, number, transcript: Transcript::default() };
+    pub(crate) fn new(allocation: &'static Allocation, number: usize, product: &Artifacts) -> Result<Self> {
+        let ids = allocation.allocate()?;
+        let first = spawn_init()?;
+        let host = Self { allocation, ids, first, number, transcript: Transcript::default() };
         let files = host.files();
         let users = USERS.get(number - 1).context("more hosts than users")?;
         fs::create_dir_all(files.join("home").join(users))?;
         let mut setup = host.run(&["sh", "-eu", "-c", include_str!("host.sh")]).root();
         let shown = |path: Option<&Path>| path.unwrap_or(Path::new("")).to_string_lossy().into_owned();
         // Two ranges, as useradd and preflight's hint leave them.
-        let first = host.seat.subids.start;
+        let first = host.ids.subids.start;
         let subids = format!("{first}:{USERADDS} {}:{}", first + USERADDS, SUBIDS - USERADDS);
         let pairs = [
             ("DIR", files.to_string_lossy().into_owned()),
@@ -73,7 +74,7 @@ impl Host {
         for (name, value) in &pairs {
             setup = setup.env(name, value);
         }
-        setup.ok().context("cannot furnish a host")?;
+        setup.ok().context("cannot prepare a host")?;
         Ok(host)
     }
 
@@ -82,19 +83,9 @@ impl Host {
         USERS[self.number - 1]
     }
 
-    /// Its host name.
-    pub fn name(&self) -> String {
-        format!("host{}", self.number)
-    }
-
-    /// Its address on the switch.
-    pub fn address(&self) -> String {
-        format!("198.51.100.{}", 10 + self.number)
-    }
-
     /// Its user's id as the machine sees it.
     pub fn uid(&self) -> u32 {
-        self.seat.uid
+        self.ids.uid
     }
 
     /// Its user's home, as the host sees it.
@@ -112,14 +103,14 @@ impl Host {
         self.files().join("home").join(self.user()).join(path)
     }
 
-    /// The state folder of the cluster `default`, as this process sees it.
+    /// The state directory of the cluster `default`, as this process sees it.
     pub fn state(&self) -> PathBuf {
         self.in_home(".local/share/usernetes/default")
     }
 
-    /// The folder of all its files.
+    /// The directory of all its files.
     fn files(&self) -> PathBuf {
-        self.seat.dir.clone()
+        self.ids.dir.clone()
     }
 
     /// Its first process, as the machine sees it.
@@ -144,46 +135,14 @@ impl Host {
         pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
-    /// Prepares a command of its user.
-    pub fn run<S: AsRef<str>>(&self, command: &[S]) -> Run<'_> {
-        Run::new(At::Host(self), command)
-    }
-
-    /// Prepares a shell script of its user.
-    pub fn sh(&self, script: &str) -> Run<'_> {
-        self.run(&["sh", "-euc", script])
-    }
-
-    /// Runs a shell script as its administrator, which must succeed.
-    pub fn admin(&self, script: &str) -> Result<Output> {
-        self.sh(script).root().ok()
-    }
-
-    /// Prepares `usernetes-rs` with these arguments.
-    pub fn tool<S: AsRef<str>>(&self, arguments: &[S]) -> Run<'_> {
-        At::from(self).tool(arguments)
-    }
-
-    /// Prepares `usernetes-rs init` with the bundle under test and these further arguments.
-    pub fn init<S: AsRef<str>>(&self, arguments: &[S]) -> Run<'_> {
-        let words = ["init", "--bundle", crate::product::BUNDLE].into_iter();
-        self.tool(&words.chain(arguments.iter().map(AsRef::as_ref)).collect::<Vec<_>>())
-    }
-
-    /// Runs `usernetes-rs kubectl` with these arguments, which must succeed.
-    pub fn kubectl<S: AsRef<str>>(&self, arguments: &[S]) -> Result<Output> {
-        let words = std::iter::once("kubectl").chain(arguments.iter().map(AsRef::as_ref));
-        self.tool(&words.collect::<Vec<_>>()).ok()
-    }
-
     /// Processes of its user and of that user's subordinate ids.
     pub fn processes(&self) -> Result<Vec<Process>> {
-        processes::of(&[self.uid()..self.uid() + 1, self.seat.subids.clone()])
+        processes::of(&[self.uid()..self.uid() + 1, self.ids.subids.clone()])
     }
 
     /// Whether an id is one of its user's subordinate ids.
     pub fn is_subordinate(&self, id: u32) -> bool {
-        self.seat.subids.contains(&id)
+        self.ids.subids.contains(&id)
     }
 
     /// Waits until its user has no process; names those that stay.
@@ -232,16 +191,6 @@ impl Host {
         enter(self.pid(), Inside::Network, connect)
     }
 
-    /// Repeats a question of the host until it is answered with yes. For things that cannot be watched.
-    pub fn until(&self, what: &str, seconds: u64, mut question: impl FnMut(&Self) -> Result<bool>) -> Result<()> {
-        let end = Instant::now() + Duration::from_secs(seconds);
-        while !question(self)? {
-            ensure!(Instant::now() < end, "not within {seconds} s: {what}");
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        Ok(())
-    }
-
     /// A listening socket inside the host's network, held by this test: a port that is taken.
     pub fn listen(&self, address: &str) -> Result<std::net::TcpListener> {
         let at: SocketAddr = address.parse()?;
@@ -257,14 +206,30 @@ impl Host {
     }
 }
 
+impl Machine for Host {
+    const PERIOD: Duration = Duration::from_millis(100);
+
+    fn at(&self) -> At<'_> {
+        At::Host(self)
+    }
+
+    fn name(&self) -> String {
+        format!("host{}", self.number)
+    }
+
+    fn address(&self) -> String {
+        format!("198.51.100.{}", 10 + self.number)
+    }
+}
+
 impl Drop for Host {
     fn drop(&mut self) {
         // The kernel has ended every process of the host when its first one has been waited for.
         drop(self.first.stdin.take());
         let ended = self.first.kill().and_then(|()| self.first.wait().map(drop));
-        let freed = ended.map_err(Into::into).and_then(|()| self.slot.free(&self.seat));
+        let freed = ended.map_err(Into::into).and_then(|()| self.allocation.free(&self.ids));
         if let Err(error) = freed {
-            crate::suite::complain(&format!("{}: {error:#}", self.name()));
+            crate::suite::print_error(&format!("{}: {error:#}", self.name()));
         }
     }
 }

@@ -2,27 +2,27 @@
 
 use anyhow::Result;
 
-use crate::background::Output;
-use crate::run::{At, Run};
+use crate::command::background::Output;
+use crate::command::{At, Run};
 
 /// A Kubernetes namespace, removed in the background when dropped.
-pub struct Space<'a> {
+pub struct Namespace<'a> {
     at: At<'a>,
     name: String,
     ours: bool,
 }
 
-impl<'a> Space<'a> {
+impl<'a> Namespace<'a> {
     /// Makes it and waits until pods can be made in it.
     pub fn new(at: impl Into<At<'a>>, name: &str) -> Result<Self> {
         let at = at.into();
         at.tool(&["kubectl", "create", "namespace", name]).ok()?;
-        let space = Self { at, name: name.to_owned(), ours: true };
+        let namespace = Self { at, name: name.to_owned(), ours: true };
         // One at a time: of two that are missing kubectl makes one error, which it takes for another kind and gives up.
         for object in ["serviceaccount/default", "configmap/kube-root-ca.crt"] {
-            space.kubectl(&["wait", "--for=create", object, "--timeout=60s"])?;
+            namespace.kubectl(&["wait", "--for=create", object, "--timeout=60s"])?;
         }
-        Ok(space)
+        Ok(namespace)
     }
 
     /// One that is there already and stays.
@@ -81,7 +81,7 @@ impl<'a> Space<'a> {
     }
 }
 
-impl Drop for Space<'_> {
+impl Drop for Namespace<'_> {
     fn drop(&mut self) {
         if !self.ours {
             return;

@@ -9,8 +9,8 @@ use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::cpu;
-use crate::suite::Crew;
+use crate::suite::cpu;
+use crate::suite::scenario::Topology;
 
 /// Names the file to which a line is added for each scenario.
 pub const REPORT: &str = "U7S_E2E_REPORT";
@@ -33,8 +33,8 @@ pub enum HostKind {
 }
 
 impl HostKind {
-    pub(crate) fn of(crew: Crew) -> Self {
-        if crew.guests > 0 { Self::Delegated } else { Self::None }
+    pub(crate) fn of(topology: Topology) -> Self {
+        if topology.guests > 0 { Self::Delegated } else { Self::None }
     }
 }
 
@@ -106,7 +106,7 @@ fn round(seconds: f64) -> f64 {
 pub fn add(entry: &Entry) {
     let Some(path) = std::env::var_os(REPORT) else { return };
     if let Err(error) = append(Path::new(&path), entry) {
-        crate::suite::complain(&format!("cannot report to {}: {error:#}", Path::new(&path).display()));
+        crate::suite::print_error(&format!("cannot report to {}: {error:#}", Path::new(&path).display()));
     }
 }
 

@@ -12,7 +12,7 @@ use std::thread;
 pub(crate) const FIRST_PROCESS: &str = "--first-process-of-a-host";
 
 /// Starts this binary again as the first process of new namespaces. It lives until its standard input closes.
-pub(crate) fn found() -> Result<Child> {
+pub(crate) fn spawn_init() -> Result<Child> {
     let mut first = Command::new(std::env::current_exe()?);
     first.arg(FIRST_PROCESS).stdin(Stdio::piped()).stdout(Stdio::piped());
     apart(move || {
@@ -51,7 +51,7 @@ pub(crate) fn enter<T: Send>(pid: u32, inside: Inside, work: impl FnOnce() -> Re
         };
         let files: Vec<File> = kinds.iter().map(open).collect::<Result<_>>()?;
         if inside == Inside::Everything {
-            // Threads share their root and working folder; one that does may not change its mount namespace.
+            // Threads share their root and working directory; one that does may not change its mount namespace.
             unshare(CloneFlags::CLONE_FS)?;
         }
         for (file, kind) in files.iter().zip(kinds) {

@@ -6,18 +6,18 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::run::At;
+use crate::command::At;
 
 /// Where a host sees the bundle.
 pub(crate) const BUNDLE: &str = "/srv/bundle";
 
 /// The program and the bundle under test, as far as they are there.
-pub(crate) struct Product {
+pub(crate) struct Artifacts {
     pub(crate) program: Option<PathBuf>,
     pub(crate) bundle: Option<PathBuf>,
 }
 
-impl Product {
+impl Artifacts {
     pub(crate) fn find() -> Self {
         Self { program: program().ok(), bundle: bundle().ok() }
     }
@@ -30,8 +30,8 @@ pub(crate) fn program() -> Result<PathBuf> {
     }
     let me = env::current_exe()?;
     let profile =
-        me.ancestors().find(|d| d.ends_with("deps")).and_then(Path::parent).context("not in a target folder")?;
-    let triple = profile.parent().context("not in a target folder")?;
+        me.ancestors().find(|d| d.ends_with("deps")).and_then(Path::parent).context("not in a target directory")?;
+    let triple = profile.parent().context("not in a target directory")?;
     let candidates = [triple.join("release/usernetes-rs"), triple.join("debug/usernetes-rs")];
     match candidates.iter().find(|path| path.is_file()) {
         Some(path) => Ok(path.clone()),
@@ -50,7 +50,7 @@ pub(crate) fn bundle() -> Result<PathBuf> {
     Ok(path)
 }
 
-/// The folder of CRI-O: `U7S_CRIO`, else what `hack/crio` made last.
+/// The directory of CRI-O: `U7S_CRIO`, else what `hack/crio` made last.
 pub(crate) fn crio() -> Result<PathBuf> {
     let given = env::var_os("U7S_CRIO").map(PathBuf::from);
     let built = env::var_os("HOME").map(|home| Path::new(&home).join(".cache/usernetes-dev/crio/current"));
@@ -63,16 +63,16 @@ pub(crate) fn crio() -> Result<PathBuf> {
 
 /// CRI-O where an administrator would put it; conmon and skopeo are of the host's distribution.
 pub fn install_crio<'a>(at: impl Into<At<'a>>) -> Result<()> {
-    let (at, folder) = (at.into(), crio()?);
+    let (at, directory) = (at.into(), crio()?);
     for program in ["crio", "pinns"] {
-        let file = fs::read(folder.join(program)).context("cannot read what hack/crio built")?;
+        let file = fs::read(directory.join(program)).context("cannot read what hack/crio built")?;
         let script = format!("cat > /usr/local/bin/{program}; chmod 755 /usr/local/bin/{program}");
         at.sh(&script).root().input(file).ok()?;
     }
     Ok(())
 }
 
-/// Hosts see the folder through a mount, so only what is in it counts, not the folders above it.
+/// Hosts see the directory through a mount, so only what is in it counts, not the directories above it.
 fn readable(dir: &Path) -> Result<()> {
     for entry in fs::read_dir(dir)? {
         let entry = entry?;

@@ -1,6 +1,6 @@
-//! One slot per test process: a folder, user ids and subordinate ids that no other process uses at the same time.
+//! A directory, user ids and subordinate ids for each test process, which no other process uses at the same time.
 //!
-//! The lock of a slot dies with its owner, however that ends; who finds a free slot with a folder cleans it.
+//! The lock dies with its process, however that ends. The next process that finds a free lock beside a directory cleans up.
 
 use anyhow::{Context, Result, bail};
 use nix::unistd::Uid;
@@ -10,11 +10,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use crate::processes;
+use crate::command::processes;
 
 /// On disk, not in memory: the overlay file system and etcd want a real file system.
 const BASE: &str = "/var/tmp/usernetes-e2e";
-const SLOTS: u32 = 16;
+const ALLOCATIONS: u32 = 16;
 const HOSTS: u32 = 16;
 const FIRST_UID: u32 = 52_000;
 const FIRST_SUBID: u32 = 1_000_000_000;
@@ -23,33 +23,33 @@ pub(crate) const SUBIDS: u32 = USERADDS * 111;
 /// Of these, what useradd would give.
 pub(crate) const USERADDS: u32 = 65_536;
 
-/// Exclusive use of one slot, for as long as it lives.
-pub(crate) struct Slot {
+/// What one process uses, for as long as this value lives.
+pub(crate) struct Allocation {
     number: u32,
     taken: Mutex<[bool; HOSTS as usize]>,
     _lock: File,
 }
 
-/// Exclusive use of one user of a slot.
-pub(crate) struct Seat {
+/// Exclusive use of one user.
+pub(crate) struct HostIds {
     index: usize,
-    slot: u32,
+    allocation: u32,
     /// The ordinary user's id.
     pub(crate) uid: u32,
     /// Its subordinate ids.
     pub(crate) subids: Range<u32>,
-    /// Folder of the host's files.
+    /// Directory of the host's files.
     pub(crate) dir: PathBuf,
 }
 
-impl Slot {
-    /// Takes a free slot and cleans what dead processes left in this and other free ones.
-    pub(crate) fn take() -> Result<Self> {
+impl Allocation {
+    /// Locks a free allocation and cleans what dead processes left in this and other free ones.
+    pub(crate) fn acquire() -> Result<Self> {
         fs::create_dir_all(BASE).with_context(|| format!("cannot make {BASE}"))?;
         fs::set_permissions(BASE, fs::Permissions::from_mode(0o755))?;
         let mut mine = None;
-        for number in 0..SLOTS {
-            if mine.is_some() && !folder(number).exists() {
+        for number in 0..ALLOCATIONS {
+            if mine.is_some() && !directory(number).exists() {
                 continue;
             }
             let lock = OpenOptions::new().create(true).truncate(false).write(true).open(lock_file(number))?;
@@ -59,46 +59,47 @@ impl Slot {
             clean(number)?;
             mine.get_or_insert((number, lock));
         }
-        let Some((number, lock)) = mine else { bail!("all {SLOTS} slots below {BASE} are in use") };
-        fs::create_dir(folder(number))?;
+        let Some((number, lock)) = mine else { bail!("all {ALLOCATIONS} slots below {BASE} are in use") };
+        fs::create_dir(directory(number))?;
         Ok(Self { number, taken: Mutex::default(), _lock: lock })
     }
 
     /// A user that no living host of this process has.
-    pub(crate) fn seat(&self) -> Result<Seat> {
-        let mut taken = self.taken.lock().map_err(|_| anyhow::anyhow!("a thread panicked while it took a seat"))?;
-        let index = taken.iter().position(|t| !t).context("every seat of this process is taken")?;
+    pub(crate) fn allocate(&self) -> Result<HostIds> {
+        let mut taken =
+            self.taken.lock().map_err(|_| anyhow::anyhow!("a thread panicked while it allocated a user"))?;
+        let index = taken.iter().position(|t| !t).context("every ids of this process is taken")?;
         taken[index] = true;
         let ordinal = self.number * HOSTS + u32::try_from(index)?;
         let first = FIRST_SUBID + ordinal * SUBIDS;
-        let dir = folder(self.number).join(format!("host{index}"));
-        Ok(Seat { index, slot: self.number, uid: FIRST_UID + ordinal, subids: first..first + SUBIDS, dir })
+        let dir = directory(self.number).join(format!("host{index}"));
+        Ok(HostIds { index, allocation: self.number, uid: FIRST_UID + ordinal, subids: first..first + SUBIDS, dir })
     }
 
-    /// Gives a seat back; its folder and processes are gone afterwards.
-    pub(crate) fn free(&self, seat: &Seat) -> Result<()> {
-        processes::end_all(&[seat.uid..seat.uid + 1, seat.subids.clone()])?;
-        remove(&seat.dir)?;
+    /// Releases a user; its directory and processes are gone afterwards.
+    pub(crate) fn free(&self, ids: &HostIds) -> Result<()> {
+        processes::end_all(&[ids.uid..ids.uid + 1, ids.subids.clone()])?;
+        remove(&ids.dir)?;
         if let Ok(mut taken) = self.taken.lock() {
-            taken[seat.index] = false;
+            taken[ids.index] = false;
         }
         Ok(())
     }
 
-    /// Removes everything of this slot.
+    /// Removes everything of this allocation.
     pub(crate) fn clean(&self) -> Result<()> {
         clean(self.number)
     }
 }
 
-impl Seat {
+impl HostIds {
     /// A number that spreads what runs at the same time, in one process or in several.
     pub(crate) fn ordinal(&self) -> usize {
-        self.slot as usize + self.index
+        self.allocation as usize + self.index
     }
 }
 
-fn folder(number: u32) -> PathBuf {
+fn directory(number: u32) -> PathBuf {
     Path::new(BASE).join(format!("slot{number}"))
 }
 
@@ -107,13 +108,13 @@ fn lock_file(number: u32) -> PathBuf {
 }
 
 fn clean(number: u32) -> Result<()> {
-    if !folder(number).exists() {
+    if !directory(number).exists() {
         return Ok(());
     }
     let uid = FIRST_UID + number * HOSTS;
     let subid = FIRST_SUBID + number * HOSTS * SUBIDS;
     processes::end_all(&[uid..uid + HOSTS, subid..subid + HOSTS * SUBIDS])?;
-    remove(&folder(number))
+    remove(&directory(number))
 }
 
 /// Mounts live in namespaces that are gone by now, so plain removal cannot reach a file of the machine.

@@ -1,38 +1,48 @@
 //! Hosts on one switch.
 
+pub(crate) mod guest;
+pub(crate) mod host;
+pub(crate) mod ids;
+pub(crate) mod init;
+pub(crate) mod lan;
+pub(crate) mod machine;
+pub(crate) mod namespaces;
+pub(crate) mod switch;
+
 use anyhow::{Context, Result};
 use std::sync::{Mutex, PoisonError};
 
-use crate::guest::Guest;
-use crate::host::Host;
-use crate::lan;
-use crate::namespaces::{Inside, enter};
-use crate::network::Switch;
-use crate::product::Product;
-use crate::slot::Slot;
-use crate::suite::Crew;
+use crate::artifacts::Artifacts;
+use crate::suite::scenario::Topology;
+use crate::testbed::guest::Guest;
+use crate::testbed::host::Host;
+use crate::testbed::ids::Allocation;
+use crate::testbed::machine::Machine;
+use crate::testbed::namespaces::{Inside, enter};
+use crate::testbed::switch::Switch;
 
 /// Hosts on one switch. Dropping it ends and removes them all.
-pub struct Rig {
+pub struct Testbed {
     hosts: Vec<Host>,
     guests: Vec<Guest>,
     switch: Switch,
 }
 
-impl Rig {
-    /// A rig with the product on every host, as far as there is one.
-    pub fn new(crew: impl Into<Crew>) -> Result<Self> {
-        let crew = crew.into();
-        let product = Product::find();
-        let slot = slot()?;
+impl Testbed {
+    /// A testbed with the program and the bundle on every host, as far as there are any.
+    pub fn new(topology: impl Into<Topology>) -> Result<Self> {
+        let topology = topology.into();
+        let artifacts = Artifacts::find();
+        let allocation = allocation()?;
         let switch = Switch::new()?;
-        let furnish = |number| {
-            let host = Host::new(slot, number, &product)?;
+        let prepare = |number| {
+            let host = Host::new(allocation, number, &artifacts)?;
             switch.plug(&host)?;
             Ok(host)
         };
-        let hosts = (1..=crew.hosts).map(furnish).collect::<Result<_>>()?;
-        let guests = (1..=crew.guests).map(|number| Guest::new(slot, number, &switch)).collect::<Result<_>>()?;
+        let hosts = (1..=topology.hosts).map(prepare).collect::<Result<_>>()?;
+        let guests =
+            (1..=topology.guests).map(|number| Guest::new(allocation, number, &switch)).collect::<Result<_>>()?;
         Ok(Self { hosts, guests, switch })
     }
 
@@ -61,7 +71,7 @@ impl Rig {
         self.switch.cable(host, false)
     }
 
-    /// Does something in the network of the switch: as somebody on the LAN who is no host.
+    /// Does something in the network of the switch: as a client on the LAN that is no host.
     pub fn from_switch<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
         self.switch.inside(work)
     }
@@ -93,19 +103,19 @@ impl Rig {
     }
 }
 
-/// The process's slot: taken at first use, given back by [`give_back`].
-static SLOT: Mutex<Option<&'static Slot>> = Mutex::new(None);
+/// The process's allocation: acquired at first use, released by [`release_all`].
+static ALLOCATION: Mutex<Option<&'static Allocation>> = Mutex::new(None);
 
-fn slot() -> Result<&'static Slot> {
-    let mut slot = SLOT.lock().unwrap_or_else(PoisonError::into_inner);
-    if slot.is_none() {
-        *slot = Some(Box::leak(Box::new(Slot::take().context("cannot take a slot for the hosts")?)));
+fn allocation() -> Result<&'static Allocation> {
+    let mut allocation = ALLOCATION.lock().unwrap_or_else(PoisonError::into_inner);
+    if allocation.is_none() {
+        *allocation = Some(Box::leak(Box::new(Allocation::acquire().context("cannot allocate users for the hosts")?)));
     }
-    slot.context("no slot")
+    allocation.context("no allocation")
 }
 
 /// Removes everything of this process, whatever state it is in.
-pub(crate) fn give_back() -> Result<()> {
-    let slot = *SLOT.lock().unwrap_or_else(PoisonError::into_inner);
-    slot.map_or(Ok(()), Slot::clean)
+pub(crate) fn release_all() -> Result<()> {
+    let allocation = *ALLOCATION.lock().unwrap_or_else(PoisonError::into_inner);
+    allocation.map_or(Ok(()), Allocation::clean)
 }

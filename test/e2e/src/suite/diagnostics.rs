@@ -6,28 +6,29 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::id;
 
-use crate::guest::Guest;
-use crate::host::Host;
-use crate::rig::Rig;
+use crate::testbed::Testbed;
+use crate::testbed::guest::Guest;
+use crate::testbed::host::Host;
+use crate::testbed::machine::Machine;
 
 /// Lines of each log that are kept.
 const LINES: usize = 400;
 
-/// Writes what can be found out into a folder and returns it.
-pub(crate) fn keep(suite: &str, scenario: &str, failure: &str, rig: Option<&Rig>) -> PathBuf {
+/// Writes what can be found out into a directory and returns it.
+pub(crate) fn keep(suite: &str, scenario: &str, failure: &str, testbed: Option<&Testbed>) -> PathBuf {
     let dir = std::env::temp_dir().join(format!("usernetes-e2e-kept/{suite}-{scenario}-{}", id()));
     let _ = fs::create_dir_all(&dir);
     let _ = fs::write(dir.join("failure.txt"), failure);
-    for host in rig.map_or(&[][..], Rig::hosts) {
-        let folder = dir.join(host.name());
-        if let Err(error) = of(host, &folder) {
-            let _ = fs::write(folder.join("incomplete.txt"), format!("{error:#}"));
+    for host in testbed.map_or(&[][..], Testbed::hosts) {
+        let directory = dir.join(host.name());
+        if let Err(error) = of(host, &directory) {
+            let _ = fs::write(directory.join("incomplete.txt"), format!("{error:#}"));
         }
     }
-    for guest in rig.map_or(&[][..], Rig::guests) {
-        let folder = dir.join(guest.name());
-        if let Err(error) = of_guest(guest, &folder) {
-            let _ = fs::write(folder.join("incomplete.txt"), format!("{error:#}"));
+    for guest in testbed.map_or(&[][..], Testbed::guests) {
+        let directory = dir.join(guest.name());
+        if let Err(error) = of_guest(guest, &directory) {
+            let _ = fs::write(directory.join("incomplete.txt"), format!("{error:#}"));
         }
     }
     dir

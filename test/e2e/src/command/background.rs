@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::host::Transcript;
+use crate::testbed::host::Transcript;
 
 /// How long output may stay open after the program's end before we say that something holds it.
 const STREAMS: Duration = Duration::from_secs(3);

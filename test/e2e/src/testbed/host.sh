@@ -29,7 +29,7 @@ printf '127.0.0.1 localhost\n%s %s\n' "$ADDRESS" "$NAME" > /etc/hosts
 rm -f /etc/resolv.conf
 echo "nameserver $SWITCH" > /etc/resolv.conf
 
-# Home on disk; runtime folder and /tmp of its own; no trace of a systemd of the machine.
+# Home on disk; runtime directory and /tmp of its own; no trace of a systemd of the machine.
 chown "$ID:$ID" "$DIR/home/$USER"
 chmod 700 "$DIR/home/$USER"
 mount --bind "$DIR/home" /home
