@@ -1,6 +1,6 @@
 //! Values for everything that the user left out.
 
-use crate::{Config, Duration, NetworkOptions, PortOptions, Timeouts, constants};
+use crate::{Config, Duration, Timeouts, constants};
 use std::net::IpAddr;
 
 /// What defaults depend on, found out by the caller.
@@ -21,22 +21,6 @@ impl Default for Timeouts {
             tls_bootstrap: Duration::minutes(5),
             discovery: Duration::minutes(5),
         }
-    }
-}
-
-impl Default for NetworkOptions {
-    fn default() -> Self {
-        Self {
-            driver: crate::NetworkDriver::default(),
-            cidr: constants::DEFAULT_TAP_CIDR.parse().expect("a constant"),
-            mtu: 65520,
-        }
-    }
-}
-
-impl Default for PortOptions {
-    fn default() -> Self {
-        Self { kubelet: constants::KUBELET_PORT, vxlan: constants::VXLAN_PORT, privileged_port_offset: 0 }
     }
 }
 

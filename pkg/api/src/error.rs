@@ -1,6 +1,6 @@
 //! What can be wrong with a configuration.
 
-use crate::flags::named;
+use crate::flags::with_flag;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -16,7 +16,7 @@ pub struct FieldError {
 
 impl fmt::Display for FieldError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", named(&self.field), self.message)
+        write!(f, "{}: {}", with_flag(&self.field), self.message)
     }
 }
 

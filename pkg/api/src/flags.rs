@@ -1,16 +1,16 @@
-//! Flags that set fields: who typed one has never seen the field's path.
+//! Flags that set fields. Messages name both, since a user of flags has not seen the path of the field.
 
-/// Path of a field that can be wrong, and the flag of `init`, `join` or `start` that sets it.
-pub const FLAGS: [(&str, &str); 19] = [
+use crate::rootless;
+
+/// Flags for fields of kubeadm's documents.
+const KUBEADM: &[(&str, &str)] = &[
     ("apiServer.certSANs", "--apiserver-cert-extra-sans"),
     ("bootstrapTokens[0].token", "--token"),
-    ("bundleFromPeer", "--bundle-from-peer"),
     ("controlPlaneEndpoint", "--control-plane-endpoint"),
     ("discovery.bootstrapToken.caCertHashes", "--discovery-token-ca-cert-hash"),
     ("discovery.bootstrapToken.token", "--token"),
     ("discovery.file.kubeConfigPath", "--discovery-file"),
     ("discovery.tlsBootstrapToken", "--tls-bootstrap-token"),
-    ("hostIP", "--host-ip"),
     ("localAPIEndpoint.advertiseAddress", "--apiserver-advertise-address"),
     ("localAPIEndpoint.bindPort", "--apiserver-bind-port"),
     ("networking.dnsDomain", "--service-dns-domain"),
@@ -18,14 +18,16 @@ pub const FLAGS: [(&str, &str); 19] = [
     ("networking.serviceSubnet", "--service-cidr"),
     ("nodeRegistration.criSocket", "--cri-socket"),
     ("nodeRegistration.name", "--node-name"),
-    ("ports.kubelet", "--kubelet-port"),
-    ("ports.privilegedPortOffset", "--privileged-port-offset"),
-    ("ports.vxlan", "--vxlan-port"),
 ];
 
-/// `networking.podSubnet (--pod-network-cidr)`, or the path alone where no flag sets the field.
-pub(crate) fn named(field: &str) -> String {
-    match FLAGS.iter().find(|(path, _)| *path == field) {
+/// Path of every field that a flag of `init`, `join` or `start` sets and that can be wrong, with the flag.
+pub fn field_flags() -> impl Iterator<Item = (&'static str, &'static str)> {
+    [KUBEADM, rootless::FLAGS, rootless::PORT_FLAGS].into_iter().flatten().copied()
+}
+
+/// `networking.podSubnet (--pod-network-cidr)`, or the path alone if no flag sets the field.
+pub(crate) fn with_flag(field: &str) -> String {
+    match field_flags().find(|(path, _)| *path == field) {
         Some((_, flag)) => format!("{field} ({flag})"),
         None => field.to_owned(),
     }

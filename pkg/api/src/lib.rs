@@ -26,7 +26,7 @@ pub use cri::ContainerRuntime;
 pub use defaults::HostFacts;
 pub use duration::Duration;
 pub use error::{ConfigError, FieldError};
-pub use flags::FLAGS;
+pub use flags::field_flags;
 pub use network::{PortSpec, Protocol, ServiceNetwork};
 pub use node_state::NodeState;
 pub use paths::{ClusterName, Paths, Xdg};

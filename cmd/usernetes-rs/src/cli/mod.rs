@@ -235,7 +235,7 @@ mod tests {
             let mut arguments = command.get_subcommands().flat_map(clap::Command::get_arguments);
             arguments.any(|arg| arg.get_long() == flag.strip_prefix("--"))
         };
-        for (field, flag) in usernetes_api::FLAGS {
+        for (field, flag) in usernetes_api::field_flags() {
             assert!(known(flag), "{field}: {flag}");
         }
     }

@@ -1,7 +1,7 @@
 //! `InitConfiguration` and `ClusterConfiguration`.
 
 use super::{Errors, arguments, node_registration, timeouts, token};
-use crate::flags::named;
+use crate::flags::with_flag;
 use crate::{BootstrapTokenSpec, ClusterConfiguration, Config, Duration, constants, names};
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -136,7 +136,7 @@ fn separate(errors: &mut Errors, config: &Config, services: Option<IpNet>, pods:
     let overlap = |a: IpNet, b: IpNet| a.contains(&b) || b.contains(&a);
     if let (Some(services), Some(pods)) = (services, pods) {
         errors.require(!overlap(services, pods), "networking.podSubnet", || {
-            format!("{pods} overlaps {} {services}", named("networking.serviceSubnet"))
+            format!("{pods} overlaps {} {services}", with_flag("networking.serviceSubnet"))
         });
     }
     for (field, net) in [("networking.serviceSubnet", services), ("networking.podSubnet", pods)] {
@@ -147,7 +147,7 @@ fn separate(errors: &mut Errors, config: &Config, services: Option<IpNet>, pods:
             format!("{net} holds this host's address {ip}; pods could not reach it")
         });
         errors.require(net.addr().is_ipv4() == ip.is_ipv4(), field, || {
-            format!("{net} is not of the address family of {} {ip}", named("hostIP"))
+            format!("{net} is not of the address family of {} {ip}", with_flag("hostIP"))
         });
     }
 }

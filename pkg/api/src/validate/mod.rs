@@ -38,17 +38,23 @@ impl BootstrapTokenSpec {
 
 /// Collects mistakes.
 #[derive(Default)]
-struct Errors(Vec<FieldError>);
+pub(crate) struct Errors(Vec<FieldError>);
 
 impl Errors {
     fn add(&mut self, field: impl Into<String>, message: impl Into<String>) {
         self.0.push(FieldError { field: field.into(), message: message.into() });
     }
 
-    fn require(&mut self, holds: bool, field: impl Into<String>, message: impl FnOnce() -> String) {
+    /// Adds an error unless `holds`.
+    pub(crate) fn require(&mut self, holds: bool, field: impl Into<String>, message: impl FnOnce() -> String) {
         if !holds {
             self.add(field, message());
         }
+    }
+
+    /// Adds an error if a port is 0.
+    pub(crate) fn require_port(&mut self, port: u16, field: &str) {
+        self.require(port != 0, field, || "0 is not a port; choose one of 1 to 65535".into());
     }
 }
 

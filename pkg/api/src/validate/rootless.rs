@@ -1,13 +1,9 @@
 //! `RootlessConfiguration`, and the ports and addresses of both documents together.
 
 use super::Errors;
-use crate::flags::named;
-use crate::{Config, ContainerRuntime, NetworkLimits, Snapshotter, constants, names};
+use crate::flags::with_flag;
+use crate::{Config, ContainerRuntime, Snapshotter, constants, names};
 use std::net::IpAddr;
-use std::ops::RangeInclusive;
-
-/// Offsets that move every port below 1024 to 1024 or more, and none past 65535.
-const PORT_OFFSETS: RangeInclusive<u16> = 1024..=64_512;
 
 /// Inside the node every component listens in the same network namespace.
 const TAKEN: [(u16, &str); 7] = [
@@ -22,14 +18,8 @@ const TAKEN: [(u16, &str); 7] = [
 
 pub(super) fn rootless(errors: &mut Errors, config: &Config) {
     host_ip(errors, config);
-    let network = &config.rootless.network;
-    let NetworkLimits { min_mtu, max_mtu, max_prefix } = network.driver.limits();
-    errors.require((min_mtu..=max_mtu).contains(&network.mtu), "network.mtu", || {
-        format!("{} is outside {min_mtu} to {max_mtu}", network.mtu)
-    });
-    errors.require(network.cidr.prefix_len() <= max_prefix, "network.cidr", || {
-        format!("{} is too small; the tap needs a /{max_prefix} or more", network.cidr)
-    });
+    config.rootless.network.validate(errors);
+    config.rootless.ports.validate(errors);
     ports(errors, config);
     bundle(errors, config);
     let is_crio = ContainerRuntime::of_socket(&config.node_registration().cri_socket) == Some(ContainerRuntime::CriO);
@@ -69,7 +59,7 @@ fn host_ip(errors: &mut Errors, config: &Config) {
     errors.require(!inside, "network.cidr", || format!("{tap} holds this host's address {ip}"));
     if let Some(advertised) = config.init.local_api_endpoint.advertise_address {
         errors.require(advertised == ip, "localAPIEndpoint.advertiseAddress", || {
-            format!("{advertised} is not {} {ip}; give one of the two", named("hostIP"))
+            format!("{advertised} is not {} {ip}; give one of the two", with_flag("hostIP"))
         });
     }
 }
@@ -77,17 +67,9 @@ fn host_ip(errors: &mut Errors, config: &Config) {
 fn ports(errors: &mut Errors, config: &Config) {
     let api = config.api_server_port();
     let ports = &config.rootless.ports;
-    for (field, port) in
-        [("localAPIEndpoint.bindPort", api), ("ports.kubelet", ports.kubelet), ("ports.vxlan", ports.vxlan)]
-    {
-        errors.require(port != 0, field, || "0 is not a port; choose one of 1 to 65535".into());
-    }
-    let offset = ports.privileged_port_offset;
-    errors.require(offset == 0 || PORT_OFFSETS.contains(&offset), "ports.privilegedPortOffset", || {
-        format!("{offset} is neither 0 nor {} to {}", PORT_OFFSETS.start(), PORT_OFFSETS.end())
-    });
+    errors.require_port(api, "localAPIEndpoint.bindPort");
     errors.require(api != ports.kubelet, "ports.kubelet", || {
-        format!("{api} is {} already", named("localAPIEndpoint.bindPort"))
+        format!("{api} is {} already", with_flag("localAPIEndpoint.bindPort"))
     });
     for (field, port) in [("localAPIEndpoint.bindPort", api), ("ports.kubelet", ports.kubelet)] {
         for (taken, by) in TAKEN {
