@@ -5,7 +5,7 @@ use crate::NodePlan;
 use crate::checks::idle_memory;
 use serde_json::{Value, json};
 use serde_yaml::Mapping;
-use usernetes_api::{CgroupMode, constants as c};
+use usernetes_api::{CgroupMode, constants as c, merge_yaml};
 
 /// The kubelet's own default of `maxOpenFiles`.
 const OPEN_FILES: u64 = 1_000_000;
@@ -14,7 +14,7 @@ const OPEN_FILES: u64 = 1_000_000;
 pub fn kubelet(plan: &NodePlan) -> Mapping {
     let mut config = ours(plan);
     if let Some(users) = &plan.kubelet {
-        overlay(&mut config, users);
+        merge_yaml(&mut config, users);
     }
     config
 }
@@ -59,7 +59,7 @@ pub fn kubelet_of_cluster(mut theirs: Mapping, own: Option<&Mapping>) -> Mapping
         gates.remove("KubeletInUserNamespace");
     }
     if let Some(own) = own {
-        overlay(&mut theirs, own);
+        merge_yaml(&mut theirs, own);
     }
     theirs
 }
@@ -133,20 +133,5 @@ fn reserved(plan: &NodePlan) -> u64 {
 fn merge(config: &mut Value, more: Value) {
     if let (Value::Object(config), Value::Object(more)) = (config, more) {
         config.extend(more);
-    }
-}
-
-/// Mappings are laid over each other key by key; everything else is replaced, by null taken away.
-fn overlay(under: &mut Mapping, over: &Mapping) {
-    for (key, value) in over {
-        match (under.get_mut(key), value) {
-            (_, serde_yaml::Value::Null) => {
-                under.remove(key);
-            }
-            (Some(serde_yaml::Value::Mapping(under)), serde_yaml::Value::Mapping(over)) => overlay(under, over),
-            _ => {
-                under.insert(key.clone(), value.clone());
-            }
-        }
     }
 }
