@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::io::ErrorKind;
 use usernetes_api::ConfigError;
-use usernetes_cluster::discovery::DiscoverError;
+use usernetes_cluster::discovery::{DiscoveryError, DiscoveryFileError};
 use usernetes_host::systemd::SystemdError;
 use usernetes_host::{EnvError, Finding, FsError, LockError, TenancyError};
 use usernetes_node::PrepareError;
@@ -132,7 +132,8 @@ fn hint(error: &(dyn Error + 'static)) -> Option<String> {
         PortError => PortError::hint,
         ControlError => ControlError::hint,
         usernetes_rootless::Error => usernetes_rootless::Error::hint,
-        DiscoverError => |e| Some(e.hint()),
+        DiscoveryError => DiscoveryError::hint,
+        DiscoveryFileError => DiscoveryFileError::hint,
         usernetes_cluster::Error => usernetes_cluster::Error::hint,
     }
 }
@@ -174,7 +175,7 @@ mod tests {
         assert_eq!(of(usernetes_rootless::Error::File(full()).into()), [free]);
         assert_eq!(of(Hinted::new("outer", "last").because(full())), [free, "last"]);
         let unknown = usernetes_cluster::Error::NoSuchToken { id: "abcdef".into() };
-        assert_eq!(of(unknown.into()), ["usernetes-rs token list shows those that there are"]);
+        assert_eq!(of(unknown.into()), ["list the tokens: `usernetes-rs token list`"]);
         let ambiguous = || EnvError::AmbiguousHostIp {
             candidates: vec![usernetes_host::env::Candidate {
                 address: [192, 0, 2, 1].into(),

@@ -1,8 +1,8 @@
-//! Where a joining host gets the bundle: from the node of the control plane, through the API server's proxy.
+//! The bundle for joining hosts: they download it from the node of the control plane through the API server's proxy.
 //!
-//! The API server connects to a port of a node for whoever may `get` the subresource `proxy` of the name
-//! `http:NODE:PORT`. That name is not the node's own, so the right to it opens neither the kubelet's API, which is
-//! `NODE` or `https:NODE:10250` there, nor anything else that listens on the node.
+//! The API server connects to a port of a node for clients that may `get` the subresource `proxy` of the name
+//! `http:NODE:PORT`. Rights are by name, so this one includes neither the kubelet's API, which is named `NODE` or
+//! `https:NODE:10250`, nor any other port of the node.
 
 use crate::addons::manifest::Manifest;
 use crate::client::{describe, get_opt};
@@ -16,21 +16,21 @@ const KEY: &str = "proxy";
 const MANIFEST: &str = include_str!("../../../manifests/rbac-bundle.yaml");
 
 impl Cluster {
-    /// Lets bearers of bootstrap tokens take the bundle that `node` serves on `port`, and tells them where that is.
+    /// Gives bootstrap tokens the right to download the bundle that `node` serves on `port`, and publishes its location.
     pub async fn offer_bundle(&self, node: &str, port: u16) -> Result<(), Error> {
-        self.apply(&objects(node, port)?).await
+        self.apply(&render_objects(node, port)?).await
     }
 
-    /// URL of the bundle at the API server; `None` where the cluster offers none.
+    /// URL of the bundle at the API server; `None` where the cluster provides none.
     pub async fn bundle_url(&self) -> Result<Option<String>, Error> {
         let map = match get_opt(&self.namespaced::<ConfigMap>(KUBE_SYSTEM), Some(KUBE_SYSTEM), NAME).await {
-            // Of a cluster that knows nothing of us, a token may not even ask.
+            // A cluster of kubeadm gives tokens no right to read this ConfigMap.
             Err(error) if error.is_forbidden() => None,
             result => result?,
         };
         let Some(map) = map else { return Ok(None) };
         let proxy = map.data.unwrap_or_default().remove(KEY).unwrap_or_default();
-        if !is_proxy(&proxy) {
+        if !is_proxy_name(&proxy) {
             let object = describe::<ConfigMap>(Some(KUBE_SYSTEM), NAME);
             return Err(Error::Content { object, what: format!("{KEY} {proxy:?} instead of http:NODE:PORT") });
         }
@@ -38,7 +38,7 @@ impl Cluster {
     }
 }
 
-fn objects(node: &str, port: u16) -> Result<Vec<DynamicObject>, Error> {
+fn render_objects(node: &str, port: u16) -> Result<Vec<DynamicObject>, Error> {
     let proxy = format!("http:{node}:{port}");
     let mut manifest = Manifest::parse("rbac-bundle", MANIFEST)?;
     manifest.set("ClusterRole", "/rules/0/resourceNames/0", proxy.as_str())?;
@@ -46,17 +46,15 @@ fn objects(node: &str, port: u16) -> Result<Vec<DynamicObject>, Error> {
     Ok(manifest.into_objects())
 }
 
-/// It becomes part of a path: nothing in it may lead elsewhere.
-fn is_proxy(text: &str) -> bool {
-    let mut parts = text.split(':');
-    let is_name = |name: &str| {
-        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
-        name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(plain)
-    };
-    parts.next() == Some("http")
-        && parts.next().is_some_and(is_name)
-        && parts.next().is_some_and(|port| port.parse::<u16>().is_ok())
-        && parts.next().is_none()
+/// Whether a text is `http:NODE:PORT`. It becomes part of a path, so nothing else is allowed in it.
+fn is_proxy_name(text: &str) -> bool {
+    let parts: Vec<_> = text.split(':').collect();
+    matches!(parts[..], ["http", name, port] if is_node_name(name) && port.parse::<u16>().is_ok())
+}
+
+fn is_node_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.'))
 }
 
 #[cfg(test)]
@@ -65,22 +63,22 @@ mod tests {
 
     #[test]
     fn the_right_is_for_one_port_of_one_node() {
-        let objects = objects("host1", 10261).expect("good");
+        let objects = render_objects("host1", 10261).expect("good");
         let role = objects.iter().find(|o| o.metadata.name.as_deref() == Some("usernetes:get-bundle")).expect("there");
         assert_eq!(
             role.data["rules"],
             serde_json::json!([{ "apiGroups": [""], "resources": ["nodes/proxy"], "resourceNames": ["http:host1:10261"], "verbs": ["get"] }])
         );
-        assert!(!crate::addons::manifest::render(&objects).contains("NODE"));
+        assert!(!crate::addons::manifest::to_yaml(&objects).contains("NODE"));
     }
 
     #[test]
-    fn no_way_out_of_the_path() {
-        assert!(is_proxy("http:host1.example:10261"));
+    fn other_names_are_refused() {
+        assert!(is_proxy_name("http:host1.example:10261"));
         for text in
             ["", "host1", "https:host1:10250", "http:../secrets:1", "http:a/b:1", "http:a:b", "http:a:1:2", "http::1"]
         {
-            assert!(!is_proxy(text), "{text}");
+            assert!(!is_proxy_name(text), "{text}");
         }
     }
 }

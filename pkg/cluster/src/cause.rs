@@ -1,52 +1,71 @@
-//! What is behind a failed request: kube, hyper and rustls wrap it several times.
+//! The cause of a failed request, which kube, hyper and rustls wrap several times.
 
 use std::error::Error as StdError;
 use std::io;
 
-/// The first thing that a person would want to know.
+/// The kind of failure.
 #[derive(Debug)]
 pub(crate) enum Cause {
-    /// Nobody listens.
+    /// The host refuses connections: nothing listens on the port.
     Refused,
-    /// No answer in time.
+    /// There is no answer in time.
     TimedOut,
-    /// The name is unknown, or there is no way to the address.
+    /// The name is unknown, or there is no route to the address.
     Unreachable,
-    /// The peer hung up.
+    /// The server closed the connection.
     Reset,
-    /// TLS did not come about.
+    /// The TLS handshake failed.
     Tls(rustls::Error),
-    /// The peer speaks, but not what we do.
+    /// The server answers, but not by HTTP.
     Other,
 }
 
-/// Looks through the whole chain; the innermost that we know decides.
-pub(crate) fn of(error: &(dyn StdError + 'static)) -> Cause {
-    let mut cause = Cause::Other;
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(tls) = error.downcast_ref::<rustls::Error>() {
-            return Cause::Tls(tls.clone());
-        }
-        if let Some(io) = error.downcast_ref::<io::Error>() {
-            // An io::Error with something inside gives that thing's source as its own, so the thing itself is skipped.
-            if let Some(tls) = io.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-                return Cause::Tls(tls.clone());
+impl Cause {
+    /// The innermost known cause in the chain of an error.
+    pub(crate) fn find(error: &(dyn StdError + 'static)) -> Self {
+        let mut cause = Self::Other;
+        let mut next = Some(error);
+        while let Some(error) = next {
+            if let Some(tls) = error.downcast_ref::<rustls::Error>() {
+                return Self::Tls(tls.clone());
             }
-            cause = of_kind(io.kind(), cause);
+            if let Some(io) = error.downcast_ref::<io::Error>() {
+                // An io::Error around another error returns that error's source as its own, and so skips the error itself.
+                if let Some(tls) = io.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+                    return Self::Tls(tls.clone());
+                }
+                cause = Self::from_kind(io.kind()).unwrap_or(cause);
+            }
+            next = error.source();
         }
-        next = error.source();
+        cause
     }
-    cause
+
+    fn from_kind(kind: io::ErrorKind) -> Option<Self> {
+        use io::ErrorKind as Kind;
+        match kind {
+            Kind::ConnectionRefused => Some(Self::Refused),
+            Kind::TimedOut => Some(Self::TimedOut),
+            Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::NetworkDown => Some(Self::Unreachable),
+            Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe | Kind::UnexpectedEof => {
+                Some(Self::Reset)
+            }
+            _ => None,
+        }
+    }
 }
 
-fn of_kind(kind: io::ErrorKind, before: Cause) -> Cause {
-    use io::ErrorKind as Kind;
-    match kind {
-        Kind::ConnectionRefused => Cause::Refused,
-        Kind::TimedOut => Cause::TimedOut,
-        Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::NetworkDown => Cause::Unreachable,
-        Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe | Kind::UnexpectedEof => Cause::Reset,
-        _ => before,
+/// The messages of an error and its sources in one line, without repetitions.
+pub(crate) fn join_chain(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        let message = source.to_string();
+        if !text.contains(&message) {
+            text.push_str(": ");
+            text.push_str(&message);
+        }
+        next = source.source();
     }
+    text
 }

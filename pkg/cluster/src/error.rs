@@ -1,11 +1,11 @@
-//! What goes wrong between us and an API server, with the object and what was done to it.
+//! Errors of requests to an API server, with the object and the verb.
 
 use kube::core::Status;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What was done to an object.
+/// The verb of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
     /// Server-side apply or patch.
@@ -38,71 +38,77 @@ impl fmt::Display for Verb {
     }
 }
 
-/// Why something could not be said to, or learnt from, the API server.
+/// Why a request to the API server, or a wait for it, failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A kubeconfig that is missing or cannot be used.
+    /// A kubeconfig that is missing or not valid.
     #[error("cannot use kubeconfig {}", path.display())]
     Kubeconfig {
-        /// The file.
+        /// Path of the kubeconfig.
         path: PathBuf,
-        /// Why.
+        /// Underlying error.
         source: Box<kube::config::KubeconfigError>,
     },
-    /// A client could not be made of it: mostly a broken certificate or key.
+    /// A kubeconfig from which no client can be made, mostly because of a broken certificate or key.
     #[error("cannot make a client from kubeconfig {}", path.display())]
     Client {
-        /// The file.
+        /// Path of the kubeconfig.
         path: PathBuf,
-        /// Why.
+        /// Underlying error.
         source: Box<kube::Error>,
     },
     /// A request that failed.
     #[error("cannot {verb} {object}")]
     Request {
-        /// What was done.
+        /// Verb of the request.
         verb: Verb,
         /// `Kind namespace/name`.
         object: String,
-        /// Why.
+        /// Underlying error.
         source: Box<kube::Error>,
     },
-    /// An object that has not the form that it must have.
+    /// An object with unexpected content.
     #[error("{object} has {what}")]
     Content {
         /// `Kind namespace/name`.
         object: String,
-        /// What is wrong with it.
+        /// The fault, as the end of a sentence: "no key config".
         what: String,
     },
-    /// Something did not come about in time.
-    #[error("{what} did not come about within {waited:?}; last seen: {last_seen}")]
+    /// A wait that reached its limit.
+    #[error("timed out after {waited:?} waiting for {what}; last seen: {last_seen}")]
     Timeout {
-        /// What was waited for.
+        /// The awaited state.
         what: String,
-        /// For how long.
+        /// The limit.
         waited: Duration,
-        /// The state at the end: conditions, events, reasons.
+        /// The last state: conditions, events, reasons.
         last_seen: String,
     },
-    /// A manifest or the user's part of it cannot be made sense of.
+    /// A manifest, or the user's part of it, that is not valid.
     #[error("manifest {name}: {message}")]
     Manifest {
-        /// Name of the addon.
+        /// Name of the manifest.
         name: &'static str,
-        /// What is wrong.
+        /// The fault.
         message: String,
     },
-    /// A bootstrap token that is there already with another secret.
-    #[error("a bootstrap token with id {id} exists already")]
+    /// The bundle lacks the image of an addon.
+    #[error("the bundle has no image {name}")]
+    NoImage {
+        /// Name of the image in the bundle.
+        name: &'static str,
+    },
+    /// A bootstrap token that exists with another secret.
+    #[error("a bootstrap token with id {id} already exists")]
     TokenExists {
-        /// Its public part.
+        /// Id of the token.
         id: String,
     },
-    /// No such bootstrap token.
+    /// There is no bootstrap token with this id.
     #[error("no bootstrap token has id {id}")]
     NoSuchToken {
-        /// Its public part.
+        /// Id of the token.
         id: String,
     },
 }
@@ -113,7 +119,7 @@ impl Error {
         move |source| Self::Request { verb, object, source: Box::new(source) }
     }
 
-    /// The server's answer, if it gave one.
+    /// The status that the server answered, if it did.
     pub fn status(&self) -> Option<&Status> {
         match self {
             Self::Request { source, .. } => match &**source {
@@ -124,39 +130,42 @@ impl Error {
         }
     }
 
-    /// Whether the server said that we may not.
+    /// Whether the server answered 403: the credentials lack the right.
     pub fn is_forbidden(&self) -> bool {
         self.status().is_some_and(|s| s.code == 403)
     }
 
-    /// Whether the server does not know who we are: the certificate or token has expired or was replaced.
+    /// Whether the server answered 401: the certificate or token has expired or was replaced.
     pub fn is_unauthorized(&self) -> bool {
         self.status().is_some_and(|s| s.code == 401)
     }
 
-    /// Whether the object is not there.
+    /// Whether the server answered 404: the object does not exist.
     pub fn is_not_found(&self) -> bool {
         self.status().is_some_and(|s| s.code == 404)
     }
 
-    /// What a person does about it, where there is something to do.
+    /// What to do about it, where something helps.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Kubeconfig { path, .. } | Self::Client { path, .. } => Some(format!(
-                "make it again: usernetes-rs init phase kubeconfig all (or name another one than {})",
+                "make it again: `usernetes-rs init phase kubeconfig all` (or name another file than {})",
                 path.display()
             )),
             Self::Request { .. } if self.is_unauthorized() => {
-                Some("the certificate in the kubeconfig has expired or is of another cluster".to_owned())
+                Some("the certificate in the kubeconfig has expired or belongs to another cluster".to_owned())
             }
             Self::Request { .. } if self.is_forbidden() => {
-                Some("these credentials may not do that; admin.conf may".to_owned())
+                Some("use admin.conf: these credentials lack the right".to_owned())
             }
             Self::Request { source, .. } if !matches!(**source, kube::Error::Api(_)) => {
-                Some("is the API server running? usernetes-rs status".to_owned())
+                Some("check whether the API server runs: `usernetes-rs status`".to_owned())
             }
-            Self::TokenExists { id } => Some(format!("remove it first: usernetes-rs token delete {id}")),
-            Self::NoSuchToken { .. } => Some("usernetes-rs token list shows those that there are".to_owned()),
+            Self::TokenExists { id } => Some(format!("remove it first: `usernetes-rs token delete {id}`")),
+            Self::NoImage { .. } => {
+                Some("use a complete bundle; check it with `usernetes-rs bundle verify`".to_owned())
+            }
+            Self::NoSuchToken { .. } => Some("list the tokens: `usernetes-rs token list`".to_owned()),
             _ => None,
         }
     }

@@ -30,7 +30,7 @@ pub use kubeadm::{ensure_cluster_admins, rbac::SYSTEM_NODES};
 pub use load_balancers::write_load_balancers;
 pub use serving::approve_serving_certificates;
 pub use volumes::warn_about_volumes;
-pub use wait::{Held, HostLimit};
+pub use wait::{BlockedPod, HostLimit};
 pub use watch::Update;
 
 #[cfg(test)]

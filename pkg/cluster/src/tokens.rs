@@ -1,7 +1,7 @@
 //! Bootstrap tokens: Secrets of `kube-system` in kubeadm's form, each with its signature in `cluster-info`.
 
 use crate::client::{describe, get_opt};
-use crate::kubeadm::{KUBE_SYSTEM, sign, unsign};
+use crate::kubeadm::{KUBE_SYSTEM, add_signatures, remove_signature};
 use crate::{Cluster, Error, Verb};
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
@@ -15,25 +15,25 @@ use usernetes_pki::BootstrapToken;
 use usernetes_pki::token::{self, TokenError};
 
 /// Type of the Secrets.
-const TYPE: &str = "bootstrap.kubernetes.io/token";
+const SECRET_TYPE: &str = "bootstrap.kubernetes.io/token";
 const USAGE_PREFIX: &str = "usage-bootstrap-";
 /// Lifetime of a token when its specification names neither `ttl` nor `expires`.
 const DEFAULT_TTL: Duration = Duration::hours(24);
 /// Usages of a token; by default it has both.
 pub const USAGES: [&str; 2] = ["authentication", "signing"];
 
-/// A bootstrap token and what belongs to it.
+/// A bootstrap token with its attributes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenInfo {
-    /// The token.
+    /// Id and secret.
     pub token: BootstrapToken,
-    /// For people.
+    /// Human-readable description.
     pub description: String,
-    /// When it ends; `None` for never.
+    /// Expiry; `None` for a token that never expires.
     pub expires: Option<Timestamp>,
-    /// `authentication`, `signing`; sorted.
+    /// Usages, sorted: `authentication`, `signing`.
     pub usages: Vec<String>,
-    /// Groups beside `system:bootstrappers`.
+    /// Groups in addition to `system:bootstrappers`.
     pub groups: Vec<String>,
 }
 
@@ -65,12 +65,12 @@ impl TokenInfo {
         Ok(info)
     }
 
-    /// Whether `cluster-info` carries a signature of it.
-    pub fn signs(&self) -> bool {
+    /// Whether `cluster-info` has a signature by it.
+    pub fn is_signing(&self) -> bool {
         !self.is_expired() && self.usages.iter().any(|usage| usage == "signing")
     }
 
-    /// Whether its time is over; the controller manager deletes it then.
+    /// Whether it has expired. The controller manager deletes it then.
     pub fn is_expired(&self) -> bool {
         self.expires.is_some_and(|expires| expires <= Timestamp::now())
     }
@@ -82,53 +82,54 @@ fn expires_after(ttl: Duration) -> Option<Timestamp> {
 }
 
 impl Cluster {
-    /// Makes a token and signs `cluster-info` with it, so that a join never waits for the signer.
+    /// Creates a token and signs `cluster-info` with it, so that a join does not wait for the controller manager.
     ///
-    /// The same token once more is no error: its other fields are brought in line.
+    /// For a token that exists, the other attributes are updated.
     pub async fn create_token(&self, info: &TokenInfo) -> Result<(), Error> {
         let api = self.namespaced::<Secret>(KUBE_SYSTEM);
         let name = info.token.secret_name();
-        let object = || describe::<Secret>(Some(KUBE_SYSTEM), &name);
+        let object = describe::<Secret>(Some(KUBE_SYSTEM), &name);
         let mut secret = to_secret(info);
         match api.create(&PostParams::default(), &secret).await {
             Err(kube::Error::Api(status)) if status.is_already_exists() => {
-                let old = api.get(&name).await.map_err(Error::request(Verb::Get, object()))?;
-                if parse(&old).is_none_or(|old| old.token != info.token) {
+                let old = api.get(&name).await.map_err(Error::request(Verb::Get, &*object))?;
+                if parse_secret(&old).is_none_or(|old| old.token != info.token) {
                     return Err(Error::TokenExists { id: info.token.id().to_owned() });
                 }
                 secret.metadata.resource_version = old.metadata.resource_version;
                 let result = api.replace(&name, &PostParams::default(), &secret).await;
-                result.map_err(Error::request(Verb::Apply, object()))?;
+                result.map_err(Error::request(Verb::Apply, object))?;
             }
-            result => drop(result.map_err(Error::request(Verb::Create, object()))?),
+            result => drop(result.map_err(Error::request(Verb::Create, object))?),
         }
-        if info.signs() { sign(self, &[&info.token]).await } else { Ok(()) }
+        if info.is_signing() { add_signatures(self, &[&info.token]).await } else { Ok(()) }
     }
 
-    /// Every token, by id; Secrets that are no valid token are left out.
+    /// All tokens, sorted by id. Secrets that are not valid tokens are left out.
     pub async fn list_tokens(&self) -> Result<Vec<TokenInfo>, Error> {
-        let params = ListParams::default().fields(&format!("type={TYPE}"));
+        let params = ListParams::default().fields(&format!("type={SECRET_TYPE}"));
         let list = self.namespaced::<Secret>(KUBE_SYSTEM).list(&params).await;
-        let list = list.map_err(Error::request(Verb::List, format!("Secrets {KUBE_SYSTEM} of type {TYPE}")))?;
-        let mut tokens: Vec<_> = list.iter().filter_map(parse).collect();
+        let list = list.map_err(Error::request(Verb::List, format!("Secrets {KUBE_SYSTEM} of type {SECRET_TYPE}")))?;
+        let mut tokens: Vec<_> = list.iter().filter_map(parse_secret).collect();
         tokens.sort_by(|a, b| a.token.id().cmp(b.token.id()));
         Ok(tokens)
     }
 
-    /// Deletes a token by its id, with its signature.
+    /// Deletes a token and its signature.
     pub async fn delete_token(&self, id: &str) -> Result<(), Error> {
-        let unknown = || Error::NoSuchToken { id: id.to_owned() };
         if !token::is_id(id) {
-            return Err(unknown());
+            return Err(Error::NoSuchToken { id: id.to_owned() });
         }
         let api = self.namespaced::<Secret>(KUBE_SYSTEM);
         let name = format!("bootstrap-token-{id}");
-        get_opt(&api, Some(KUBE_SYSTEM), &name).await?.ok_or_else(unknown)?;
+        get_opt(&api, Some(KUBE_SYSTEM), &name).await?.ok_or_else(|| Error::NoSuchToken { id: id.to_owned() })?;
         match api.delete(&name, &DeleteParams::default()).await {
-            Err(kube::Error::Api(status)) if status.is_not_found() => return Err(unknown()),
+            Err(kube::Error::Api(status)) if status.is_not_found() => {
+                return Err(Error::NoSuchToken { id: id.to_owned() });
+            }
             result => drop(result.map_err(Error::request(Verb::Delete, describe::<Secret>(Some(KUBE_SYSTEM), &name)))?),
         }
-        unsign(self, id).await
+        remove_signature(self, id).await
     }
 }
 
@@ -154,41 +155,47 @@ fn to_secret(info: &TokenInfo) -> Secret {
             namespace: Some(KUBE_SYSTEM.to_owned()),
             ..ObjectMeta::default()
         },
-        type_: Some(TYPE.to_owned()),
-        // `data` and not `stringData`: replacing has to remove what is no longer there.
+        type_: Some(SECRET_TYPE.to_owned()),
+        // `data` and not `stringData`, so that replacing the object removes keys.
         data: Some(data.into_iter().map(|(key, value)| (key, ByteString(value.into_bytes()))).collect()),
         ..Secret::default()
     }
 }
 
-fn parse(secret: &Secret) -> Option<TokenInfo> {
+fn parse_secret(secret: &Secret) -> Option<TokenInfo> {
     let data = secret.data.as_ref()?;
-    let text = |key: &str| data.get(key).and_then(|value| std::str::from_utf8(&value.0).ok());
-    let token = BootstrapToken::new(text("token-id")?, text("token-secret")?).ok()?;
+    let token = BootstrapToken::new(text_of(data, "token-id")?, text_of(data, "token-secret")?).ok()?;
     if secret.name_any() != token.secret_name() {
         return None;
     }
-    let expires = match text("expiration") {
+    let expires = match text_of(data, "expiration") {
         None | Some("") => None,
         Some(time) => Some(time.parse().ok()?),
     };
-    let used = |key: &String| Some(key.strip_prefix(USAGE_PREFIX)?.to_owned()).filter(|_| text(key) == Some("true"));
     Some(TokenInfo {
         token,
-        description: text("description").unwrap_or_default().to_owned(),
+        description: text_of(data, "description").unwrap_or_default().to_owned(),
         expires,
-        usages: data.keys().filter_map(used).collect(),
-        groups: text("auth-extra-groups")
+        usages: data
+            .keys()
+            .filter(|key| text_of(data, key) == Some("true"))
+            .filter_map(|key| Some(key.strip_prefix(USAGE_PREFIX)?.to_owned()))
+            .collect(),
+        groups: text_of(data, "auth-extra-groups")
             .map(|groups| groups.split(',').map(str::to_owned).collect())
             .unwrap_or_default(),
     })
+}
+
+fn text_of<'a>(data: &'a BTreeMap<String, ByteString>, key: &str) -> Option<&'a str> {
+    data.get(key).and_then(|value| std::str::from_utf8(&value.0).ok())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn info() -> TokenInfo {
+    fn token_info() -> TokenInfo {
         let token = BootstrapToken::new("abcdef", "0123456789abcdef").expect("a token");
         TokenInfo {
             description: "for the tests".to_owned(),
@@ -198,7 +205,7 @@ mod tests {
 
     #[test]
     fn secret_in_kubeadms_form() {
-        let secret = to_secret(&info());
+        let secret = to_secret(&token_info());
         let data: BTreeMap<_, _> =
             secret.data.iter().flatten().map(|(k, v)| (k, String::from_utf8_lossy(&v.0))).collect();
         insta::assert_debug_snapshot!(data, @r#"
@@ -216,12 +223,12 @@ mod tests {
     }
 
     #[test]
-    fn back_and_forth() {
-        let mut wanted = info();
-        wanted.expires = Some("2026-11-24T01:02:03Z".parse().expect("a time"));
-        assert_eq!(parse(&to_secret(&wanted)), Some(wanted.clone()));
-        let bare = TokenInfo { description: String::new(), expires: None, usages: vec![], groups: vec![], ..wanted };
-        assert_eq!(parse(&to_secret(&bare)), Some(bare));
+    fn a_secret_is_read_as_written() {
+        let mut full = token_info();
+        full.expires = Some("2026-11-24T01:02:03Z".parse().expect("a time"));
+        assert_eq!(parse_secret(&to_secret(&full)), Some(full.clone()));
+        let bare = TokenInfo { description: String::new(), expires: None, usages: vec![], groups: vec![], ..full };
+        assert_eq!(parse_secret(&to_secret(&bare)), Some(bare));
     }
 
     #[test]
@@ -245,8 +252,8 @@ mod tests {
 
     #[test]
     fn a_secret_under_another_name_is_no_token() {
-        let mut secret = to_secret(&info());
+        let mut secret = to_secret(&token_info());
         secret.metadata.name = Some("bootstrap-token-fedcba".to_owned());
-        assert_eq!(parse(&secret), None);
+        assert_eq!(parse_secret(&secret), None);
     }
 }

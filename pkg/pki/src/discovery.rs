@@ -27,7 +27,7 @@ pub struct CaCertHash(pub [u8; 32]);
 
 /// Why a `cluster-info` is not believed, or a pin not understood.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum DiscoveryError {
+pub enum TrustError {
     /// The ConfigMap has no `kubeconfig`.
     #[error("ConfigMap cluster-info has no kubeconfig")]
     NoKubeconfig,
@@ -82,8 +82,8 @@ pub struct ClusterInfo {
 
 impl CaCertHash {
     /// Of the first certificate of a PEM text.
-    pub fn of_pem(pem: &str) -> Result<Self, DiscoveryError> {
-        let chain = Chain::parse(pem).ok_or(DiscoveryError::Certificate)?;
+    pub fn of_pem(pem: &str) -> Result<Self, TrustError> {
+        let chain = Chain::parse(pem).ok_or(TrustError::Certificate)?;
         Ok(Self(Sha256::digest(chain.spki()).into()))
     }
 }
@@ -96,10 +96,10 @@ impl fmt::Display for CaCertHash {
 }
 
 impl FromStr for CaCertHash {
-    type Err = DiscoveryError;
+    type Err = TrustError;
 
-    fn from_str(text: &str) -> Result<Self, DiscoveryError> {
-        let wrong = || DiscoveryError::PinSyntax(text.to_owned());
+    fn from_str(text: &str) -> Result<Self, TrustError> {
+        let wrong = || TrustError::PinSyntax(text.to_owned());
         let hex = text
             .strip_prefix("sha256:")
             .filter(|h| h.len() == 64 && h.bytes().all(|b| b.is_ascii_hexdigit()))
@@ -127,26 +127,26 @@ pub fn verify(
     data: &BTreeMap<String, String>,
     token: &BootstrapToken,
     pins: &[CaCertHash],
-) -> Result<ClusterInfo, DiscoveryError> {
-    let kubeconfig = data.get(KUBECONFIG_KEY).filter(|text| !text.is_empty()).ok_or(DiscoveryError::NoKubeconfig)?;
+) -> Result<ClusterInfo, TrustError> {
+    let kubeconfig = data.get(KUBECONFIG_KEY).filter(|text| !text.is_empty()).ok_or(TrustError::NoKubeconfig)?;
     let id = || token.id().to_owned();
-    let signature = data.get(&signature_key(token.id())).ok_or_else(|| DiscoveryError::NotSigned { id: id() })?;
+    let signature = data.get(&signature_key(token.id())).ok_or_else(|| TrustError::NotSigned { id: id() })?;
     if !signature_is_valid(signature, kubeconfig, token) {
-        return Err(DiscoveryError::Signature { id: id() });
+        return Err(TrustError::Signature { id: id() });
     }
     ClusterInfo::parse(kubeconfig)?.pinned(pins)
 }
 
 impl ClusterInfo {
     /// Reads a `cluster-info` that is trusted for another reason, such as a discovery file.
-    pub fn parse(kubeconfig: &str) -> Result<Self, DiscoveryError> {
-        let wrong = |what| move |_: KubeconfigError| DiscoveryError::Kubeconfig(what);
+    pub fn parse(kubeconfig: &str) -> Result<Self, TrustError> {
+        let wrong = |what| move |_: KubeconfigError| TrustError::Kubeconfig(what);
         let config = Kubeconfig::parse(kubeconfig).map_err(wrong("is not a kubeconfig"))?;
         let cluster = config.cluster().map_err(wrong("has no cluster"))?;
         let ca_pem = cluster.ca_pem().map_err(wrong("has a CA that cannot be decoded"))?;
-        let ca_pem = ca_pem.ok_or(DiscoveryError::Kubeconfig("has no CA inside"))?;
+        let ca_pem = ca_pem.ok_or(TrustError::Kubeconfig("has no CA inside"))?;
         if cluster.server.is_empty() {
-            return Err(DiscoveryError::Kubeconfig("names no server"));
+            return Err(TrustError::Kubeconfig("names no server"));
         }
         Ok(Self { kubeconfig: kubeconfig.to_owned(), server: cluster.server.clone(), ca_pem })
     }
@@ -155,7 +155,7 @@ impl ClusterInfo {
     ///
     /// kubeadm is content with one that matches and then trusts its neighbours too, so that whoever holds a token could
     /// smuggle in a CA beside the true one.
-    pub fn pinned(mut self, pins: &[CaCertHash]) -> Result<Self, DiscoveryError> {
+    pub fn pinned(mut self, pins: &[CaCertHash]) -> Result<Self, TrustError> {
         if pins.is_empty() {
             return Ok(self);
         }
@@ -168,8 +168,8 @@ impl ClusterInfo {
             .map(|(text, _)| text.trim())
             .fold(String::new(), |all, text| all + text + "\n");
         if good.is_empty() {
-            let found = hashes.first().map(ToString::to_string).ok_or(DiscoveryError::Certificate)?;
-            return Err(DiscoveryError::Pin { server: self.server, found });
+            let found = hashes.first().map(ToString::to_string).ok_or(TrustError::Certificate)?;
+            return Err(TrustError::Pin { server: self.server, found });
         }
         self.ca_pem = good;
         Ok(self)
@@ -177,6 +177,6 @@ impl ClusterInfo {
 }
 
 /// Compares with the text fetched over verified TLS.
-pub fn confirm(info: &ClusterInfo, again: &str) -> Result<(), DiscoveryError> {
-    if info.kubeconfig == again { Ok(()) } else { Err(DiscoveryError::Changed) }
+pub fn confirm(info: &ClusterInfo, again: &str) -> Result<(), TrustError> {
+    if info.kubeconfig == again { Ok(()) } else { Err(TrustError::Changed) }
 }

@@ -26,7 +26,7 @@ pub mod store;
 mod testing;
 pub mod token;
 
-pub use discovery::{CaCertHash, ClusterInfo, DiscoveryError};
+pub use discovery::{CaCertHash, ClusterInfo, TrustError};
 pub use endpoint::{Endpoint, EndpointError};
 pub use expiry::{Expiration, Report};
 pub use join_token::{BundleIdentity, JoinToken, JoinTokenError};

@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use std::process::ExitCode;
 use usernetes_api::constants::{KUBERNETES_DIR, PKI_DIR};
 use usernetes_api::{CgroupMode, Config, PortSpec};
-use usernetes_cluster::Held;
+use usernetes_cluster::BlockedPod;
 use usernetes_cluster::nodes::NodeInfo;
 use usernetes_node::{NodePlan, NodeStatus, Role};
 use usernetes_pki::{Expiration, expiry};
@@ -189,12 +189,15 @@ fn held_pods(session: &Session) -> Vec<String> {
     if !session.paths.node(KUBERNETES_DIR).join(ADMIN).exists() {
         return Vec::new();
     }
-    let ask = async { common::connect(session, ADMIN).await.ok()?.held_by_limits().await.ok() };
+    let ask = async { common::connect(session, ADMIN).await.ok()?.list_blocked_pods().await.ok() };
     let held =
         runtime().ok().and_then(|runtime| runtime.block_on(async { tokio::time::timeout(patience, ask).await.ok()? }));
-    let say = |held: Held| {
-        let Held { pod, node, limit } = held;
-        format!("pod {pod} does not start: {} of the host of {node} is used up; there: {}", limit.setting, limit.cure)
+    let say = |blocked: BlockedPod| {
+        let BlockedPod { pod, node, limit } = blocked;
+        format!(
+            "pod {pod} does not start: the host of {node} has reached its limit {}; there: {}",
+            limit.setting, limit.hint
+        )
     };
     held.unwrap_or_default().into_iter().map(say).collect()
 }

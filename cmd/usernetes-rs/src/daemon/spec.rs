@@ -12,7 +12,8 @@ use usernetes_rootless::{FileEntry, Forward, Mount, Spec, SubIds};
 
 /// The spec of the node that `plan` describes.
 pub(super) fn spec(plan: &NodePlan, paths: &Paths, config: &Config) -> Result<Spec> {
-    let masquerade_by_nftables = kube_proxy::mode(config.kube_proxy.as_ref()) == kube_proxy::Mode::Nftables;
+    let masquerade_by_nftables =
+        kube_proxy::Mode::from_overrides(config.kube_proxy.as_ref()) == kube_proxy::Mode::Nftables;
     let mut spec = Spec::new(&plan.node_name, paths.runtime());
     spec.host_addresses = vec![plan.host_ip];
     spec.network = config.rootless.network.clone();

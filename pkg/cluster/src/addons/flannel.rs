@@ -1,49 +1,43 @@
 //! Pod network.
 
 use super::manifest::{IMAGE, Manifest};
+use super::{Addon, Params, never_disabled};
 use crate::Error;
 use ipnet::Ipv4Net;
 use kube::api::DynamicObject;
 use serde_json::json;
-use usernetes_pki::Endpoint;
 
 const MANIFEST: &str = include_str!("../../../../manifests/flannel.yaml");
 /// Namespace of the DaemonSet.
 pub const NAMESPACE: &str = "kube-flannel";
 /// Name of the DaemonSet.
 pub const DAEMON_SET: &str = "kube-flannel-ds";
-/// Inside the node: what each node has to write before flannel starts, see [`net_conf`].
+/// Path inside the node of the file that each node has to write before flannel starts, see [`net_conf`].
 pub const NET_CONF: &str = "/run/usernetes/net-conf.json";
 
-/// What differs between clusters.
-#[derive(Clone, Debug)]
-pub struct Params<'a> {
-    /// Reference of the image.
-    pub image: &'a str,
-    /// API endpoint that every node reaches.
-    pub endpoint: &'a Endpoint,
-}
+pub(super) const ADDON: Addon = Addon {
+    name: "flannel",
+    short: "Install the flannel pod network",
+    is_disabled: never_disabled,
+    render: render_objects,
+};
 
-/// The objects of the addon.
-pub fn objects(params: &Params<'_>) -> Result<Vec<DynamicObject>, Error> {
+fn render_objects(params: &Params<'_>) -> Result<Vec<DynamicObject>, Error> {
     let mut manifest = Manifest::parse("flannel", MANIFEST)?;
-    manifest
-        .set("DaemonSet", IMAGE, params.image)?
-        .set_env("DaemonSet", "KUBERNETES_SERVICE_HOST", &params.endpoint.host)?
-        .set_env("DaemonSet", "KUBERNETES_SERVICE_PORT", &params.endpoint.port.to_string())?;
+    manifest.set("DaemonSet", IMAGE, params.find_image("flannel")?)?.set_endpoint("DaemonSet", params.endpoint)?;
     Ok(manifest.into_objects())
 }
 
-/// One node's share of the configuration.
+/// The part of flannel's configuration that may differ between nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
     /// Range of all pods.
     pub pods: Ipv4Net,
     /// UDP port of VXLAN, the same on all hosts.
     pub port: u16,
-    /// MTU of this host's route to its peers. flannel takes its 50 bytes off this.
+    /// MTU of this host's route to its peers. flannel subtracts 50 bytes for VXLAN.
     pub underlay_mtu: u32,
-    /// Whether flannel masquerades by nftables rather than iptables: what kube-proxy does.
+    /// Whether flannel masquerades by nftables instead of iptables: it follows the mode of kube-proxy.
     pub nftables: bool,
 }
 
@@ -59,14 +53,13 @@ pub fn net_conf(network: &Network) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::{configured, rendered};
     use super::*;
-    use crate::addons::manifest::render;
 
     #[test]
-    fn rendered() {
-        let endpoint = Endpoint { host: "198.51.100.11".to_owned(), port: 6443 };
-        let objects = objects(&Params { image: "ghcr.io/flannel-io/flannel:v0.26.7", endpoint: &endpoint });
-        insta::assert_snapshot!(render(&objects.expect("a good manifest")));
+    fn objects() {
+        let image = "ghcr.io/flannel-io/flannel:v0.26.7";
+        insta::assert_snapshot!("rendered", rendered(&ADDON, image, "198.51.100.11:6443", &configured(|_| ()), false));
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! Services.
 
 use super::manifest::{IMAGE, Manifest};
+use super::{Addon, Params};
 use crate::Error;
 use kube::api::DynamicObject;
+use serde::Serialize;
 use serde_json::{Value, json};
 use serde_yaml::Mapping;
-use usernetes_pki::Endpoint;
+use usernetes_api::merge_yaml;
 
 const MANIFEST: &str = include_str!("../../../../manifests/kube-proxy.yaml");
 const CONFIG: &str = "/data/config.conf";
@@ -15,10 +17,17 @@ pub const NAMESPACE: &str = "kube-system";
 /// Name of the DaemonSet.
 pub const DAEMON_SET: &str = "kube-proxy";
 
-/// How kube-proxy works.
+pub(super) const ADDON: Addon = Addon {
+    name: "kube-proxy",
+    short: "Install the kube-proxy addon",
+    is_disabled: |config| config.cluster.proxy.disabled,
+    render: render_objects,
+};
+
+/// Proxy mode.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// nftables: needs no iptables at all.
+    /// nftables, which needs no iptables at all.
     #[default]
     Nftables,
     /// iptables.
@@ -26,6 +35,14 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// The mode of the user's `KubeProxyConfiguration`, nftables where it has none.
+    pub fn from_overrides(overrides: Option<&Mapping>) -> Self {
+        match overrides.and_then(|mapping| mapping.get("mode")).and_then(serde_yaml::Value::as_str) {
+            Some("iptables") => Self::Iptables,
+            _ => Self::Nftables,
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Nftables => "nftables",
@@ -34,123 +51,83 @@ impl Mode {
     }
 }
 
-/// What differs between clusters.
-#[derive(Clone, Debug)]
-pub struct Params<'a> {
-    /// Reference of the image.
-    pub image: &'a str,
-    /// API endpoint that every node reaches.
-    pub endpoint: &'a Endpoint,
-    /// Range of all pods.
-    pub pod_subnet: &'a str,
-    /// Masquerades every connection to a Service: needed where bridged traffic does not pass netfilter
-    /// (`bridge-nf-call-iptables` is 0), at the price of the client's address.
-    pub masquerade_all: bool,
-    /// The user's `KubeProxyConfiguration`, laid over ours.
-    pub overrides: Option<&'a Mapping>,
-}
-
-/// The mode that a configuration asks for: that of the user's document, nftables where it says nothing.
-pub fn mode(overrides: Option<&Mapping>) -> Mode {
-    match overrides.and_then(|mapping| mapping.get("mode")).and_then(serde_yaml::Value::as_str) {
-        Some("iptables") => Mode::Iptables,
-        _ => Mode::Nftables,
-    }
-}
-
-/// The objects of the addon.
-pub fn objects(params: &Params<'_>) -> Result<Vec<DynamicObject>, Error> {
+fn render_objects(params: &Params<'_>) -> Result<Vec<DynamicObject>, Error> {
     let mut manifest = Manifest::parse("kube-proxy", MANIFEST)?;
-    let mut kubeconfig: Value = from_yaml(manifest.text("ConfigMap", KUBECONFIG)?)?;
+    let kubeconfig = manifest.text("ConfigMap", KUBECONFIG)?;
+    let mut kubeconfig: Value = serde_yaml::from_str(kubeconfig).map_err(manifest_error)?;
     kubeconfig["clusters"][0]["cluster"]["server"] = params.endpoint.url().into();
-    manifest.set("DaemonSet", IMAGE, params.image)?.set("ConfigMap", KUBECONFIG, to_yaml(&kubeconfig)?)?.set(
-        "ConfigMap",
-        CONFIG,
-        to_yaml(&configuration(params)?)?,
-    )?;
+    manifest
+        .set("DaemonSet", IMAGE, params.find_image("kube-proxy")?)?
+        .set("ConfigMap", KUBECONFIG, to_yaml(&kubeconfig)?)?
+        .set("ConfigMap", CONFIG, to_yaml(&proxy_configuration(params))?)?;
     Ok(manifest.into_objects())
 }
 
-fn configuration(params: &Params<'_>) -> Result<Value, Error> {
+/// Our `KubeProxyConfiguration` with the fields of the user's, which win.
+fn proxy_configuration(params: &Params<'_>) -> Mapping {
+    let overrides = params.config.kube_proxy.as_ref();
     let mut config = json!({
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
         "kind": "KubeProxyConfiguration",
-        "mode": mode(params.overrides).name(),
-        "clusterCIDR": params.pod_subnet,
+        "mode": Mode::from_overrides(overrides).name(),
+        "clusterCIDR": params.config.cluster.networking.pod_subnet,
         "clientConnection": { "kubeconfig": "/var/lib/kube-proxy/kubeconfig.conf" },
-        // A child network namespace may not change any of them; 0 leaves them alone, and kube-proxy exits otherwise.
+        // A child network namespace may not change any of these. 0 leaves them alone; without it kube-proxy exits.
         "conntrack": { "maxPerCore": 0, "min": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s" },
     });
     if params.masquerade_all {
         config["iptables"] = json!({ "masqueradeAll": true });
         config["nftables"] = json!({ "masqueradeAll": true });
     }
-    if let Some(overrides) = params.overrides {
-        lay_over(&mut config, serde_json::to_value(overrides).map_err(wrong)?);
+    let Ok(serde_yaml::Value::Mapping(mut config)) = serde_yaml::to_value(config) else {
+        unreachable!("a JSON object is a mapping")
+    };
+    if let Some(overrides) = overrides {
+        merge_yaml(&mut config, overrides);
     }
-    Ok(config)
+    config
 }
 
-/// Mappings are joined field by field, everything else is replaced.
-fn lay_over(base: &mut Value, over: Value) {
-    match (base, over) {
-        (Value::Object(base), Value::Object(over)) => {
-            for (key, value) in over {
-                lay_over(base.entry(key).or_insert(Value::Null), value);
-            }
-        }
-        (base, over) => *base = over,
-    }
+fn to_yaml(value: &impl Serialize) -> Result<String, Error> {
+    serde_yaml::to_string(value).map_err(manifest_error)
 }
 
-fn from_yaml(text: &str) -> Result<Value, Error> {
-    serde_yaml::from_str(text).map_err(wrong)
-}
-
-fn to_yaml(value: &Value) -> Result<String, Error> {
-    serde_yaml::to_string(value).map_err(wrong)
-}
-
-fn wrong(error: impl std::fmt::Display) -> Error {
+fn manifest_error(error: serde_yaml::Error) -> Error {
     Error::Manifest { name: "kube-proxy", message: error.to_string() }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::{configured, rendered};
     use super::*;
-    use crate::addons::manifest::render;
+    use usernetes_api::Config;
 
-    fn rendered(masquerade_all: bool, overrides: Option<&str>) -> Vec<DynamicObject> {
-        let overrides: Option<Mapping> = overrides.map(|text| serde_yaml::from_str(text).expect("YAML"));
-        let params = Params {
-            image: "registry.k8s.io/kube-proxy:v1.36.3",
-            endpoint: &Endpoint { host: "2001:db8::1".to_owned(), port: 7443 },
-            pod_subnet: "10.244.0.0/16",
-            masquerade_all,
-            overrides: overrides.as_ref(),
-        };
-        objects(&params).expect("a good manifest")
+    fn overridden(overrides: &str) -> Config {
+        let overrides = serde_yaml::from_str(overrides).expect("YAML");
+        configured(|config| config.kube_proxy = Some(overrides))
     }
 
-    fn config(objects: &[DynamicObject]) -> &str {
-        let map = objects.iter().find(|o| o.types.as_ref().is_some_and(|t| t.kind == "ConfigMap"));
-        map.and_then(|o| o.data.pointer(CONFIG)?.as_str()).expect("config.conf")
+    fn objects(config: &Config, masquerade_all: bool) -> String {
+        rendered(&ADDON, "registry.k8s.io/kube-proxy:v1.36.3", "[2001:db8::1]:7443", config, masquerade_all)
     }
 
     #[test]
     fn nftables() {
-        insta::assert_snapshot!(render(&rendered(false, None)));
+        insta::assert_snapshot!(objects(&configured(|_| ()), false));
     }
 
     #[test]
     fn iptables() {
-        insta::assert_snapshot!(render(&rendered(true, Some("mode: iptables"))));
+        insta::assert_snapshot!(objects(&overridden("mode: iptables"), true));
     }
 
     #[test]
     fn the_users_fields_win() {
-        let objects = rendered(true, Some("conntrack: {min: 7}\nnftables: {syncPeriod: 3s}\nmode: nftables"));
-        insta::assert_snapshot!(config(&objects), @r"
+        let config = overridden("conntrack: {min: 7}\nnftables: {syncPeriod: 3s}\nmode: nftables");
+        let endpoint = "[2001:db8::1]:7443".parse().expect("an endpoint");
+        let params = Params { config: &config, endpoint: &endpoint, image: &|_| None, masquerade_all: true };
+        let merged = to_yaml(&proxy_configuration(&params)).expect("YAML");
+        insta::assert_snapshot!(merged, @r"
         apiVersion: kubeproxy.config.k8s.io/v1alpha1
         kind: KubeProxyConfiguration
         mode: nftables
@@ -172,10 +149,15 @@ mod tests {
 
     #[test]
     fn modes() {
-        let of = |text: &str| mode(Some(&serde_yaml::from_str(text).expect("YAML")));
-        assert_eq!(mode(None), Mode::Nftables);
-        assert_eq!(of("mode: iptables"), Mode::Iptables);
-        assert_eq!(of("mode: nftables"), Mode::Nftables);
-        assert_eq!(of("bindAddress: 0.0.0.0"), Mode::Nftables);
+        let cases = [
+            ("mode: iptables", Mode::Iptables),
+            ("mode: nftables", Mode::Nftables),
+            ("bindAddress: 0.0.0.0", Mode::Nftables),
+        ];
+        for (text, mode) in cases {
+            let overrides = serde_yaml::from_str(text).expect("YAML");
+            assert_eq!(Mode::from_overrides(Some(&overrides)), mode, "{text}");
+        }
+        assert_eq!(Mode::from_overrides(None), Mode::Nftables);
     }
 }

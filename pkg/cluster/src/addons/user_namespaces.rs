@@ -1,18 +1,19 @@
 //! Pods with `hostUsers: false`.
 //!
-//! The runtime needs another handler for them, and only a RuntimeClass chooses one. A policy of the API server names it in
-//! the user's stead: containerd itself picks no handler by a pod's user namespace, and a webhook would be one more pod.
+//! The runtime needs another handler for them, and only a RuntimeClass selects one. An admission policy sets it on such pods:
+//! containerd selects no handler by a pod's user namespace, and a webhook would be one more pod.
 
-use super::manifest::parse;
-use crate::Error;
-use kube::api::DynamicObject;
+use super::manifest::parse_objects;
+use super::{Addon, never_disabled};
 
 const MANIFEST: &str = include_str!("../../../../manifests/user-namespaces.yaml");
 
-/// The objects of the addon.
-pub fn objects() -> Result<Vec<DynamicObject>, Error> {
-    parse("user-namespaces", MANIFEST)
-}
+pub(super) const ADDON: Addon = Addon {
+    name: "user-namespaces",
+    short: "Install what pods with hostUsers: false need",
+    is_disabled: never_disabled,
+    render: |_| parse_objects("user-namespaces", MANIFEST),
+};
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,7 @@
-//! One anonymous look at `cluster-info`.
+//! Anonymous requests for `cluster-info`.
 
-use super::DiscoverError;
-use crate::cause::{self, Cause};
+use super::{DiscoveryError, TrustError};
+use crate::cause::Cause;
 use crate::kubeadm::KUBE_PUBLIC;
 use futures::StreamExt;
 use http::{HeaderMap, Request, StatusCode, header};
@@ -19,17 +19,17 @@ use tokio::time::{sleep, timeout};
 use usernetes_pki::Endpoint;
 use usernetes_pki::discovery::CLUSTER_INFO;
 
-/// Pause where a server lets nobody watch `cluster-info`: kubeadm's own.
+/// Pause between two requests where a server does not allow to watch `cluster-info`, as kubeadm's does not.
 const PAUSE: Duration = Duration::from_millis(500);
-/// A difference that certificates' own slack covers.
+/// A difference of clocks within the leeway of certificates.
 const SMALL_SKEW: SignedDuration = SignedDuration::from_mins(5);
 
-/// A way to one API server, without credentials.
-pub(super) struct Door {
+/// A client of one API server, without credentials.
+pub(super) struct DiscoveryClient {
     client: Client,
     endpoint: Endpoint,
     answer: Duration,
-    /// From an earlier answer.
+    /// How far our clock is ahead, from an earlier answer.
     clock_ahead: Option<SignedDuration>,
 }
 
@@ -38,25 +38,25 @@ pub(super) struct Answer {
     pub(super) clock_ahead: Option<SignedDuration>,
 }
 
-impl Door {
-    /// TLS with whoever answers.
-    pub(super) fn unverified(endpoint: &Endpoint, answer: Duration) -> Result<Self, DiscoverError> {
+impl DiscoveryClient {
+    /// A client that does not verify the server.
+    pub(super) fn unverified(endpoint: &Endpoint, answer: Duration) -> Result<Self, DiscoveryError> {
         Self::new(endpoint, answer, None, |config| {
             config.accept_invalid_certs = true;
-            // None would be the host's, and an error on a host that has none.
+            // With None the host's would be loaded, which fails on a host that has none.
             config.root_cert = Some(Vec::new());
         })
     }
 
-    /// TLS with who has a certificate of that CA for that name.
+    /// A client that verifies the server by a CA.
     pub(super) fn verified(
         endpoint: &Endpoint,
         ca_pem: &str,
         answer: Duration,
         clock_ahead: Option<SignedDuration>,
-    ) -> Result<Self, DiscoverError> {
-        let trust = |source| DiscoverError::Trust { endpoint: endpoint.clone(), source };
-        let certificates = certificates(ca_pem).ok_or(usernetes_pki::DiscoveryError::Certificate).map_err(trust)?;
+    ) -> Result<Self, DiscoveryError> {
+        let certificates =
+            parse_certificates(ca_pem).ok_or_else(|| DiscoveryError::untrusted(endpoint, TrustError::Certificate))?;
         Self::new(endpoint, answer, clock_ahead, |config| config.root_cert = Some(certificates))
     }
 
@@ -65,21 +65,21 @@ impl Door {
         answer: Duration,
         clock_ahead: Option<SignedDuration>,
         configure: impl FnOnce(&mut Config),
-    ) -> Result<Self, DiscoverError> {
+    ) -> Result<Self, DiscoveryError> {
         let url = endpoint.url().parse().map_err(|_| usernetes_pki::EndpointError(endpoint.to_string()))?;
         let mut config = Config::new(url);
         config.connect_timeout = Some(answer);
         config.default_retry = false;
         configure(&mut config);
         let client = Client::try_from(config)
-            .map_err(|source| DiscoverError::Client { endpoint: endpoint.clone(), source: Box::new(source) })?;
+            .map_err(|source| DiscoveryError::Client { endpoint: endpoint.clone(), source: Box::new(source) })?;
         Ok(Self { client, endpoint: endpoint.clone(), answer, clock_ahead })
     }
 
-    pub(super) async fn cluster_info_and_clock(&self) -> Result<Answer, DiscoverError> {
-        match timeout(self.answer, self.get()).await {
+    pub(super) async fn cluster_info_and_clock(&self) -> Result<Answer, DiscoveryError> {
+        match timeout(self.answer, self.get_cluster_info()).await {
             Ok(Ok((status, clock_ahead, body))) => {
-                let map = self.read(status, &body)?;
+                let map = self.parse_cluster_info(status, &body)?;
                 Ok(Answer { map, clock_ahead })
             }
             Ok(Err(error)) => Err(self.explain(error)),
@@ -87,97 +87,98 @@ impl Door {
         }
     }
 
-    async fn get(&self) -> Result<(StatusCode, Option<SignedDuration>, Vec<u8>), kube::Error> {
+    async fn get_cluster_info(&self) -> Result<(StatusCode, Option<SignedDuration>, Vec<u8>), kube::Error> {
         let path = format!("/api/v1/namespaces/{KUBE_PUBLIC}/configmaps/{CLUSTER_INFO}");
         let request = Request::get(path).body(Body::empty()).map_err(kube::Error::HttpError)?;
         let response = self.client.send(request).await?;
-        let (status, clock_ahead) = (response.status(), clock_ahead(response.headers()));
+        let status = response.status();
+        let clock_ahead = read_clock(response.headers());
         Ok((status, clock_ahead, response.into_body().collect_bytes().await?.to_vec()))
     }
 
-    fn read(&self, status: StatusCode, body: &[u8]) -> Result<ConfigMap, DiscoverError> {
+    fn parse_cluster_info(&self, status: StatusCode, body: &[u8]) -> Result<ConfigMap, DiscoveryError> {
         if status.is_success() {
-            return self.parse(status, body);
+            return self.parse_body(status, body);
         }
-        let said: Status = self.parse(status, body)?;
-        let what = format!("{status}: {}", said.message);
-        Err(DiscoverError::NoClusterInfo { endpoint: self.endpoint.clone(), what })
+        let answer: Status = self.parse_body(status, body)?;
+        let what = format!("{status}: {}", answer.message);
+        Err(DiscoveryError::NoClusterInfo { endpoint: self.endpoint.clone(), what })
     }
 
-    fn parse<T: DeserializeOwned>(&self, status: StatusCode, body: &[u8]) -> Result<T, DiscoverError> {
-        let not = |_| self.not_kubernetes(format!("it answers {status} with something that is no Kubernetes object"));
-        serde_json::from_slice(body).map_err(not)
+    fn parse_body<T: DeserializeOwned>(&self, status: StatusCode, body: &[u8]) -> Result<T, DiscoveryError> {
+        serde_json::from_slice(body)
+            .map_err(|_| self.not_kubernetes(format!("it answers {status} without a Kubernetes object")))
     }
 
-    /// Waits for a later form of `cluster-info`.
+    /// Waits for a later version of `cluster-info` that `is_done` accepts.
     pub(super) async fn cluster_info_when(
         &self,
         since: &ConfigMap,
-        wanted: impl Fn(&ConfigMap) -> bool,
-    ) -> Result<ConfigMap, DiscoverError> {
+        is_done: impl Fn(&ConfigMap) -> bool,
+    ) -> Result<ConfigMap, DiscoveryError> {
         let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), KUBE_PUBLIC);
         let params = WatchParams::default().fields(&format!("metadata.name={CLUSTER_INFO}"));
         let mut version = since.metadata.resource_version.clone().unwrap_or_default();
         loop {
-            // kubeadm's Role lets strangers get, not watch; then, and between two watches, we look again.
+            // kubeadm's Role allows anonymous clients to get but not to watch: then, and between two watches, we get it.
             if let Ok(changes) = api.watch(&params, &version).await {
                 let mut changes = pin!(changes);
                 while let Some(Ok(WatchEvent::Added(map) | WatchEvent::Modified(map))) = changes.next().await {
-                    if wanted(&map) {
+                    if is_done(&map) {
                         return Ok(map);
                     }
                 }
             }
             sleep(PAUSE).await;
             let map = self.cluster_info_and_clock().await?.map;
-            if wanted(&map) {
+            if is_done(&map) {
                 return Ok(map);
             }
             version = map.metadata.resource_version.unwrap_or_default();
         }
     }
 
-    fn explain(&self, error: kube::Error) -> DiscoverError {
+    fn explain(&self, error: kube::Error) -> DiscoveryError {
         let endpoint = self.endpoint.clone();
-        match cause::of(&error) {
-            Cause::Refused => DiscoverError::Refused { endpoint },
+        match Cause::find(&error) {
+            Cause::Refused => DiscoveryError::Refused { endpoint },
             Cause::TimedOut => self.timed_out(),
-            Cause::Unreachable => DiscoverError::Unreachable { endpoint, source: Box::new(error) },
-            Cause::Reset => self.not_kubernetes("it hangs up".to_owned()),
+            Cause::Unreachable => DiscoveryError::Unreachable { endpoint, source: Box::new(error) },
+            Cause::Reset => self.not_kubernetes("it closes the connection".to_owned()),
             Cause::Tls(tls) => self.explain_tls(tls),
-            // The connection stands or falls with name resolution here; whatever else hyper meets is not HTTP.
-            Cause::Other if is_connect(&error) => DiscoverError::Unreachable { endpoint, source: Box::new(error) },
+            // Failed name resolution has no io::Error of its own; any other error of hyper's means that this is not HTTP.
+            Cause::Other if is_dns_error(&error) => DiscoveryError::Unreachable { endpoint, source: Box::new(error) },
             Cause::Other => self.not_kubernetes("it does not speak HTTP".to_owned()),
         }
     }
 
-    fn explain_tls(&self, tls: rustls::Error) -> DiscoverError {
+    fn explain_tls(&self, tls: rustls::Error) -> DiscoveryError {
         let endpoint = self.endpoint.clone();
         match tls {
             rustls::Error::InvalidCertificate(
                 CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. },
-            ) => DiscoverError::ClockSkew { endpoint, clock_ahead: self.clock_ahead },
+            ) => DiscoveryError::ClockSkew { endpoint, clock_ahead: self.clock_ahead },
             rustls::Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
                 match self.clock_ahead {
-                    Some(by) if by > SMALL_SKEW => DiscoverError::ClockSkew { endpoint, clock_ahead: Some(by) },
-                    _ => DiscoverError::CertificateExpired { endpoint },
+                    Some(by) if by > SMALL_SKEW => DiscoveryError::ClockSkew { endpoint, clock_ahead: Some(by) },
+                    _ => DiscoveryError::CertificateExpired { endpoint },
                 }
             }
-            tls @ rustls::Error::InvalidCertificate(_) => DiscoverError::Tls { endpoint, source: Box::new(tls) },
-            other => self.not_kubernetes(format!("it does not speak TLS as we do ({other})")),
+            tls @ rustls::Error::InvalidCertificate(_) => DiscoveryError::Tls { endpoint, source: Box::new(tls) },
+            other => self.not_kubernetes(format!("it does not speak TLS as expected ({other})")),
         }
     }
 
-    fn timed_out(&self) -> DiscoverError {
-        DiscoverError::TimedOut { endpoint: self.endpoint.clone(), waited: self.answer }
+    fn timed_out(&self) -> DiscoveryError {
+        DiscoveryError::TimedOut { endpoint: self.endpoint.clone(), waited: self.answer }
     }
 
-    fn not_kubernetes(&self, what: String) -> DiscoverError {
-        DiscoverError::NotKubernetes { endpoint: self.endpoint.clone(), what }
+    fn not_kubernetes(&self, what: String) -> DiscoveryError {
+        DiscoveryError::NotKubernetes { endpoint: self.endpoint.clone(), what }
     }
 }
 
-fn is_connect(error: &kube::Error) -> bool {
+fn is_dns_error(error: &kube::Error) -> bool {
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = next {
         if error.to_string().contains("dns error") {
@@ -188,8 +189,8 @@ fn is_connect(error: &kube::Error) -> bool {
     false
 }
 
-/// DER of every certificate of a PEM text.
-fn certificates(pem: &str) -> Option<Vec<Vec<u8>>> {
+/// Every certificate of a PEM text, as DER.
+fn parse_certificates(pem: &str) -> Option<Vec<Vec<u8>>> {
     use rustls::pki_types::CertificateDer;
     use rustls::pki_types::pem::PemObject;
     let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
@@ -197,7 +198,7 @@ fn certificates(pem: &str) -> Option<Vec<Vec<u8>>> {
     Some(all.into_iter().map(|certificate| certificate.to_vec()).collect())
 }
 
-fn clock_ahead(headers: &HeaderMap) -> Option<SignedDuration> {
+fn read_clock(headers: &HeaderMap) -> Option<SignedDuration> {
     let date = headers.get(header::DATE)?.to_str().ok()?;
     let server = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(date).ok()?;
     Some(SignedDuration::from_secs(Timestamp::now().as_second() - server.as_second()))
@@ -208,33 +209,33 @@ mod tests {
     use super::*;
     use rustls::Error::InvalidCertificate;
 
-    /// What a failed handshake is called, with a clock so many minutes ahead of the server's.
-    fn called(error: rustls::Error, minutes_ahead: i64) -> String {
+    /// Message of a failed handshake, with a clock so many minutes ahead of the server's.
+    fn explained(error: rustls::Error, minutes_ahead: i64) -> String {
         let endpoint = Endpoint { host: "198.51.100.11".to_owned(), port: 6443 };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let _inside = runtime.enter();
-        let mut door = Door::unverified(&endpoint, Duration::ZERO).expect("a client");
-        door.clock_ahead = Some(SignedDuration::from_mins(minutes_ahead));
-        door.explain_tls(error).to_string()
+        let _guard = runtime.enter();
+        let mut client = DiscoveryClient::unverified(&endpoint, Duration::ZERO).expect("a client");
+        client.clock_ahead = Some(SignedDuration::from_mins(minutes_ahead));
+        client.explain_tls(error).to_string()
     }
 
     #[test]
     fn clocks_and_certificates() {
         let early = InvalidCertificate(CertificateError::NotValidYet);
         let late = || InvalidCertificate(CertificateError::Expired);
-        insta::assert_snapshot!(called(early, -25 * 60), @"the certificate of 198.51.100.11:6443 is not valid at this host's time (this host's clock is 25h behind the server's)");
-        insta::assert_snapshot!(called(late(), 400 * 24 * 60), @"the certificate of 198.51.100.11:6443 is not valid at this host's time (this host's clock is 9600h ahead of the server's)");
-        insta::assert_snapshot!(called(late(), 1), @"the certificate of 198.51.100.11:6443 has expired");
-        insta::assert_snapshot!(called(InvalidCertificate(CertificateError::UnknownIssuer), 0), @"cannot verify 198.51.100.11:6443 by the CA in cluster-info: another server, or somebody in between");
+        insta::assert_snapshot!(explained(early, -25 * 60), @"the certificate of 198.51.100.11:6443 is not valid at this host's time (this host's clock is 25h behind the server's)");
+        insta::assert_snapshot!(explained(late(), 400 * 24 * 60), @"the certificate of 198.51.100.11:6443 is not valid at this host's time (this host's clock is 9600h ahead of the server's)");
+        insta::assert_snapshot!(explained(late(), 1), @"the certificate of 198.51.100.11:6443 has expired");
+        insta::assert_snapshot!(explained(InvalidCertificate(CertificateError::UnknownIssuer), 0), @"cannot verify 198.51.100.11:6443 by the CA in cluster-info: another server answers, or the connection is intercepted");
     }
 
     #[test]
     fn date_header() {
         let mut headers = HeaderMap::new();
-        assert_eq!(clock_ahead(&headers), None);
+        assert_eq!(read_clock(&headers), None);
         headers.insert(header::DATE, header::HeaderValue::from_static("Mon, 01 Jan 2024 00:00:00 GMT"));
-        assert!(clock_ahead(&headers).is_some_and(|by| by > SignedDuration::from_hours(24)));
+        assert!(read_clock(&headers).is_some_and(|by| by > SignedDuration::from_hours(24)));
         headers.insert(header::DATE, header::HeaderValue::from_static("yesterday"));
-        assert_eq!(clock_ahead(&headers), None);
+        assert_eq!(read_clock(&headers), None);
     }
 }

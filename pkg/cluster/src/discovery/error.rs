@@ -1,117 +1,119 @@
-//! Why a cluster was not found, or not trusted.
+//! Why a cluster was not discovered.
 
 use super::TrustError;
 use jiff::SignedDuration;
 use std::time::Duration;
 use usernetes_pki::{Endpoint, EndpointError};
 
-/// Why there is no cluster to join.
+/// Why no endpoint led to a trusted cluster.
 #[derive(Debug, thiserror::Error)]
-pub enum DiscoverError {
-    /// An empty list.
+pub enum DiscoveryError {
+    /// The list of endpoints is empty.
     #[error("no API endpoint was given")]
     NoEndpoint,
-    /// The server named in `cluster-info` is no endpoint.
-    #[error("cluster-info names a wrong server")]
+    /// The server named in `cluster-info` is not a valid endpoint.
+    #[error("cluster-info names an invalid server")]
     Endpoint(#[from] EndpointError),
-    /// The name is unknown, or no route leads there.
+    /// The name is unknown, or there is no route to the address.
     #[error("cannot reach {endpoint}")]
     Unreachable {
-        /// Whom we asked.
+        /// The endpoint.
         endpoint: Endpoint,
-        /// Why.
+        /// Underlying error.
         source: Box<kube::Error>,
     },
-    /// The host answers that nobody listens.
+    /// The host refuses connections.
     #[error("{endpoint} refuses connections: no API server runs there")]
     Refused {
-        /// Whom we asked.
+        /// The endpoint.
         endpoint: Endpoint,
     },
-    /// Nothing comes back.
+    /// There is no answer.
     #[error("{endpoint} did not answer within {waited:?}")]
     TimedOut {
-        /// Whom we asked.
+        /// The endpoint.
         endpoint: Endpoint,
-        /// For how long.
+        /// The limit.
         waited: Duration,
     },
-    /// Something listens, but not an API server.
+    /// The server is not an API server.
     #[error("{endpoint} is not a Kubernetes API server: {what}")]
     NotKubernetes {
-        /// Whom we asked.
+        /// The endpoint.
         endpoint: Endpoint,
-        /// What it is or does instead.
+        /// What it does instead.
         what: String,
     },
-    /// An API server that shows strangers nothing, or has nothing to show.
-    #[error("{endpoint} does not show cluster-info: {what}")]
+    /// An API server that refuses anonymous requests for `cluster-info`, or has none.
+    #[error("{endpoint} does not provide cluster-info: {what}")]
     NoClusterInfo {
-        /// Whom we asked.
+        /// The endpoint.
         endpoint: Endpoint,
-        /// The server's words.
+        /// Status and message of the answer.
         what: String,
     },
-    /// The certificate is valid, but not now: one of the two clocks is wrong.
-    #[error("the certificate of {endpoint} is not valid at this host's time ({})", ahead(*clock_ahead))]
+    /// The certificate is not valid at this time, because one of the two clocks is wrong.
+    #[error("the certificate of {endpoint} is not valid at this host's time ({})", describe_clock(*clock_ahead))]
     ClockSkew {
-        /// Whom we asked.
+        /// The endpoint.
         endpoint: Endpoint,
-        /// What our clock is ahead of the server's.
+        /// How far this host's clock is ahead of the server's.
         clock_ahead: Option<SignedDuration>,
     },
-    /// The certificate is past its time, and the clocks agree.
+    /// The certificate has expired, and the clocks agree.
     #[error("the certificate of {endpoint} has expired")]
     CertificateExpired {
-        /// Whom we asked.
+        /// The endpoint.
         endpoint: Endpoint,
     },
-    /// TLS against the CA that was found did not come about.
-    #[error("cannot verify {endpoint} by the CA in cluster-info: another server, or somebody in between")]
+    /// The certificate of the server is not of the CA in `cluster-info`.
+    #[error(
+        "cannot verify {endpoint} by the CA in cluster-info: another server answers, or the connection is intercepted"
+    )]
     Tls {
-        /// Whom we asked.
+        /// The endpoint.
         endpoint: Endpoint,
-        /// Why.
+        /// Underlying error.
         source: Box<rustls::Error>,
     },
-    /// Not the cluster of the token.
+    /// `cluster-info` is not of the cluster of the token.
     #[error("{endpoint} is not trusted")]
     Trust {
-        /// Whom we asked.
+        /// The endpoint.
         endpoint: Endpoint,
-        /// Why.
+        /// Underlying error.
         source: TrustError,
     },
-    /// A client could not be made.
-    #[error("cannot make a client for {endpoint}")]
+    /// No client can be created for the endpoint.
+    #[error("cannot create a client for {endpoint}")]
     Client {
-        /// For whom.
+        /// The endpoint.
         endpoint: Endpoint,
-        /// Why.
+        /// Underlying error.
         source: Box<kube::Error>,
     },
 }
 
-impl DiscoverError {
-    /// What a person does about it.
-    pub fn hint(&self) -> String {
-        match self {
-            Self::NoEndpoint | Self::Endpoint(_) => "give HOST:PORT of the control plane".to_owned(),
-            Self::Unreachable { endpoint, .. } => format!("check the name and the route: ip route get {}", endpoint.host),
+impl DiscoveryError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NoEndpoint | Self::Endpoint(_) => "pass HOST:PORT of the control plane".to_owned(),
+            Self::Unreachable { endpoint, .. } => format!("check the name and the route: `ip route get {}`", endpoint.host),
             Self::Refused { endpoint } => {
-                format!("start the cluster on {} (usernetes-rs start), or give its right port", endpoint.host)
+                format!("start the control plane on {} (`usernetes-rs start`), or pass its port", endpoint.host)
             }
             Self::TimedOut { endpoint, .. } => {
-                format!("let TCP port {} through the firewalls between this host and {}", endpoint.port, endpoint.host)
+                format!("allow TCP port {} in the firewalls between this host and {}", endpoint.port, endpoint.host)
             }
-            Self::NotKubernetes { .. } => "give the port of the API server, 6443 unless configured".to_owned(),
+            Self::NotKubernetes { .. } => "pass the port of the API server, 6443 by default".to_owned(),
             Self::NoClusterInfo { .. } => {
-                "on the control plane: usernetes-rs init phase bootstrap-token; the API server must allow anonymous requests".to_owned()
+                "run `usernetes-rs init phase bootstrap-token` on the control plane; the API server must allow anonymous requests".to_owned()
             }
-            Self::ClockSkew { .. } => "set both clocks: timedatectl set-ntp true".to_owned(),
-            Self::CertificateExpired { .. } => "on the control plane: usernetes-rs certs renew all".to_owned(),
+            Self::ClockSkew { .. } => "synchronize both clocks: `timedatectl set-ntp true`".to_owned(),
+            Self::CertificateExpired { .. } => "run `usernetes-rs certs renew all` on the control plane".to_owned(),
             Self::Trust { source: TrustError::NotSigned { .. } | TrustError::Signature { .. }, .. } => {
-                "make a new token on the control plane: usernetes-rs token create".to_owned()
+                "create a token on the control plane: `usernetes-rs token create`".to_owned()
             }
             Self::Trust { source: TrustError::Pin { .. }, .. } => {
                 "copy the join token, or the pin of --discovery-token-ca-cert-hash, from the control plane again; if it still fails, do not trust this network".to_owned()
@@ -120,10 +122,14 @@ impl DiscoverError {
                 "copy the join token from the control plane again; if it still fails, do not trust this network".to_owned()
             }
             Self::Client { .. } => "report this as a bug".to_owned(),
-        }
+        })
     }
 
-    /// Of several endpoints' errors the weightiest is told: mistrust before silence.
+    pub(super) fn untrusted(endpoint: &Endpoint, source: TrustError) -> Self {
+        Self::Trust { endpoint: endpoint.clone(), source }
+    }
+
+    /// Of the errors of several endpoints the one of greatest weight is returned: distrust before silence.
     pub(super) fn weight(&self) -> u8 {
         match self {
             Self::NoEndpoint => 0,
@@ -138,9 +144,9 @@ impl DiscoverError {
     }
 }
 
-fn ahead(clock_ahead: Option<SignedDuration>) -> String {
+fn describe_clock(clock_ahead: Option<SignedDuration>) -> String {
     match clock_ahead {
-        None => "the server told no time".to_owned(),
+        None => "the server sent no date".to_owned(),
         Some(by) if by.is_negative() => format!("this host's clock is {:#} behind the server's", by.abs()),
         Some(by) => format!("this host's clock is {by:#} ahead of the server's"),
     }

@@ -1,15 +1,18 @@
-//! How a host that has only a token comes to trust a cluster, as `kubeadm join` does.
+//! Discovery of a cluster by a host that has only a token, as `kubeadm join` does it.
 //!
-//! Anonymous `cluster-info` without verifying TLS, signature and pin verified, the same once more over TLS verified by
-//! the CA found. Nothing secret is sent in either: the token only serves to verify.
+//! `cluster-info` is read anonymously without verifying TLS; its signature and the pin of its CA are verified; then it is read
+//! once more over TLS verified by that CA, and both have to agree. No request carries a secret: the token only verifies.
+//! [`file`] fetches a discovery file from a web server instead.
 
+mod client;
 mod error;
-mod fetch;
+pub mod file;
 
-pub use error::DiscoverError;
-pub use usernetes_pki::DiscoveryError as TrustError;
+pub use error::DiscoveryError;
+pub use file::DiscoveryFileError;
+pub use usernetes_pki::TrustError;
 
-use fetch::Door;
+use client::DiscoveryClient;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use jiff::SignedDuration;
@@ -20,13 +23,13 @@ use tokio::time::timeout;
 use usernetes_pki::discovery::{ClusterInfo, KUBECONFIG_KEY, confirm, signature_key, verify};
 use usernetes_pki::{BootstrapToken, CaCertHash, Endpoint};
 
-/// How long to wait for what.
+/// Limits of the requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// For one answer of an endpoint.
+    /// Longest time for one answer of an endpoint.
     pub answer: Duration,
-    /// For the signature of a token that has none: kubeadm's own clusters sign some seconds after a token is made,
-    /// ours at once.
+    /// Longest time until `cluster-info` is signed with the token: in kubeadm's clusters the controller manager signs some
+    /// seconds after a token was created, in ours the signature is there at once.
     pub signature: Duration,
 }
 
@@ -36,37 +39,38 @@ impl Default for Limits {
     }
 }
 
-/// A cluster that is trusted now.
+/// A trusted cluster.
 #[derive(Clone, Debug)]
 pub struct Discovered {
-    /// Its URL, its CA.
+    /// URL and CA of the API server.
     pub info: ClusterInfo,
     /// The endpoint that answered.
     pub endpoint: Endpoint,
-    /// What our clock is ahead of the server's, in whole seconds; `None` if the server told no time.
+    /// How far this host's clock is ahead of the server's, in whole seconds; `None` if the server sent no date.
     pub clock_ahead: Option<SignedDuration>,
 }
 
-/// What a server said after it had proved itself.
+/// The answer of a server whose certificate is verified.
 #[derive(Clone, Debug)]
 pub struct Verified {
-    /// The kubeconfig of its `cluster-info`.
+    /// The kubeconfig in its `cluster-info`.
     pub kubeconfig: String,
     /// As in [`Discovered`].
     pub clock_ahead: Option<SignedDuration>,
 }
 
-/// Asks all endpoints at once; the first that proves to be the cluster wins.
+/// Discovers the cluster at all endpoints concurrently and returns the first that is trusted.
 ///
-/// No `pins` means that any CA is believed, which the user must have asked for.
+/// Without `pins` any CA is trusted, which the user must have asked for. If every endpoint fails, the error that tells most is
+/// returned.
 pub async fn discover(
     endpoints: &[Endpoint],
     token: &BootstrapToken,
     pins: &[CaCertHash],
     limits: &Limits,
-) -> Result<Discovered, DiscoverError> {
+) -> Result<Discovered, DiscoveryError> {
     let mut attempts: FuturesUnordered<_> = endpoints.iter().map(|e| discover_at(e, token, pins, limits)).collect();
-    let mut worst = DiscoverError::NoEndpoint;
+    let mut worst = DiscoveryError::NoEndpoint;
     while let Some(result) = attempts.next().await {
         match result {
             Ok(found) => return Ok(found),
@@ -82,43 +86,46 @@ async fn discover_at(
     token: &BootstrapToken,
     pins: &[CaCertHash],
     limits: &Limits,
-) -> Result<Discovered, DiscoverError> {
-    let door = Door::unverified(endpoint, limits.answer)?;
-    let (data, clock_ahead) = signed(&door, token, limits.signature).await?;
-    let trust = |source| DiscoverError::Trust { endpoint: endpoint.clone(), source };
-    let info = verify(&data, token, pins).map_err(trust)?;
-    let again = fetch_verified(&info.server, &info.ca_pem, limits.answer, clock_ahead).await?;
-    confirm(&info, &again.kubeconfig).map_err(trust)?;
+) -> Result<Discovered, DiscoveryError> {
+    let client = DiscoveryClient::unverified(endpoint, limits.answer)?;
+    let (data, clock_ahead) = wait_signed(&client, token, limits.signature).await?;
+    let info = verify(&data, token, pins).map_err(|source| DiscoveryError::untrusted(endpoint, source))?;
+    let verified = fetch_verified(&info.server, &info.ca_pem, limits.answer, clock_ahead).await?;
+    confirm(&info, &verified.kubeconfig).map_err(|source| DiscoveryError::untrusted(endpoint, source))?;
     Ok(Discovered { info, endpoint: endpoint.clone(), clock_ahead })
 }
 
-/// Asks a server that proves to hold a certificate of that CA. `clock_ahead` is what an earlier answer told, to explain a
-/// certificate that is not valid now.
+/// Reads `cluster-info` from a server whose certificate is verified by a CA. `clock_ahead`, known from an earlier answer,
+/// explains a certificate that is not valid at this time.
 pub async fn fetch_verified(
     server: &str,
     ca_pem: &str,
     answer: Duration,
     clock_ahead: Option<SignedDuration>,
-) -> Result<Verified, DiscoverError> {
+) -> Result<Verified, DiscoveryError> {
     let endpoint: Endpoint = server.parse()?;
-    let answer = Door::verified(&endpoint, ca_pem, answer, clock_ahead)?.cluster_info_and_clock().await?;
-    let none = DiscoverError::Trust { endpoint, source: TrustError::NoKubeconfig };
-    let kubeconfig = answer.map.data.unwrap_or_default().remove(KUBECONFIG_KEY).ok_or(none)?;
+    let answer = DiscoveryClient::verified(&endpoint, ca_pem, answer, clock_ahead)?.cluster_info_and_clock().await?;
+    let kubeconfig = answer.map.data.unwrap_or_default().remove(KUBECONFIG_KEY);
+    let kubeconfig = kubeconfig.ok_or_else(|| DiscoveryError::untrusted(&endpoint, TrustError::NoKubeconfig))?;
     Ok(Verified { kubeconfig, clock_ahead: answer.clock_ahead })
 }
 
-type Signed = (BTreeMap<String, String>, Option<SignedDuration>);
+type SignedData = (BTreeMap<String, String>, Option<SignedDuration>);
 
-/// `cluster-info`, if need be once it carries the token's signature.
-async fn signed(door: &Door, token: &BootstrapToken, patience: Duration) -> Result<Signed, DiscoverError> {
+/// The data of `cluster-info`, once it has the token's signature or the limit is reached.
+async fn wait_signed(
+    client: &DiscoveryClient,
+    token: &BootstrapToken,
+    limit: Duration,
+) -> Result<SignedData, DiscoveryError> {
     let key = signature_key(token.id());
-    let answer = door.cluster_info_and_clock().await?;
+    let answer = client.cluster_info_and_clock().await?;
     let is_signed = |map: &ConfigMap| map.data.as_ref().is_some_and(|data| data.contains_key(&key));
-    if is_signed(&answer.map) || patience.is_zero() {
+    if is_signed(&answer.map) || limit.is_zero() {
         return Ok((answer.map.data.unwrap_or_default(), answer.clock_ahead));
     }
-    // Running out of patience is no error of its own: verifying says that the signature is missing.
-    let later = timeout(patience, door.cluster_info_when(&answer.map, is_signed)).await;
+    // Not an error at the limit: verification reports the missing signature.
+    let later = timeout(limit, client.cluster_info_when(&answer.map, is_signed)).await;
     let map = later.unwrap_or(Ok(answer.map))?;
     Ok((map.data.unwrap_or_default(), answer.clock_ahead))
 }

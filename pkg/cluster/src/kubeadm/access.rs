@@ -1,4 +1,4 @@
-//! How the administrator of `admin.conf` gets its rights.
+//! The rights of the user in `admin.conf`.
 
 use super::rbac;
 use crate::{Cluster, Error};
@@ -7,30 +7,30 @@ use std::path::Path;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
-/// How long an authorizer may take to hear of a binding.
-const KNOWN: Duration = Duration::from_secs(10);
-/// Between two requests that show whether it has.
+/// Longest time until the authorizer knows of a binding.
+const EFFECT_LIMIT: Duration = Duration::from_secs(10);
+/// Pause between two requests that show whether it does.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Binds the group of `admin.conf` to `cluster-admin` and returns the connection of `admin.conf`.
+/// Binds the group of `admin.conf` to `cluster-admin` and returns the client of `admin.conf`.
 ///
-/// The group has no rights in a new cluster; `super-admin.conf`, whose group the API server knows by itself, is asked
-/// only then, as kubeadm does.
+/// The group has no rights in a new cluster. Only then `super-admin.conf` is used, whose group the API server itself grants all
+/// rights, as kubeadm does.
 pub async fn ensure_cluster_admins(admin_conf: &Path, super_admin_conf: &Path) -> Result<Cluster, Error> {
     let admin = Cluster::connect(admin_conf).await?;
-    let objects = rbac::admins()?;
+    let objects = rbac::read_admins()?;
     match admin.apply(&objects).await {
         Err(error) if error.is_forbidden() => {
             Cluster::connect(super_admin_conf).await?.apply(&objects).await?;
-            timeout(KNOWN, known(&admin, &objects)).await.unwrap_or(Err(error))?;
+            timeout(EFFECT_LIMIT, wait_allowed(&admin, &objects)).await.unwrap_or(Err(error))?;
         }
         result => result?,
     }
     Ok(admin)
 }
 
-/// The authorizer hears of the binding by a watch of its own, some milliseconds later; only a request shows when.
-async fn known(admin: &Cluster, objects: &[DynamicObject]) -> Result<(), Error> {
+/// Waits until the binding is in effect. The authorizer reads it by a watch, some milliseconds later.
+async fn wait_allowed(admin: &Cluster, objects: &[DynamicObject]) -> Result<(), Error> {
     loop {
         match admin.apply(objects).await {
             Err(error) if error.is_forbidden() => sleep(PAUSE).await,

@@ -1,4 +1,4 @@
-//! ConfigMap `kube-public/cluster-info`: what a host that has nothing but a token reads.
+//! ConfigMap `kube-public/cluster-info`, which a host reads that has only a token.
 
 use crate::addons::manifest;
 use crate::client::{get_opt, patch_params};
@@ -13,18 +13,18 @@ pub(crate) const KUBE_PUBLIC: &str = "kube-public";
 const RBAC: &str = include_str!("../../../../manifests/rbac-cluster-info.yaml");
 
 impl Cluster {
-    /// Writes `cluster-info` for an endpoint and a CA, readable by everybody, and signs it with every token that there is.
+    /// Writes `cluster-info` for an endpoint and a CA, readable by anonymous clients, and signs it with every token.
     pub async fn upload_cluster_info(&self, server: &str, ca_pem: &str) -> Result<(), Error> {
-        let mut objects = manifest::parse("rbac-cluster-info", RBAC)?;
-        objects.push(manifest::object("cluster-info", config_map(&discovery::render(server, ca_pem)))?);
+        let mut objects = manifest::parse_objects("rbac-cluster-info", RBAC)?;
+        objects.push(manifest::to_object("cluster-info", render_config_map(&discovery::render(server, ca_pem)))?);
         self.apply(&objects).await?;
         let mut signing = self.list_tokens().await?;
-        signing.retain(tokens::TokenInfo::signs);
-        sign(self, &signing.iter().map(|info| &info.token).collect::<Vec<_>>()).await
+        signing.retain(tokens::TokenInfo::is_signing);
+        add_signatures(self, &signing.iter().map(|info| &info.token).collect::<Vec<_>>()).await
     }
 }
 
-fn config_map(kubeconfig: &str) -> Value {
+fn render_config_map(kubeconfig: &str) -> Value {
     json!({
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -33,9 +33,9 @@ fn config_map(kubeconfig: &str) -> Value {
     })
 }
 
-/// Signs `cluster-info` with those tokens at once, instead of waiting for the controller manager to do the same.
-/// Where there is no `cluster-info` yet there is nothing to sign.
-pub(crate) async fn sign(cluster: &Cluster, tokens: &[&BootstrapToken]) -> Result<(), Error> {
+/// Signs `cluster-info` with these tokens at once, instead of waiting for the controller manager to do the same. Does nothing
+/// where there is no `cluster-info` yet.
+pub(crate) async fn add_signatures(cluster: &Cluster, tokens: &[&BootstrapToken]) -> Result<(), Error> {
     let api = cluster.namespaced::<ConfigMap>(KUBE_PUBLIC);
     let Some(map) = get_opt(&api, Some(KUBE_PUBLIC), CLUSTER_INFO).await? else { return Ok(()) };
     let data = map.data.unwrap_or_default();
@@ -46,15 +46,15 @@ pub(crate) async fn sign(cluster: &Cluster, tokens: &[&BootstrapToken]) -> Resul
         .filter(|(key, signature)| data.get(key) != Some(signature))
         .map(|(key, signature)| (key, Value::from(signature)))
         .collect();
-    patch(cluster, signatures).await
+    patch_data(cluster, signatures).await
 }
 
 /// Removes the signature of a token.
-pub(crate) async fn unsign(cluster: &Cluster, token_id: &str) -> Result<(), Error> {
-    patch(cluster, Map::from_iter([(discovery::signature_key(token_id), Value::Null)])).await
+pub(crate) async fn remove_signature(cluster: &Cluster, token_id: &str) -> Result<(), Error> {
+    patch_data(cluster, Map::from_iter([(discovery::signature_key(token_id), Value::Null)])).await
 }
 
-async fn patch(cluster: &Cluster, data: Map<String, Value>) -> Result<(), Error> {
+async fn patch_data(cluster: &Cluster, data: Map<String, Value>) -> Result<(), Error> {
     if data.is_empty() {
         return Ok(());
     }

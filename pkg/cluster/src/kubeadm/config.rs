@@ -1,4 +1,4 @@
-//! ConfigMaps from which later nodes read how the cluster was made.
+//! ConfigMaps from which joining nodes read the configuration of the cluster.
 
 use super::rbac;
 use crate::addons::manifest;
@@ -15,12 +15,12 @@ const KUBELET_CONFIG: (&str, &str) = ("kubelet-config", "kubelet");
 impl Cluster {
     /// ConfigMaps `kubeadm-config` and `kubelet-config` and the right to read them: phase `upload-config`.
     ///
-    /// `kubelet` is a whole `KubeletConfiguration` document. It has to say `enforceNodeAllocatable: [none]` where
-    /// nothing is enforced: kubeadm drops an empty list when it writes the document again.
+    /// `kubelet` is a whole `KubeletConfiguration` document. Where nothing is enforced it has to contain
+    /// `enforceNodeAllocatable: [none]`, since kubeadm drops an empty list when it writes the document again.
     pub async fn upload_config(&self, cluster: &ClusterConfiguration, kubelet: &str) -> Result<(), Error> {
-        let mut objects = rbac::config()?;
-        objects.push(config_map(KUBEADM_CONFIG, &cluster_document(cluster))?);
-        objects.push(config_map(KUBELET_CONFIG, kubelet)?);
+        let mut objects = rbac::read_config()?;
+        objects.push(render_config_map(KUBEADM_CONFIG, &render_cluster(cluster))?);
+        objects.push(render_config_map(KUBELET_CONFIG, kubelet)?);
         self.apply(&objects).await
     }
 
@@ -36,13 +36,15 @@ impl Cluster {
 
     async fn config_map_text(&self, namespace: &str, (name, key): (&str, &str)) -> Result<String, Error> {
         let map = get_opt(&self.namespaced::<ConfigMap>(namespace), Some(namespace), name).await?;
-        let missing = |what: String| Error::Content { object: describe::<ConfigMap>(Some(namespace), name), what };
-        let data = map.ok_or_else(|| missing("not been made".to_owned()))?.data.unwrap_or_default();
-        data.get(key).cloned().ok_or_else(|| missing(format!("no key {key}")))
+        let text = map.and_then(|map| map.data?.remove(key));
+        text.ok_or_else(|| Error::Content {
+            object: describe::<ConfigMap>(Some(namespace), name),
+            what: format!("no key {key}"),
+        })
     }
 }
 
-fn cluster_document(cluster: &ClusterConfiguration) -> String {
+fn render_cluster(cluster: &ClusterConfiguration) -> String {
     let document = Document {
         api_version: "kubeadm.k8s.io/v1beta4".to_owned(),
         kind: "ClusterConfiguration".to_owned(),
@@ -51,8 +53,8 @@ fn cluster_document(cluster: &ClusterConfiguration) -> String {
     serde_yaml::to_string(&document).expect("our types have string keys")
 }
 
-fn config_map((name, key): (&str, &str), text: &str) -> Result<kube::api::DynamicObject, Error> {
-    manifest::object(
+fn render_config_map((name, key): (&str, &str), text: &str) -> Result<kube::api::DynamicObject, Error> {
+    manifest::to_object(
         "upload-config",
         json!({
             "apiVersion": "v1",

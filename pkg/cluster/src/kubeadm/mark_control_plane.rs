@@ -16,8 +16,8 @@ impl Cluster {
         loop {
             let found = api.get(node).await.map_err(Error::request(Verb::Get, describe::<Node>(None, node)))?;
             let old = found.spec.and_then(|spec| spec.taints).unwrap_or_default();
-            let taints = with_taint(&old, taint);
-            // The version makes it an error if somebody else changed the taints, a list, in between.
+            let taints = set_taint(&old, taint);
+            // The version makes it an error if another client changed the list of taints meanwhile.
             let patch = json!({
                 "metadata": {
                     "resourceVersion": found.metadata.resource_version,
@@ -35,13 +35,13 @@ impl Cluster {
     }
 }
 
-/// Other taints stay as they are.
-fn with_taint(old: &[Taint], wanted: bool) -> Vec<Taint> {
-    let ours = |taint: &Taint| taint.key == CONTROL_PLANE_LABEL && taint.effect == NO_SCHEDULE;
-    let mut taints: Vec<Taint> = old.iter().filter(|taint| !ours(taint)).cloned().collect();
-    if wanted {
-        let (key, effect) = (CONTROL_PLANE_LABEL.to_owned(), NO_SCHEDULE.to_owned());
-        taints.push(Taint { key, effect, ..Taint::default() });
+/// The same taints with or without ours.
+fn set_taint(old: &[Taint], taint: bool) -> Vec<Taint> {
+    let ours = Taint { key: CONTROL_PLANE_LABEL.to_owned(), effect: NO_SCHEDULE.to_owned(), ..Taint::default() };
+    let mut taints = old.to_vec();
+    taints.retain(|taint| (&taint.key, &taint.effect) != (&ours.key, &ours.effect));
+    if taint {
+        taints.push(ours);
     }
     taints
 }
@@ -55,14 +55,14 @@ mod tests {
     }
 
     #[test]
-    fn only_our_taint_comes_and_goes() {
+    fn only_our_taint_is_set_and_removed() {
         let not_ready = taint("node.kubernetes.io/not-ready", NO_SCHEDULE);
         let ours = taint(CONTROL_PLANE_LABEL, NO_SCHEDULE);
         let evict = taint(CONTROL_PLANE_LABEL, "NoExecute");
         let both = [not_ready.clone(), ours.clone(), evict.clone()];
-        assert_eq!(with_taint(&both, false), [not_ready.clone(), evict.clone()]);
-        assert_eq!(with_taint(&both, true), [not_ready.clone(), evict, ours.clone()]);
-        assert_eq!(with_taint(std::slice::from_ref(&not_ready), true), [not_ready, ours]);
-        assert_eq!(with_taint(&[], false), []);
+        assert_eq!(set_taint(&both, false), [not_ready.clone(), evict.clone()]);
+        assert_eq!(set_taint(&both, true), [not_ready.clone(), evict, ours.clone()]);
+        assert_eq!(set_taint(std::slice::from_ref(&not_ready), true), [not_ready, ours]);
+        assert_eq!(set_taint(&[], false), []);
     }
 }

@@ -1,11 +1,11 @@
-//! The objects that `kubeadm init` makes, in its names.
+//! The objects that `kubeadm init` creates, under the same names.
 
 mod access;
 mod cluster_info;
 mod config;
-mod mark;
+mod mark_control_plane;
 pub(crate) mod rbac;
 
 pub use access::ensure_cluster_admins;
-pub(crate) use cluster_info::{KUBE_PUBLIC, sign, unsign};
+pub(crate) use cluster_info::{KUBE_PUBLIC, add_signatures, remove_signature};
 pub(crate) use config::KUBE_SYSTEM;

@@ -12,20 +12,16 @@ const ADMINS: &str = include_str!("../../../../manifests/rbac-admins.yaml");
 const CONFIG: &str = include_str!("../../../../manifests/rbac-config.yaml");
 
 impl Cluster {
-    /// What kubelets, the API server and holders of bootstrap tokens may do: phase `bootstrap-token`.
+    /// Applies the rights of kubelets, of the API server and of bootstrap tokens: phase `bootstrap-token`.
     pub async fn apply_bootstrap_rbac(&self) -> Result<(), Error> {
-        self.apply(&bootstrap()?).await
+        self.apply(&manifest::parse_objects("rbac-bootstrap", BOOTSTRAP)?).await
     }
 }
 
-pub(crate) fn bootstrap() -> Result<Vec<DynamicObject>, Error> {
-    manifest::parse("rbac-bootstrap", BOOTSTRAP)
+pub(crate) fn read_admins() -> Result<Vec<DynamicObject>, Error> {
+    manifest::parse_objects("rbac-admins", ADMINS)
 }
 
-pub(crate) fn admins() -> Result<Vec<DynamicObject>, Error> {
-    manifest::parse("rbac-admins", ADMINS)
-}
-
-pub(crate) fn config() -> Result<Vec<DynamicObject>, Error> {
-    manifest::parse("rbac-config", CONFIG)
+pub(crate) fn read_config() -> Result<Vec<DynamicObject>, Error> {
+    manifest::parse_objects("rbac-config", CONFIG)
 }

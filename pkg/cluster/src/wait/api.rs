@@ -1,25 +1,25 @@
-//! Until the API server answers.
+//! Waits for the API server to answer.
 
-use super::until;
-use crate::cause::{Cause, of};
+use super::wait_until;
+use crate::cause::{Cause, join_chain};
 use crate::{Cluster, Error, Verb};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::client::Body;
 use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
 
-/// Pause between two tries while it is coming up: there is nothing to watch yet.
+/// Pause between two attempts: a server that is starting has nothing to watch.
 const PAUSE: Duration = Duration::from_millis(25);
-/// One try.
-const TRY: Duration = Duration::from_secs(2);
+/// Limit of one attempt.
+const ATTEMPT_LIMIT: Duration = Duration::from_secs(2);
 
 impl Cluster {
-    /// Waits until `/readyz` says ok.
+    /// Waits until `/readyz` answers ok.
     pub async fn wait_api(&self, limit: Duration) -> Result<(), Error> {
         self.wait_path("/readyz", limit).await
     }
 
-    /// Waits until the API server is alive: it answers, though its hooks may still run.
+    /// Waits until `/livez` answers ok: the server is alive, though its start hooks may still run.
     pub async fn wait_livez(&self, limit: Duration) -> Result<(), Error> {
         self.wait_path("/livez", limit).await
     }
@@ -27,15 +27,15 @@ impl Cluster {
     async fn wait_path(&self, path: &str, limit: Duration) -> Result<(), Error> {
         let deadline = Instant::now() + limit;
         loop {
-            let last_seen = match timeout(TRY, self.ask(path)).await {
+            let last_seen = match timeout(ATTEMPT_LIMIT, self.check_health(path)).await {
                 Ok(Ok(None)) => return Ok(()),
                 Ok(Ok(Some(answer))) => answer,
-                Ok(Err(error)) => match of(&error) {
+                Ok(Err(error)) => match Cause::find(&error) {
                     Cause::Tls(_) => return Err(Error::request(Verb::Get, format!("{}{path}", self.server()))(error)),
                     Cause::Refused => "connection refused".to_owned(),
-                    _ => chain(&error),
+                    _ => join_chain(&error),
                 },
-                Err(_) => format!("no answer within {} s", TRY.as_secs()),
+                Err(_) => format!("no answer within {} s", ATTEMPT_LIMIT.as_secs()),
             };
             if Instant::now() + PAUSE >= deadline {
                 let what = format!("{path} of {}", self.server());
@@ -45,8 +45,8 @@ impl Cluster {
         }
     }
 
-    /// `None` for ok, else what the server says.
-    async fn ask(&self, path: &str) -> Result<Option<String>, kube::Error> {
+    /// `None` for ok, else status and body of the answer.
+    async fn check_health(&self, path: &str) -> Result<Option<String>, kube::Error> {
         let request = http::Request::get(path).body(Body::empty()).map_err(kube::Error::HttpError)?;
         let response = self.client().send(request).await?;
         let status = response.status();
@@ -57,27 +57,13 @@ impl Cluster {
         Ok(Some(format!("{status}: {}", String::from_utf8_lossy(&body).trim())))
     }
 
-    /// Waits for `default/default`: every pod of that namespace is refused before.
+    /// Waits for ServiceAccount `default/default`, without which pods of that namespace are refused.
     pub async fn wait_default_service_account(&self, limit: Duration) -> Result<(), Error> {
         let api = self.namespaced::<ServiceAccount>("default");
-        let there = until(api, "default", |account| account.is_some());
-        timeout_at(Instant::now() + limit, there).await.unwrap_or_else(|_| {
-            let last_seen = "it does not exist; the controller manager makes it".to_owned();
+        let exists = wait_until(api, "default", |account| account.is_some());
+        timeout_at(Instant::now() + limit, exists).await.unwrap_or_else(|_| {
+            let last_seen = "it does not exist; kube-controller-manager creates it".to_owned();
             Err(Error::Timeout { what: "ServiceAccount default/default".to_owned(), waited: limit, last_seen })
         })
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        let more = source.to_string();
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        next = source.source();
-    }
-    text
 }

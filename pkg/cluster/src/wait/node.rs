@@ -1,7 +1,7 @@
-//! Until a node is Ready in its present life.
+//! Waits for a node to be Ready since its last start.
 
-use super::explain::conditions;
-use super::{pause_or_fail, until};
+use super::explain::join_conditions;
+use super::{pause_or_fail, wait_until};
 use crate::client::{describe, get_opt};
 use crate::{Cluster, Error};
 use futures::StreamExt;
@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout_at};
 /// Namespace of the leases that kubelets renew.
 const LEASES: &str = "kube-node-lease";
 
-/// Pause between two looks at a lease: kubelets may get their own, not watch it.
+/// Pause between two reads of a lease: a kubelet may get its own but not watch it.
 const LEASE_PAUSE: Duration = Duration::from_millis(100);
 
 #[derive(Default)]
@@ -27,22 +27,24 @@ struct State {
 }
 
 impl Cluster {
-    /// Waits until there is a Node of that name, for as long as it takes.
+    /// Waits until there is a Node of that name, without a limit.
     pub async fn wait_node_registered(&self, name: &str) -> Result<(), Error> {
-        until(self.all::<Node>(), name, |node| node.is_some()).await
+        wait_until(self.all::<Node>(), name, |node| node.is_some()).await
     }
 
     /// Waits until the node is Ready by a report that its kubelet made after `since`.
     ///
-    /// After a restart the API goes on saying Ready of the last life, so the condition alone proves nothing.
+    /// After a restart the API server keeps the condition of the run before, so the condition alone proves nothing.
     pub async fn wait_node_ready(&self, name: &str, since: Timestamp, limit: Duration) -> Result<(), Error> {
         let mut state = State::default();
         let ready = self.watch_node(name, &mut state, since);
         match timeout_at(Instant::now() + limit, ready).await {
             Ok(result) => result,
-            Err(_) => {
-                Err(Error::Timeout { what: format!("node {name} Ready"), waited: limit, last_seen: state.describe() })
-            }
+            Err(_) => Err(Error::Timeout {
+                what: format!("node {name} to become Ready"),
+                waited: limit,
+                last_seen: state.describe(),
+            }),
         }
     }
 
@@ -69,32 +71,32 @@ impl Cluster {
     }
 }
 
-/// When a status was reported.
+/// When a condition was reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Freshness {
-    LastLife,
+    BeforeStart,
     SameSecond,
-    ThisLife,
+    SinceStart,
 }
 
 impl State {
     fn is_ready(&self, since: Timestamp) -> bool {
         match self.freshness(since) {
-            Some(Freshness::ThisLife) => true,
-            // Heartbeats are in whole seconds; the lease's time is exact.
+            Some(Freshness::SinceStart) => true,
+            // Heartbeats have whole seconds; the lease has microseconds.
             Some(Freshness::SameSecond) => self.renewed.is_some_and(|renewed| renewed > since),
-            Some(Freshness::LastLife) | None => false,
+            Some(Freshness::BeforeStart) | None => false,
         }
     }
 
-    /// Of the condition Ready; `None` while it is not true.
+    /// Freshness of the condition Ready; `None` while it is not true.
     fn freshness(&self, since: Timestamp) -> Option<Freshness> {
-        let ready = self.condition().filter(|ready| ready.status == "True")?;
+        let ready = self.ready_condition().filter(|ready| ready.status == "True")?;
         let heartbeat = ready.last_heartbeat_time.as_ref().map(|time| time.0)?;
         Some(match heartbeat.as_second().cmp(&since.as_second()) {
-            Ordering::Less => Freshness::LastLife,
+            Ordering::Less => Freshness::BeforeStart,
             Ordering::Equal => Freshness::SameSecond,
-            Ordering::Greater => Freshness::ThisLife,
+            Ordering::Greater => Freshness::SinceStart,
         })
     }
 
@@ -102,7 +104,7 @@ impl State {
         self.node.as_ref().and_then(|node| node.status.as_ref()?.conditions.as_deref()).unwrap_or_default()
     }
 
-    fn condition(&self) -> Option<&NodeCondition> {
+    fn ready_condition(&self) -> Option<&NodeCondition> {
         self.conditions().iter().find(|condition| condition.type_ == "Ready")
     }
 
@@ -110,11 +112,13 @@ impl State {
         if self.node.is_none() {
             return "no such Node; its kubelet has not registered it".to_owned();
         }
-        let Some(ready) = self.condition() else { return "the Node has no conditions yet".to_owned() };
+        let Some(ready) = self.ready_condition() else { return "the Node has no conditions yet".to_owned() };
         if ready.status == "True" {
-            return "Ready, but reported before this start: the kubelet has said nothing since".to_owned();
+            return "Ready, but reported before this start; the kubelet has not reported since".to_owned();
         }
-        conditions(self.conditions().iter().map(|c| (&*c.type_, &*c.status, c.reason.as_deref(), c.message.as_deref())))
+        join_conditions(
+            self.conditions().iter().map(|c| (&*c.type_, &*c.status, c.reason.as_deref(), c.message.as_deref())),
+        )
     }
 }
 
@@ -139,9 +143,9 @@ mod tests {
     fn stale_ready_is_not_ready() {
         let since = at("10:00:05.5");
         assert!(state("True", "10:00:06", None).is_ready(since), "reported later");
-        assert!(!state("True", "09:59:59", None).is_ready(since), "last life");
-        assert!(!state("True", "09:59:59", Some("10:00:07")).is_ready(since), "kubelet lives, status is old");
-        assert!(!state("True", "10:00:05", None).is_ready(since), "same second, either life");
+        assert!(!state("True", "09:59:59", None).is_ready(since), "before the start");
+        assert!(!state("True", "09:59:59", Some("10:00:07")).is_ready(since), "kubelet runs, status is old");
+        assert!(!state("True", "10:00:05", None).is_ready(since), "same second, before or after");
         assert!(!state("True", "10:00:05", Some("10:00:05.4")).is_ready(since), "same second, old lease");
         assert!(state("True", "10:00:05", Some("10:00:05.6")).is_ready(since), "same second, new lease");
         assert!(!state("False", "10:00:06", Some("10:00:06")).is_ready(since));
@@ -152,6 +156,6 @@ mod tests {
     fn last_seen() {
         insta::assert_snapshot!(State::default().describe(), @"no such Node; its kubelet has not registered it");
         insta::assert_snapshot!(state("False", "10:00:06", None).describe(), @"Ready=False KubeletNotReady: no network");
-        insta::assert_snapshot!(state("True", "10:00:01", None).describe(), @"Ready, but reported before this start: the kubelet has said nothing since");
+        insta::assert_snapshot!(state("True", "10:00:01", None).describe(), @"Ready, but reported before this start; the kubelet has not reported since");
     }
 }

@@ -1,6 +1,6 @@
-//! Until a Deployment or a node's pod of a DaemonSet works.
+//! Waits for a Deployment, and for a node's pod of a DaemonSet.
 
-use super::until;
+use super::wait_until;
 use crate::client::{describe, get_opt};
 use crate::{Cluster, Error};
 use futures::StreamExt;
@@ -15,11 +15,11 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 impl Cluster {
-    /// Waits until all pods of a Deployment are of its present form and available.
+    /// Waits until all pods of a Deployment are updated and available.
     pub async fn wait_deployment_available(&self, namespace: &str, name: &str, limit: Duration) -> Result<(), Error> {
-        let available = until(self.namespaced::<Deployment>(namespace), name, is_available);
-        let what = format!("{} available", describe::<Deployment>(Some(namespace), name));
-        self.limited(limit, what, available, async {
+        let available = wait_until(self.namespaced::<Deployment>(namespace), name, is_available);
+        let what = format!("{} to become available", describe::<Deployment>(Some(namespace), name));
+        self.with_limit(limit, what, available, async {
             let found = get_opt(&self.namespaced::<Deployment>(namespace), Some(namespace), name).await;
             let selector = found.ok().flatten().and_then(|deployment| deployment.spec).map(|spec| spec.selector);
             self.explain_pods(namespace, selector, None).await
@@ -27,7 +27,7 @@ impl Cluster {
         .await
     }
 
-    /// Waits until the pod that a DaemonSet has on a node is Ready.
+    /// Waits until the pod of a DaemonSet on a node is Ready.
     pub async fn wait_daemonset_ready_on(
         &self,
         namespace: &str,
@@ -35,18 +35,18 @@ impl Cluster {
         node: &str,
         limit: Duration,
     ) -> Result<(), Error> {
-        let what = format!("{} ready on node {node}", describe::<DaemonSet>(Some(namespace), name));
+        let what = format!("{} to become ready on node {node}", describe::<DaemonSet>(Some(namespace), name));
         let api = self.namespaced::<DaemonSet>(namespace);
         let ready = async {
             let mut selector = None;
-            until(api.clone(), name, |set| {
+            wait_until(api.clone(), name, |set| {
                 selector = set.and_then(|set| set.spec.as_ref()).map(|spec| spec.selector.clone());
                 selector.is_some()
             })
             .await?;
-            self.pod_ready_on(namespace, selector.unwrap_or_default(), node).await
+            self.wait_pod_ready_on(namespace, selector.unwrap_or_default(), node).await
         };
-        self.limited(limit, what, ready, async {
+        self.with_limit(limit, what, ready, async {
             let found = get_opt(&api, Some(namespace), name).await;
             let selector = found.ok().flatten().and_then(|set| set.spec).map(|spec| spec.selector);
             self.explain_pods(namespace, selector, Some(node)).await
@@ -54,7 +54,7 @@ impl Cluster {
         .await
     }
 
-    async fn pod_ready_on(&self, namespace: &str, selector: LabelSelector, node: &str) -> Result<(), Error> {
+    async fn wait_pod_ready_on(&self, namespace: &str, selector: LabelSelector, node: &str) -> Result<(), Error> {
         let config =
             watcher::Config::default().labels_from(&to_selector(selector)).fields(&format!("spec.nodeName={node}"));
         let mut changes = pin!(watcher::watcher(self.namespaced::<Pod>(namespace), config));
@@ -67,7 +67,7 @@ impl Cluster {
         }
     }
 
-    async fn limited(
+    async fn with_limit(
         &self,
         limit: Duration,
         what: String,
@@ -81,21 +81,22 @@ impl Cluster {
     }
 }
 
-/// Selectors of our own manifests and of the API are always valid; one that is not selects nothing less.
+/// Selectors of our manifests and of the API server are valid; one that were not would select everything.
 pub(super) fn to_selector(selector: LabelSelector) -> Selector {
     selector.try_into().unwrap_or_default()
 }
 
-/// The condition Available will not do: with one replica, one of which may be unavailable, it is true of none.
+/// The condition Available does not suffice: with one replica, of which one may be unavailable, it is true without any pod.
 fn is_available(deployment: Option<&Deployment>) -> bool {
-    let check = |deployment: &Deployment| {
-        let status = deployment.status.as_ref()?;
-        let wanted = deployment.spec.as_ref()?.replicas.unwrap_or(1);
-        let seen = status.observed_generation? >= deployment.metadata.generation?;
-        let updated = status.updated_replicas.unwrap_or(0) >= wanted;
-        Some(seen && updated && status.available_replicas.unwrap_or(0) >= wanted)
-    };
-    deployment.and_then(check).unwrap_or(false)
+    deployment.is_some_and(|deployment| all_replicas_available(deployment).unwrap_or(false))
+}
+
+fn all_replicas_available(deployment: &Deployment) -> Option<bool> {
+    let status = deployment.status.as_ref()?;
+    let replicas = deployment.spec.as_ref()?.replicas.unwrap_or(1);
+    let observed = status.observed_generation? >= deployment.metadata.generation?;
+    let updated = status.updated_replicas.unwrap_or(0) >= replicas;
+    Some(observed && updated && status.available_replicas.unwrap_or(0) >= replicas)
 }
 
 fn is_ready(pod: &Pod) -> bool {
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn available_in_its_present_form() {
+    fn available_means_updated_and_available() {
         assert!(is_available(deployment(2, 2, 2, 2).as_ref()));
         assert!(!is_available(deployment(2, 1, 2, 2).as_ref()), "the controller has not seen the change");
         assert!(!is_available(deployment(2, 2, 1, 2).as_ref()), "old pods");
@@ -131,11 +132,11 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_that_goes_is_not_ready() {
+    fn a_terminating_pod_is_not_ready() {
         let status = json!({ "conditions": [{ "type": "Ready", "status": "True" }] });
-        let pod =
-            |metadata| serde_json::from_value::<Pod>(json!({ "metadata": metadata, "status": status })).expect("a Pod");
-        assert!(is_ready(&pod(json!({}))));
-        assert!(!is_ready(&pod(json!({ "deletionTimestamp": "2026-11-23T10:00:00Z" }))));
+        let mut pod: Pod = serde_json::from_value(json!({ "metadata": {}, "status": status })).expect("a Pod");
+        assert!(is_ready(&pod));
+        pod.metadata.deletion_timestamp = serde_json::from_value(json!("2026-11-23T10:00:00Z")).ok();
+        assert!(!is_ready(&pod));
     }
 }

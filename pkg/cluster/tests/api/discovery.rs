@@ -1,4 +1,4 @@
-//! What a host learns that has nothing but a token.
+//! Discovery by a host that has only a token.
 
 use crate::Outcome;
 use crate::server::{Server, free_port};
@@ -7,7 +7,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
 use std::slice::from_ref;
 use std::time::Duration;
-use usernetes_cluster::discovery::{DiscoverError, Discovered, Limits, TrustError, discover};
+use usernetes_cluster::discovery::{Discovered, DiscoveryError, Limits, TrustError, discover};
 use usernetes_cluster::tokens::TokenInfo;
 use usernetes_pki::{BootstrapToken, CaCertHash, Endpoint};
 
@@ -38,8 +38,8 @@ pub(crate) async fn mistrusts(server: &Server) -> Outcome {
     let token = token(server).await?;
     let pin = CaCertHash::of_pem(&server.ca_pem())?;
     let endpoints = [server.endpoint.clone()];
-    let trust = |result: Result<Discovered, DiscoverError>| match result {
-        Err(DiscoverError::Trust { source, .. }) => source,
+    let trust = |result: Result<Discovered, DiscoveryError>| match result {
+        Err(DiscoveryError::Trust { source, .. }) => source,
         other => panic!("not a matter of trust: {other:?}"),
     };
     let wrong_pin = trust(discover(&endpoints, &token, &[CaCertHash([7; 32])], &limits()).await);
@@ -72,12 +72,12 @@ pub(crate) async fn says_what_is_wrong_with_an_endpoint(_: &Server) -> Outcome {
     let local = |port| Endpoint::new(Ipv4Addr::LOCALHOST.into(), port);
 
     let refused = ask(local(free_port())).await;
-    assert!(matches!(refused, DiscoverError::Refused { .. }), "{refused:?}");
+    assert!(matches!(refused, DiscoveryError::Refused { .. }), "{refused:?}");
 
-    // Accepts by its backlog and says nothing: what a firewall that eats packets looks like.
+    // Accepts by its backlog and sends nothing, as behind a firewall that drops packets.
     let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let timed_out = ask(local(silent.local_addr()?.port())).await;
-    assert!(matches!(timed_out, DiscoverError::TimedOut { .. }), "{timed_out:?}");
+    assert!(matches!(timed_out, DiscoveryError::TimedOut { .. }), "{timed_out:?}");
 
     let plain = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let port = plain.local_addr()?.port();
@@ -87,13 +87,13 @@ pub(crate) async fn says_what_is_wrong_with_an_endpoint(_: &Server) -> Outcome {
         stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
     });
     let not_kubernetes = ask(local(port)).await;
-    assert!(matches!(not_kubernetes, DiscoverError::NotKubernetes { .. }), "{not_kubernetes:?}");
+    assert!(matches!(not_kubernetes, DiscoveryError::NotKubernetes { .. }), "{not_kubernetes:?}");
     answer.join().map_err(|_| "the answering thread")??;
 
     let nowhere = ask(Endpoint { host: "no-such-host.invalid".to_owned(), port: 6443 }).await;
-    assert!(matches!(nowhere, DiscoverError::Unreachable { .. } | DiscoverError::TimedOut { .. }), "{nowhere:?}");
+    assert!(matches!(nowhere, DiscoveryError::Unreachable { .. } | DiscoveryError::TimedOut { .. }), "{nowhere:?}");
     for error in [refused, timed_out, not_kubernetes, nowhere] {
-        assert!(!error.hint().is_empty(), "{error}");
+        assert!(error.hint().is_some(), "{error}");
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Everything that we say to an API server, said to a real one: etcd, kube-apiserver and kube-controller-manager of the
+//! Requests to a real API server: etcd, kube-apiserver and kube-controller-manager of the
 //! bundle as plain processes on loopback, with our certificates. The bundle is `U7S_BUNDLE`, or the cached one; without
 //! it every test is shown as ignored, or fails where `U7S_E2E_REQUIRE=1`.
 
@@ -36,7 +36,7 @@ const CASES: &[(&str, Case)] = &cases![
     tokens::kubeadm_sees_ours,
     discovery::finds_the_cluster,
     discovery::mistrusts,
-    man_in_the_middle::is_told_nothing,
+    man_in_the_middle::learns_nothing,
     discovery::says_what_is_wrong_with_an_endpoint,
     nodes::stale_ready,
     nodes::marks,
@@ -47,7 +47,7 @@ const CASES: &[(&str, Case)] = &cases![
     addresses::load_balancers_name_the_hosts,
     addresses::hosts_are_reached_or_not,
     nodes::drain,
-    tls_bootstrap::nobody_signs,
+    tls_bootstrap::without_a_signer,
     objects::default_service_account,
     tls_bootstrap::with_a_bootstrap_token,
     objects::deployment_that_cannot_start,

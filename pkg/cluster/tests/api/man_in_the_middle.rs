@@ -1,4 +1,4 @@
-//! Somebody between a host and the cluster that it looks for.
+//! A man in the middle between a host and the cluster that it discovers.
 
 use crate::Outcome;
 use crate::discovery::limits;
@@ -8,21 +8,20 @@ use std::error::Error;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex};
-use usernetes_cluster::discovery::{DiscoverError, TrustError, discover};
+use usernetes_cluster::discovery::{DiscoveryError, TrustError, discover};
 use usernetes_pki::discovery::{KUBECONFIG_KEY, render, sign, signature_key};
 use usernetes_pki::{BootstrapToken, CaCertHash, Endpoint};
 
-/// Requests, head by head.
-type Heard = Arc<Mutex<Vec<String>>>;
+/// The heads of requests.
+type Requests = Arc<Mutex<Vec<String>>>;
 
-/// Somebody in between with a CA of his own, whether he knows the token's secret or not: he is asked for what everybody may
-/// know, once, and learns nothing.
-pub(crate) async fn is_told_nothing(_: &Server) -> Outcome {
+/// A man in the middle with a CA of its own, whether it knows the token's secret or not, gets one request for public data.
+pub(crate) async fn learns_nothing(_: &Server) -> Outcome {
     let token = BootstrapToken::generate();
     for known in [BootstrapToken::new(token.id(), "0123456789abcdef")?, token.clone()] {
         let (man, heard) = man_in_the_middle(&known)?;
         let refused = match discover(&[man], &token, &[CaCertHash([7; 32])], &limits()).await {
-            Err(DiscoverError::Trust { source, .. }) => source,
+            Err(DiscoveryError::Trust { source, .. }) => source,
             other => panic!("not a matter of trust: {other:?}"),
         };
         let by_what = (&refused, known == token);
@@ -40,8 +39,8 @@ pub(crate) async fn is_told_nothing(_: &Server) -> Outcome {
     Ok(())
 }
 
-/// A server of his, and every request to it.
-fn man_in_the_middle(token: &BootstrapToken) -> Result<(Endpoint, Heard), Box<dyn Error>> {
+/// Its server, and every request to that.
+fn man_in_the_middle(token: &BootstrapToken) -> Result<(Endpoint, Requests), Box<dyn Error>> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
@@ -53,7 +52,7 @@ fn man_in_the_middle(token: &BootstrapToken) -> Result<(Endpoint, Heard), Box<dy
     let key = own.signing_key.serialize_der().try_into()?;
     let config = rustls::ServerConfig::builder().with_no_client_auth();
     let config = Arc::new(config.with_single_cert(vec![own.cert.der().clone()], key)?);
-    let heard = Heard::default();
+    let heard = Requests::default();
     let ears = Arc::clone(&heard);
     std::thread::spawn(move || {
         for stream in listener.incoming() {

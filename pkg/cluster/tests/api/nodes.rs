@@ -47,7 +47,7 @@ pub(crate) async fn stale_ready(server: &Server) -> Outcome {
     let now = Timestamp::now();
     ready(&kubelet, now - SignedDuration::from_mins(1)).await;
     let stale = kubelet.wait_node_ready(NODE, now, Duration::from_secs(1)).await;
-    let text = stale.expect_err("Ready of the last life").to_string();
+    let text = stale.expect_err("Ready of the run before").to_string();
     assert!(text.contains("Ready, but reported before this start"), "{text}");
     let wake = async {
         ready(&kubelet, now + SignedDuration::from_secs(2)).await;
@@ -59,11 +59,11 @@ pub(crate) async fn stale_ready(server: &Server) -> Outcome {
 
 pub(crate) async fn timeout_says_what_was_seen(server: &Server) -> Outcome {
     let cluster = server.admin().await;
-    let nobody = cluster.wait_node_ready("nobody", Timestamp::now(), Duration::from_millis(300)).await;
-    let text = nobody.expect_err("no such node").to_string();
+    let missing = cluster.wait_node_ready("missing", Timestamp::now(), Duration::from_millis(300)).await;
+    let text = missing.expect_err("no such node").to_string();
     assert_eq!(
         text,
-        "node nobody Ready did not come about within 300ms; last seen: no such Node; its kubelet has not registered it"
+        "timed out after 300ms waiting for node missing to become Ready; last seen: no such Node; its kubelet has not registered it"
     );
     Ok(())
 }

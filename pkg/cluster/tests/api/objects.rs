@@ -7,7 +7,7 @@ use kube::core::GroupVersionKind;
 use kube::{Api, ResourceExt};
 use std::collections::BTreeMap;
 use std::time::Duration;
-use usernetes_cluster::addons::{coredns, flannel, kube_proxy};
+use usernetes_cluster::addons::{ADDONS, Params, coredns, flannel};
 use usernetes_cluster::{Cluster, Error, ensure_cluster_admins};
 
 pub(crate) async fn administrators(server: &Server) -> Outcome {
@@ -54,19 +54,14 @@ async fn everything(server: &Server, cluster: &Cluster) -> Result<(), Error> {
 }
 
 fn addons(server: &Server) -> Result<Vec<DynamicObject>, Error> {
-    let endpoint = &server.endpoint;
-    let address = "10.96.0.10".parse().expect("an address");
-    let mut objects = flannel::objects(&flannel::Params { image: "flannel:1", endpoint })?;
-    objects.extend(kube_proxy::objects(&kube_proxy::Params {
-        image: "kube-proxy:1",
-        endpoint,
-        pod_subnet: "10.244.0.0/16",
+    let params = Params {
+        config: &server.config,
+        endpoint: &server.endpoint,
+        image: &|name| Some(format!("{name}:1")),
         masquerade_all: false,
-        overrides: None,
-    })?);
-    let coredns = coredns::Params { image: "coredns:1", endpoint, address, domain: "cluster.local", replicas: 1 };
-    objects.extend(coredns::objects(&coredns)?);
-    Ok(objects)
+    };
+    let objects: Result<Vec<_>, _> = ADDONS.iter().map(|addon| addon.render(&params)).collect();
+    Ok(objects?.concat())
 }
 
 /// Version of every object that carries our name.
@@ -127,12 +122,12 @@ pub(crate) async fn deployment_that_cannot_start(server: &Server) -> Outcome {
     let text = error.expect_err("no node, no pod").to_string();
     assert!(
         text.starts_with(
-            "Deployment kube-system/coredns available did not come about within 1s; last seen: pod coredns-"
+            "timed out after 1s waiting for Deployment kube-system/coredns to become available; last seen: pod coredns-"
         ),
         "{text}"
     );
     let error = cluster.wait_daemonset_ready_on(flannel::NAMESPACE, flannel::DAEMON_SET, "nowhere", limit).await;
     let text = error.expect_err("no node, no pod").to_string();
-    assert!(text.contains("no pod was made"), "{text}");
+    assert!(text.contains("no pod was created"), "{text}");
     Ok(())
 }

@@ -9,23 +9,23 @@ use usernetes_cluster::{Cluster, Error};
 use usernetes_pki::kubeconfig::{User, bootstrap};
 use usernetes_pki::{BootstrapToken, Kubeconfig, KubeletRequest};
 
-pub(crate) async fn nobody_signs(server: &Server) -> Outcome {
+pub(crate) async fn without_a_signer(server: &Server) -> Outcome {
     let joiner = joiner(server).await?;
     let request = KubeletRequest::new("joining")?;
-    let late = joiner.kubelet_certificate(&request.pem, Duration::from_millis(300)).await;
+    let late = joiner.request_kubelet_certificate(&request.pem, Duration::from_millis(300)).await;
     let late = late.expect_err("no controller manager").to_string();
-    assert!(late.contains("nobody has approved it: does kube-controller-manager run"), "{late}");
+    assert!(late.contains("it is not approved; check whether kube-controller-manager runs"), "{late}");
     Ok(())
 }
 
 pub(crate) async fn with_a_bootstrap_token(server: &Server) -> Outcome {
     server.controller_manager();
     let joiner = joiner(server).await?;
-    let wrong = joiner.kubelet_certificate("nonsense", LIMIT).await.expect_err("no request").to_string();
+    let wrong = joiner.request_kubelet_certificate("nonsense", LIMIT).await.expect_err("no request").to_string();
     assert!(wrong.starts_with("cannot create CertificateSigningRequest"), "{wrong}");
 
     let request = KubeletRequest::new("joining")?;
-    let certificate = joiner.kubelet_certificate(&request.pem, LIMIT).await?;
+    let certificate = joiner.request_kubelet_certificate(&request.pem, LIMIT).await?;
     let (url, ca) = (server.endpoint.url(), server.ca_pem());
     let encode = |text: &str| base64::Engine::encode(&base64::engine::general_purpose::STANDARD, text);
     let user = User {
@@ -38,7 +38,7 @@ pub(crate) async fn with_a_bootstrap_token(server: &Server) -> Outcome {
     Ok(())
 }
 
-/// Who has nothing but a token.
+/// A client with a bootstrap token only.
 async fn joiner(server: &Server) -> Result<Cluster, Error> {
     let token = TokenInfo::new(BootstrapToken::generate(), Some(in_an_hour()));
     ready(server).await?.create_token(&token).await?;

@@ -3,7 +3,7 @@
 use crate::support::{Tree, run};
 use std::collections::BTreeMap;
 use usernetes_pki::discovery::{self, KUBECONFIG_KEY, signature_key};
-use usernetes_pki::{BootstrapToken, CaCertHash, DiscoveryError};
+use usernetes_pki::{BootstrapToken, CaCertHash, TrustError};
 
 struct Cluster {
     ca: String,
@@ -32,7 +32,7 @@ fn a_true_one_is_believed() {
     let info = discovery::verify(&data, &token, &[CaCertHash::of_pem(&ca).unwrap()]).unwrap();
     assert_eq!((info.server.as_str(), &info.ca_pem), ("https://198.51.100.11:6443", &ca));
     assert_eq!(discovery::confirm(&info, &data[KUBECONFIG_KEY]), Ok(()));
-    assert_eq!(discovery::confirm(&info, "else"), Err(DiscoveryError::Changed));
+    assert_eq!(discovery::confirm(&info, "else"), Err(TrustError::Changed));
     assert!(discovery::verify(&data, &token, &[]).is_ok());
 }
 
@@ -41,13 +41,13 @@ fn a_false_one_is_not() {
     let Cluster { ca: true_ca, token, data } = cluster();
     let pin = [CaCertHash::of_pem(&true_ca).unwrap()];
     let other: BootstrapToken = "ghijkl.0123456789abcdef".parse().unwrap();
-    assert!(matches!(discovery::verify(&data, &other, &pin), Err(DiscoveryError::NotSigned { .. })));
+    assert!(matches!(discovery::verify(&data, &other, &pin), Err(TrustError::NotSigned { .. })));
     let other: BootstrapToken = "abcdef.0000000000000000".parse().unwrap();
-    assert!(matches!(discovery::verify(&data, &other, &pin), Err(DiscoveryError::Signature { .. })));
-    assert_eq!(discovery::verify(&BTreeMap::new(), &token, &pin), Err(DiscoveryError::NoKubeconfig));
+    assert!(matches!(discovery::verify(&data, &other, &pin), Err(TrustError::Signature { .. })));
+    assert_eq!(discovery::verify(&BTreeMap::new(), &token, &pin), Err(TrustError::NoKubeconfig));
     // Somebody in between who knows the token: the signature is right, the CA is not.
     let false_one = signed(ca(), token.clone());
-    assert!(matches!(discovery::verify(&false_one.data, &token, &pin), Err(DiscoveryError::Pin { .. })));
+    assert!(matches!(discovery::verify(&false_one.data, &token, &pin), Err(TrustError::Pin { .. })));
     // The same with the true CA beside his own: his own is not believed.
     let both = signed(false_one.ca + &true_ca, token.clone());
     assert_eq!(discovery::verify(&both.data, &token, &pin).unwrap().ca_pem, true_ca);

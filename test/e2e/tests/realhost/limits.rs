@@ -138,7 +138,7 @@ pub(crate) fn keys_run_out(testbed: &Testbed) -> Result<()> {
          sysctl -w kernel.keys.maxkeys=$(awk -v id=$id: '$1 == id { split($4, used, \"/\"); print used[1] }' /proc/key-users)",
     )?;
     namespace.pod("main", "sleep 3600")?;
-    let named = "kernel.keys.maxkeys of the host of guest1 is used up; there: ";
+    let named = "the host of guest1 has reached its limit kernel.keys.maxkeys; there: ";
     let mut found = None;
     guest.until("status names the limit", 120, |guest| {
         let status = guest.tool(&["status", "-o", "json"]).output()?.json()?;

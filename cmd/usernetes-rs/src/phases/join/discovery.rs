@@ -1,7 +1,7 @@
 //! `discovery`: finds the cluster, makes sure that it is the right one, and takes over its configuration.
 //! Nothing secret is sent before the CA is verified.
 
-use super::{JoinData, clock, discovery_url};
+use super::{JoinData, clock};
 use crate::errors::{Hinted, PreflightFailed};
 use crate::phases::{common, runtime};
 use crate::workflow::Phase;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use usernetes_api::constants::{KUBERNETES_DIR, PKI_DIR};
 use usernetes_api::{BootstrapTokenDiscovery, Config, Discovery as Choice, JoinConfiguration};
 use usernetes_cluster::Cluster;
-use usernetes_cluster::discovery::{self, DiscoverError, Limits};
+use usernetes_cluster::discovery::{self, Limits};
 use usernetes_host::Level;
 use usernetes_host::fs::{self, Mode};
 use usernetes_node::config::kubelet_of_cluster;
@@ -21,6 +21,8 @@ use usernetes_pki::{BootstrapToken, CaCertHash, Endpoint, kubeconfig};
 /// How long a classic join waits for the signature of its token: a cluster of kubeadm's signs some seconds after the
 /// token was made. Ours signs at once, so the one string needs no patience.
 const SIGNER: Duration = Duration::from_secs(10);
+/// Outermost message of every failure.
+const FAILED: &str = "the cluster cannot be joined";
 
 /// Discovery by token or by file, as kubeadm does it.
 pub(super) struct Discovery;
@@ -98,7 +100,7 @@ fn by_token_found(
     let pins: Vec<CaCertHash> = by_token.ca_cert_hashes.iter().map(|pin| pin.parse()).collect::<Result<_, _>>()?;
     let signature = if data.join_token.is_some() { Duration::ZERO } else { SIGNER };
     let limits = Limits { signature, ..Limits::default() };
-    let found = data.block_on(discovery::discover(&endpoints, &token, &pins, &limits)).map_err(hinted)?;
+    let found = data.block_on(discovery::discover(&endpoints, &token, &pins, &limits)).context(FAILED)?;
     let credentials = tls_bootstrap.unwrap_or(token);
     let bootstrap = kubeconfig::bootstrap("kubernetes", &found.info.server, &found.info.ca_pem, &credentials);
     Ok(Found {
@@ -114,7 +116,7 @@ fn by_file(data: &JoinData, path: &str, token: Option<BootstrapToken>) -> Result
     let text = discovery_file(path)?;
     let info = usernetes_pki::ClusterInfo::parse(&text).with_context(|| format!("cannot use {path}"))?;
     let limit = Limits::default().answer;
-    let verified = data.block_on(discovery::fetch_verified(&info.server, &info.ca_pem, limit, None)).map_err(hinted)?;
+    let verified = data.block_on(discovery::fetch_verified(&info.server, &info.ca_pem, limit, None)).context(FAILED)?;
     let has_user = kubeconfig::Kubeconfig::parse(&text)?.users.is_some_and(|users| !users.is_empty());
     let bootstrap = match token {
         Some(token) => kubeconfig::bootstrap("kubernetes", &info.server, &info.ca_pem, &token).to_yaml(),
@@ -129,12 +131,10 @@ fn by_file(data: &JoinData, path: &str, token: Option<BootstrapToken>) -> Result
 
 /// The text of a discovery file or URL.
 pub(crate) fn discovery_file(path: &str) -> Result<String> {
-    if path.starts_with("https://") { runtime()?.block_on(discovery_url::fetch(path)) } else { Ok(fs::read(path)?) }
-}
-
-fn hinted(error: DiscoverError) -> anyhow::Error {
-    let cure = error.hint();
-    Hinted::new("the cluster cannot be joined", cure).because(error)
+    if path.starts_with("https://") {
+        return Ok(runtime()?.block_on(discovery::file::fetch_file(path))?);
+    }
+    Ok(fs::read(path)?)
 }
 
 /// The cluster's own document, read with the token's rights; refuses a name that a Ready node has.

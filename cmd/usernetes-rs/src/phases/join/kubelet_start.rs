@@ -53,7 +53,7 @@ fn bootstrap(session: &Session, node_name: &str, limit: Duration) -> Result<()> 
     let request = KubeletRequest::new(node_name)?;
     let certificate = runtime()?.block_on(async {
         let cluster = Cluster::connect(&path).await?;
-        cluster.kubelet_certificate(&request.pem, limit).await
+        cluster.request_kubelet_certificate(&request.pem, limit).await
     });
     let certificate = certificate.map_err(|error| {
         let cure =

@@ -3,7 +3,6 @@
 mod bundle;
 mod clock;
 mod discovery;
-mod discovery_url;
 mod kubelet_start;
 mod wait;
 
