@@ -3,9 +3,9 @@
 use crate::config::snapshotter_name;
 use crate::cri::{Cri, CrioPrograms};
 use crate::plan::{ImageArchive, NodePlan, Role};
-use crate::supervise::{ImagesStatus, NodeStatus};
-use crate::{ComponentName, logs, supervise};
-use std::path::{Path, PathBuf};
+use crate::status::{ImagesStatus, NodeStatus, wait_until_ready};
+use crate::{ComponentName, logs};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,33 +14,30 @@ use tokio::task::JoinSet;
 use usernetes_api::constants::CONTAINERD_SOCKET;
 use usernetes_host::{Reaper, fs, process::Exit};
 
-/// The runtime may be killed in the middle of an import.
+/// The runtime may be killed during an import.
 const ATTEMPTS: u32 = 4;
 
-/// An empty file of this name says that the archive is in the store; below it, so that both go together.
-pub(crate) fn marker(root: &Path, image: &ImageArchive) -> PathBuf {
-    root.join("imported").join(&image.sha256)
-}
-
-/// Imports everything that is not marked; the status tells how far it is.
-pub(crate) async fn import(plan: Arc<NodePlan>, reaper: Reaper, status: watch::Sender<NodeStatus>) {
-    let root = Path::new(plan.cri.store());
-    let (done, missing): (Vec<_>, Vec<_>) = plan.images.iter().cloned().partition(|i| marker(root, i).exists());
+/// Imports all images that are missing and reports progress in the status.
+pub(crate) async fn import_missing(plan: Arc<NodePlan>, reaper: Reaper, status: watch::Sender<NodeStatus>) {
+    let store = Path::new(plan.cri.store());
+    let (done, missing): (Vec<_>, Vec<_>) = plan.images.iter().cloned().partition(|image| image.is_imported(store));
     let total = plan.images.len();
     let early = missing.iter().filter(|image| image.early).count();
     status.send_modify(|s| s.images = ImagesStatus { total, imported: done.len(), early: Some(early), errors: vec![] });
     if plan.role == Role::ControlPlane && !missing.is_empty() {
-        // Unpacking keeps both cores busy, no pod is there before the API server, and it starts the sooner the less
-        // it has to share.
-        supervise::ready(&status, ComponentName::KubeApiserver).await;
+        // Unpacking keeps all cores busy. No pod exists before the API server is ready, and it starts faster alone.
+        wait_until_ready(&status, ComponentName::KubeApiserver).await;
     }
-    let places = Arc::new(Semaphore::new(at_a_time()));
+    let permits = Arc::new(Semaphore::new(max_parallel_imports()));
     let mut imports = JoinSet::new();
     for image in missing {
-        let (plan, reaper, status, places) = (plan.clone(), reaper.clone(), status.clone(), places.clone());
+        let permits = permits.clone();
+        let plan = plan.clone();
+        let reaper = reaper.clone();
+        let status = status.clone();
         imports.spawn(async move {
-            let _place = places.acquire().await;
-            let result = import_one(&plan, &reaper, &status, &image).await;
+            let _permit = permits.acquire().await;
+            let result = import_with_retries(&plan, &reaper, &status, &image).await;
             status.send_modify(|s| {
                 if image.early {
                     s.images.early = s.images.early.map(|early| early.saturating_sub(1));
@@ -55,12 +52,12 @@ pub(crate) async fn import(plan: Arc<NodePlan>, reaper: Reaper, status: watch::S
     imports.join_all().await;
 }
 
-/// Unpacking keeps a core busy.
-fn at_a_time() -> usize {
+/// Unpacking an image keeps one core busy.
+fn max_parallel_imports() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| cores.get().clamp(1, 4))
 }
 
-async fn import_one(
+async fn import_with_retries(
     plan: &NodePlan,
     reaper: &Reaper,
     status: &watch::Sender<NodeStatus>,
@@ -69,50 +66,50 @@ async fn import_one(
     let mut failure = String::new();
     for attempt in 0..ATTEMPTS {
         tokio::time::sleep(Duration::from_millis(500) * attempt).await;
-        supervise::ready(status, plan.cri.component()).await;
-        match hand_over(plan, reaper, image).await {
+        wait_until_ready(status, plan.cri.component()).await;
+        match run_importer(plan, reaper, image).await {
             Ok(Exit::Code(0)) => {
-                let marked = fs::write(marker(Path::new(plan.cri.store()), image), "", fs::Mode::Public);
-                return marked.map_err(|e| e.to_string());
+                let marker = image.marker(Path::new(plan.cri.store()));
+                return fs::write(marker, "", fs::Mode::Public).map_err(|error| error.to_string());
             }
-            Ok(exit) => failure = format!("{}: {exit}", importer(plan)),
-            Err(error) => failure = format!("cannot start {}: {error}", importer(plan)),
+            Ok(exit) => failure = format!("{}: {exit}", importer_name(plan)),
+            Err(error) => failure = format!("cannot start {}: {error}", importer_name(plan)),
         }
     }
     Err(failure)
 }
 
-/// The program that knows the store.
-fn importer(plan: &NodePlan) -> &'static str {
+/// Name of the program that writes to the store.
+fn importer_name(plan: &NodePlan) -> &'static str {
     match plan.cri {
         Cri::Containerd => "ctr",
         Cri::CriO(_) => "skopeo",
     }
 }
 
-async fn hand_over(plan: &NodePlan, reaper: &Reaper, image: &ImageArchive) -> std::io::Result<Exit> {
+async fn run_importer(plan: &NodePlan, reaper: &Reaper, image: &ImageArchive) -> std::io::Result<Exit> {
     let log = logs::open(&plan.logs.join("images.log"))?;
     let mut command = match &plan.cri {
-        Cri::Containerd => ctr(plan, image),
-        Cri::CriO(programs) => skopeo(programs, image),
+        Cri::Containerd => ctr_command(plan, image),
+        Cri::CriO(programs) => skopeo_command(programs, image),
     };
     command.env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
     Ok(reaper.spawn(&mut command)?.wait().await)
 }
 
-fn ctr(plan: &NodePlan, image: &ImageArchive) -> Command {
+fn ctr_command(plan: &NodePlan, image: &ImageArchive) -> Command {
     let mut command = Command::new(plan.bin("ctr"));
     command.args(["--address", CONTAINERD_SOCKET, "--namespace", "k8s.io", "images", "import"]);
-    // By itself and not by the transfer service it takes half the time, and can bring files to the disk before a layer counts
-    // as unpacked: otherwise a power cut leaves a layer of empty files that nothing unpacks again.
+    // `--local` (not the transfer service) takes half the time and supports `--sync-fs`, which writes files to the disk
+    // before a layer counts as unpacked: otherwise a power cut leaves a layer of empty files that is never unpacked again.
     command.args(["--local", "--sync-fs", "--snapshotter", snapshotter_name(plan.snapshotter)]);
-    // Pinned: no garbage collection takes what no registry gives back.
+    // Pinned: garbage collection must not delete what no registry provides.
     command.args(["--label", "io.cri-containerd.pinned=pinned"]).arg(&image.path);
     command
 }
 
-/// Its images are pinned by CRI-O's configuration.
-fn skopeo(programs: &CrioPrograms, image: &ImageArchive) -> Command {
+/// CRI-O's configuration pins the images.
+fn skopeo_command(programs: &CrioPrograms, image: &ImageArchive) -> Command {
     let from = format!("docker-archive:{}", image.path.display());
     let words = programs.copy_command(&from, &image.reference);
     let mut command = Command::new(&words[0]);

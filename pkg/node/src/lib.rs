@@ -17,6 +17,7 @@ pub mod oci_runtime;
 pub mod plan;
 pub mod prepare;
 pub mod probe;
+mod status;
 pub mod supervise;
 
 pub use component::{Component, ComponentName, components};
@@ -24,4 +25,5 @@ pub use cri::{Cri, CrioPrograms};
 pub use file_watch::appears;
 pub use plan::{Decisions, ImageArchive, NodePlan, PlanError, Role};
 pub use prepare::{PrepareError, prepare};
-pub use supervise::{ComponentStatus, ImagesStatus, NodeStatus, State, run};
+pub use status::{ComponentStatus, ImagesStatus, NodeStatus, State};
+pub use supervise::run;

@@ -3,6 +3,7 @@
 //! It is made once, on the host; the child reads it as JSON and asks nothing else. A copy lies in the state
 //! folder, so that `status` and `start` see what the node was built from.
 
+use crate::component::{self, ComponentName, Extra};
 use crate::cri::Cri;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -12,9 +13,21 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use usernetes_api::bundle::{BundleImage, BundleManifest};
 use usernetes_api::{
-    Arg, CgroupMode, Config, EnvVar, Paths, PortShift, PortSpec, ServiceNetwork, Snapshotter, Taint, constants,
+    CgroupMode, Config, EnvVar, Paths, PortShift, PortSpec, ServiceNetwork, Snapshotter, Taint, constants,
 };
 use usernetes_host::fs::{self, FsError, Mode};
+
+impl ImageArchive {
+    /// An empty file that marks the archive as imported; below the store, so that both are deleted together.
+    pub(crate) fn marker(&self, store: &Path) -> PathBuf {
+        store.join("imported").join(&self.sha256)
+    }
+
+    /// Whether the image is in the store.
+    pub(crate) fn is_imported(&self, store: &Path) -> bool {
+        self.marker(store).exists()
+    }
+}
 
 /// What the node does in the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,18 +78,6 @@ pub struct ImageArchive {
     pub sha256: String,
     /// Whether pods of the node itself, which start as soon as it is registered, need it.
     pub early: bool,
-}
-
-/// Extra flags and environment of one component.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Extra {
-    /// Flags; one named like ours replaces it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub args: Vec<Arg>,
-    /// Variables.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub envs: Vec<EnvVar>,
 }
 
 /// The plan of a node.
@@ -150,7 +151,7 @@ pub struct NodePlan {
     pub proxy_env: Vec<EnvVar>,
     /// Extra flags and variables, by component.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub extra: BTreeMap<crate::ComponentName, Extra>,
+    pub extra: BTreeMap<ComponentName, Extra>,
     /// The user's KubeletConfiguration, laid over ours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kubelet: Option<Mapping>,
@@ -197,11 +198,8 @@ impl NodePlan {
     ) -> Result<Self, PlanError> {
         let role = if config.join.is_some() { Role::Worker } else { Role::ControlPlane };
         let host_ip = config.rootless.host_ip.ok_or(PlanError::NoHostIp)?;
-        let api_server_port = config.init.local_api_endpoint.bind_port.unwrap_or(constants::API_SERVER_PORT);
-        let registration = match &config.join {
-            Some(join) => &join.node_registration,
-            None => &config.init.node_registration,
-        };
+        let api_server_port = config.api_server_port();
+        let registration = config.node_registration();
         if decisions.snapshotter == Snapshotter::FuseOverlayfs && !manifest.has_file(constants::FUSE_OVERLAYFS_PROGRAM)
         {
             return Err(PlanError::NoFuseOverlayfs { bundle: bundle.to_owned() });
@@ -210,7 +208,7 @@ impl NodePlan {
         let pause = pause.ok_or_else(|| PlanError::NoImage { bundle: bundle.to_owned(), image: "pause" })?;
         let images = archives(bundle, manifest);
         let store = paths.node(decisions.cri.store());
-        let is_missing = |image: &ImageArchive| image.early && !crate::images::marker(&store, image).exists();
+        let is_missing = |image: &ImageArchive| image.early && !image.is_imported(&store);
         Ok(Self {
             role,
             node_name: registration.name.clone(),
@@ -244,7 +242,7 @@ impl NodePlan {
             importing: images.iter().any(is_missing),
             images,
             proxy_env: decisions.proxy_env,
-            extra: extra(config, &registration.kubelet_extra_args),
+            extra: component::collect_extras(config),
             kubelet: config.kubelet.clone(),
         })
     }
@@ -266,6 +264,11 @@ impl NodePlan {
         paths.state().join("plan.json")
     }
 
+    /// `None` on a worker: leaves constructors of what only a control plane runs.
+    pub(crate) fn require_control_plane(&self) -> Option<()> {
+        (self.role == Role::ControlPlane).then_some(())
+    }
+
     /// A program of the bundle.
     pub fn bin(&self, name: &str) -> PathBuf {
         self.bundle.join("bin").join(name)
@@ -277,7 +280,7 @@ impl NodePlan {
     }
 
     /// Whether the user gave a component this flag.
-    pub(crate) fn has_arg(&self, component: crate::ComponentName, flag: &str) -> bool {
+    pub(crate) fn has_arg(&self, component: ComponentName, flag: &str) -> bool {
         self.extra.get(&component).is_some_and(|extra| extra.args.iter().any(|arg| arg.name == flag))
     }
 
@@ -332,22 +335,6 @@ fn archives(bundle: &Path, manifest: &BundleManifest) -> Vec<ImageArchive> {
     let mut images: Vec<_> = manifest.images.iter().collect();
     images.sort_by_key(|image| rank(image).unwrap_or(IMAGE_ORDER.len()));
     images.into_iter().filter_map(archive).collect()
-}
-
-fn extra(config: &Config, kubelet: &[Arg]) -> BTreeMap<crate::ComponentName, Extra> {
-    use crate::ComponentName::{Etcd, KubeApiserver, KubeControllerManager, KubeScheduler, Kubelet};
-    let cluster = &config.cluster;
-    let of = |args: &[Arg], envs: &[EnvVar]| Extra { args: args.to_vec(), envs: envs.to_vec() };
-    [
-        (Etcd, of(&cluster.etcd.local.extra_args, &cluster.etcd.local.extra_envs)),
-        (KubeApiserver, of(&cluster.api_server.extra_args, &cluster.api_server.extra_envs)),
-        (KubeControllerManager, of(&cluster.controller_manager.extra_args, &cluster.controller_manager.extra_envs)),
-        (KubeScheduler, of(&cluster.scheduler.extra_args, &cluster.scheduler.extra_envs)),
-        (Kubelet, of(kubelet, &[])),
-    ]
-    .into_iter()
-    .filter(|(_, extra)| *extra != Extra::default())
-    .collect()
 }
 
 #[cfg(test)]

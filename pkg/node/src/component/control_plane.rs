@@ -1,107 +1,111 @@
 //! etcd, kube-apiserver, kube-controller-manager and kube-scheduler, with the flags of kubeadm's static Pods.
 
 use super::ComponentName::{Etcd, KubeApiserver, KubeControllerManager, KubeScheduler};
-use super::flags::{argv, env};
-use super::{Component, Condition, pki};
+use super::flags::{build_argv, build_env};
+use super::{Component, Condition, GRACE, LONG_GRACE, StopStage, pki_path};
 use crate::NodePlan;
 use crate::probe::{Probe, Trust};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use usernetes_api::constants as c;
 
-/// Loopback of HOST_IP's family.
-fn loopback(plan: &NodePlan) -> IpAddr {
+/// Loopback address of HOST_IP's family.
+fn loopback_ip(plan: &NodePlan) -> IpAddr {
     match plan.host_ip {
         IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
     }
 }
 
-fn url(scheme: &str, ip: IpAddr, port: u16) -> String {
+fn format_url(scheme: &str, ip: IpAddr, port: u16) -> String {
     format!("{scheme}://{}", SocketAddr::new(ip, port))
 }
 
-pub(super) fn etcd(plan: &NodePlan) -> Component {
-    let local = loopback(plan);
-    let client = url("https", plan.host_ip, c::ETCD_CLIENT_PORT);
-    let peer = url("https", plan.host_ip, c::ETCD_PEER_PORT);
+pub(super) fn etcd(plan: &NodePlan) -> Option<Component> {
+    plan.require_control_plane()?;
+    let local = loopback_ip(plan);
+    let client = format_url("https", plan.host_ip, c::ETCD_CLIENT_PORT);
+    let peer = format_url("https", plan.host_ip, c::ETCD_PEER_PORT);
     let flags = vec![
         ("name", plan.node_name.clone()),
         ("data-dir", c::ETCD_DATA_DIR.to_owned()),
-        ("listen-client-urls", format!("{},{client}", url("https", local, c::ETCD_CLIENT_PORT))),
+        ("listen-client-urls", format!("{},{client}", format_url("https", local, c::ETCD_CLIENT_PORT))),
         ("advertise-client-urls", client),
         ("listen-peer-urls", peer.clone()),
         ("initial-advertise-peer-urls", peer.clone()),
         ("initial-cluster", format!("{}={peer}", plan.node_name)),
-        ("listen-metrics-urls", url("http", local, c::ETCD_METRICS_PORT)),
-        ("cert-file", pki("etcd/server.crt")),
-        ("key-file", pki("etcd/server.key")),
-        ("trusted-ca-file", pki("etcd/ca.crt")),
+        ("listen-metrics-urls", format_url("http", local, c::ETCD_METRICS_PORT)),
+        ("cert-file", pki_path("etcd/server.crt")),
+        ("key-file", pki_path("etcd/server.key")),
+        ("trusted-ca-file", pki_path("etcd/ca.crt")),
         ("client-cert-auth", "true".to_owned()),
-        ("peer-cert-file", pki("etcd/peer.crt")),
-        ("peer-key-file", pki("etcd/peer.key")),
-        ("peer-trusted-ca-file", pki("etcd/ca.crt")),
+        ("peer-cert-file", pki_path("etcd/peer.crt")),
+        ("peer-key-file", pki_path("etcd/peer.key")),
+        ("peer-trusted-ca-file", pki_path("etcd/ca.crt")),
         ("peer-client-cert-auth", "true".to_owned()),
         ("snapshot-count", "10000".to_owned()),
         ("feature-gates", "InitialCorruptCheck=true".to_owned()),
         ("watch-progress-notify-interval", "5s".to_owned()),
-        // The only member too waits for its election, here 5 ticks of 30 ms at most instead of 10 of 100 ms. So
-        // kube-apiserver, started at the same time, finds it open at its first try; the second comes 1 s later.
+        // A single member also waits for its election, here at most 5 ticks of 30 ms instead of 10 of 100 ms. So
+        // kube-apiserver, started at the same time, connects at its first attempt; the second comes 1 s later.
         // Shorter ticks cost more CPU when idle: 0.45 % of a core for these.
         ("heartbeat-interval", "30".to_owned()),
         ("election-timeout", "150".to_owned()),
     ];
-    Component {
+    Some(Component {
         name: Etcd,
-        argv: argv(plan, Etcd, flags),
-        env: env(plan, Etcd),
+        argv: build_argv(plan, Etcd, flags),
+        env: build_env(plan, Etcd),
         ready: Probe::Http { address: SocketAddr::new(local, c::ETCD_METRICS_PORT), path: "/readyz" },
         live: Some(Probe::Http { address: SocketAddr::new(local, c::ETCD_METRICS_PORT), path: "/livez" }),
-        after: Condition::files(
-            ["etcd/server.crt", "etcd/server.key", "etcd/peer.crt", "etcd/peer.key", "etcd/ca.crt"].map(pki),
+        start_after: Condition::files(
+            ["etcd/server.crt", "etcd/server.key", "etcd/peer.crt", "etcd/peer.key", "etcd/ca.crt"].map(pki_path),
         ),
-    }
+        stop: StopStage::Last,
+        grace: LONG_GRACE,
+    })
 }
 
-pub(super) fn api_server(plan: &NodePlan) -> Component {
+pub(super) fn api_server(plan: &NodePlan) -> Option<Component> {
+    plan.require_control_plane()?;
     let mut flags = vec![
         ("advertise-address", plan.host_ip.to_string()),
         ("secure-port", plan.api_server_port.to_string()),
         ("allow-privileged", "true".to_owned()),
-        ("client-ca-file", pki("ca.crt")),
+        ("client-ca-file", pki_path("ca.crt")),
         ("enable-admission-plugins", "NodeRestriction".to_owned()),
         ("enable-bootstrap-token-auth", "true".to_owned()),
-        ("etcd-servers", url("https", loopback(plan), c::ETCD_CLIENT_PORT)),
-        ("etcd-cafile", pki("etcd/ca.crt")),
-        ("etcd-certfile", pki("apiserver-etcd-client.crt")),
-        ("etcd-keyfile", pki("apiserver-etcd-client.key")),
-        ("kubelet-client-certificate", pki("apiserver-kubelet-client.crt")),
-        ("kubelet-client-key", pki("apiserver-kubelet-client.key")),
+        ("etcd-servers", format_url("https", loopback_ip(plan), c::ETCD_CLIENT_PORT)),
+        ("etcd-cafile", pki_path("etcd/ca.crt")),
+        ("etcd-certfile", pki_path("apiserver-etcd-client.crt")),
+        ("etcd-keyfile", pki_path("apiserver-etcd-client.key")),
+        ("kubelet-client-certificate", pki_path("apiserver-kubelet-client.crt")),
+        ("kubelet-client-key", pki_path("apiserver-kubelet-client.key")),
         ("kubelet-preferred-address-types", "InternalIP,ExternalIP,Hostname".to_owned()),
-        ("proxy-client-cert-file", pki("front-proxy-client.crt")),
-        ("proxy-client-key-file", pki("front-proxy-client.key")),
+        ("proxy-client-cert-file", pki_path("front-proxy-client.crt")),
+        ("proxy-client-key-file", pki_path("front-proxy-client.key")),
         ("requestheader-allowed-names", "front-proxy-client".to_owned()),
-        ("requestheader-client-ca-file", pki("front-proxy-ca.crt")),
+        ("requestheader-client-ca-file", pki_path("front-proxy-ca.crt")),
         ("requestheader-extra-headers-prefix", "X-Remote-Extra-".to_owned()),
         ("requestheader-group-headers", "X-Remote-Group".to_owned()),
         ("requestheader-username-headers", "X-Remote-User".to_owned()),
         ("service-account-issuer", format!("https://kubernetes.default.svc.{}", plan.dns_domain)),
-        ("service-account-key-file", pki("sa.pub")),
-        ("service-account-signing-key-file", pki("sa.key")),
+        ("service-account-key-file", pki_path("sa.pub")),
+        ("service-account-signing-key-file", pki_path("sa.key")),
         ("service-cluster-ip-range", plan.service_subnet.to_string()),
-        ("tls-cert-file", pki("apiserver.crt")),
-        ("tls-private-key-file", pki("apiserver.key")),
+        ("tls-cert-file", pki_path("apiserver.crt")),
+        ("tls-private-key-file", pki_path("apiserver.key")),
     ];
     // The two flags exclude each other.
     if !plan.has_arg(KubeApiserver, "authorization-config") {
         flags.push(("authorization-mode", "Node,RBAC".to_owned()));
     }
-    Component {
+    Some(Component {
         name: KubeApiserver,
-        argv: argv(plan, KubeApiserver, flags),
-        env: env(plan, KubeApiserver),
-        ready: api_server_answers(plan, "/readyz"),
-        live: Some(api_server_answers(plan, "/livez")),
-        after: Condition::files(
+        argv: build_argv(plan, KubeApiserver, flags),
+        env: build_env(plan, KubeApiserver),
+        ready: probe_api_server(plan, "/readyz"),
+        live: Some(probe_api_server(plan, "/livez")),
+        start_after: Condition::files(
             [
                 "ca.crt",
                 "etcd/ca.crt",
@@ -117,87 +121,98 @@ pub(super) fn api_server(plan: &NodePlan) -> Component {
                 "apiserver.crt",
                 "apiserver.key",
             ]
-            .map(pki),
+            .map(pki_path),
         ),
-    }
+        stop: StopStage::AfterPods,
+        grace: LONG_GRACE,
+    })
 }
 
-fn api_server_answers(plan: &NodePlan, path: &'static str) -> Probe {
+fn probe_api_server(plan: &NodePlan, path: &'static str) -> Probe {
     let trust = Trust::Ca {
-        ca: pki("ca.crt").into(),
-        certificate: pki("apiserver-kubelet-client.crt").into(),
-        key: pki("apiserver-kubelet-client.key").into(),
+        ca: pki_path("ca.crt").into(),
+        certificate: pki_path("apiserver-kubelet-client.crt").into(),
+        key: pki_path("apiserver-kubelet-client.key").into(),
     };
     Probe::Https { address: SocketAddr::new(plan.host_ip, plan.api_server_port), path, trust }
 }
 
-pub(super) fn controller_manager(plan: &NodePlan) -> Component {
-    // Empty values: the signing controllers do not start.
-    let signing = |file: &str| if plan.external_ca { String::new() } else { pki(file) };
-    let mut flags = with_kubeconfig("controller-manager.conf");
+pub(super) fn controller_manager(plan: &NodePlan) -> Option<Component> {
+    plan.require_control_plane()?;
+    let mut flags = client_flags("controller-manager.conf");
     flags.extend([
         ("allocate-node-cidrs", "true".to_owned()),
-        ("client-ca-file", pki("ca.crt")),
+        ("client-ca-file", pki_path("ca.crt")),
         ("cluster-cidr", plan.pod_subnet.to_string()),
         ("cluster-name", plan.cluster_name.clone()),
-        ("cluster-signing-cert-file", signing("ca.crt")),
-        ("cluster-signing-key-file", signing("ca.key")),
+        ("cluster-signing-cert-file", signing_path(plan, "ca.crt")),
+        ("cluster-signing-key-file", signing_path(plan, "ca.key")),
         ("controllers", "*,bootstrapsigner,tokencleaner".to_owned()),
-        // The default lies in a folder that only root can make.
+        // Only root can create the default directory.
         ("flex-volume-plugin-dir", crate::config::VOLUME_PLUGIN_DIR.to_owned()),
-        // A new cluster's service accounts and their tokens alone cost 4.8 s at the default of 20 a second.
+        // At the default of 20 requests per second the service accounts of a new cluster alone take 4.8 s.
         ("kube-api-qps", "300".to_owned()),
         ("kube-api-burst", "600".to_owned()),
-        ("requestheader-client-ca-file", pki("front-proxy-ca.crt")),
-        ("root-ca-file", pki("ca.crt")),
-        ("service-account-private-key-file", pki("sa.key")),
+        ("requestheader-client-ca-file", pki_path("front-proxy-ca.crt")),
+        ("root-ca-file", pki_path("ca.crt")),
+        ("service-account-private-key-file", pki_path("sa.key")),
         ("service-cluster-ip-range", plan.service_subnet.to_string()),
         ("use-service-account-credentials", "true".to_owned()),
     ]);
-    Component {
+    Some(Component {
         name: KubeControllerManager,
-        argv: argv(plan, KubeControllerManager, flags),
-        env: env(plan, KubeControllerManager),
-        ready: self_signed(c::CONTROLLER_MANAGER_PORT, "/healthz"),
-        live: Some(self_signed(c::CONTROLLER_MANAGER_PORT, "/healthz")),
-        after: after_api_server("controller-manager.conf"),
-    }
+        argv: build_argv(plan, KubeControllerManager, flags),
+        env: build_env(plan, KubeControllerManager),
+        ready: probe_self_signed(c::CONTROLLER_MANAGER_PORT, "/healthz"),
+        live: Some(probe_self_signed(c::CONTROLLER_MANAGER_PORT, "/healthz")),
+        start_after: wait_for_api_server("controller-manager.conf"),
+        stop: StopStage::BeforePods,
+        grace: GRACE,
+    })
 }
 
-pub(super) fn scheduler(plan: &NodePlan) -> Component {
-    Component {
+/// Path of the CA's certificate or key. Empty with an external CA: then the signing controllers do not start.
+fn signing_path(plan: &NodePlan, file: &str) -> String {
+    if plan.external_ca { String::new() } else { pki_path(file) }
+}
+
+pub(super) fn scheduler(plan: &NodePlan) -> Option<Component> {
+    plan.require_control_plane()?;
+    Some(Component {
         name: KubeScheduler,
-        argv: argv(plan, KubeScheduler, with_kubeconfig("scheduler.conf")),
-        env: env(plan, KubeScheduler),
-        ready: self_signed(c::SCHEDULER_PORT, "/readyz"),
-        live: Some(self_signed(c::SCHEDULER_PORT, "/livez")),
-        after: after_api_server("scheduler.conf"),
-    }
+        argv: build_argv(plan, KubeScheduler, client_flags("scheduler.conf")),
+        env: build_env(plan, KubeScheduler),
+        ready: probe_self_signed(c::SCHEDULER_PORT, "/readyz"),
+        live: Some(probe_self_signed(c::SCHEDULER_PORT, "/livez")),
+        start_after: wait_for_api_server("scheduler.conf"),
+        stop: StopStage::BeforePods,
+        grace: GRACE,
+    })
 }
 
-fn kubeconfig(file: &str) -> String {
+fn kubeconfig_path(file: &str) -> String {
     format!("{}/{file}", c::KUBERNETES_DIR)
 }
 
-/// What both clients of the API server are given. One of each runs: there is no leader to elect, and a lease
-/// of a life before would have to lapse first.
-fn with_kubeconfig(file: &str) -> Vec<(&'static str, String)> {
+/// Flags of both clients of the API server. One instance of each runs: there is no leader to elect, and the lease of an
+/// earlier instance would have to expire first.
+fn client_flags(file: &str) -> Vec<(&'static str, String)> {
     vec![
         ("bind-address", "127.0.0.1".to_owned()),
         ("leader-elect", "false".to_owned()),
-        ("kubeconfig", kubeconfig(file)),
-        ("authentication-kubeconfig", kubeconfig(file)),
-        ("authorization-kubeconfig", kubeconfig(file)),
+        ("kubeconfig", kubeconfig_path(file)),
+        ("authentication-kubeconfig", kubeconfig_path(file)),
+        ("authorization-kubeconfig", kubeconfig_path(file)),
     ]
 }
 
-/// Not before `/readyz`: until RBAC is there the controller manager exits and the scheduler's informers back off.
-fn after_api_server(file: &str) -> Vec<Condition> {
-    let mut after = Condition::files([kubeconfig(file)]);
+/// Not before `/readyz`: until RBAC exists the controller manager exits and the scheduler's informers back off.
+fn wait_for_api_server(file: &str) -> Vec<Condition> {
+    let mut after = Condition::files([kubeconfig_path(file)]);
     after.push(Condition::Ready(KubeApiserver));
     after
 }
 
-fn self_signed(port: u16, path: &'static str) -> Probe {
+fn probe_self_signed(port: u16, path: &'static str) -> Probe {
     Probe::Https { address: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port), path, trust: Trust::SelfSigned }
 }

@@ -1,19 +1,19 @@
 use super::*;
 use crate::cri::Cri;
 use crate::cri::tests::programs;
-use crate::plan::Extra;
 use crate::plan::tests::{control_plane, worker};
 use std::fmt::Write as _;
-use usernetes_api::{Arg, EnvVar, Taint};
+use usernetes_api::{Arg, EnvVar, Snapshotter, Taint};
 
 fn render(plan: &NodePlan) -> String {
     let mut text = String::new();
     for component in components(plan) {
-        let after: Vec<_> = component.after.iter().map(ToString::to_string).collect();
+        let after: Vec<_> = component.start_after.iter().map(ToString::to_string).collect();
         writeln!(text, "{}", component.argv.join("\n  ")).expect("a string");
         writeln!(text, "  env {:?}", component.env).expect("a string");
         writeln!(text, "  ready {:?}", component.ready).expect("a string");
-        writeln!(text, "  after {}\n", after.join(", ")).expect("a string");
+        writeln!(text, "  after {}", after.join(", ")).expect("a string");
+        writeln!(text, "  stop {:?}, grace {:?}\n", component.stop, component.grace).expect("a string");
     }
     text
 }
@@ -49,18 +49,20 @@ fn crio_takes_the_place_of_containerd() {
             "TMPDIR": "/run",
             "_CRIO_ROOTLESS": "1",
         },
-        ready: Unix(
-            "/run/crio/crio.sock",
-        ),
-        live: None,
-        after: [
+        start_after: [
             File(
                 "/var/lib/containers/crio.conf",
             ),
         ],
+        ready: Unix(
+            "/run/crio/crio.sock",
+        ),
+        live: None,
+        stop: AfterPods,
+        grace: 5s,
     }
     "#);
-    assert!(components[1].after.contains(&Condition::Ready(ComponentName::Crio)));
+    assert!(components[1].start_after.contains(&Condition::Ready(ComponentName::Crio)));
 }
 
 #[test]
@@ -68,7 +70,7 @@ fn fuse_overlayfs_comes_before_containerd() {
     let plan = NodePlan { snapshotter: Snapshotter::FuseOverlayfs, ..worker() };
     let of = |name| components(&plan).into_iter().find(|c| c.name == name).expect("there");
     insta::assert_snapshot!(of(ComponentName::FuseOverlayfs).argv.join(" "), @"/bundle/bin/containerd-fuse-overlayfs-grpc /run/fuse-overlayfs/grpc.sock /var/lib/containerd/io.containerd.snapshotter.v1.fuse-overlayfs");
-    assert!(of(ComponentName::Containerd).after.contains(&Condition::Ready(ComponentName::FuseOverlayfs)));
+    assert!(of(ComponentName::Containerd).start_after.contains(&Condition::Ready(ComponentName::FuseOverlayfs)));
 }
 
 fn with(name: ComponentName, args: &[(&str, &str)]) -> Vec<String> {

@@ -1,17 +1,18 @@
-//! Liveness: a process that runs but no longer answers is ended, as the kubelet does with kubeadm's static Pods.
+//! Liveness: a process that no longer answers is restarted, as the kubelet does with kubeadm's static Pods.
 
 use crate::probe::Probe;
 use std::future::pending;
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// How often and how patiently a ready component is asked.
+/// Settings of a liveness probe.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Liveness {
+    /// Interval of the probe.
     pub(super) period: Duration,
-    /// For one answer.
+    /// Limit of one probe.
     pub(super) timeout: Duration,
-    /// So many bad answers, one after another, are the end.
+    /// Number of consecutive failures after which the process is restarted.
     pub(super) failures: u32,
 }
 
@@ -23,8 +24,8 @@ impl Default for Liveness {
 }
 
 impl Liveness {
-    /// Asks until there were too many bad answers; why it is not alive. For ever where nothing can be asked.
-    pub(super) async fn lost(self, live: Option<&Probe>) -> String {
+    /// Probes until there were too many failures and returns the reason; never returns without a probe.
+    pub(super) async fn wait_for_failure(self, live: Option<&Probe>) -> String {
         let Some(probe) = live else { return pending().await };
         let mut failures = 0;
         loop {
@@ -35,7 +36,7 @@ impl Liveness {
             };
             failures += 1;
             if failures >= self.failures {
-                return format!("ended because it did not answer its health check {failures} times: {error}");
+                return format!("liveness probe failed {failures} times: {error}");
             }
         }
     }

@@ -1,112 +1,131 @@
-//! Supervision: start on readiness, restart with back-off, stop in order.
+//! Supervision of a node's components: start on readiness, restart with back-off, stop in order.
 //!
-//! Every component has a task of its own, which knows nothing of the others but their status; so whatever does not
-//! depend on each other overlaps, and a component that comes back finds the others running.
+//! Every component has a task of its own ([`task`]), which knows the others by their status only. So independent
+//! components start in parallel, and a restarted component finds the others running. The states of a component:
+//!
+//! ```text
+//!                 ┌───────────────────── pause (0.1 s, doubles to 10 s) ─────────────────────┐
+//!                 ▼                                                                          │
+//!            ┌─────────┐ start_after  ┌──────────┐   ready    ┌───────┐ exit, live fails ┌─────────┐
+//!  start ──▶ │ Waiting │ ───────────▶ │ Starting │ ─────────▶ │ Ready │ ───────────────▶ │ BackOff │
+//!            └─────────┘    holds     └──────────┘  succeeds  └───────┘                  └─────────┘
+//!                 │                     │     │ exit, no such program│                     ▲     │
+//!                 │                     │     └──────────────────────┼─────────────────────┘     │
+//!                 │ stop                │ stop                       │ stop                      │ stop
+//!                 │                     ▼                            ▼                           │
+//!                 │                  ┌──────────────────────────────────┐                        │
+//!                 │                  │ Stopping: SIGTERM, grace, SIGKILL│                        │
+//!                 │                  └──────────────────────────────────┘                        │
+//!                 ▼                                   ▼                                          ▼
+//!            ┌──────────────────────────────────────────────────────────────────────────────────────┐
+//!            │                                        Stopped                                       │
+//!            └──────────────────────────────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! The node stops its components by [`StopStage`], and its pods after the first stage.
 
 mod backoff;
-mod life;
 mod liveness;
 mod pods;
-mod status;
+mod task;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use status::ready;
-pub use status::{ComponentStatus, ImagesStatus, NodeStatus, State};
-
-use crate::{Component, ComponentName, NodePlan, images, logs};
-use life::Supervised;
+use crate::component::StopStage;
+use crate::{Component, ComponentName, ComponentStatus, NodePlan, NodeStatus, images, logs};
 use liveness::Liveness;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use task::Supervised;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use usernetes_host::Reaper;
 
-/// How often logs are measured.
+/// Interval at which the sizes of logs are checked.
 const ROTATION: Duration = Duration::from_secs(30);
 
-/// Runs the node's components until `shutdown`, then stops them in order; the status goes to `status`.
+/// Runs the node's components until `shutdown`, then stops them in order; reports to `status`.
 ///
-/// Nothing that happens to a component ends this: failures are in the status, and tried again.
+/// A failing component never ends this: the failure is in the status, and the component is restarted.
 pub async fn run(plan: NodePlan, reaper: Reaper, shutdown: CancellationToken, status: watch::Sender<NodeStatus>) {
     raise_open_files();
     let plan = Arc::new(plan);
     let components = crate::components(&plan);
     status.send_modify(|s| s.components = components.iter().map(|c| ComponentStatus::new(c.name)).collect());
     let logs = plan.logs.clone();
-    let running = start(&components, &plan, Liveness::default(), &reaper, &status);
-    let imports = tokio::spawn(images::import(plan, reaper, status));
+    let running = start_all(components, &plan, Liveness::default(), &reaper, &status);
+    let imports = tokio::spawn(images::import_missing(plan, reaper, status));
     let rotation = tokio::spawn(rotate_logs(logs));
     shutdown.cancelled().await;
     imports.abort();
-    stop(running).await;
+    stop_all(running).await;
     rotation.abort();
 }
 
-/// A supervised component and how to stop it.
+/// A supervised component that can be stopped.
 struct Running {
-    name: ComponentName,
+    stage: StopStage,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
-fn start(
-    components: &[Component],
+fn start_all(
+    components: Vec<Component>,
     plan: &NodePlan,
     liveness: Liveness,
     reaper: &Reaper,
     status: &watch::Sender<NodeStatus>,
 ) -> Vec<Running> {
-    let one = |component: &Component| {
+    let mut running = Vec::new();
+    for component in components {
+        let stage = component.stop;
         let stop = CancellationToken::new();
         let supervised = Supervised {
-            component: component.clone(),
             liveness,
             log: logs::path(&plan.logs, component.name),
+            component,
             reaper: reaper.clone(),
             status: status.clone(),
             stop: stop.clone(),
         };
-        Running { name: component.name, stop, task: tokio::spawn(supervised.run()) }
-    };
-    components.iter().map(one).collect()
-}
-
-/// The kubelet first, or it would start again what is stopped; then the pods, while the runtime still notes how they
-/// ended; then the control plane, etcd after its clients.
-async fn stop(mut running: Vec<Running>) {
-    use ComponentName::{Etcd, KubeControllerManager, KubeScheduler, Kubelet};
-    stop_some(&mut running, |name| matches!(name, Kubelet | KubeControllerManager | KubeScheduler)).await;
-    pods::stop().await;
-    stop_some(&mut running, |name| name != Etcd).await;
-    stop_some(&mut running, |_| true).await;
-}
-
-async fn stop_some(running: &mut Vec<Running>, which: impl Fn(ComponentName) -> bool) {
-    let chosen: Vec<_> = running.extract_if(.., |one| which(one.name)).collect();
-    for one in &chosen {
-        one.stop.cancel();
+        running.push(Running { stage, stop, task: tokio::spawn(supervised.run()) });
     }
-    for one in chosen {
-        let _ = one.task.await;
+    running
+}
+
+/// Stops components by stage, and pods after the first stage, while the runtime still records how they end.
+async fn stop_all(mut running: Vec<Running>) {
+    stop_stage(&mut running, StopStage::BeforePods).await;
+    pods::stop_pods().await;
+    stop_stage(&mut running, StopStage::AfterPods).await;
+    stop_stage(&mut running, StopStage::Last).await;
+}
+
+async fn stop_stage(running: &mut Vec<Running>, stage: StopStage) {
+    let stopping: Vec<_> = running.extract_if(.., |component| component.stage == stage).collect();
+    for component in &stopping {
+        component.stop.cancel();
+    }
+    for component in stopping {
+        let _ = component.task.await;
     }
 }
 
-async fn rotate_logs(folder: std::path::PathBuf) {
+async fn rotate_logs(directory: PathBuf) {
     loop {
         tokio::time::sleep(ROTATION).await;
-        let of_components = ComponentName::ALL.map(|name| logs::path(&folder, name));
-        for log in of_components.into_iter().chain([logs::of_the_daemon(&folder)]) {
+        let of_components = ComponentName::ALL.map(|name| logs::path(&directory, name));
+        for log in of_components.into_iter().chain([logs::of_the_daemon(&directory)]) {
             if let Err(error) = logs::rotate(&log) {
-                tracing::warn!(log = %log.display(), %error, "cannot rotate");
+                tracing::warn!(log = %log.display(), %error, "cannot rotate log");
             }
         }
     }
 }
 
-/// Containers inherit the soft limit, which is a login shell's 1024 here and ends databases.
+/// Containers inherit the soft limit: 1024 of a login shell is too low for databases.
 fn raise_open_files() {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     let raised = getrlimit(Resource::RLIMIT_NOFILE)

@@ -14,7 +14,7 @@ const GRACE: Duration = Duration::from_secs(10);
 const SHIMS: [&str; 2] = ["containerd-shim", "conmon"];
 
 /// Ends all containers, the sandboxes after those that use their network, and the shims after their containers.
-pub(super) async fn stop() {
+pub(super) async fn stop_pods() {
     let processes = processes();
     // Shims outlive what started them, so they are orphans, and orphans are children of PID 1, which is us.
     let own = std::process::id().cast_signed();

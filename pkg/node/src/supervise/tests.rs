@@ -1,4 +1,5 @@
 use super::*;
+use crate::State;
 use crate::component::Condition;
 use crate::plan::tests::control_plane;
 use crate::probe::Probe;
@@ -9,10 +10,19 @@ use std::sync::LazyLock;
 use tokio::time::timeout;
 
 /// Ready as soon as the script has made the socket's file and we listen on it.
-fn component(name: ComponentName, script: &str, ready: Probe, after: Vec<Condition>) -> Component {
+fn component(name: ComponentName, script: &str, ready: Probe, start_after: Vec<Condition>) -> Component {
     let argv = ["/bin/sh", "-c", script].map(str::to_owned).into();
     let env = BTreeMap::from([("PATH".to_owned(), "/usr/bin:/bin".to_owned())]);
-    Component { name, argv, env, ready, live: None, after }
+    Component {
+        name,
+        argv,
+        env,
+        start_after,
+        ready,
+        live: None,
+        stop: StopStage::AfterPods,
+        grace: Duration::from_secs(5),
+    }
 }
 
 /// One for all tests of this process: a second would take the first one's statuses.
@@ -45,7 +55,7 @@ impl Node {
         let plan = NodePlan { logs: self.folder.path().join("log"), ..control_plane() };
         let brief = Duration::from_millis(20);
         let liveness = Liveness { period: brief, timeout: 25 * brief, failures: 3 };
-        self.running = start(components, &plan, liveness, &REAPER, &self.status);
+        self.running = start_all(components.to_vec(), &plan, liveness, &REAPER, &self.status);
     }
 
     async fn until(&self, what: &str, good: impl Fn(&NodeStatus) -> bool) -> NodeStatus {
@@ -86,7 +96,7 @@ async fn starts_in_order_logs_and_stops() {
     let status = node.until("ready", NodeStatus::is_ready).await;
     assert!(status.components.iter().all(|c| c.pid.is_some() && c.restarts == 0));
     assert_eq!(node.log(Etcd), ["out", "err"]);
-    stop(std::mem::take(&mut node.running)).await;
+    stop_all(std::mem::take(&mut node.running)).await;
     let status = node.status.borrow().clone();
     assert!(status.components.iter().all(|c| c.state == State::Stopped && c.pid.is_none()), "{status:?}");
 }
@@ -105,7 +115,7 @@ async fn comes_back_after_its_end() {
     let back = |s: &NodeStatus| s.components[0].restarts == 2 && s.components[0].state == State::Ready;
     let status = node.until("back", back).await;
     assert_eq!(status.components[0].last_exit.as_deref(), Some("signal SIGKILL"));
-    stop(std::mem::take(&mut node.running)).await;
+    stop_all(std::mem::take(&mut node.running)).await;
 }
 
 #[tokio::test]
@@ -119,9 +129,9 @@ async fn what_no_longer_answers_is_started_again() {
     ]);
     let status = node.until("started again", |s| s.components[1].restarts > 0).await;
     let exit = status.components[1].last_exit.as_deref().expect("a reason");
-    assert!(exit.starts_with("ended because it did not answer its health check 3 times: "), "{exit}");
+    assert!(exit.starts_with("liveness probe failed 3 times: "), "{exit}");
     assert_eq!(status.components[0].restarts, 0);
-    stop(std::mem::take(&mut node.running)).await;
+    stop_all(std::mem::take(&mut node.running)).await;
 }
 
 #[tokio::test]
@@ -133,7 +143,7 @@ async fn says_why_it_cannot_start() {
     let status = node.until("failed", |s| s.components[0].restarts > 0).await;
     let exit = status.components[0].last_exit.as_deref().expect("a reason");
     assert!(exit.starts_with("cannot start: No such file"), "{exit}");
-    stop(std::mem::take(&mut node.running)).await;
+    stop_all(std::mem::take(&mut node.running)).await;
 }
 
 #[tokio::test]
@@ -145,7 +155,7 @@ async fn stops_what_waits_or_is_not_ready() {
         component(Kubelet, "exec sleep 100", never, vec![Condition::Ready(Containerd)]),
     ]);
     node.until("started", |s| state(s, Containerd) == State::Starting).await;
-    timeout(Duration::from_secs(3), stop(std::mem::take(&mut node.running))).await.expect("at once");
+    timeout(Duration::from_secs(3), stop_all(std::mem::take(&mut node.running))).await.expect("at once");
     assert!(node.status.borrow().components.iter().all(|c| c.state == State::Stopped));
 }
 
@@ -162,5 +172,5 @@ async fn nothing_of_our_environment_is_inherited() {
     // What the shell itself sets.
     env.retain(|line| !["PWD=", "OLDPWD=", "SHLVL=", "_="].iter().any(|own| line.starts_with(own)));
     assert_eq!(env, ["PATH=/usr/bin:/bin"]);
-    stop(std::mem::take(&mut node.running)).await;
+    stop_all(std::mem::take(&mut node.running)).await;
 }

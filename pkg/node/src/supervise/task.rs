@@ -1,22 +1,22 @@
-//! The lives of one component: wait for its conditions, start it, see it become ready, see it end, again.
+//! The task of one component: waits for its start conditions, starts it, observes it, and restarts it.
 
 use super::backoff::Backoff;
 use super::liveness::Liveness;
-use super::status::{NodeStatus, State, ready};
 use crate::component::{Component, Condition};
-use crate::{ComponentName, file_watch, logs};
+use crate::status::{ComponentStatus, NodeStatus, State, wait_until_ready};
+use crate::{file_watch, logs};
 use nix::sys::signal::Signal;
 use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use usernetes_host::{Process, Reaper};
 
-/// A component with all that its supervision needs.
+/// A component with everything that its supervision needs.
 pub(super) struct Supervised {
     pub(super) component: Component,
     pub(super) liveness: Liveness,
@@ -27,85 +27,85 @@ pub(super) struct Supervised {
 }
 
 impl Supervised {
-    /// Lives until it is told to stop.
+    /// Starts the component again and again until it is stopped.
     pub(super) async fn run(self) {
         let mut backoff = Backoff::default();
         while !self.stop.is_cancelled() {
             let begin = Instant::now();
-            let end = match self.life().await {
+            let end = match self.run_once().await {
                 Ok(end) => end,
                 Err(error) => Some(format!("cannot start: {error}")),
             };
             let Some(end) = end else { break };
             tracing::warn!(component = %self.component.name, %end, "ended");
-            self.set(State::BackOff, |s| {
+            self.set_state(State::BackOff, |s| {
                 s.pid = None;
                 s.restarts += 1;
                 s.last_exit = Some(end);
             });
-            self.unless_stopped(sleep(backoff.after(begin.elapsed()))).await;
+            self.unless_stopped(sleep(backoff.next_pause(begin.elapsed()))).await;
         }
-        self.set(State::Stopped, |s| s.pid = None);
+        self.set_state(State::Stopped, |s| s.pid = None);
     }
 
-    /// One life; how it ended, `None` when it was told to.
-    async fn life(&self) -> io::Result<Option<String>> {
-        match self.unless_stopped(self.conditions()).await {
+    /// Runs the process once and returns how it exited, `None` if it was stopped.
+    async fn run_once(&self) -> io::Result<Option<String>> {
+        match self.unless_stopped(self.wait_for_conditions()).await {
             Some(met) => met?,
             None => return Ok(None),
         }
-        let process = self.spawn()?;
-        self.set(State::Starting, |s| s.pid = Some(process.pid()));
-        let lost = async {
+        let process = self.spawn_process()?;
+        self.set_state(State::Starting, |s| s.pid = Some(process.pid()));
+        let failure = async {
             self.component.ready.ready().await;
-            self.set(State::Ready, |_| ());
-            self.liveness.lost(self.component.live.as_ref()).await
+            self.set_state(State::Ready, |_| ());
+            self.liveness.wait_for_failure(self.component.live.as_ref()).await
         };
         tokio::select! {
             exit = process.wait() => Ok(Some(exit.to_string())),
-            why = lost => {
-                self.end(&process).await;
+            why = failure => {
+                self.end_process(&process).await;
                 Ok(Some(why))
             }
             () = self.stop.cancelled() => {
-                self.end(&process).await;
+                self.end_process(&process).await;
                 Ok(None)
             }
         }
     }
 
-    async fn conditions(&self) -> io::Result<()> {
-        for condition in &self.component.after {
-            self.set(State::Waiting, |s| s.waits_for = Some(condition.to_string()));
+    async fn wait_for_conditions(&self) -> io::Result<()> {
+        for condition in &self.component.start_after {
+            self.set_state(State::Waiting, |s| s.waits_for = Some(condition.to_string()));
             match condition {
-                Condition::Ready(other) => ready(&self.status, *other).await,
+                Condition::Ready(other) => wait_until_ready(&self.status, *other).await,
                 Condition::File(file) => file_watch::appears(file).await?,
             }
         }
         Ok(())
     }
 
-    fn spawn(&self) -> io::Result<Process> {
+    fn spawn_process(&self) -> io::Result<Process> {
         let log = logs::open(&self.log)?;
         let (program, args) = self.component.argv.split_first().expect("a program");
         let mut command = Command::new(program);
         command.args(args).env_clear().envs(&self.component.env).current_dir("/");
-        // A group of its own: Ctrl-C in a terminal is for us to act upon.
+        // A process group of its own: Ctrl-C in a terminal must reach the child only.
         command.process_group(0).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         self.reaper.spawn(&mut command)
     }
 
-    async fn end(&self, process: &Process) {
-        self.set(State::Stopping, |_| ());
+    async fn end_process(&self, process: &Process) {
+        self.set_state(State::Stopping, |_| ());
         process.signal(Signal::SIGTERM);
-        if timeout(grace(self.component.name), process.wait()).await.is_err() {
-            tracing::warn!(component = %self.component.name, "does not end, killed");
+        if timeout(self.component.grace, process.wait()).await.is_err() {
+            tracing::warn!(component = %self.component.name, "component ignores SIGTERM; sending SIGKILL");
             process.signal(Signal::SIGKILL);
             process.wait().await;
         }
     }
 
-    fn set(&self, state: State, change: impl FnOnce(&mut super::ComponentStatus)) {
+    fn set_state(&self, state: State, change: impl FnOnce(&mut ComponentStatus)) {
         self.status.send_modify(|status| {
             let Some(one) = status.components.iter_mut().find(|c| c.name == self.component.name) else { return };
             one.enter(state);
@@ -115,13 +115,5 @@ impl Supervised {
 
     async fn unless_stopped<T>(&self, future: impl Future<Output = T>) -> Option<T> {
         self.stop.run_until_cancelled(future).await
-    }
-}
-
-/// How long a component may take to end. kube-apiserver drains its requests, etcd writes a last snapshot.
-const fn grace(name: ComponentName) -> Duration {
-    match name {
-        ComponentName::Etcd | ComponentName::KubeApiserver => Duration::from_secs(10),
-        _ => Duration::from_secs(5),
     }
 }

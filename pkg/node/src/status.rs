@@ -1,4 +1,4 @@
-//! What can be said about a running node.
+//! Status of a running node.
 
 use crate::ComponentName;
 use serde::{Deserialize, Serialize};
@@ -8,67 +8,67 @@ use tokio::sync::watch;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
-    /// Its conditions do not hold yet.
+    /// Waits for its start conditions.
     Waiting,
-    /// Its process runs, its probe does not answer yet.
+    /// The process runs; the readiness probe has not succeeded yet.
     Starting,
-    /// It answered its probe in this life.
+    /// The readiness probe has succeeded since the process was started.
     Ready,
-    /// It ended and is started again soon.
+    /// The process exited and is restarted after a pause.
     BackOff,
-    /// It was told to end.
+    /// The process was sent SIGTERM.
     Stopping,
-    /// It ended as it was told.
+    /// Stopped with the node.
     Stopped,
 }
 
-/// One component.
+/// Status of one component.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ComponentStatus {
-    /// Which.
+    /// Component name.
     pub name: ComponentName,
-    /// State.
+    /// Current state.
     pub state: State,
-    /// Pid inside the node.
+    /// PID inside the node, while the process runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pid: Option<i32>,
-    /// How often it was started again.
+    /// Number of restarts.
     pub restarts: u32,
-    /// How its last life ended, or why it could not be started.
+    /// How the process last exited, or why it could not be started.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_exit: Option<String>,
-    /// What it waits for, in words.
+    /// The condition that it waits for, as text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waits_for: Option<String>,
     /// When the state began.
     pub since: jiff::Timestamp,
 }
 
-/// The bundle's images in containerd.
+/// Progress of importing the bundle's images.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ImagesStatus {
-    /// How many the bundle has.
+    /// Number of images in the bundle.
     pub total: usize,
-    /// How many are in containerd.
+    /// Number of images in the runtime's store.
     pub imported: usize,
-    /// How many are still to come that the node's own pods need; `None` before that is known.
+    /// Number of missing images that the node's own pods need; `None` before it is known.
     #[serde(default, skip)]
     pub early: Option<usize>,
-    /// What went wrong, by archive.
+    /// Errors, each with the reference of its image.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<String>,
 }
 
 impl ImagesStatus {
-    /// Whether nothing is still to come that can come.
+    /// Whether all images were imported or failed.
     pub fn settled(&self) -> bool {
         self.early == Some(0) && self.imported + self.errors.len() == self.total
     }
 }
 
-/// A node.
+/// Status of a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeStatus {
@@ -79,7 +79,7 @@ pub struct NodeStatus {
 }
 
 impl NodeStatus {
-    /// One component.
+    /// Status of one component, `None` if the node does not run it.
     pub fn component(&self, name: ComponentName) -> Option<&ComponentStatus> {
         self.components.iter().find(|c| c.name == name)
     }
@@ -91,7 +91,7 @@ impl NodeStatus {
 }
 
 impl ComponentStatus {
-    /// Before its first life.
+    /// Status before the first start.
     pub(crate) fn new(name: ComponentName) -> Self {
         Self {
             name,
@@ -104,8 +104,8 @@ impl ComponentStatus {
         }
     }
 
-    /// Enters a state; entering it again changes nothing.
-    pub(super) fn enter(&mut self, state: State) {
+    /// Enters a state. Entering the current state keeps `since`.
+    pub(crate) fn enter(&mut self, state: State) {
         self.waits_for = None;
         if self.state != state {
             self.state = state;
@@ -114,9 +114,9 @@ impl ComponentStatus {
     }
 }
 
-/// Waits until a component is ready; for ever when it never is.
-pub(crate) async fn ready(status: &watch::Sender<NodeStatus>, name: ComponentName) {
+/// Waits until a component is ready, forever if it never is.
+pub(crate) async fn wait_until_ready(status: &watch::Sender<NodeStatus>, name: ComponentName) {
     let is_ready = |status: &NodeStatus| status.component(name).is_some_and(|c| c.state == State::Ready);
-    // We hold a sender, so this cannot fail.
+    // Fails only without a sender, and the caller has one.
     let _ = status.subscribe().wait_for(is_ready).await;
 }
