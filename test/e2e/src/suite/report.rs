@@ -1,5 +1,5 @@
 //! The result of each scenario, one line of JSON each: for the table of seconds at the end of `hack/test` and for the table
-//! of hosts in test/e2e/README.md (`hack/lib/where-it-runs`).
+//! of hosts in the guide `where-it-runs` (`hack/lib/where-it-runs`).
 
 use anyhow::{Context, Result};
 use libtest_mimic::{Completion, Failed};

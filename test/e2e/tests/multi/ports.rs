@@ -4,6 +4,9 @@ use anyhow::{Context, Result, ensure};
 use std::time::{Duration, Instant};
 use usernetes_e2e::{Host, Machine, Namespace, Testbed, pod};
 
+/// One of so many measurements has to be short: a machine that does other things only makes them longer.
+const TRIES: usize = 3;
+
 /// Serves a word at port 8080 of a pod.
 fn serving(word: &str) -> String {
     format!("mkdir /www; echo {word} > /www/index.html; exec httpd -f -p 8080 -h /www")
@@ -131,22 +134,27 @@ spec: {{type: {kind}, selector: {{app: nobody}}, ports: [{ports}]}}
         ("service/late", service("LoadBalancer", "{port: 8094}"), at(8094)),
         ("pod/late", late, at(30092)[1..2].to_vec()),
     ] {
-        namespace.apply(&manifest)?;
-        within_a_second(testbed, &addresses, true)?;
-        namespace.kubectl(&["delete", object])?;
-        within_a_second(testbed, &addresses, false)?;
+        let mut times = Vec::new();
+        while !times.iter().any(|time| *time < Duration::from_secs(1)) {
+            ensure!(times.len() < TRIES, "{object} was made or gone on the hosts after {times:?}");
+            namespace.apply(&manifest)?;
+            let made = time_until(testbed, &addresses, true)?;
+            namespace.kubectl(&["delete", object])?;
+            times.push(made.max(time_until(testbed, &addresses, false)?));
+        }
     }
     Ok(())
 }
 
-fn within_a_second(testbed: &Testbed, addresses: &[String], open: bool) -> Result<()> {
+/// How long it takes until all addresses accept connections, or none does.
+fn time_until(testbed: &Testbed, addresses: &[String], open: bool) -> Result<Duration> {
     let start = Instant::now();
     for address in addresses {
         while testbed.host().reaches(address)? != open {
             let change = if open { "made" } else { "gone" };
-            ensure!(start.elapsed() < Duration::from_secs(1), "{address} a second after it was {change}");
+            ensure!(start.elapsed() < Duration::from_secs(30), "{address} 30 seconds after it was {change}");
             std::thread::sleep(Duration::from_millis(10));
         }
     }
-    Ok(())
+    Ok(start.elapsed())
 }
