@@ -6,6 +6,7 @@ mod jobs;
 mod schedule;
 mod second_try;
 mod summary;
+mod tables;
 
 use anyhow::Result;
 use clap::Parser;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<ExitCode> {
+    let start = Instant::now();
     let mut signals = SigSet::empty();
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         signals.add(signal);
@@ -70,7 +72,8 @@ fn run(options: &Options) -> Result<ExitCode> {
     let mut scheduler = schedule::Scheduler::new(output, report.clone(), signals);
     let mut results = scheduler.run(jobs, &limits)?;
     second_try::run(&mut scheduler, &mut results, &limits)?;
-    summary::print(&results, &report, options.elapsed)
+    let before = Duration::from_secs(options.elapsed);
+    summary::print(&results, &report, before, start.elapsed())
 }
 
 #[expect(clippy::print_stdout, reason = "this is a program")]

@@ -1,20 +1,17 @@
 //! What a person reads: a line for each job and scenario as they end, and the tables at the end.
 
-use std::collections::HashMap;
-use std::fmt::Write as _;
+use anyhow::Result;
 use std::path::Path;
 use std::process::ExitCode;
-
-use anyhow::Result;
+use std::time::Duration;
 use usernetes_e2e::report::{self, CLUSTER, Entry, Outcome};
 
 use crate::job::{End, Ended, Lane};
 use crate::say;
+use crate::tables::{self, latest, word_of};
 
 /// Lines of a failed build's log that are shown.
 const LINES: usize = 60;
-/// Longest name of a scenario in the table; conformance's are sentences.
-const WIDTH: usize = 60;
 
 /// Shows a job that has just ended: its scenarios, and its log where that says more.
 pub(crate) fn show(ended: &Ended, report: &Path) {
@@ -38,19 +35,11 @@ pub(crate) fn show(ended: &Ended, report: &Path) {
     }
 }
 
-fn word_of(result: Outcome) -> &'static str {
-    match result {
-        Outcome::Passed => "ok",
-        Outcome::Ignored => "ignored",
-        Outcome::Failed => "FAILED",
-    }
-}
-
 /// Prints the tables, what was left out and what is flaky, and the sum; fails if anything did.
-pub(crate) fn print(results: &[Ended], report: &Path, elapsed: u64) -> Result<ExitCode> {
+pub(crate) fn print(results: &[Ended], report: &Path, before: Duration, took: Duration) -> Result<ExitCode> {
     let entries = report::read(report)?;
-    say(&scenarios(&entries));
-    say(&suites(results, &entries));
+    say(&tables::scenarios(&entries));
+    say(&tables::suites(results, &entries));
     for (end, text) in [
         (End::Flaky, "FLAKY, passed at the second try"),
         (End::LeftOut, "left out, the time was over"),
@@ -62,58 +51,11 @@ pub(crate) fn print(results: &[Ended], report: &Path, elapsed: u64) -> Result<Ex
             say(&format!("{text}: {}", names.join(", ")));
         }
     }
-    say(&format!("{elapsed} s before the suites"));
+    say(&format!("{} s before the suites, {} s in all", before.as_secs(), (before + took).as_secs()));
     let (passed, failed) = count(results, &entries);
     say(&format!("{passed} passed, {failed} failed"));
     let bad = |one: &Ended| matches!(one.end, End::Failed | End::Blocked);
     Ok(if results.iter().any(bad) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
-}
-
-/// The last result of each scenario, in order of their first.
-fn latest(entries: &[Entry]) -> Vec<&Entry> {
-    let mut order: Vec<&Entry> = Vec::new();
-    for entry in entries {
-        match order.iter_mut().find(|known| known.suite == entry.suite && known.scenario == entry.scenario) {
-            Some(known) => *known = entry,
-            None => order.push(entry),
-        }
-    }
-    order
-}
-
-fn scenarios(entries: &[Entry]) -> String {
-    let mut text = format!("\n{:<12} {:<WIDTH$} {:>8} {:>8}  {}\n", "suite", "scenario", "seconds", "cpu", "result");
-    let mut all = latest(entries);
-    all.sort_by(|a, b| a.suite.cmp(&b.suite).then(b.seconds.total_cmp(&a.seconds)));
-    for entry in all {
-        let Entry { suite, seconds, cpu, result, .. } = entry;
-        let scenario: String = entry.scenario.chars().take(WIDTH).collect();
-        let _ = writeln!(text, "{suite:<12} {scenario:<WIDTH$} {seconds:>8.1} {cpu:>8.1}  {}", word_of(*result));
-    }
-    text
-}
-
-/// Seconds by suite: those of its jobs, which may have run at the same time, and the processor's.
-fn suites(results: &[Ended], entries: &[Entry]) -> String {
-    let mut rows: Vec<(String, f64)> = Vec::new();
-    let mut cpu: HashMap<String, f64> = HashMap::new();
-    for ended in results {
-        let name = ended.job.scenarios.as_ref().map_or(&ended.job.name, |(suite, _)| suite).clone();
-        match rows.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, seconds)) => *seconds += ended.took.as_secs_f64(),
-            None => rows.push((name, ended.took.as_secs_f64())),
-        }
-    }
-    for entry in entries {
-        *cpu.entry(entry.suite.clone()).or_default() += entry.cpu;
-    }
-    rows.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let mut text = format!("{:<28} {:>8} {:>8}\n", "suite or build", "seconds", "cpu");
-    for (name, seconds) in rows {
-        let used = cpu.get(&name).map_or_else(String::new, |cpu| format!("{cpu:.0}"));
-        let _ = writeln!(text, "{name:<28} {seconds:>8.0} {used:>8}");
-    }
-    text
 }
 
 /// Scenarios, unit tests and jobs that are neither, passed and failed.
