@@ -1,6 +1,6 @@
 //! A node: its plan, its files, the command lines of its components, and their supervision.
 //!
-//! A [`NodePlan`] is made on the host from the configuration and what was found out about the host. [`prepare`]
+//! A [`NodePlan`] is made on the host from the configuration and what was found out about the host. [`prepare()`]
 //! writes the node's files from it; the child, PID 1 of the namespaces, gets it as JSON and runs [`supervise`].
 
 pub mod bundle;

@@ -103,7 +103,7 @@ impl<'a> Required<'a> {
 
 /// The bundle at `named`, else the best imported one; of equally good ones the latest import.
 ///
-/// If `named` is an archive, the error's hint is to [`import`] it.
+/// If `named` is an archive, the error's hint is to [`import()`] it.
 pub fn find_version(named: Option<&Path>, bundles: &Path, required: Required<'_>) -> Result<Bundle, BundleError> {
     if let Some(path) = named {
         let bundle = Bundle::open(path)?;

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use usernetes_api::NetworkOptions;
 use usernetes_host::Finding;
 
-/// A network driver: one file that knows its program, and one row in [`driver`](super::driver).
+/// A network driver: one file that knows its program, and one row in [`driver()`](super::driver()).
 #[derive(Debug)]
 pub(crate) struct Driver {
     /// Name of the program in `PATH`.

@@ -1,6 +1,6 @@
 //! The node's network: interfaces inside, the driver that carries their traffic, and the host's own network.
 //!
-//! A driver is a program of the host. What the crate knows of one program stands in one file; [`driver`] is the table.
+//! A driver is a program of the host. What the crate knows of one program stands in one file; [`driver()`] is the table.
 
 mod backoff;
 mod driver;

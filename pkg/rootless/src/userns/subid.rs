@@ -78,7 +78,7 @@ fn disjoint(ranges: impl Iterator<Item = IdRange>) -> Vec<IdRange> {
         .collect()
 }
 
-/// See [`SubIds::add_command`], also for a user without any.
+/// See [`super::SubIds::add_command`], also for a user without any.
 pub(crate) fn add_command(user: &str, count: u64) -> String {
     if nested().is_some() {
         return format!("start the container with {count} more ids in the maps of its user namespace");

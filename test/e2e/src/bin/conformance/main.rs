@@ -16,10 +16,10 @@ use usernetes_e2e::Topology;
 #[derive(Debug, Parser)]
 #[command(name = "hack/conformance")]
 struct Options {
-    /// Every [Conformance] spec, hack/conformance.d/expected-skips.yaml's last; goes on where it was interrupted
+    /// Every `[Conformance]` spec, hack/conformance.d/expected-skips.yaml's last; goes on where it was interrupted
     #[arg(long, conflicts_with = "focus")]
     all: bool,
-    /// The [NodeConformance] specs that upstream runs rootless (KEP-2033)
+    /// The `[NodeConformance]` specs that upstream runs rootless (KEP-2033)
     #[arg(long, conflicts_with_all = ["all", "focus"])]
     node: bool,
     /// Specs whose full name matches; without it and --all, those of hack/conformance.d/acceptance.txt

@@ -13,7 +13,7 @@ const ACCEPTANCE: &str = include_str!("../../../../../hack/conformance.d/accepta
 const EXPECTED_SKIPS: &str = include_str!("../../../../../hack/conformance.d/expected-skips.yaml");
 /// Time for one batch on two loaded cores.
 const LIMIT_SECONDS: u64 = 2 * 3600;
-/// What upstream's rootless job leaves out of [NodeConformance] (KEP-2033).
+/// What upstream's rootless job leaves out of `[NodeConformance]` (KEP-2033).
 const NODE_SKIPS: [&str; 2] = [r"\[Environment:NotInUserNS\]", r"\[Slow\]"];
 
 /// Regular expressions of full names.
