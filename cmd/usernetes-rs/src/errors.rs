@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io::ErrorKind;
 use usernetes_api::ConfigError;
 use usernetes_cluster::discovery::{DiscoveryError, DiscoveryFileError};
+use usernetes_daemon::DaemonError;
 use usernetes_host::systemd::SystemdError;
 use usernetes_host::{EnvError, Finding, FsError, LockError, TenancyError};
 use usernetes_node::PrepareError;
@@ -14,60 +15,68 @@ use usernetes_pki::{JoinTokenError, PkiError};
 use usernetes_rootless::PortError;
 use usernetes_rootless::control::ControlError;
 
-/// The command line does not say something that we can do. Exit code 64.
+/// The command line is wrong. Exit code 64.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UsageError {
     /// A phase that is not in the workflow's table.
     #[error("no phase {path:?}; phases are: {known}")]
     UnknownPhase {
-        /// What was asked for.
+        /// The path that was given.
         path: String,
-        /// All of them.
+        /// All paths.
         known: String,
     },
     /// Flags that exclude each other, or one that is missing.
     #[error("{0}")]
     Flags(String),
-    /// What to join is not said, or not in full.
+    /// The cluster to join is not given, or not completely.
     #[error("{message}")]
     Target {
         /// What is missing.
         message: String,
-        /// Where it comes from.
+        /// Where to get it.
         hint: &'static str,
     },
-    /// A join token that was cut off or changed.
+    /// A join token that is truncated or changed.
     #[error("cannot read the join token")]
     JoinToken(#[source] JoinTokenError),
 }
 
-/// A configuration file that cannot be read. Exit code 3, as for one that makes no sense.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub(crate) struct Unreadable(pub(crate) FsError);
-
-impl Unreadable {
-    fn hint(&self) -> String {
-        let path = self.0.path.display();
-        match self.0.source.kind() {
-            ErrorKind::NotFound => {
-                format!(
-                    "give --config another FILE; usernetes-rs config print > {path} writes init's, with every default"
-                )
-            }
-            _ => {
-                self.0.hint().unwrap_or_else(|| format!("give --config a file of YAML documents, which {path} is not"))
-            }
+impl UsageError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Target { hint, .. } => Some((*hint).to_owned()),
+            Self::UnknownPhase { .. } | Self::Flags(_) | Self::JoinToken(_) => None,
         }
     }
 }
 
-/// Checks of the host that found errors. Exit code 2.
+/// A configuration file that cannot be read. Exit code 3, as for one that is not valid.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub(crate) struct UnreadableConfig(pub(crate) FsError);
+
+impl UnreadableConfig {
+    fn hint(&self) -> Option<String> {
+        let path = self.0.path.display();
+        match self.0.source.kind() {
+            ErrorKind::NotFound => Some(format!(
+                "pass an existing file with --config; usernetes-rs config print > {path} writes init's, with every default"
+            )),
+            _ => self
+                .0
+                .hint()
+                .or_else(|| Some(format!("pass a file of YAML documents with --config; {path} is not one"))),
+        }
+    }
+}
+
+/// Checks of the host failed. Exit code 2.
 #[derive(Debug, thiserror::Error)]
 #[error("{} of the checks failed", .0.len())]
 pub(crate) struct PreflightFailed(pub(crate) Vec<Finding>);
 
-/// An error with a hint.
+/// An error with a hint of its own.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub(crate) struct Hinted {
@@ -75,7 +84,6 @@ pub(crate) struct Hinted {
     pub(crate) message: String,
     /// The exact command or edit.
     pub(crate) hint: String,
-    /// What caused it.
     source: Option<anyhow::Error>,
 }
 
@@ -86,16 +94,21 @@ impl Hinted {
     }
 
     /// The same, caused by another error.
-    pub(crate) fn because(self, source: impl Into<anyhow::Error>) -> anyhow::Error {
+    pub(crate) fn caused_by(self, source: impl Into<anyhow::Error>) -> anyhow::Error {
         Self { source: Some(source.into()), ..self }.into()
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "the signature of all hints")]
+    fn hint(&self) -> Option<String> {
+        Some(self.hint.clone())
     }
 }
 
-/// The hints of an error and its causes, the innermost first: it is the most specific.
-pub(crate) fn hints(error: &anyhow::Error) -> Vec<String> {
+/// The hints of an error and its causes. The innermost comes first: it is the most specific.
+pub(crate) fn collect_hints(error: &anyhow::Error) -> Vec<String> {
     let mut hints: Vec<String> = Vec::new();
-    for hint in error.chain().filter_map(hint) {
-        // An outer error may repeat the hint of its source.
+    for hint in error.chain().filter_map(find_hint) {
+        // An error that wraps another may repeat its hint.
         if !hints.contains(&hint) {
             hints.push(hint);
         }
@@ -104,55 +117,56 @@ pub(crate) fn hints(error: &anyhow::Error) -> Vec<String> {
     hints
 }
 
-fn hint(error: &(dyn Error + 'static)) -> Option<String> {
+/// Asks every error type with a hint; `tests/workspace.rs` fails for one that is not listed.
+fn find_hint(error: &(dyn Error + 'static)) -> Option<String> {
     macro_rules! ask {
-        ($($kind:ty => $hint:expr),* $(,)?) => {
-            None$(.or_else(|| error.downcast_ref::<$kind>().and_then($hint)))*
+        ($($kind:ty),* $(,)?) => {
+            None$(.or_else(|| error.downcast_ref::<$kind>().and_then(<$kind>::hint)))*
         };
     }
     ask! {
-        Hinted => |e| Some(e.hint.clone()),
-        UsageError => |e| if let UsageError::Target { hint, .. } = e { Some((*hint).to_owned()) } else { None },
-        Unreadable => |e| Some(e.hint()),
-        FsError => FsError::hint,
-        EnvError => EnvError::hint,
-        LockError => LockError::hint,
-        TenancyError => TenancyError::hint,
-        SystemdError => SystemdError::hint,
-        ConfigError => ConfigError::hint,
-        BundleError => BundleError::hint,
-        DownloadError => DownloadError::hint,
-        PeerError => PeerError::hint,
-        PrepareError => |e| match e {
-            PrepareError::Fs(e) => e.hint(),
-            PrepareError::NoPlugins { .. } => Some("take a complete bundle: usernetes-rs bundle verify PATH".into()),
-        },
-        PkiError => PkiError::hint,
-        JoinTokenError => |e| Some(e.hint().to_owned()),
-        PortError => PortError::hint,
-        ControlError => ControlError::hint,
-        usernetes_rootless::Error => usernetes_rootless::Error::hint,
-        DiscoveryError => DiscoveryError::hint,
-        DiscoveryFileError => DiscoveryFileError::hint,
-        usernetes_cluster::Error => usernetes_cluster::Error::hint,
+        Hinted,
+        UsageError,
+        ConfigError,
+        UnreadableConfig,
+        FsError,
+        EnvError,
+        LockError,
+        TenancyError,
+        SystemdError,
+        BundleError,
+        DownloadError,
+        PeerError,
+        PrepareError,
+        PkiError,
+        JoinTokenError,
+        PortError,
+        ControlError,
+        DaemonError,
+        usernetes_rootless::Error,
+        DiscoveryError,
+        DiscoveryFileError,
+        usernetes_cluster::Error,
     }
 }
 
 /// 1 failure, 2 preflight, 3 validation, 64 usage.
 pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
-    let is = |probe: fn(&(dyn std::error::Error + 'static)) -> bool| error.chain().any(probe);
-    if is(<dyn std::error::Error + 'static>::is::<UsageError>) {
-        64
-    } else if is(|e| {
-        e.is::<ConfigError>()
-            || e.is::<Unreadable>()
-            || matches!(e.downcast_ref(), Some(EnvError::AmbiguousHostIp { .. }))
-    }) {
-        3
-    } else if is(<dyn std::error::Error + 'static>::is::<PreflightFailed>) {
-        2
+    error.chain().find_map(code_of).unwrap_or(1)
+}
+
+fn code_of(error: &(dyn Error + 'static)) -> Option<u8> {
+    if error.is::<UsageError>() {
+        Some(64)
+    } else if error.is::<ConfigError>()
+        || error.is::<UnreadableConfig>()
+        || matches!(error.downcast_ref(), Some(EnvError::AmbiguousHostIp { .. }))
+    {
+        Some(3)
+    } else if error.is::<PreflightFailed>() {
+        Some(2)
     } else {
-        1
+        None
     }
 }
 
@@ -162,8 +176,8 @@ mod tests {
     use anyhow::Context as _;
 
     #[test]
-    fn hints_come_from_every_library() {
-        let of = |error: anyhow::Error| hints(&Err::<(), _>(error).context("outer").unwrap_err());
+    fn every_library_is_asked_for_its_hint() {
+        let of = |error: anyhow::Error| collect_hints(&Err::<(), _>(error).context("outer").unwrap_err());
         let full =
             || FsError { action: "write", path: "/proc/x".into(), source: std::io::ErrorKind::StorageFull.into() };
         let free = "free space (df -h /proc), or set XDG_DATA_HOME to a folder on another disk";
@@ -173,7 +187,7 @@ mod tests {
         assert_eq!(of(EnvError::File(full()).into()), [free]);
         assert_eq!(of(PrepareError::Fs(full()).into()), [free]);
         assert_eq!(of(usernetes_rootless::Error::File(full()).into()), [free]);
-        assert_eq!(of(Hinted::new("outer", "last").because(full())), [free, "last"]);
+        assert_eq!(of(Hinted::new("outer", "last").caused_by(full())), [free, "last"]);
         let unknown = usernetes_cluster::Error::NoSuchToken { id: "abcdef".into() };
         assert_eq!(of(unknown.into()), ["list the tokens: `usernetes-rs token list`"]);
         let ambiguous = || EnvError::AmbiguousHostIp {
@@ -195,7 +209,7 @@ mod tests {
         assert_eq!(wrap(PreflightFailed(Vec::new()).into()), 2);
         assert_eq!(wrap(anyhow::anyhow!("x")), 1);
         let hinted =
-            Hinted::new("outer", "hint").because(anyhow::Error::new(PreflightFailed(Vec::new())).context("between"));
+            Hinted::new("outer", "hint").caused_by(anyhow::Error::new(PreflightFailed(Vec::new())).context("between"));
         assert_eq!(wrap(hinted), 2);
     }
 }

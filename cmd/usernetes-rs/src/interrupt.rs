@@ -1,66 +1,73 @@
-//! SIGINT and SIGTERM during a workflow: nothing that it started is left running, nothing that it made is lost.
+//! SIGINT and SIGTERM during a workflow: the node that it started is stopped, the files that it made are kept.
 
-use crate::daemon;
-use crate::ui::{Printer, err};
+use crate::output::{Printer, print_error};
 use anyhow::Result;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use usernetes_api::Paths;
+use usernetes_daemon::Instance;
 
-/// A signal that has been sent already is seen at the first turn of the runtime.
-const ONE_TURN: Duration = Duration::from_millis(10);
+/// A signal that was sent before is seen at the first poll of the runtime.
+const POLL_LIMIT: Duration = Duration::from_millis(10);
 
 /// Watches for signals while it lives.
 pub(crate) struct Guard {
-    paths: Paths,
+    instance: Instance,
     was_running: bool,
     armed: Arc<Mutex<bool>>,
     signals: Signals,
 }
 
 impl Guard {
-    /// Begins to watch. A node that runs already is not ours to stop.
-    pub(crate) fn new(paths: &Paths, printer: Printer, workflow: &'static str) -> Result<Self> {
-        let was_running = daemon::process::is_running(paths);
+    /// Begins to watch. A node that runs already is not stopped.
+    pub(crate) fn new(instance: &Instance, printer: Printer, workflow: &'static str) -> Result<Self> {
+        let was_running = instance.is_running();
         let armed = Arc::new(Mutex::new(true));
-        let guard = Self { paths: paths.clone(), was_running, armed: Arc::clone(&armed), signals: Signals::watch()? };
-        let (paths, keep) = (paths.clone(), was_running);
+        let guard =
+            Self { instance: instance.clone(), was_running, armed: Arc::clone(&armed), signals: Signals::watch()? };
+        let instance = instance.clone();
         let mut signals = Signals::watch()?;
         std::thread::spawn(move || {
             let code = signals.wait();
             // Held until the end: the workflow cannot finish while we stop its node.
             let armed = armed.lock().unwrap_or_else(PoisonError::into_inner);
-            if *armed && !keep {
-                daemon::process::stop_quietly(&paths);
+            if *armed && !was_running {
+                stop_best_effort(&instance);
             }
             if printer.json() {
                 printer.event("error", serde_json::json!({ "causes": ["interrupted"], "exitCode": code }));
             } else {
-                err(&format!("\ninterrupted; the same {workflow} command goes on where it stopped"));
+                print_error(&format!("\ninterrupted; the same {workflow} command continues where it stopped"));
             }
-            // Whatever the main thread waits for.
+            // The main thread may wait for something that does not end.
             std::process::exit(code)
         });
         Ok(guard)
     }
 
-    /// The workflow failed.
-    pub(crate) fn stop_what_was_started(&mut self) {
+    /// After a failure: stops the node, unless it ran before the workflow.
+    pub(crate) fn stop_started_node(&mut self) {
         // A terminal's Ctrl-C also ends the programs that we wait for: that is no failure of theirs.
-        while self.signals.have_come() {
+        while self.signals.were_received() {
             std::thread::park();
         }
         let _armed = self.armed.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.was_running {
-            daemon::process::stop_quietly(&self.paths);
+            stop_best_effort(&self.instance);
         }
     }
 
-    /// The workflow succeeded: from now on a signal only ends us.
+    /// After success: from now on a signal ends this process only.
     pub(crate) fn disarm(self) {
         *self.armed.lock().unwrap_or_else(PoisonError::into_inner) = false;
+    }
+}
+
+/// Stops the node where a failure to stop cannot be handled.
+fn stop_best_effort(instance: &Instance) {
+    if let Err(error) = instance.stop() {
+        tracing::warn!(%error, "the node did not stop");
     }
 }
 
@@ -69,7 +76,7 @@ struct Signals {
     runtime: Runtime,
     interrupt: Signal,
     terminate: Signal,
-    come: bool,
+    received: bool,
 }
 
 impl Signals {
@@ -78,10 +85,10 @@ impl Signals {
         let entered = runtime.enter();
         let (interrupt, terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         drop(entered);
-        Ok(Self { runtime, interrupt, terminate, come: false })
+        Ok(Self { runtime, interrupt, terminate, received: false })
     }
 
-    /// 128 + the signal's number, as shells say it.
+    /// 128 + the number of the signal, as shells report it.
     fn wait(&mut self) -> i32 {
         let Self { runtime, interrupt, terminate, .. } = self;
         runtime.block_on(async {
@@ -92,15 +99,15 @@ impl Signals {
         })
     }
 
-    fn have_come(&mut self) -> bool {
-        let Self { runtime, interrupt, terminate, come } = self;
-        *come |= runtime.block_on(async {
+    fn were_received(&mut self) -> bool {
+        let Self { runtime, interrupt, terminate, received } = self;
+        *received |= runtime.block_on(async {
             tokio::select! {
                 _ = interrupt.recv() => true,
                 _ = terminate.recv() => true,
-                () = tokio::time::sleep(ONE_TURN) => false,
+                () = tokio::time::sleep(POLL_LIMIT) => false,
             }
         });
-        *come
+        *received
     }
 }

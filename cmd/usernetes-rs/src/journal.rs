@@ -1,4 +1,4 @@
-//! The journal: what each phase of the last workflow did, so that a second run says where it goes on.
+//! The journal: the result of each phase of the last workflow, so that a second run names where it continues.
 
 use anyhow::{Context as _, Result};
 use jiff::Timestamp;
@@ -10,24 +10,24 @@ use usernetes_host::fs::{self, Mode};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Entry {
-    /// Its workflow.
+    /// Name of its workflow.
     pub(crate) workflow: String,
-    /// Its name.
+    /// Name of the phase.
     pub(crate) phase: String,
     /// When it ended.
     pub(crate) time: Timestamp,
-    /// How long it took.
+    /// Duration in seconds.
     pub(crate) seconds: f64,
-    /// Why it failed.
+    /// The error and its causes, where it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<String>,
 }
 
-/// What was done to this cluster on this host.
+/// The journal of one cluster on this host.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Journal {
-    /// When the workflow came to its end.
+    /// When the workflow was complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) completed: Option<Timestamp>,
     /// In the order of their last runs.
@@ -37,7 +37,7 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// Reads the journal; an empty one where there is none. One that cannot be read is an error: it is ours alone.
+    /// Reads the journal; empty where there is no file. A file that cannot be read is an error: only this program writes it.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let mut journal: Self = match fs::read_if_exists(path)? {
             Some(text) => serde_json::from_str(&text)
@@ -48,7 +48,7 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Notes the end of a phase.
+    /// Records the end of a phase.
     pub(crate) fn record(&mut self, workflow: &str, phase: &str, error: Option<String>, seconds: f64) -> Result<()> {
         self.entries.retain(|e| e.phase != phase || e.workflow != workflow);
         let entry = Entry { workflow: workflow.into(), phase: phase.into(), time: Timestamp::now(), seconds, error };
@@ -56,7 +56,7 @@ impl Journal {
         self.save()
     }
 
-    /// Notes that the workflow came to its end.
+    /// Records that the workflow is complete.
     pub(crate) fn complete(&mut self) -> Result<()> {
         self.completed = Some(Timestamp::now());
         self.save()
@@ -67,10 +67,9 @@ impl Journal {
         self.entries.last().filter(|e| e.error.is_some())
     }
 
-    /// Whether a node has been started; before that there is nothing to start.
-    pub(crate) fn has_started(&self) -> bool {
-        let starts = |entry: &Entry| matches!(entry.phase.as_str(), "node-start" | "kubelet-start");
-        self.entries.iter().any(|entry| starts(entry) && entry.error.is_none())
+    /// Whether one of the phases that `selects` has succeeded.
+    pub(crate) fn has_completed(&self, selects: impl Fn(&str) -> bool) -> bool {
+        self.entries.iter().any(|entry| entry.error.is_none() && selects(&entry.phase))
     }
 
     fn save(&self) -> Result<()> {

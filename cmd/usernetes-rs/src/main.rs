@@ -1,33 +1,31 @@
 //! `usernetes-rs`: a real Kubernetes cluster as an ordinary user.
 
 mod cli;
-mod daemon;
+mod entry;
 mod errors;
 mod interrupt;
 mod journal;
-mod log;
+mod output;
 mod phases;
 mod session;
-mod shim;
-mod ui;
 mod workflow;
 
+use output::log;
 use std::process::ExitCode;
 
-/// A process that enters a user namespace must have one thread: roles that do so are taken before clap, tracing
-/// or tokio exist.
+/// A process that enters a user namespace must have one thread: roles that do so come before clap, tracing and tokio.
 fn main() -> ExitCode {
-    if let Some(code) = shim::run() {
+    if let Some(code) = entry::run_as_plugin() {
         return code;
     }
-    // Who starts us may have blocked signals, and all that we start inherits that: a node would not stop for SIGTERM.
+    // A caller may have blocked signals; children inherit the mask, and a node would not stop at SIGTERM.
     nix::sys::signal::SigSet::empty().thread_set_mask().expect("a mask can be set");
     rustls::crypto::aws_lc_rs::default_provider().install_default().expect("the first provider of this process");
-    let node = |context| {
-        log::to_stderr(log::NODE);
-        daemon::payload(context)
+    let payload = |context| {
+        log::init(log::NODE);
+        usernetes_daemon::payload(context)
     };
-    if let Some(code) = usernetes_rootless::child_main(node) {
+    if let Some(code) = usernetes_rootless::child_main(payload) {
         return code;
     }
     cli::main()

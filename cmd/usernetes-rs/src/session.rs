@@ -1,28 +1,35 @@
-//! What every command works with: who we are, where things lie, how to speak to the user.
+//! What every command works with: the node of one cluster on this host, and the way to the user.
 
-use crate::cli::Global;
-use crate::errors::{Hinted, Unreadable};
-use crate::ui::Printer;
+use crate::errors::{Hinted, UnreadableConfig};
+use crate::output::Printer;
 use anyhow::{Context as _, Result};
 use std::net::IpAddr;
 use std::path::Path;
+use usernetes_api::constants::KUBERNETES_DIR;
 use usernetes_api::{ClusterName, Config, HostFacts, Paths, Xdg};
+use usernetes_cluster::Cluster;
+use usernetes_daemon::Instance;
 use usernetes_host::{env, fs};
+
+/// Kubeconfig of the administrator, on the control-plane host only.
+pub(crate) const ADMIN_CONF: &str = "admin.conf";
+/// Kubeconfig of the kubelet, on every node.
+pub(crate) const KUBELET_CONF: &str = "kubelet.conf";
 
 /// One run of the program.
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
     /// The way to the user.
     pub(crate) printer: Printer,
-    /// Where this cluster lies.
-    pub(crate) paths: Paths,
+    /// The node on this host.
+    pub(crate) instance: Instance,
 }
 
 impl Session {
-    /// Refuses root: what this tool promises (an escape leads to nobody's account but yours) would be void. Root of a
-    /// container with a user namespace is somebody's account, too.
-    pub(crate) fn open(global: Global, printer: Printer) -> Result<Self> {
-        if env::is_root() && !global.allow_root && usernetes_rootless::nested().is_none() {
+    /// Refuses root, for whom an escape from a pod would reach the whole host. Root of a container with a user namespace
+    /// is an ordinary user of the host.
+    pub(crate) fn open(cluster: ClusterName, allow_root: bool, printer: Printer) -> Result<Self> {
+        if env::is_root() && !allow_root && usernetes_rootless::nested().is_none() {
             return Err(Hinted::new(
                 "usernetes-rs is for ordinary users and was started as root",
                 "log in as an ordinary user (ssh USER@HOST or machinectl shell USER@), or pass --allow-root",
@@ -31,52 +38,67 @@ impl Session {
         }
         let xdg = env::xdg()?;
         let xdg = Xdg { config: xdg.config, data: xdg.data, cache: xdg.cache, runtime: xdg.runtime };
-        Ok(Self { printer, paths: Paths::new(xdg, global.cluster) })
+        Ok(Self { printer, instance: Instance::new(Paths::new(xdg, cluster)) })
     }
 
-    /// The documents that `init` or `join` kept.
+    /// Where the files of the node are.
+    pub(crate) fn paths(&self) -> &Paths {
+        &self.instance.paths
+    }
+
+    /// [`Instance::kept_config`]
     pub(crate) fn kept_config(&self) -> Result<Option<Config>> {
-        let path = self.paths.config();
-        match fs::read_if_exists(&path)? {
-            Some(text) => Ok(Some(Config::parse_kept(&path, &text)?)),
-            None => Ok(None),
-        }
+        Ok(self.instance.kept_config()?)
     }
 
-    /// The kept documents, or an error that says how to get some.
+    /// [`Instance::config`]
     pub(crate) fn config(&self) -> Result<Config> {
-        self.kept_config()?.ok_or_else(|| self.no_node().into())
+        Ok(self.instance.config()?)
     }
 
-    /// There is nothing here yet.
-    pub(crate) fn no_node(&self) -> Hinted {
-        let cluster = &self.paths.cluster;
-        let flag = self.cluster_flag();
-        Hinted::new(
-            format!("this host has no node of a cluster {cluster:?}", cluster = cluster.to_string()),
-            format!("usernetes-rs{flag} init, or usernetes-rs{flag} join TOKEN"),
-        )
-    }
-
-    /// ` --cluster NAME` where a command has to name it.
+    /// [`Instance::cluster_flag`]
     pub(crate) fn cluster_flag(&self) -> String {
-        if self.paths.cluster == ClusterName::default() {
-            String::new()
-        } else {
-            format!(" --cluster {}", self.paths.cluster)
+        self.instance.cluster_flag()
+    }
+
+    /// The configuration of a control plane, for commands that only its host can run.
+    pub(crate) fn control_plane_config(&self) -> Result<Config> {
+        let config = self.config()?;
+        if config.join.is_some() {
+            let message = "this host is not the control plane: it joined the cluster as a worker";
+            return Err(Hinted::new(message, "run it on the control-plane host").into());
         }
+        Ok(config)
+    }
+
+    /// The host's side of a kubeconfig of the node.
+    pub(crate) fn kubeconfig(&self, name: &str) -> std::path::PathBuf {
+        self.paths().node(KUBERNETES_DIR).join(name)
+    }
+
+    /// The API server, with the credentials of one of the node's kubeconfigs.
+    pub(crate) async fn api_server(&self, kubeconfig: &str) -> Result<Cluster> {
+        let path = self.kubeconfig(kubeconfig);
+        Ok(Cluster::connect_from_outside(&path, &|inside| self.paths().node(inside)).await?)
+    }
+
+    /// The API server, with the administrator's rights; an error where the node does not run.
+    pub(crate) async fn administrator(&self) -> Result<Cluster> {
+        self.control_plane_config()?;
+        self.instance.connect()?;
+        self.api_server(ADMIN_CONF).await
     }
 }
 
-/// Documents of a file that the user names.
+/// The documents of a file that the user names.
 pub(crate) fn read_config(path: &Path) -> Result<Config> {
-    Ok(Config::parse(path, &fs::read(path).map_err(Unreadable)?)?)
+    Ok(Config::parse(path, &fs::read(path).map_err(UnreadableConfig)?)?)
 }
 
-/// What defaults depend on.
-pub(crate) fn host_facts(wanted: Option<IpAddr>) -> Result<HostFacts> {
+/// The facts that defaults depend on; `host_ip` where the user chose one.
+pub(crate) fn host_facts(host_ip: Option<IpAddr>) -> Result<HostFacts> {
     let hostname = env::hostname().context("cannot read the host's name")?;
-    let host_ip = match wanted {
+    let host_ip = match host_ip {
         Some(ip) => Some(ip),
         None => env::default_host_ip()?,
     };

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Each crate and all that it may use of ours. `cmd` is the only one that may use all.
-const ALLOWED: [(&str, &[&str]); 8] = [
+const ALLOWED: [(&str, &[&str]); 9] = [
     ("usernetes-api", &[]),
     ("usernetes-host", &[]),
     ("usernetes-rootless", &["usernetes-api", "usernetes-host"]),
@@ -16,10 +16,22 @@ const ALLOWED: [(&str, &[&str]); 8] = [
     ("usernetes-node", &["usernetes-api", "usernetes-host", "usernetes-pki"]),
     ("usernetes-cluster", &["usernetes-api", "usernetes-pki"]),
     (
+        "usernetes-daemon",
+        &[
+            "usernetes-api",
+            "usernetes-cluster",
+            "usernetes-host",
+            "usernetes-node",
+            "usernetes-pki",
+            "usernetes-rootless",
+        ],
+    ),
+    (
         "usernetes-rs",
         &[
             "usernetes-api",
             "usernetes-cluster",
+            "usernetes-daemon",
             "usernetes-host",
             "usernetes-node",
             "usernetes-pki",

@@ -21,6 +21,16 @@ pub enum PrepareError {
     },
 }
 
+impl PrepareError {
+    /// What the user does about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Fs(error) => error.hint(),
+            Self::NoPlugins { .. } => Some("use a complete bundle: usernetes-rs bundle verify PATH".into()),
+        }
+    }
+}
+
 /// Writes configuration files, links CNI plugins, keeps the plan; `program` is the executable to keep beside the state.
 pub fn prepare(plan: &NodePlan, paths: &Paths, program: &Path) -> Result<(), PrepareError> {
     forget_networks(paths)?;

@@ -1,8 +1,7 @@
 //! `bundle`: the node's software.
 
-use crate::phases::runtime;
+use crate::output::Printer;
 use crate::session::Session;
-use crate::ui::Printer;
 use anyhow::Result;
 use clap::Subcommand;
 use indicatif::{MultiProgress, ProgressBar};
@@ -16,19 +15,19 @@ use usernetes_node::bundle::{self, Bundle, Check, download};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum BundleCommand {
-    /// Check every checksum of the bundle in use, or of the one named
+    /// Verify every checksum of a bundle
     Verify {
-        /// A bundle's folder
+        /// Directory of the bundle [default: the bundle in use]
         path: Option<PathBuf>,
     },
-    /// List imported bundles and what is in them
+    /// List imported bundles and their components
     List,
-    /// Import a folder or an archive (.tar, .tar.gz, .tar.zst); - reads an archive from standard input
+    /// Import a directory or an archive (.tar, .tar.gz, .tar.zst)
     Import {
-        /// Where it is
+        /// Path of the directory or archive; - reads an archive from standard input
         path: PathBuf,
     },
-    /// Download upstream's releases into a bundle
+    /// Download upstream's releases and make a bundle of them
     Download {
         /// Version of Kubernetes
         #[arg(long, default_value = KUBERNETES_VERSION, value_name = "VERSION")]
@@ -40,58 +39,54 @@ pub(crate) enum BundleCommand {
 }
 
 pub(crate) fn run(session: &Session, command: BundleCommand) -> Result<ExitCode> {
-    let bundles = session.paths.bundles();
+    let bundles = session.paths().bundles();
     match command {
         BundleCommand::Verify { path } => {
             let bundle = match path {
                 Some(path) => Bundle::open(&path)?,
                 None => bundle_in_use(session)?,
             };
-            let bar = session.printer.bytes("verify", bundle.manifest().files.iter().map(|f| f.size).sum());
+            let bar = session.printer.byte_bar("verify", bundle.manifest().files.iter().map(|f| f.size).sum());
             let verified = bundle.verify(&bundles, Check::Full, &|p| bar.set_position(p.done))?;
             bar.finish_and_clear();
-            session.printer.result(&format!(
-                "{}: {} files, all as bundle.yaml says",
-                bundle.dir().display(),
-                verified.files
-            ));
+            session.printer.result(&format!("{}: {} files match bundle.yaml", bundle.dir().display(), verified.files));
             session.printer.object(&json!({ "path": bundle.dir(), "files": verified.files, "verified": true }));
         }
-        BundleCommand::List => list(session)?,
+        BundleCommand::List => list_bundles(session)?,
         BundleCommand::Import { path } => {
-            let bar = session.printer.bytes("import", 0);
-            let show = |p: bundle::Progress| {
+            let bar = session.printer.byte_bar("import", 0);
+            let on_progress = |p: bundle::Progress| {
                 bar.set_length(p.total);
                 bar.set_position(p.done);
             };
-            let imported = bundle::import(&path, &bundles, &bundles, &show)?;
+            let imported = bundle::import(&path, &bundles, &bundles, &on_progress)?;
             let dir = imported.bundle.dir();
             bar.finish_and_clear();
             session.printer.result(&dir.display().to_string());
             session.printer.object(&json!({ "path": dir }));
         }
         BundleCommand::Download { kubernetes_version, mirror } => {
-            download(session, &kubernetes_version, mirror.as_deref())?;
+            download_bundle(session, &kubernetes_version, mirror.as_deref())?;
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// That of this host's node, or the one that `init` would take.
+/// The bundle of this host's node, or the one that `init` would use.
 fn bundle_in_use(session: &Session) -> Result<Bundle> {
     let mut config = session.kept_config()?.unwrap_or_default();
     if config.cluster.kubernetes_version.is_empty() {
         KUBERNETES_VERSION.clone_into(&mut config.cluster.kubernetes_version);
     }
-    Ok(bundle::find(&config, &session.paths.bundles())?)
+    Ok(bundle::find(&config, &session.paths().bundles())?)
 }
 
-fn list(session: &Session) -> Result<()> {
-    for kept in bundle::list(&session.paths.bundles())? {
-        let bundle = match kept.bundle {
+fn list_bundles(session: &Session) -> Result<()> {
+    for imported in bundle::list(&session.paths().bundles())? {
+        let bundle = match imported.bundle {
             Ok(bundle) => bundle,
             Err(error) => {
-                session.printer.warn(&format!("{}: {error}", kept.dir.display()));
+                session.printer.warn(&format!("{}: {error}", imported.dir.display()));
                 continue;
             }
         };
@@ -105,25 +100,25 @@ fn list(session: &Session) -> Result<()> {
     Ok(())
 }
 
-fn download(session: &Session, version: &str, mirror: Option<&str>) -> Result<()> {
-    let bundles = session.paths.bundles();
+fn download_bundle(session: &Session, version: &str, mirror: Option<&str>) -> Result<()> {
+    let bundles = session.paths().bundles();
     let options = download::Options {
         kubernetes_version: version.to_owned(),
         mirror: mirror.map(str::to_owned),
-        lock: session.paths.xdg.config.join("usernetes/bundle.lock.yaml"),
+        lock: session.paths().xdg.config.join("usernetes/bundle.lock.yaml"),
         cache: bundles.clone(),
         bundles,
     };
     let bars = Bars::default();
-    let show = |p: download::Progress<'_>| bars.show(&session.printer, p);
-    let imported = runtime()?.block_on(download::download(&options, &show))?;
+    let on_progress = |p: download::Progress<'_>| bars.update(&session.printer, p);
+    let imported = usernetes_daemon::runtime()?.block_on(download::download(&options, &on_progress))?;
     let dir = imported.bundle.dir();
     session.printer.result(&dir.display().to_string());
     session.printer.object(&json!({ "path": dir }));
     Ok(())
 }
 
-/// A bar a file.
+/// One progress bar for each file.
 #[derive(Default)]
 struct Bars {
     all: MultiProgress,
@@ -131,9 +126,9 @@ struct Bars {
 }
 
 impl Bars {
-    fn show(&self, printer: &Printer, p: download::Progress<'_>) {
+    fn update(&self, printer: &Printer, p: download::Progress<'_>) {
         let mut bars = self.by_file.lock().unwrap_or_else(PoisonError::into_inner);
-        let bar = bars.entry(p.file.to_owned()).or_insert_with(|| printer.bar_among(&self.all, p.file));
+        let bar = bars.entry(p.file.to_owned()).or_insert_with(|| printer.byte_bar_in(&self.all, p.file));
         if let Some(total) = p.total {
             bar.set_length(total);
         }

@@ -1,9 +1,8 @@
 //! `certs`: expiry and renewal, with kubeadm's names and columns.
 
 use crate::errors::Hinted;
-use crate::phases::common::control_plane;
+use crate::output::{print_line, render_table};
 use crate::session::Session;
-use crate::ui::out;
 use anyhow::Result;
 use clap::Subcommand;
 use jiff::{Timestamp, tz::TimeZone};
@@ -15,29 +14,29 @@ use usernetes_pki::{Expiration, Policy, expiry};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CertsCommand {
-    /// Show when certificates expire
+    /// Check certificates expiration
     CheckExpiration,
-    /// Renew a certificate, or all; works for expired ones too
+    /// Renew a certificate, or all; expired ones as well
     Renew {
-        /// Its name as check-expiration shows it, or all
+        /// Name of the certificate as check-expiration shows it, or all
         name: String,
     },
 }
 
 pub(crate) fn run(session: &Session, command: CertsCommand) -> Result<ExitCode> {
-    let config = control_plane(session)?;
-    let (folder, pki) = (session.paths.node(KUBERNETES_DIR), session.paths.node(PKI_DIR));
+    let config = session.control_plane_config()?;
+    let (directory, pki) = (session.paths().node(KUBERNETES_DIR), session.paths().node(PKI_DIR));
     match command {
         CertsCommand::CheckExpiration => {
-            let report = expiry::check(&folder, &pki)?;
+            let report = expiry::check(&directory, &pki)?;
             session.printer.object(&report);
             if !session.printer.json() {
-                out(&table(
+                print_line(&render_expirations(
                     &["CERTIFICATE", "EXPIRES", "RESIDUAL TIME", "CERTIFICATE AUTHORITY", "EXTERNALLY MANAGED"],
                     &report.certificates,
                 ));
-                out("");
-                out(&table(
+                print_line("");
+                print_line(&render_expirations(
                     &["CERTIFICATE AUTHORITY", "EXPIRES", "RESIDUAL TIME", "", "EXTERNALLY MANAGED"],
                     &report.certificate_authorities,
                 ));
@@ -46,20 +45,19 @@ pub(crate) fn run(session: &Session, command: CertsCommand) -> Result<ExitCode> 
         CertsCommand::Renew { name } => {
             let policy = Policy::from_config(&config);
             let renewals = if name == "all" {
-                renew::all(&folder, &pki, &policy)?
+                renew::all(&directory, &pki, &policy)?
             } else {
                 let known = renew::names().find(|known| *known == name);
-                let known = known.ok_or_else(|| {
-                    let names = renew::names().collect::<Vec<_>>().join(", ");
-                    Hinted::new(format!("there is no certificate {name:?}"), format!("all, or one of {names}"))
-                })?;
-                vec![(known, renew::renew(&folder, &pki, known, &policy)?)]
+                let known = known.ok_or_else(|| unknown_certificate(&name))?;
+                vec![(known, renew::renew(&directory, &pki, known, &policy)?)]
             };
             for (name, renewal) in &renewals {
-                session.printer.result(&format!("{name}: {}", words(*renewal)));
+                session.printer.result(&format!("{name}: {}", describe_renewal(*renewal)));
             }
-            let names: Vec<_> =
-                renewals.iter().map(|(name, renewal)| json!({ "name": name, "result": words(*renewal) })).collect();
+            let names: Vec<_> = renewals
+                .iter()
+                .map(|(name, renewal)| json!({ "name": name, "result": describe_renewal(*renewal) }))
+                .collect();
             session.printer.object(&names);
             let flag = session.cluster_flag();
             session.printer.note(&format!(
@@ -70,59 +68,38 @@ pub(crate) fn run(session: &Session, command: CertsCommand) -> Result<ExitCode> 
     Ok(ExitCode::SUCCESS)
 }
 
-fn words(renewal: Renewal) -> &'static str {
+fn describe_renewal(renewal: Renewal) -> &'static str {
     match renewal {
         Renewal::Renewed => "renewed",
-        Renewal::Missing => "not there, left",
-        Renewal::External => "managed elsewhere, left",
+        Renewal::Missing => "missing, skipped",
+        Renewal::External => "externally managed, skipped",
     }
 }
 
-fn table(head: &[&str], rows: &[Expiration]) -> String {
-    let cell = |e: &Expiration| {
-        let expires = e
-            .expires
-            .map_or("<missing>".into(), |t| t.to_zoned(TimeZone::UTC).strftime("%b %d, %Y %H:%M UTC").to_string());
-        let residual = e.expires.map_or("<invalid>".into(), residual);
-        let managed = if e.externally_managed { "yes" } else { "no" };
-        [e.name.to_owned(), expires, residual, e.authority.unwrap_or_default().to_owned(), managed.to_owned()]
-    };
-    columns(head, &rows.iter().map(|e| cell(e).to_vec()).collect::<Vec<_>>())
+fn render_expirations(head: &[&str], rows: &[Expiration]) -> String {
+    render_table(head, &rows.iter().map(expiration_row).collect::<Vec<_>>())
+}
+
+fn expiration_row(e: &Expiration) -> Vec<String> {
+    let expires =
+        e.expires.map_or("<missing>".into(), |t| t.to_zoned(TimeZone::UTC).strftime("%b %d, %Y %H:%M UTC").to_string());
+    let residual = e.expires.map_or("<invalid>".into(), render_residual);
+    let managed = if e.externally_managed { "yes" } else { "no" };
+    vec![e.name.to_owned(), expires, residual, e.authority.unwrap_or_default().to_owned(), managed.to_owned()]
+}
+
+fn unknown_certificate(name: &str) -> Hinted {
+    let names = renew::names().collect::<Vec<_>>().join(", ");
+    Hinted::new(format!("there is no certificate {name:?}"), format!("all, or one of {names}"))
 }
 
 /// kubeadm's `duration.ShortHumanDuration`: days up to two years, else years.
-fn residual(expires: Timestamp) -> String {
+fn render_residual(expires: Timestamp) -> String {
     let hours = (expires.as_second() - Timestamp::now().as_second()) / 3600;
     match hours {
         i64::MIN..=0 => "<invalid>".into(),
         1..=23 => format!("{hours}h"),
         24..=17519 => format!("{}d", hours / 24),
         _ => format!("{}y", hours / 8760),
-    }
-}
-
-/// Left-aligned columns, three spaces apart, as kubectl's printer does.
-pub(crate) fn columns(head: &[&str], rows: &[Vec<String>]) -> String {
-    let width = |i: usize| rows.iter().map(|row| row[i].chars().count()).chain([head[i].len()]).max().unwrap_or(0);
-    let widths: Vec<_> = (0..head.len()).map(width).collect();
-    let line = |cells: Vec<&str>| {
-        let cells = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
-        cells.collect::<Vec<_>>().join("   ").trim_end().to_owned()
-    };
-    let head = line(head.to_vec());
-    let rows = rows.iter().map(|row| line(row.iter().map(String::as_str).collect()));
-    std::iter::once(head).chain(rows).collect::<Vec<_>>().join("\n")
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn columns_align() {
-        let rows = vec![vec!["a".into(), "b".into()], vec!["long name".into(), String::new()]];
-        insta::assert_snapshot!(super::columns(&["NAME", "X"], &rows), @r"
-        NAME        X
-        a           b
-        long name
-        ");
     }
 }

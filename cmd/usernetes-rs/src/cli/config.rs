@@ -1,6 +1,6 @@
-//! `config`: the documents.
+//! `config`: the configuration documents.
 
-use super::init::DocumentArgs;
+use super::args::DocumentArgs;
 use crate::session::{Session, host_facts, read_config};
 use anyhow::{Context as _, Result};
 use clap::Subcommand;
@@ -9,11 +9,11 @@ use std::process::ExitCode;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
-    /// Print the documents that init would use, with every default, or those in use
+    /// Print the configuration of init with all defaults, or the one in use
     Print(Box<DocumentArgs>),
-    /// Read a file and say what is wrong: the first mistake of form, or else every value that cannot work
+    /// Validate a configuration file and report what is wrong
     Validate {
-        /// The file
+        /// Path to the file
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
@@ -26,7 +26,7 @@ pub(crate) fn run(session: &Session, command: ConfigCommand) -> Result<ExitCode>
             if session.printer.json() {
                 for document in config.documents() {
                     // YAML allows keys that JSON does not.
-                    session.printer.object(&serde_json::to_value(document).context("no JSON can say this")?);
+                    session.printer.object(&serde_json::to_value(document).context("the document has no JSON form")?);
                 }
             }
             session.printer.result(config.to_user_yaml().trim_end());

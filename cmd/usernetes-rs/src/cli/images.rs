@@ -1,11 +1,10 @@
-//! `images`: what the runtime of this host's node has, and what it is given. Works without any registry.
+//! `images`: container images of this host's node. Import works without a registry.
 
 mod containerd;
 mod crio;
 
-use super::certs::columns;
-use crate::daemon;
 use crate::errors::{Hinted, UsageError};
+use crate::output::render_table;
 use crate::session::Session;
 use anyhow::{Context as _, Result};
 use clap::Subcommand;
@@ -16,91 +15,85 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 use usernetes_node::bundle::{self, Bundle};
-use usernetes_node::image_store::{self as store, ImageError, Sent, Source, StoredImage};
+use usernetes_node::image_store::{self, Sent, Source, StoredImage};
 use usernetes_node::{Cri, NodePlan};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ImagesCommand {
-    /// Import images into the node of this host: docker-archives and OCI layouts, also in gzip or zstd
+    /// Import docker-archives and OCI layouts, also compressed by gzip or zstd
     Import {
-        /// An archive, an OCI layout's folder, a folder of these, or - for an archive on standard input
+        /// An archive, a directory with an OCI layout, a directory of these, or - for an archive on standard input
         #[arg(required = true, value_name = "PATH")]
         paths: Vec<PathBuf>,
-        /// Repository of images that have only a tag, as in some OCI layouts
+        /// Repository of images that have a tag only, as in some OCI layouts
         #[arg(long, value_name = "REGISTRY/REPOSITORY")]
         base_name: Option<String>,
     },
-    /// List the images of the node of this host
+    /// List images
     #[command(visible_alias = "ls")]
     List,
     /// Pull images from their registries
     Pull {
-        /// Names, as in a pod
+        /// Image names, as in a pod
         #[arg(required = true, value_name = "IMAGE")]
         names: Vec<String>,
     },
 }
 
 pub(crate) fn run(session: &Session, command: ImagesCommand) -> Result<ExitCode> {
-    let node = Node::find(session)?;
+    let store = ImageStore::open(session)?;
     match command {
         ImagesCommand::Import { paths, base_name } => {
-            for source in sources(&paths)? {
-                node.import(&source, base_name.as_deref())?;
+            for source in find_sources(&paths)? {
+                store.import(&source, base_name.as_deref())?;
             }
         }
-        ImagesCommand::List => show(session, &node.list()?),
+        ImagesCommand::List => show_images(session, &store.list()?),
         ImagesCommand::Pull { names } => {
             for name in names {
-                node.pull(&store::full_name(&name).map_err(hinted)?)?;
+                store.pull(&image_store::full_name(&name)?)?;
             }
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// All of them, found before the first is imported.
-fn sources(paths: &[PathBuf]) -> Result<Vec<Source>> {
+/// All sources, found before the first is imported.
+fn find_sources(paths: &[PathBuf]) -> Result<Vec<Source>> {
     let found: Result<Vec<_>, _> = paths.iter().map(|path| Source::find(path)).collect();
-    let sources = found.map_err(hinted)?.concat();
+    let sources = found?.concat();
     if sources.contains(&Source::Stdin) && std::io::stdin().is_terminal() {
         return Err(UsageError::Flags("- reads an archive from standard input, which is a terminal".into()).into());
     }
     Ok(sources)
 }
 
-fn hinted(error: ImageError) -> anyhow::Error {
-    match error.hint() {
-        Some(hint) => Hinted::new("no images from there", hint).because(error),
-        None => error.into(),
-    }
-}
-
-fn show(session: &Session, images: &[StoredImage]) {
-    let row = |i: &StoredImage| {
-        let pinned = if i.pinned { "yes" } else { "no" };
-        vec![i.name.clone(), i.digest.chars().take(19).collect(), i.size.clone(), pinned.to_owned()]
-    };
+fn show_images(session: &Session, images: &[StoredImage]) {
     for image in images {
         session.printer.object(image);
     }
-    let rows: Vec<_> = images.iter().map(row).collect();
-    session.printer.result(&columns(&["IMAGE", "DIGEST", "SIZE", "PINNED"], &rows));
+    let rows: Vec<_> = images.iter().map(image_row).collect();
+    session.printer.result(&render_table(&["IMAGE", "DIGEST", "SIZE", "PINNED"], &rows));
 }
 
-/// The running node of this host.
-struct Node<'a> {
+fn image_row(i: &StoredImage) -> Vec<String> {
+    let pinned = if i.pinned { "yes" } else { "no" };
+    vec![i.name.clone(), i.digest.chars().take(19).collect(), i.size.clone(), pinned.to_owned()]
+}
+
+/// The image store of the running node.
+struct ImageStore<'a> {
     session: &'a Session,
     plan: NodePlan,
     bundle: Bundle,
     child: i32,
 }
 
-impl<'a> Node<'a> {
-    fn find(session: &'a Session) -> Result<Self> {
-        let child = daemon::process::connect(session)?.info()?.child_pid;
-        let plan = NodePlan::load(&session.paths)?.context("the running node has left no plan")?;
-        let bundle = bundle::find(&session.config()?, &session.paths.bundles())?;
+impl<'a> ImageStore<'a> {
+    fn open(session: &'a Session) -> Result<Self> {
+        let child = session.instance.connect()?.info()?.child_pid;
+        let plan = NodePlan::load(session.paths())?.context("the running node has left no plan")?;
+        let bundle = bundle::find(&session.config()?, &session.paths().bundles())?;
         Ok(Self { session, plan, bundle, child })
     }
 
@@ -112,17 +105,18 @@ impl<'a> Node<'a> {
 
     fn import(&self, source: &Source, base_name: Option<&str>) -> Result<()> {
         let started = Instant::now();
-        let bar = self.session.printer.bytes(&source.path().display().to_string(), source.size().unwrap_or_default());
+        let bar =
+            self.session.printer.byte_bar(&source.path().display().to_string(), source.size().unwrap_or_default());
         let sent = match &self.plan.cri {
             Cri::Containerd => containerd::import(self, source, base_name, &bar),
             Cri::CriO(programs) => crio::import(self, programs, source, base_name, &bar),
         };
         bar.finish_and_clear();
-        self.imported(source, &sent?, started.elapsed().as_secs_f64())
+        self.print_imported(source, &sent?, started.elapsed().as_secs_f64())
     }
 
-    /// Says what came of it; an image that is not in the store afterwards was not imported.
-    fn imported(&self, source: &Source, sent: &Sent, seconds: f64) -> Result<()> {
+    /// Prints the imported images; one that is not in the store was not imported.
+    fn print_imported(&self, source: &Source, sent: &Sent, seconds: f64) -> Result<()> {
         let printer = &self.session.printer;
         let list = self.list()?;
         let size = indicatif::BinaryBytes(sent.bytes);
@@ -149,10 +143,10 @@ impl<'a> Node<'a> {
         let printer = &self.session.printer;
         printer.note(&format!("pulling {name}"));
         let words = match &self.plan.cri {
-            Cri::Containerd => store::pull_command(&self.bundle, name),
+            Cri::Containerd => image_store::pull_command(&self.bundle, name),
             Cri::CriO(programs) => programs.copy_command(&format!("docker://{name}"), name),
         };
-        self.done(words, &format!("cannot pull {name}"))?;
+        self.run(words, &format!("cannot pull {name}"))?;
         let image = self.list()?.into_iter().find(|image| image.name == name);
         let digest = image.map(|image| image.digest).unwrap_or_default();
         printer.result(&format!("{name}  {digest}"));
@@ -160,20 +154,20 @@ impl<'a> Node<'a> {
         Ok(())
     }
 
-    /// What a command inside the node, which must succeed, writes.
-    fn done(&self, words: Vec<OsString>, otherwise: &str) -> Result<String> {
+    /// Runs a command inside the node; returns its standard output.
+    fn run(&self, words: Vec<OsString>, otherwise: &str) -> Result<String> {
         let output = self.command(words).output().context("cannot enter the node")?;
         if !output.status.success() {
-            return Err(self.failed(otherwise, &String::from_utf8_lossy(&output.stderr)));
+            return Err(self.command_failed(otherwise, &String::from_utf8_lossy(&output.stderr)));
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// What a program says last is what matters.
-    fn failed(&self, message: &str, said: &str) -> anyhow::Error {
-        let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it ended without a word");
+    /// An error with the last line of a program's output as its cause.
+    fn command_failed(&self, message: &str, output: &str) -> anyhow::Error {
+        let last = output.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it ended without output");
         let reason = last.trim_start_matches("ctr: ").to_owned();
         let hint = format!("usernetes-rs{} logs {} shows more", self.session.cluster_flag(), self.plan.cri.component());
-        Hinted::new(message, hint).because(anyhow::anyhow!(reason))
+        Hinted::new(message, hint).caused_by(anyhow::anyhow!(reason))
     }
 }

@@ -1,70 +1,68 @@
-//! `join`: one string, or kubeadm's classic flags, or a file; then the run of the workflow.
+//! `join`: a join token, or kubeadm's flags, or a file; then the run of the workflow.
 
-mod discovery;
-mod taken;
+mod already_joined;
+mod target;
 
-use super::HostArgs;
-use super::init::PhaseCommand;
-use super::secret::TOKEN;
-use crate::daemon::address::{self, Fate};
+use super::args::{HostArgs, PhaseCommand, TOKEN};
 use crate::errors::UsageError;
 use crate::phases::join::{JOIN, JoinData};
-use crate::phases::{common, run_workflow};
+use crate::phases::run_workflow;
 use crate::session::{Session, host_facts, read_config};
 use anyhow::Result;
 use clap::Args;
 use std::process::ExitCode;
 use usernetes_api::{Config, Discovery, JoinConfiguration};
+use usernetes_daemon::host_ip::{HostIpState, host_ip_state};
 use usernetes_pki::{BootstrapToken, JoinToken};
 
 /// Flags of `join`, named as kubeadm's.
 #[derive(Debug, Args)]
-#[command(after_long_help = JOIN.help())]
+#[command(after_long_help = help())]
 pub(crate) struct JoinArgs {
-    /// The token that init printed, or HOST:PORT with --token; - reads either from standard input
+    /// Join token that init printed, or HOST:PORT with --token; - reads either from standard input
     #[arg(value_name = "TOKEN|HOST:PORT|-")]
     target: Option<String>,
     #[command(flatten)]
     pub(crate) host: HostArgs,
-    /// Bootstrap token ID.SECRET, for discovery and for the TLS bootstrap
-    #[arg(long, value_name = "TOKEN", env = "USERNETES_TOKEN", hide_env_values = true, value_parser = TOKEN)]
+    /// Bootstrap token ID.SECRET for both discovery and the TLS bootstrap
+    #[arg(long, help_heading = "Token", value_name = "TOKEN", env = "USERNETES_TOKEN", hide_env_values = true, value_parser = TOKEN)]
     token: Option<BootstrapToken>,
-    /// Pin of the cluster's CA, sha256:HEX; may be given several times
-    #[arg(long, value_delimiter = ',', value_name = "PIN", conflicts_with = "discovery_file")]
+    /// Validate that the root CA public key matches this hash, sha256:HEX
+    #[arg(long, help_heading = "Token", value_delimiter = ',', value_name = "PIN", conflicts_with = "discovery_file")]
     discovery_token_ca_cert_hash: Vec<String>,
-    /// Go on without a pin: whoever answers at HOST:PORT is believed
-    #[arg(long, conflicts_with = "discovery_file")]
+    /// Allow joining without CA pinning (any server at HOST:PORT is trusted)
+    #[arg(long, help_heading = "Token", conflicts_with = "discovery_file")]
     discovery_token_unsafe_skip_ca_verification: bool,
-    /// A kubeconfig, or its https URL, that names and trusts the cluster
-    #[arg(long, value_name = "FILE", conflicts_with = "target")]
+    /// Path or https URL of a kubeconfig from which to load cluster information
+    #[arg(long, help_heading = "Token", value_name = "FILE", conflicts_with = "target")]
     discovery_file: Option<String>,
-    /// Token for the TLS bootstrap alone
-    #[arg(long, value_name = "TOKEN", value_parser = TOKEN)]
+    /// Bootstrap token for the TLS bootstrap only
+    #[arg(long, help_heading = "Token", value_name = "TOKEN", value_parser = TOKEN)]
     tls_bootstrap_token: Option<BootstrapToken>,
-    /// Take the bundle from the control plane's host, over the verified connection to its API server
-    #[arg(long, conflicts_with = "bundle")]
+    /// Fetch the bundle from the control-plane host, over the verified connection to its API server
+    #[arg(long, help_heading = "Host", conflicts_with = "bundle")]
     bundle_from_peer: bool,
-    /// Phases to leave out
+    /// Phases to skip
     #[arg(long, value_delimiter = ',', value_name = "PHASES", global = true)]
     skip_phases: Vec<String>,
     #[command(subcommand)]
-    phase: Option<PhaseCommand>,
+    phase: Option<PhaseCommand<JoinData>>,
 }
 
 impl JoinArgs {
     /// `join phase` alone.
     pub(crate) fn wants_phase_list(&self) -> bool {
-        matches!(&self.phase, Some(PhaseCommand::Phase { path }) if path.is_empty())
+        self.phase.as_ref().is_some_and(PhaseCommand::is_list)
     }
 
-    /// The documents with flags and defaults applied, validated, and what only a join token knows.
+    /// The documents with flags and defaults applied, validated, and the join token.
     fn resolve(&self, session: &Session) -> Result<(Config, Option<JoinToken>)> {
-        self.host.check_place()?;
+        self.host.check_nested()?;
         let mut config = self.documents(session)?;
         if !self.names_cluster() && config.join.is_none() {
-            let cure = "usernetes-rs join TOKEN, with the token that init printed (usernetes-rs token create on the \
+            let hint = "usernetes-rs join TOKEN, with the token that init printed (usernetes-rs token create on the \
                         control-plane host makes another)";
-            return Err(UsageError::Target { message: "no cluster given".into(), hint: cure }.into());
+            return Err(UsageError::Target { message: "no cluster given".into(), hint }.into());
         }
         config.join.get_or_insert_with(JoinConfiguration::default);
         let token = self.apply_discovery(&mut config)?;
@@ -75,19 +73,19 @@ impl JoinArgs {
         Ok((config, token))
     }
 
-    /// A file, or what an earlier run kept: all of it to go on, and with another token as soon as the node has its
-    /// certificate, which is for one name. Discovery is then of the flags alone.
+    /// A file, or what an earlier run kept: all of it to continue, and with another token once the node has its certificate,
+    /// which is for one name. Discovery then comes from the flags only.
     fn documents(&self, session: &Session) -> Result<Config> {
         if let Some(path) = &self.host.config {
             return read_config(path);
         }
-        let goes_on = !self.names_cluster() || common::has_joined(session);
-        let Some(mut kept) = session.kept_config()?.filter(|_| goes_on) else { return Ok(Config::default()) };
+        let continues = !self.names_cluster() || session.paths().has_joined();
+        let Some(mut kept) = session.kept_config()?.filter(|_| continues) else { return Ok(Config::default()) };
         if self.names_cluster() {
             if let Some(join) = &mut kept.join {
                 join.discovery = Discovery::default();
             }
-            if let Fate::Moves(new) = address::fate(session, &kept) {
+            if let HostIpState::Moved(new) = host_ip_state(&session.instance, &kept) {
                 kept.move_host(new, true);
             }
         }
@@ -98,7 +96,7 @@ impl JoinArgs {
         self.target.is_some() || self.discovery_file.is_some() || self.host.config.is_some()
     }
 
-    /// Either way of the command line puts that of the documents out.
+    /// A flag about the bundle overrides that of the documents.
     fn apply_bundle(&self, config: &mut Config, token: Option<&JoinToken>) {
         let rootless = &mut config.rootless;
         if self.bundle_from_peer {
@@ -114,21 +112,18 @@ impl JoinArgs {
     }
 }
 
-/// `join phase` without a name.
-pub(crate) fn list_phases() -> ExitCode {
-    crate::ui::out(JOIN.help().trim_end());
-    ExitCode::SUCCESS
+fn help() -> String {
+    format!("{}\nExample:\n  usernetes-rs join TOKEN --bundle-from-peer\n", JOIN.render_help())
 }
 
 pub(crate) fn run(session: Session, args: JoinArgs) -> Result<ExitCode> {
     let (config, token) = args.resolve(&session)?;
-    taken::refuse(&session, &config, args.names_cluster())?;
+    already_joined::refuse_other_cluster(&session, &config, args.names_cluster())?;
     let skip = config.join.as_ref().map(|join| join.skip_phases.clone()).unwrap_or_default();
     let selection = match &args.phase {
-        Some(PhaseCommand::Phase { path }) => JOIN.only(path)?,
-        None => JOIN.without(&skip)?,
+        Some(phase) => phase.select()?,
+        None => JOIN.select_without(&skip)?,
     };
-    let whole = args.phase.is_none();
     let mut data = JoinData::new(session, config, token)?;
-    run_workflow(&JOIN, selection, &mut data, whole)
+    run_workflow(&JOIN, selection, &mut data, args.phase.is_none())
 }

@@ -1,4 +1,5 @@
-//! `kubectl`: the bundle's, with this cluster's kubeconfig. It takes over our process: signals, terminal and exit code are its own.
+//! `kubectl`: the bundle's, with this cluster's kubeconfig. It replaces this process, so signals, terminal and exit code
+//! are its own.
 
 use crate::errors::Hinted;
 use crate::session::Session;
@@ -17,10 +18,10 @@ pub(crate) struct KubectlArgs {
 
 pub(crate) fn run(session: &Session, args: KubectlArgs) -> Result<ExitCode> {
     let config = session.config()?;
-    let program = bundle::find(&config, &session.paths.bundles())?.program("kubectl");
+    let program = bundle::find(&config, &session.paths().bundles())?.program("kubectl");
     let mut command = Command::new(&program);
-    let kubeconfig = session.paths.admin_conf();
-    // `--kubeconfig` among the arguments wins over the variable, as ever.
+    let kubeconfig = session.paths().admin_conf();
+    // `--kubeconfig` among the arguments overrides the variable, as usual.
     if kubeconfig.exists() {
         command.env("KUBECONFIG", kubeconfig);
     } else if std::env::var_os("KUBECONFIG").is_none() {

@@ -1,34 +1,35 @@
-//! The command line: what the user typed, and which function answers it.
+//! The command line: what the user typed, and the function that handles it.
 
+mod args;
 mod bundle;
 mod certs;
 mod config;
+mod groups;
 mod help;
-mod host;
 mod images;
 mod init;
-mod inspect;
 mod join;
 mod kubectl;
-mod leave;
-mod node;
+mod logs;
+mod nodes;
+mod ports;
+mod preflight;
 mod reset;
-mod secret;
+mod shell;
 mod start;
 mod status;
+mod stop;
 mod token;
+mod version;
 
-pub(crate) use host::HostArgs;
-pub(crate) use init::InitArgs;
-pub(crate) use join::JoinArgs;
-
-use crate::errors::{PreflightFailed, exit_code, hints};
+use crate::errors::exit_code;
+use crate::output::{Printer, log, print_failure, print_line};
+use crate::phases::init::INIT;
+use crate::phases::join::JOIN;
 use crate::session::Session;
-use crate::ui::{Output, Printer, err, out};
-use clap::{CommandFactory as _, Parser, Subcommand};
-use serde_json::json;
+use args::Global;
+use clap::{FromArgMatches as _, Parser, Subcommand};
 use std::process::ExitCode;
-use usernetes_api::ClusterName;
 
 /// A real Kubernetes cluster as an ordinary user: no root, no container engine.
 #[derive(Debug, Parser)]
@@ -40,188 +41,174 @@ pub(crate) struct Cli {
     command: Command,
 }
 
-/// Flags of every command.
-#[derive(Clone, Debug, clap::Args)]
-pub(crate) struct Global {
-    /// Which cluster on this host
-    #[arg(long, global = true, default_value_t, env = "USERNETES_CLUSTER", value_name = "NAME")]
-    pub(crate) cluster: ClusterName,
-    /// Say what is done, with log lines; RUST_LOG chooses more
-    #[arg(short, long, global = true)]
-    pub(crate) verbose: bool,
-    /// Say only warnings, errors and results
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
-    pub(crate) quiet: bool,
-    /// Form of the output
-    #[arg(short, long, global = true, value_enum, default_value_t)]
-    pub(crate) output: Output,
-    /// Work as root all the same; everything this tool promises is then void
-    #[arg(long, global = true, hide_short_help = true)]
-    pub(crate) allow_root: bool,
-}
-
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Make this host the first node of a new cluster
-    Init(Box<InitArgs>),
-    /// Make this host a node of an existing cluster
-    Join(Box<JoinArgs>),
-    /// Show the node on this host: components, addresses, ports, certificates
-    Status,
-    /// Start the node of this host again
-    Start(start::StartArgs),
-    /// Stop the node of this host; everything is kept
-    Stop,
-    /// Remove the node of this host and everything that it wrote
+    /// Set up this host as the control plane of a new cluster
+    Init(Box<init::InitArgs>),
+    /// Join this host to an existing cluster as a worker
+    Join(Box<join::JoinArgs>),
+    /// Remove the node and all its data from this host
+    #[command(after_help = "Example:\n  usernetes-rs reset --drain")]
     Reset(reset::ResetArgs),
-    /// Run kubectl with this cluster's kubeconfig; everything after the word is kubectl's
-    #[command(disable_help_flag = true)]
-    Kubectl(kubectl::KubectlArgs),
-    /// Run a shell, or a command, inside the node's namespaces
-    Shell(node::ShellArgs),
-    /// Show the log of a component
-    Logs(inspect::LogsArgs),
-    /// Show and change what is published on the host
-    Ports {
+    /// Manage the cluster's nodes
+    #[command(after_help = "Example:\n  usernetes-rs nodes remove worker-1")]
+    Nodes {
         #[command(subcommand)]
-        command: inspect::PortsCommand,
+        command: nodes::NodesCommand,
     },
-    /// Check whether this host can be a node
-    Preflight(Box<host::PreflightArgs>),
-    /// Handle bundles: the node's software
-    Bundle {
-        #[command(subcommand)]
-        command: bundle::BundleCommand,
-    },
-    /// Handle the container images of the node of this host
-    Images {
-        #[command(subcommand)]
-        command: images::ImagesCommand,
-    },
-    /// Handle bootstrap tokens
+    /// Manage bootstrap tokens
+    #[command(after_help = "Example:\n  usernetes-rs token create --ttl 1h")]
     Token {
         #[command(subcommand)]
         command: token::TokenCommand,
     },
-    /// Handle certificates
+    /// Manage certificates
+    #[command(after_help = "Example:\n  usernetes-rs certs renew all")]
     Certs {
         #[command(subcommand)]
         command: certs::CertsCommand,
     },
-    /// Handle configuration files
+    /// Manage configuration files
+    #[command(after_help = "Example:\n  usernetes-rs config print > cluster.yaml")]
     Config {
         #[command(subcommand)]
         command: config::ConfigCommand,
     },
-    /// Handle the cluster's nodes
-    Nodes {
+    /// Start the stopped node on this host
+    #[command(after_help = "Example:\n  usernetes-rs start --wait")]
+    Start(start::StartArgs),
+    /// Stop the node on this host and keep its data
+    #[command(after_help = "Example:\n  usernetes-rs stop")]
+    Stop,
+    /// Show the node on this host: components, addresses, ports, certificates
+    #[command(after_help = "Example:\n  usernetes-rs status -o json")]
+    Status,
+    /// Show the logs of components
+    #[command(after_help = "Example:\n  usernetes-rs logs kubelet -f")]
+    Logs(logs::LogsArgs),
+    /// Run a shell, or a command, inside the node's namespaces
+    #[command(after_help = "Example:\n  usernetes-rs shell crictl ps")]
+    Shell(shell::ShellArgs),
+    /// Manage the ports that are published on this host
+    #[command(after_help = "Example:\n  usernetes-rs ports add 8080:30080")]
+    Ports {
         #[command(subcommand)]
-        command: node::NodesCommand,
+        command: ports::PortsCommand,
     },
-    /// Show versions of this program and of the bundle in use
+    /// Check whether this host can be a node
+    #[command(after_help = "Example:\n  usernetes-rs preflight --oci-runtime crun")]
+    Preflight(Box<preflight::PreflightArgs>),
+    /// Manage bundles, the software of nodes
+    #[command(after_help = "Example:\n  usernetes-rs bundle import bundle.tar.zst")]
+    Bundle {
+        #[command(subcommand)]
+        command: bundle::BundleCommand,
+    },
+    /// Manage the container images of this host's node
+    #[command(after_help = "Example:\n  usernetes-rs images import app.tar")]
+    Images {
+        #[command(subcommand)]
+        command: images::ImagesCommand,
+    },
+    /// Run the bundle's kubectl with this cluster's kubeconfig; all arguments are kubectl's
+    #[command(disable_help_flag = true)]
+    Kubectl(kubectl::KubectlArgs),
+    /// Print the versions of this program and of the bundle in use
+    #[command(after_help = "Example:\n  usernetes-rs version -o json")]
     Version,
-    /// Print a completion script
+    /// Print a shell completion script
+    #[command(
+        after_help = "Example:\n  usernetes-rs completion bash > ~/.local/share/bash-completion/completions/usernetes-rs"
+    )]
     Completion {
-        /// For which shell
+        /// Name of the shell
         shell: clap_complete::Shell,
     },
-    /// The parent of a node: what the unit, or the detached process, runs
+    /// Run the parent process of a node; the systemd unit or start runs it
     #[command(hide = true)]
-    Daemon(node::DaemonArgs),
+    Daemon {
+        /// Leave the session of the caller, and send a start report on standard input
+        #[arg(long)]
+        detached: bool,
+    },
 }
 
-/// Parses, runs, renders what went wrong and picks the exit code.
+/// Parses the arguments, runs the command, prints its failure and returns the exit code.
 pub(crate) fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let parsed = groups::command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
             if let Some(page) = help::page(&std::env::args_os().collect::<Vec<_>>()) {
-                out(page.trim_end());
+                print_line(page.trim_end());
                 return ExitCode::SUCCESS;
             }
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() { 64 } else { 0 });
         }
     };
-    crate::log::to_stderr(match &cli.command {
-        Command::Daemon(_) => crate::log::NODE,
-        _ if cli.global.verbose => "usernetes=debug,info",
-        _ => "off",
+    log::init(match &cli.command {
+        Command::Daemon { .. } => log::NODE,
+        _ if cli.global.verbose => log::VERBOSE,
+        _ => log::OFF,
     });
     let printer = Printer::new(cli.global.output, cli.global.quiet, cli.global.verbose);
     match run(cli, &printer) {
         Ok(code) => code,
         Err(error) => {
             let code = exit_code(&error);
-            render(&error, &printer, code);
+            print_failure(&error, &printer, code);
             ExitCode::from(code)
         }
     }
 }
 
 fn run(cli: Cli, printer: &Printer) -> anyhow::Result<ExitCode> {
-    // What needs no session: works for root and on any host.
+    // Commands without a session work for root and on any host.
     match &cli.command {
         Command::Completion { shell } => {
-            clap_complete::generate(*shell, &mut Cli::command(), "usernetes-rs", &mut std::io::stdout());
+            clap_complete::generate(*shell, &mut groups::command(), "usernetes-rs", &mut std::io::stdout());
             return Ok(ExitCode::SUCCESS);
         }
-        Command::Init(args) if args.wants_phase_list() => return Ok(init::list_phases()),
-        Command::Join(args) if args.wants_phase_list() => return Ok(join::list_phases()),
+        Command::Init(args) if args.wants_phase_list() => return Ok(print_phases(&INIT.render_help())),
+        Command::Join(args) if args.wants_phase_list() => return Ok(print_phases(&JOIN.render_help())),
         _ => {}
     }
-    let session = Session::open(cli.global, printer.clone())?;
+    let session = Session::open(cli.global.cluster, cli.global.allow_root, printer.clone())?;
     match cli.command {
         Command::Init(args) => init::run(session, *args),
         Command::Join(args) => join::run(session, *args),
-        Command::Status => status::status(&session),
-        Command::Start(args) => start::start(session, &args),
-        Command::Stop => start::stop(&session),
-        Command::Reset(args) => reset::run(session, &args),
-        Command::Kubectl(args) => kubectl::run(&session, args),
-        Command::Shell(args) => node::shell(&session, args),
-        Command::Logs(args) => inspect::logs(&session, &args),
-        Command::Ports { command } => inspect::ports(&session, command),
-        Command::Preflight(args) => host::preflight(session, *args),
-        Command::Bundle { command } => bundle::run(&session, command),
-        Command::Images { command } => images::run(&session, command),
+        Command::Reset(args) => reset::run(&session, &args),
+        Command::Nodes { command } => nodes::run(&session, command),
         Command::Token { command } => token::run(&session, command),
         Command::Certs { command } => certs::run(&session, command),
         Command::Config { command } => config::run(&session, command),
-        Command::Nodes { command } => node::nodes(&session, command),
-        Command::Version => inspect::version(&session),
-        Command::Daemon(args) => crate::daemon::parent::run(&session, args.detached),
-        Command::Completion { .. } => unreachable!("answered above"),
+        Command::Start(args) => start::run(&session, &args),
+        Command::Stop => stop::run(&session),
+        Command::Status => status::run(&session),
+        Command::Logs(args) => logs::run(&session, &args),
+        Command::Shell(args) => shell::run(&session, args),
+        Command::Ports { command } => ports::run(&session, command),
+        Command::Preflight(args) => preflight::run(&session, &args),
+        Command::Bundle { command } => bundle::run(&session, command),
+        Command::Images { command } => images::run(&session, command),
+        Command::Kubectl(args) => kubectl::run(&session, args),
+        Command::Version => version::run(&session),
+        Command::Daemon { detached } => Ok(usernetes_daemon::run_parent(&session.instance, detached)?),
+        Command::Completion { .. } => unreachable!("handled above"),
     }
 }
 
-/// The error and its causes, one a line, then the hints.
-fn render(error: &anyhow::Error, printer: &Printer, code: u8) {
-    let mut causes: Vec<String> = Vec::new();
-    for cause in error.chain().map(ToString::to_string) {
-        // Libraries repeat their source in their own message here and there.
-        if !causes.last().is_some_and(|last| last.contains(&cause)) {
-            causes.push(cause);
-        }
-    }
-    let hints = hints(error);
-    let findings = error.downcast_ref::<PreflightFailed>().map(|failed| failed.0.as_slice()).unwrap_or_default();
-    if printer.json() {
-        printer.event("error", json!({ "causes": causes, "hints": hints, "findings": findings, "exitCode": code }));
-        return;
-    }
-    printer.findings(findings);
-    for (depth, cause) in causes.iter().enumerate() {
-        err(&format!("{}{cause}", if depth == 0 { "error: " } else { "  caused by: " }));
-    }
-    for hint in &hints {
-        err(&format!("hint: {hint}"));
-    }
+/// `init phase` and `join phase` without a name.
+fn print_phases(table: &str) -> ExitCode {
+    print_line(table.trim_end());
+    ExitCode::SUCCESS
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::CommandFactory as _;
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -1,9 +1,10 @@
-//! `reset`: the host as it was before. Best effort: a step that fails is told and the next one runs all the same; only
-//! draining, which spares what the rest destroys, has to succeed where it is asked for.
+//! `reset`: removes the node from this host. Best effort: a step that fails is reported and the next one runs; only
+//! `--drain`, which protects pods from the other steps, has to succeed.
 
-use super::leave;
-use crate::daemon;
+mod leave;
+
 use crate::errors::Hinted;
+use crate::output::print_error;
 use crate::phases::init::merged_name;
 use crate::session::Session;
 use anyhow::{Context as _, Result};
@@ -15,27 +16,27 @@ use usernetes_pki::kubeconfig::{self, Kubeconfig};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ResetArgs {
-    /// Do not ask
+    /// Reset the node without prompting for confirmation
     #[arg(short, long)]
     force: bool,
-    /// Evict the pods of this node first; where they cannot go, nothing is removed
+    /// Drain the node first; when that fails, nothing is removed
     #[arg(long)]
     drain: bool,
 }
 
-pub(crate) fn run(session: Session, args: &ResetArgs) -> Result<ExitCode> {
-    let state = session.paths.state();
-    if !state.exists() && !session.paths.runtime().exists() {
+pub(crate) fn run(session: &Session, args: &ResetArgs) -> Result<ExitCode> {
+    let state = session.paths().state();
+    if !state.exists() && !session.paths().runtime().exists() {
         session.printer.result("nothing to reset: this host has no node of this cluster");
         return Ok(ExitCode::SUCCESS);
     }
-    if !args.force && !confirmed(&session)? {
+    if !args.force && !confirm(session)? {
         return Err(Hinted::new("not reset", "answer y, or pass --force").into());
     }
     fs::create_dir(&state)?;
-    let lock = Lock::acquire(session.paths.lock(), "reset")?;
+    let lock = Lock::acquire(session.paths().lock(), "reset")?;
     if args.drain {
-        leave::drain(&session)?;
+        leave::drain_node(session)?;
         session.printer.note("[reset] drained the node");
     }
     let mut problems = Vec::new();
@@ -46,23 +47,23 @@ pub(crate) fn run(session: Session, args: &ResetArgs) -> Result<ExitCode> {
             problems.push(what.to_owned());
         }
     };
-    match daemon::process::stop(&session.paths) {
-        // What it works on is not taken from under it.
-        Err(error) if daemon::process::is_alive(&session.paths)? => {
-            return Err(error.context("the node still runs, so nothing was removed"));
+    match session.instance.stop() {
+        // The files of a running node are not removed.
+        Err(error) if session.instance.is_alive()? => {
+            return Err(anyhow::Error::from(error).context("the node still runs, so nothing was removed"));
         }
-        stopped => step("stopped the node", stopped.map(drop)),
+        stopped => step("stopped the node", stopped.map(drop).map_err(Into::into)),
     }
-    // Not before: a kubelet that lives would register the Node again.
-    if let Ok(outcome) = leave::leave(&session) {
+    // After the stop: a running kubelet would register the Node again.
+    if let Ok(outcome) = leave::delete_node(session) {
         step(outcome, Ok(()));
     }
-    step("removed the service unit", daemon::process::remove_unit(&session));
-    match unmerge(&session) {
+    step("removed the service unit", session.instance.remove_unit().map_err(Into::into));
+    match remove_merged_kubeconfig(session) {
         Ok(false) => {}
         result => step("removed the cluster from ~/.kube/config", result.map(drop)),
     }
-    step("removed files", remove_files(&session));
+    step("removed files", remove_files(session));
     drop(lock);
     if problems.is_empty() {
         session.printer.result(
@@ -72,31 +73,31 @@ pub(crate) fn run(session: Session, args: &ResetArgs) -> Result<ExitCode> {
     } else {
         Err(Hinted::new(
             format!("could not finish: {}", problems.join(", ")),
-            "cure what the warnings name and run reset again",
+            "fix what the warnings name, then run usernetes-rs reset again",
         )
         .into())
     }
 }
 
-fn confirmed(session: &Session) -> Result<bool> {
-    crate::ui::err(&format!(
-        "This removes the node of cluster {} with all its data from this host. Go on? [y/N]",
-        session.paths.cluster
+fn confirm(session: &Session) -> Result<bool> {
+    print_error(&format!(
+        "This removes the node of cluster {} with all its data from this host. Are you sure you want to proceed? [y/N]",
+        session.paths().cluster
     ));
-    agrees(std::io::stdin().lock()).context("cannot read the answer from standard input")
+    read_yes(std::io::stdin().lock()).context("cannot read the answer from standard input")
 }
 
-/// As kubeadm takes it, from a pipe as well.
-fn agrees(mut input: impl BufRead) -> std::io::Result<bool> {
+/// Accepts what kubeadm accepts, from a pipe as well.
+fn read_yes(mut input: impl BufRead) -> std::io::Result<bool> {
     let mut answer = String::new();
     input.read_line(&mut answer)?;
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
-/// Takes back what `init --merge-kubeconfig` has written.
-fn unmerge(session: &Session) -> Result<bool> {
+/// Removes what `init --merge-kubeconfig` has written; `false` when nothing is there.
+fn remove_merged_kubeconfig(session: &Session) -> Result<bool> {
     let path = env::home()?.join(".kube/config");
-    let (Some(theirs), Some(ours)) = (fs::read_if_exists(&path)?, fs::read_if_exists(session.paths.admin_conf())?)
+    let (Some(theirs), Some(ours)) = (fs::read_if_exists(&path)?, fs::read_if_exists(session.paths().admin_conf())?)
     else {
         return Ok(false);
     };
@@ -109,11 +110,11 @@ fn unmerge(session: &Session) -> Result<bool> {
 
 /// Files of pods and containers belong to subordinate ids: they are removed as root of a user namespace that maps them.
 fn remove_files(session: &Session) -> Result<()> {
-    let paths = &session.paths;
-    // The runtime folder of the node's last start may be another than ours.
-    let mut folders = vec![daemon::process::runtime(paths), paths.runtime(), paths.state()];
-    folders.dedup();
-    usernetes_rootless::remove_all(&folders)?;
+    let paths = session.paths();
+    // The node may have been started with another runtime directory than this command's.
+    let mut directories = vec![session.instance.runtime_dir(), paths.runtime(), paths.state()];
+    directories.dedup();
+    usernetes_rootless::remove_all(&directories)?;
     Ok(())
 }
 
@@ -124,7 +125,7 @@ mod tests {
     #[test]
     fn the_answer_may_come_from_a_pipe() -> Result<()> {
         for (said, yes) in [("y\n", true), ("YES", true), ("n\n", false), ("\ny\n", false), ("", false)] {
-            assert_eq!(agrees(said.as_bytes())?, yes, "{said:?}");
+            assert_eq!(read_yes(said.as_bytes())?, yes, "{said:?}");
         }
         Ok(())
     }

@@ -1,108 +1,64 @@
-//! `status`: the node of this host in one picture; the exit code says whether it is well.
+//! `status`: the node of this host at a glance; the exit code is 0 when it is healthy.
 
-use super::certs::columns;
-use super::start::unfinished;
-use crate::daemon::{self, Request, address};
-use crate::phases::{common, runtime};
-use crate::session::Session;
+mod view;
+
+use super::start::resume_hint;
+use crate::phases::block_on;
+use crate::session::{ADMIN_CONF, KUBELET_CONF, Session};
 use anyhow::Result;
 use jiff::Timestamp;
-use serde::Serialize;
-use std::net::IpAddr;
 use std::process::ExitCode;
+use std::time::Duration;
 use usernetes_api::constants::{KUBERNETES_DIR, PKI_DIR};
-use usernetes_api::{CgroupMode, Config, PortSpec};
+use usernetes_api::{CgroupMode, Config};
 use usernetes_cluster::BlockedPod;
 use usernetes_cluster::nodes::NodeInfo;
+use usernetes_daemon::{Request, host_ip};
 use usernetes_node::{NodePlan, NodeStatus, Role};
-use usernetes_pki::{Expiration, expiry};
+use usernetes_pki::expiry;
 use usernetes_rootless::control::Info;
+use view::{NetworkView, NodeView, Status};
 
-/// What `-o json` shows.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Status {
-    cluster: String,
-    healthy: bool,
-    running: bool,
-    node: NodeView,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    network: Option<NetworkView>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    components: Option<NodeStatus>,
-    ports: Vec<PortSpec>,
-    /// What was wanted on the host and could not be had.
-    port_conflicts: Vec<String>,
-    /// When the first of them expires.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    certificates_expire: Option<Timestamp>,
-    /// Those without an `authority` are CAs.
-    certificates: Vec<Expiration>,
-    warnings: Vec<String>,
-    /// What brings up a node that does not run.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hint: Option<String>,
-}
+/// Longest wait for an answer of the API server or of the node.
+const API_LIMIT: Duration = Duration::from_secs(5);
 
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct NodeView {
-    name: String,
-    role: Role,
-    host_ip: IpAddr,
-    kubernetes_version: String,
-    cgroups: CgroupMode,
-    /// As the API server says; absent when it cannot be asked.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ready: Option<bool>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct NetworkView {
-    driver: String,
-    restarts: u32,
-    child_pid: i32,
-    started: Timestamp,
-}
-
-pub(crate) fn status(session: &Session) -> Result<ExitCode> {
+pub(crate) fn run(session: &Session) -> Result<ExitCode> {
     let config = session.config()?;
-    let status = gather(session, &config)?;
+    let status = collect_status(session, &config)?;
     session.printer.object(&status);
     if !session.printer.json() {
-        show(session, &status);
+        status.print(session);
     }
     Ok(ExitCode::from(u8::from(!status.healthy)))
 }
 
-fn gather(session: &Session, config: &Config) -> Result<Status> {
-    let plan = NodePlan::load(&session.paths)?;
-    let info = common::running(session);
-    let components = info.as_ref().and_then(common::node_status);
+fn collect_status(session: &Session, config: &Config) -> Result<Status> {
+    let plan = NodePlan::load(session.paths())?;
+    let info = session.instance.info();
+    let components = session.instance.node_status();
     let asked = info.as_ref().and_then(|_| ask_node(session, config));
-    let removed = asked == Some(None) && common::has_joined(session);
+    let removed = asked == Some(None) && session.paths().has_joined();
     let node = asked.flatten();
     let ready = node.as_ref().map(|node| node.ready);
     let cgroups = plan.as_ref().map_or(CgroupMode::None, |plan| plan.cgroups);
     let ports = match &info {
-        Some(_) => daemon::process::connect(session)?.ports()?.iter().map(|p| p.forward.spec).collect(),
+        Some(_) => session.instance.connect()?.ports()?.iter().map(|p| p.forward.spec).collect(),
         None => Vec::new(),
     };
     let role = if config.join.is_some() { Role::Worker } else { Role::ControlPlane };
-    let lost = address::describe(config, &address::fate(session, config));
+    let lost = host_ip::describe_loss(config, &host_ip::host_ip_state(&session.instance, config));
     let healthy =
         components.as_ref().is_some_and(NodeStatus::is_ready) && ready != Some(false) && lost.is_none() && !removed;
-    let report = certificates(session, role);
+    let report = check_certificates(session, role);
     let hint = match info {
         Some(_) => None,
-        None => Some(unfinished(session, config)?.unwrap_or_else(|| {
+        None => Some(resume_hint(session, config)?.unwrap_or_else(|| {
             let flag = session.cluster_flag();
-            format!("usernetes-rs{flag} start brings it up")
+            format!("usernetes-rs{flag} start")
         })),
     };
     Ok(Status {
-        cluster: session.paths.cluster.to_string(),
+        cluster: session.paths().cluster.to_string(),
         healthy,
         running: info.is_some(),
         node: NodeView {
@@ -113,29 +69,29 @@ fn gather(session: &Session, config: &Config) -> Result<Status> {
             cgroups,
             ready,
         },
-        network: info.as_ref().map(network),
+        network: info.as_ref().map(network_view),
         components,
         ports,
         port_conflicts: if info.is_some() { port_conflicts(session) } else { Vec::new() },
         certificates_expire: report.as_ref().and_then(|report| report.next()?.expires),
         certificates: report.map(|r| [r.certificates, r.certificate_authorities].concat()).unwrap_or_default(),
-        warnings: warnings(cgroups)
+        warnings: cgroup_warnings(cgroups)
             .into_iter()
             .chain(lost)
-            .chain(removed.then(|| was_removed(session, config)))
-            .chain(node.iter().flat_map(|node| &node.pressure).map(|what| under_pressure(what)))
-            .chain(if ready.is_some() { held_pods(session) } else { Vec::new() })
+            .chain(removed.then(|| describe_removal(session, config)))
+            .chain(node.iter().flat_map(|node| &node.pressure).map(|condition| describe_pressure(condition)))
+            .chain(if ready.is_some() { blocked_pods(session) } else { Vec::new() })
             .collect(),
         hint,
     })
 }
 
 fn port_conflicts(session: &Session) -> Vec<String> {
-    let answer = daemon::process::ask(session, &Request::Conflicts {}, std::time::Duration::from_secs(5));
+    let answer = session.instance.ask(&Request::PortConflicts {}, API_LIMIT);
     answer.ok().and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default()
 }
 
-fn network(info: &Info) -> NetworkView {
+fn network_view(info: &Info) -> NetworkView {
     NetworkView {
         driver: info.network.driver.to_string(),
         restarts: info.network.restarts,
@@ -144,126 +100,65 @@ fn network(info: &Info) -> NetworkView {
     }
 }
 
-/// The Node, asked with whatever credentials this host has; the inner `None` when there is no such Node.
-#[expect(clippy::option_option, reason = "who does not answer, and who answers that there is none")]
+/// The Node, asked with the credentials that this host has; the inner `None` when there is no such Node.
+#[expect(clippy::option_option, reason = "no answer, and the answer that there is no Node")]
 fn ask_node(session: &Session, config: &Config) -> Option<Option<NodeInfo>> {
-    let folder = session.paths.node(KUBERNETES_DIR);
-    let kubeconfig = ["admin.conf", "kubelet.conf"].into_iter().find(|name| folder.join(name).exists())?;
-    let patience = std::time::Duration::from_secs(5);
-    runtime().ok()?.block_on(async {
-        let node = async { common::connect(session, kubeconfig).await.ok()?.node(config.node_name()).await.ok() };
-        tokio::time::timeout(patience, node).await.ok()?
+    let kubeconfig = [ADMIN_CONF, KUBELET_CONF].into_iter().find(|name| session.kubeconfig(name).exists())?;
+    block_on(async {
+        let node = async { session.api_server(kubeconfig).await.ok()?.node(config.node_name()).await.ok() };
+        tokio::time::timeout(API_LIMIT, node).await.ok()?
     })
+    .ok()?
 }
 
-fn certificates(session: &Session, role: Role) -> Option<expiry::Report> {
+fn check_certificates(session: &Session, role: Role) -> Option<expiry::Report> {
     if role == Role::Worker {
         return None;
     }
-    expiry::check(&session.paths.node(KUBERNETES_DIR), &session.paths.node(PKI_DIR)).ok()
+    expiry::check(&session.paths().node(KUBERNETES_DIR), &session.paths().node(PKI_DIR)).ok()
 }
 
-fn warnings(cgroups: CgroupMode) -> Vec<String> {
+fn cgroup_warnings(cgroups: CgroupMode) -> Vec<String> {
     match cgroups {
         CgroupMode::Delegated => Vec::new(),
         CgroupMode::None => vec![
-            "cgroups are not delegated: limits of pods are not enforced and their usage is not counted (see usernetes-rs preflight)".into(),
+            "cgroups are not delegated: limits of pods are not enforced and their usage is not counted (usernetes-rs preflight shows the hint)".into(),
         ],
     }
 }
 
-/// The kubelet keeps new pods away, and goes on with it for a while after the cause is gone.
-fn under_pressure(what: &str) -> String {
-    let hint = match what {
-        "DiskPressure" => "free space where the cluster's state lies",
-        "MemoryPressure" => "end what takes the host's memory",
-        _ => "end what takes the host's processes",
+/// The kubelet accepts no new pods, and continues so for a while after the cause is gone.
+fn describe_pressure(condition: &str) -> String {
+    let hint = match condition {
+        "DiskPressure" => "free space on the disk of the cluster's state",
+        "MemoryPressure" => "end processes that use the host's memory",
+        _ => "end processes of this host",
     };
-    format!("{what}: no new pods on this node, and some are evicted; {hint}, and wait up to five minutes")
+    format!("{condition}: no new pods on this node, and some are evicted; hint: {hint}, and wait up to five minutes")
 }
 
-/// Pods that do not start because of a limit of their host. Only administrators may read the events of all.
-fn held_pods(session: &Session) -> Vec<String> {
-    const ADMIN: &str = "admin.conf";
-    let patience = std::time::Duration::from_secs(5);
-    if !session.paths.node(KUBERNETES_DIR).join(ADMIN).exists() {
+/// Pods that do not start because of a limit of their host. Only the administrator may read the Events of all.
+fn blocked_pods(session: &Session) -> Vec<String> {
+    if !session.kubeconfig(ADMIN_CONF).exists() {
         return Vec::new();
     }
-    let ask = async { common::connect(session, ADMIN).await.ok()?.list_blocked_pods().await.ok() };
-    let held =
-        runtime().ok().and_then(|runtime| runtime.block_on(async { tokio::time::timeout(patience, ask).await.ok()? }));
-    let say = |blocked: BlockedPod| {
-        let BlockedPod { pod, node, limit } = blocked;
-        format!(
-            "pod {pod} does not start: the host of {node} has reached its limit {}; there: {}",
-            limit.setting, limit.hint
-        )
-    };
-    held.unwrap_or_default().into_iter().map(say).collect()
+    let ask = async { session.api_server(ADMIN_CONF).await.ok()?.list_blocked_pods().await.ok() };
+    let blocked = block_on(async { tokio::time::timeout(API_LIMIT, ask).await.ok()? }).ok().flatten();
+    blocked.unwrap_or_default().into_iter().map(describe_blocked_pod).collect()
 }
 
-fn was_removed(session: &Session, config: &Config) -> String {
-    let (name, flag) = (config.node_name(), session.cluster_flag());
+fn describe_blocked_pod(blocked: BlockedPod) -> String {
+    let BlockedPod { pod, node, limit } = blocked;
     format!(
-        "the cluster has no node {name} (any more); usernetes-rs{flag} reset cleans this host, usernetes-rs{flag} stop \
-         and start registers the node again"
+        "pod {pod} does not start: the host of {node} has reached its limit {}; there: {}",
+        limit.setting, limit.hint
     )
 }
 
-fn show(session: &Session, status: &Status) {
-    let say = |text: &str| session.printer.result(text);
-    let node = &status.node;
-    let ready = match node.ready {
-        Some(true) => "Ready",
-        Some(false) => "NotReady",
-        None => "unknown to us",
-    };
-    let role = if node.role == Role::ControlPlane { "control plane" } else { "worker" };
-    say(&format!(
-        "cluster  {}  {}",
-        status.cluster,
-        if status.healthy {
-            "healthy"
-        } else if status.running {
-            "not healthy"
-        } else {
-            "not running"
-        }
-    ));
-    say(&format!("node     {} ({role})  {ready}  {}", node.name, node.kubernetes_version));
-    say(&format!("host     {}  cgroups {}", node.host_ip, common::mode(node.cgroups)));
-    if let Some(network) = &status.network {
-        say(&format!(
-            "network  {}, restarted {} times; PID 1 of the node is {}",
-            network.driver, network.restarts, network.child_pid
-        ));
-    }
-    if let Some(expires) = status.certificates_expire {
-        say(&format!("certs    the first expires {}", expires.strftime("%Y-%m-%d")));
-    }
-    if let Some(components) = &status.components {
-        let row = |c: &usernetes_node::ComponentStatus| {
-            let detail = c.waits_for.as_ref().map(|w| format!("waits for {w}")).or_else(|| c.last_exit.clone());
-            let pid = c.pid.map_or("-".into(), |pid| pid.to_string());
-            vec![c.name.to_string(), format!("{:?}", c.state), pid, c.restarts.to_string(), detail.unwrap_or_default()]
-        };
-        say("");
-        say(&columns(
-            &["COMPONENT", "STATE", "PID", "RESTARTS", ""],
-            &components.components.iter().map(row).collect::<Vec<_>>(),
-        ));
-    }
-    if !status.ports.is_empty() {
-        say("");
-        say(&format!(
-            "ports    {}",
-            status.ports.iter().map(|p| format!("{}/{}", p.host, p.protocol)).collect::<Vec<_>>().join("  ")
-        ));
-    }
-    for warning in status.warnings.iter().chain(&status.port_conflicts) {
-        session.printer.warn(warning);
-    }
-    if let Some(hint) = &status.hint {
-        say(&format!("\n{hint}"));
-    }
+fn describe_removal(session: &Session, config: &Config) -> String {
+    let (name, flag) = (config.node_name(), session.cluster_flag());
+    format!(
+        "the cluster has no node {name}; usernetes-rs{flag} reset cleans this host, usernetes-rs{flag} stop \
+         and start registers the node again"
+    )
 }

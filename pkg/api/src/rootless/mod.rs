@@ -66,6 +66,15 @@ pub enum CgroupMode {
     None,
 }
 
+impl std::fmt::Display for CgroupMode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Delegated => "delegated",
+            Self::None => "none",
+        })
+    }
+}
+
 /// How layers of images are put together: containerd's snapshotter, or what is like it in CRI-O.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -97,15 +97,16 @@ pub enum JoinTokenError {
 
 impl JoinTokenError {
     /// What a person does about it.
-    pub fn hint(&self) -> &'static str {
-        match self {
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
             Self::NotAToken => "on the first host: usernetes-rs token create",
             Self::UnknownVersion(_) => "use the same version of usernetes-rs on every host",
             Self::Truncated { .. } | Self::Checksum => {
                 "copy the whole string, without spaces or line breaks, from usernetes-rs token create"
             }
             Self::Content(_) => "make another one on the first host: usernetes-rs token create",
-        }
+        };
+        Some(hint.to_owned())
     }
 }
 

@@ -42,7 +42,7 @@ pub(crate) fn worker_is_given_an_address(testbed: &Testbed) -> Result<()> {
     const CHOSEN: &str = "198.51.100.33";
     let worker = testbed.hosts().last().context("no worker")?;
     let own = worker.address();
-    worker.tool(&["start", "--host-ip", CHOSEN]).output()?.exits(1)?.says(&["stop first"])?;
+    worker.tool(&["start", "--host-ip", CHOSEN]).output()?.exits(1)?.says(&["the node is running"])?;
     worker.tool(&["stop"]).ok()?;
     worker.tool(&["start", "--host-ip", "198.51.100.99"]).output()?.exits(2)?.says(&["198.51.100.99", &own])?;
     change(worker, &own, CHOSEN)?;

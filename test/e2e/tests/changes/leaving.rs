@@ -74,7 +74,7 @@ pub(crate) fn node_is_removed_by_the_control_plane(testbed: &Testbed) -> Result<
     first.tool(&["nodes", "remove", "host9"]).output()?.exits(1)?.says(&["host9", "nodes list"])?;
     let namespace = Namespace::new(first, "removed")?;
     guarded(&namespace, "host2")?;
-    first.tool(&["nodes", "remove", "host2"]).ok()?.says(&["host2 deleted", "reset", "brings the node back"])?;
+    first.tool(&["nodes", "remove", "host2"]).ok()?.says(&["host2 deleted", "reset", "registers the node again"])?;
     moved(&namespace, "host2")?;
     std::thread::sleep(WHILE);
     gone(first, "host2")?;

@@ -30,7 +30,7 @@ pub(crate) fn from_another_environment(testbed: &Testbed) -> Result<()> {
     let before = networks(host)?;
     host.tool(&["start"]).ok()?.says(&["already running"])?;
     // As a unit that a login starts.
-    host.tool(&["daemon"]).output()?.exits(1)?.says(&["lives on this host already", "hint: usernetes-rs stop"])?;
+    host.tool(&["daemon"]).output()?.exits(1)?.says(&["runs on this host already", "hint: usernetes-rs stop"])?;
     ensure!(networks(host)? == before, "a second start has forgotten the networks of the first one's pods");
     works(host)?;
     host.tool(&["stop"]).ok()?.says(&["stopped"])?;

@@ -37,7 +37,7 @@ pub(crate) fn bundle_from_peer(testbed: &Testbed) -> Result<()> {
     let endpoint = format!("{}:6443", first.address());
     let classic = ["join", &endpoint, "--token", secret.text(), "--discovery-token-ca-cert-hash", &pin(first)?];
     let joined = worker.tool(&[&classic[..], &["--bundle-from-peer"]].concat()).ok()?;
-    joined.says(&["no join token says which bundle", "named by the verified connection"])?;
+    joined.says(&["without a join token, the bundle", "identified by the verified connection"])?;
     first.kubectl(&["wait", "--for=condition=Ready", "node/host2", "--timeout=60s"]).map(drop)
 }
 

@@ -92,7 +92,7 @@ spec: {{type: LoadBalancer, selector: {{app: {name}}}, ports: [{{port: 8093, tar
 /// On a host that was told to: another port takes the place of the administrator's.
 pub(crate) fn low_ports_are_shifted(testbed: &Testbed) -> Result<()> {
     let (first, worker) = (testbed.host(), testbed.hosts().last().context("no worker")?);
-    worker.tool(&["start", "--privileged-port-offset", "8000"]).output()?.exits(1)?.says(&["stop first"])?;
+    worker.tool(&["start", "--privileged-port-offset", "8000"]).output()?.exits(1)?.says(&["the node is running"])?;
     worker.tool(&["stop"]).ok()?;
     worker.tool(&["start", "--privileged-port-offset", "80"]).output()?.exits(3)?.says(&["1024 to 64512"])?;
     worker.tool(&["start", "--wait", "--privileged-port-offset", "8000"]).ok()?;

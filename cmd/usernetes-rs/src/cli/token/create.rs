@@ -1,9 +1,9 @@
 //! `token create`: by flags, or by the `bootstrapTokens` of an InitConfiguration.
 
-use crate::cli::secret::{TOKEN, text};
-use crate::phases::common;
+use crate::cli::args::{TOKEN, expose_token};
+use crate::output::print_line;
+use crate::phases::make_join_token;
 use crate::session::{Session, read_config};
-use crate::ui::out;
 use anyhow::{Context as _, Result};
 use serde_json::json;
 use std::path::PathBuf;
@@ -14,57 +14,57 @@ use usernetes_pki::BootstrapToken;
 /// Flags, named as kubeadm's.
 #[derive(Debug, clap::Args)]
 pub(crate) struct CreateArgs {
-    /// The token as ID.SECRET; a random one when not given
+    /// The token as ID.SECRET [default: a random one]
     #[arg(value_name = "TOKEN", value_parser = TOKEN)]
     token: Option<BootstrapToken>,
-    /// Life time; 0 for ever
+    /// Token lifetime; 0 never expires
     #[arg(long, default_value = "24h", value_name = "DURATION")]
     ttl: Duration,
-    /// What it may be used for
+    /// How the token can be used
     #[arg(long, value_delimiter = ',', default_values = USAGES, value_name = "USAGES", value_parser = USAGES)]
     usages: Vec<String>,
-    /// Groups of its bearers [default: system:bootstrappers:kubeadm:default-node-token]
+    /// Extra groups that the token authenticates as [default: system:bootstrappers:kubeadm:default-node-token]
     #[arg(long, value_delimiter = ',', value_name = "GROUPS")]
     groups: Vec<String>,
-    /// For people
+    /// A human friendly description of how the token is used
     #[arg(long, default_value = "", value_name = "TEXT")]
     description: String,
-    /// InitConfiguration whose bootstrapTokens are made, instead of flags
+    /// Path to a file with an InitConfiguration whose bootstrapTokens are created, instead of flags
     #[arg(long, value_name = "FILE", conflicts_with_all = ["token", "ttl", "usages", "groups", "description"])]
     config: Option<PathBuf>,
-    /// Print what would be made, and make nothing
+    /// Only print what would be created
     #[arg(long)]
     pub(super) dry_run: bool,
-    /// Print the whole join command
+    /// Print the full join command
     #[arg(long)]
     print_join_command: bool,
-    /// Print only ID.SECRET, as kubeadm does
+    /// Print ID.SECRET only, as kubeadm does
     #[arg(long, conflicts_with = "print_join_command")]
     classic: bool,
 }
 
 impl CreateArgs {
-    /// What is to be made, checked as documents are.
+    /// The tokens to create, validated as documents are.
     pub(super) fn tokens(&self) -> Result<Vec<TokenInfo>> {
         let specs = match &self.config {
             Some(path) => read_config(path)?.init.bootstrap_tokens,
             None => vec![self.spec()],
         };
-        // As kubeadm: a document without any means one with all defaults.
+        // As kubeadm: a document without bootstrapTokens means one with all defaults.
         let specs = if specs.is_empty() { vec![BootstrapTokenSpec::default()] } else { specs };
-        let info = |(n, mut spec): (usize, BootstrapTokenSpec)| {
+        let make = |(n, mut spec): (usize, BootstrapTokenSpec)| {
             spec.validate(&if self.config.is_some() { format!("bootstrapTokens[{n}].") } else { "--".into() })?;
             if spec.token.is_empty() {
                 BootstrapToken::generate().to_secret().expose().clone_into(&mut spec.token);
             }
             TokenInfo::from_spec(&spec).context("bootstrapTokens")
         };
-        specs.into_iter().enumerate().map(info).collect()
+        specs.into_iter().enumerate().map(make).collect()
     }
 
     fn spec(&self) -> BootstrapTokenSpec {
         BootstrapTokenSpec {
-            token: text(self.token.as_ref()),
+            token: expose_token(self.token.as_ref()),
             description: self.description.clone(),
             ttl: Some(self.ttl),
             expires: None,
@@ -73,12 +73,12 @@ impl CreateArgs {
         }
     }
 
-    pub(super) fn show(&self, session: &Session, token: &BootstrapToken) -> Result<()> {
+    pub(super) fn print_token(&self, session: &Session, token: &BootstrapToken) -> Result<()> {
         if self.classic {
-            out(token.to_secret().expose());
+            print_line(token.to_secret().expose());
             return Ok(());
         }
-        let join = common::join_token(session, &session.config()?, token)?.encode()?;
+        let join = make_join_token(session, &session.config()?, token)?.encode()?;
         let command = format!("usernetes-rs join {}", join.expose());
         session.printer.object(
             &json!({ "token": token.to_secret().expose(), "joinToken": join.expose(), "joinCommand": command }),

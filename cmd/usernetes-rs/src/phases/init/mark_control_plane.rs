@@ -4,25 +4,16 @@ use super::InitData;
 use crate::workflow::Phase;
 use anyhow::Result;
 
-/// Labels and taints the Node.
-pub(super) struct MarkControlPlane;
+pub(super) const PHASE: Phase<InitData> =
+    Phase::new("mark-control-plane", "Mark the node as a control plane once it is Ready", run);
 
-impl Phase<InitData> for MarkControlPlane {
-    fn name(&self) -> &'static str {
-        "mark-control-plane"
-    }
-
-    fn short(&self) -> &'static str {
-        "Wait until the node is Ready and label it"
-    }
-
-    fn run(&self, data: &mut InitData, _: &[&'static str]) -> Result<String> {
-        let cluster = data.cluster()?;
-        let name = data.node.config.init.node_registration.name.clone();
-        let taint = data.node.config.rootless.taint_control_plane;
-        let limit = data.node.config.timeouts().kubelet_health_check.0;
-        data.block_on(cluster.wait_node_ready(&name, data.node.started(), limit))?;
-        data.block_on(cluster.mark_control_plane(&name, taint))?;
-        Ok(if taint { "labelled and tainted" } else { "labelled; takes workloads" }.into())
-    }
+fn run(data: &mut InitData, _: &[&'static str]) -> Result<String> {
+    let cluster = data.cluster()?;
+    let config = &data.node.config;
+    let name = &config.init.node_registration.name;
+    let taint = config.rootless.taint_control_plane;
+    let limit = config.timeouts().kubelet_health_check.0;
+    data.block_on(cluster.wait_node_ready(name, data.node.started, limit))?;
+    data.block_on(cluster.mark_control_plane(name, taint))?;
+    Ok(if taint { "labelled and tainted" } else { "labelled; takes workloads" }.into())
 }

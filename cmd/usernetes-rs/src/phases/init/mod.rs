@@ -10,63 +10,63 @@ mod upload_config;
 mod wait_control_plane;
 mod wait_dns;
 
-use super::common::{NodeStart, Preflight, VerifyBundle};
-use super::{WorkflowData, common};
-use crate::cli::InitArgs;
-use crate::session::Session;
+use super::run::WorkflowData;
+use super::{NodeData, bundle, node_start, preflight};
+use crate::session::{ADMIN_CONF, Session};
 use crate::workflow::Workflow;
 use anyhow::Result;
 pub(crate) use show_join_command::merged_name;
-use std::future::Future;
 use std::rc::Rc;
 use tokio::runtime::Runtime;
 use usernetes_api::Config;
-use usernetes_api::constants::KUBERNETES_DIR;
 use usernetes_cluster::Cluster;
 use usernetes_pki::Secret;
+pub(in crate::phases) use wait_dns::dns_request;
 
 /// kubeadm's phases. `bundle`, `node-start` and `wait-dns` are ours; the static-Pod phases `etcd`, `control-plane` and
-/// `kubelet-start` are one, `node-start`. `addon` comes first of those that speak to the API server, and not last,
-/// because pods take longest to start; nothing of the others depends on it.
+/// `kubelet-start` are one, `node-start`. `addon` is the first that talks to the API server, and not the last, because pods
+/// take longest to start; no other phase depends on its place.
 pub(crate) static INIT: Workflow<InitData> = Workflow {
     name: "init",
     phases: &[
-        &Preflight,
-        &VerifyBundle,
-        &certs::Certs,
-        &kubeconfig::Kubeconfig,
-        &NodeStart,
-        &wait_control_plane::WaitControlPlane,
-        &addon::Addon,
-        &upload_config::UploadConfig,
-        &bootstrap_token::BootstrapToken,
-        &mark_control_plane::MarkControlPlane,
-        &wait_dns::WaitDns,
-        &show_join_command::ShowJoinCommand,
+        preflight::phase(),
+        bundle::phase(),
+        certs::PHASE,
+        kubeconfig::PHASE,
+        node_start::phase(),
+        wait_control_plane::PHASE,
+        addon::PHASE,
+        upload_config::PHASE,
+        bootstrap_token::PHASE,
+        mark_control_plane::PHASE,
+        wait_dns::PHASE,
+        show_join_command::PHASE,
     ],
 };
 
-/// What phases of `init` have in common: the resolved documents and the ways to the host, the cluster and the user.
+/// Options of `init` that are not part of the configuration.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct InitOptions {
+    /// Add the cluster to `~/.kube/config`.
+    pub(crate) merge_kubeconfig: bool,
+    /// Leave the join command out of the result.
+    pub(crate) skip_token_print: bool,
+}
+
+/// What phases of `init` have in common.
 pub(crate) struct InitData {
-    pub(crate) node: common::NodeData,
-    merge_kubeconfig: bool,
-    skip_token_print: bool,
-    /// For the closing words only; made by `show-join-command`.
-    join_command: Option<Secret>,
+    pub(crate) node: NodeData,
+    options: InitOptions,
+    /// Made by `show-join-command` for the result of the whole run.
+    join_token: Option<Secret>,
     cluster: Option<Rc<Cluster>>,
     runtime: Runtime,
 }
 
 impl InitData {
-    pub(crate) fn new(session: Session, config: Config, args: &InitArgs) -> Result<Self> {
-        Ok(Self {
-            node: common::NodeData::new(session, config),
-            merge_kubeconfig: args.merge_kubeconfig,
-            skip_token_print: args.skip_token_print,
-            join_command: None,
-            cluster: None,
-            runtime: super::runtime()?,
-        })
+    pub(crate) fn new(session: Session, config: Config, options: InitOptions) -> Result<Self> {
+        let runtime = usernetes_daemon::runtime()?;
+        Ok(Self { node: NodeData::new(session, config), options, join_token: None, cluster: None, runtime })
     }
 
     fn block_on<F: Future>(&self, future: F) -> F::Output {
@@ -76,41 +76,42 @@ impl InitData {
     /// The API server, as administrator; connected at first use.
     fn cluster(&mut self) -> Result<Rc<Cluster>> {
         if self.cluster.is_none() {
-            let path = self.node.session.paths.node(KUBERNETES_DIR).join("admin.conf");
+            let path = self.node.session.kubeconfig(ADMIN_CONF);
             self.cluster = Some(Rc::new(self.runtime.block_on(Cluster::connect(&path))?));
         }
         Ok(Rc::clone(self.cluster.as_ref().expect("just made")))
     }
-}
 
-impl InitData {
-    /// Whether components are ready and the cluster says so of the node; `None` where nobody can say.
-    fn is_well(&mut self, name: &str) -> Option<bool> {
-        let info = common::running(&self.node.session)?;
-        if !common::node_status(&info)?.is_ready() {
+    /// Whether components are ready and the Node is; `None` where that cannot be found out.
+    fn is_node_ready(&mut self, name: &str) -> Option<bool> {
+        if !self.node.session.instance.node_status()?.is_ready() {
             return Some(false);
         }
         let cluster = self.cluster().ok()?;
         Some(self.block_on(cluster.node(name)).ok()?.is_some_and(|node| node.ready))
     }
 
-    /// The administrator's rights, and the connection of `admin.conf`.
+    /// Binds the administrator's rights, and connects with `admin.conf`.
     fn ensure_admins(&mut self) -> Result<()> {
-        let folder = self.node.session.paths.node(KUBERNETES_DIR);
-        let (admin, super_admin) = (folder.join("admin.conf"), folder.join("super-admin.conf"));
+        let admin = self.node.session.kubeconfig(ADMIN_CONF);
+        let super_admin = self.node.session.kubeconfig("super-admin.conf");
         let cluster = self.runtime.block_on(usernetes_cluster::ensure_cluster_admins(&admin, &super_admin))?;
         self.cluster = Some(Rc::new(cluster));
         Ok(())
     }
 }
 
-impl AsMut<common::NodeData> for InitData {
-    fn as_mut(&mut self) -> &mut common::NodeData {
+impl AsMut<NodeData> for InitData {
+    fn as_mut(&mut self) -> &mut NodeData {
         &mut self.node
     }
 }
 
 impl WorkflowData for InitData {
+    fn workflow() -> &'static Workflow<Self> {
+        &INIT
+    }
+
     fn session(&self) -> &Session {
         &self.node.session
     }
@@ -119,13 +120,13 @@ impl WorkflowData for InitData {
         &self.node.config
     }
 
-    fn healthy(&mut self) -> Result<Option<String>> {
+    fn check_healthy(&mut self) -> Result<Option<String>> {
         let name = self.node.config.node_name().to_owned();
-        let well = self.is_well(&name).unwrap_or(false);
-        Ok(well.then(|| format!("node {name} is up and Ready; nothing to do (usernetes-rs status shows it)")))
+        let ready = self.is_node_ready(&name).unwrap_or(false);
+        Ok(ready.then(|| format!("node {name} is up and Ready; nothing to do (usernetes-rs status shows it)")))
     }
 
-    fn finish(&mut self, seconds: f64) -> Result<()> {
-        show_join_command::closing_words(self, seconds)
+    fn print_result(&mut self, seconds: f64) -> Result<()> {
+        show_join_command::print_result(self, seconds)
     }
 }

@@ -1,29 +1,20 @@
-//! `wait-control-plane`: until every component answers; the supervisor's status is watched.
+//! `wait-control-plane`: until etcd and the API server are ready, by a watch of the supervisor's status.
 
 use super::InitData;
-use crate::daemon;
 use crate::workflow::Phase;
 use anyhow::Result;
+use usernetes_node::ComponentName;
 
-/// Waits for etcd, the API server, the controller manager and the scheduler.
-pub(super) struct WaitControlPlane;
+pub(super) const PHASE: Phase<InitData> =
+    Phase::new("wait-control-plane", "Wait for the control plane to become healthy", run);
 
-impl Phase<InitData> for WaitControlPlane {
-    fn name(&self) -> &'static str {
-        "wait-control-plane"
-    }
+/// The controller manager and the scheduler start when the API server is ready. The objects of the next phases do not need
+/// them, so they are not waited for here.
+const WAITED_FOR: [ComponentName; 2] = [ComponentName::Etcd, ComponentName::KubeApiserver];
 
-    fn short(&self) -> &'static str {
-        "Wait for the control plane"
-    }
-
-    fn run(&self, data: &mut InitData, _: &[&'static str]) -> Result<String> {
-        use usernetes_node::ComponentName::{Etcd, KubeApiserver};
-        let limit = data.node.config.init.timeouts.control_plane_component_health_check.0;
-        // The controller manager and the scheduler start at the API server's readiness; the objects of the next
-        // phases do not need them, so they are not waited for here.
-        daemon::process::wait_for_components(&data.node.session, &[Etcd, KubeApiserver], limit)?;
-        data.ensure_admins()?;
-        Ok("etcd and kube-apiserver are ready".into())
-    }
+fn run(data: &mut InitData, _: &[&'static str]) -> Result<String> {
+    let limit = data.node.config.timeouts().control_plane_component_health_check.0;
+    data.node.session.instance.wait_for_components(&WAITED_FOR, limit)?;
+    data.ensure_admins()?;
+    Ok("etcd and kube-apiserver are ready".into())
 }

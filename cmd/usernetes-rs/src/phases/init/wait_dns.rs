@@ -1,44 +1,42 @@
 //! `wait-dns`: until CoreDNS answers through its ClusterIP, asked from inside the node.
 
 use super::InitData;
-use crate::daemon::{self, Request};
 use crate::errors::Hinted;
 use crate::workflow::Phase;
 use anyhow::Result;
 use std::net::SocketAddr;
+use std::time::Duration;
+use usernetes_api::Config;
 use usernetes_cluster::addons::coredns;
+use usernetes_daemon::Request;
 
-/// Waits for what the user wants to use.
-pub(super) struct WaitDns;
+pub(super) const PHASE: Phase<InitData> = Phase::new("wait-dns", "Wait until cluster DNS answers", run);
 
-impl Phase<InitData> for WaitDns {
-    fn name(&self) -> &'static str {
-        "wait-dns"
+/// Limit of the question why CoreDNS does not answer.
+const REASON_LIMIT: Duration = Duration::from_secs(1);
+
+fn run(data: &mut InitData, _: &[&'static str]) -> Result<String> {
+    let cluster = data.cluster()?;
+    let config = &data.node.config;
+    if config.cluster.dns.disabled {
+        return Ok("CoreDNS is disabled".into());
     }
-
-    fn short(&self) -> &'static str {
-        "Wait until CoreDNS answers"
+    let limit = config.timeouts().kubelet_health_check.0;
+    if let Err(error) = data.node.session.instance.ask(&dns_request(config), limit) {
+        // The API server knows the reason: images, sandboxes, scheduling.
+        let available = cluster.wait_deployment_available(coredns::NAMESPACE, coredns::DEPLOYMENT, REASON_LIMIT);
+        let reason = data.block_on(available).err().map_or("its Deployment is available".into(), |e| e.to_string());
+        let flag = data.node.session.cluster_flag();
+        let hint = format!("usernetes-rs{flag} kubectl -n kube-system describe pods");
+        return Err(Hinted::new(format!("CoreDNS does not answer: {reason}"), hint).caused_by(error));
     }
+    Ok("CoreDNS answers through its ClusterIP".into())
+}
 
-    fn run(&self, data: &mut InitData, _: &[&'static str]) -> Result<String> {
-        let cluster = data.cluster()?;
-        let limit = data.node.config.init.timeouts.kubelet_health_check.0;
-        if data.node.config.cluster.dns.disabled {
-            return Ok("CoreDNS is disabled".into());
-        }
-        let request = Request::Dns {
-            server: SocketAddr::new(data.node.config.service_network().dns(), 53),
-            name: format!("kubernetes.default.svc.{}", data.node.config.cluster.networking.dns_domain),
-        };
-        if let Err(error) = daemon::process::ask(&data.node.session, &request, limit) {
-            // Why, the API server knows: images, sandboxes, scheduling.
-            let patience = std::time::Duration::from_secs(1);
-            let available = cluster.wait_deployment_available(coredns::NAMESPACE, coredns::DEPLOYMENT, patience);
-            let why = data.block_on(available).err().map_or("its Deployment is available".into(), |e| e.to_string());
-            let flag = data.node.session.cluster_flag();
-            let cure = format!("usernetes-rs{flag} kubectl -n kube-system describe pods");
-            return Err(Hinted::new(format!("CoreDNS does not answer: {why}"), cure).because(error));
-        }
-        Ok("CoreDNS answers through its ClusterIP".into())
+/// The address of the API server's Service, asked from cluster DNS.
+pub(in crate::phases) fn dns_request(config: &Config) -> Request {
+    Request::Dns {
+        server: SocketAddr::new(config.service_network().dns(), 53),
+        name: format!("kubernetes.default.svc.{}", config.cluster.networking.dns_domain),
     }
 }

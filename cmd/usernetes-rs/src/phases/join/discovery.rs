@@ -1,15 +1,16 @@
-//! `discovery`: finds the cluster, makes sure that it is the right one, and takes over its configuration.
-//! Nothing secret is sent before the CA is verified.
+//! `discovery`: finds the cluster, verifies that it is the right one, and adopts its configuration. Nothing secret is sent
+//! before the CA is verified.
 
 use super::{JoinData, clock};
 use crate::errors::{Hinted, PreflightFailed};
-use crate::phases::{common, runtime};
+use crate::phases::block_on;
+use crate::session::KUBELET_CONF;
 use crate::workflow::Phase;
 use anyhow::{Context as _, Result};
 use jiff::SignedDuration;
 use std::path::Path;
 use std::time::Duration;
-use usernetes_api::constants::{KUBERNETES_DIR, PKI_DIR};
+use usernetes_api::constants::PKI_DIR;
 use usernetes_api::{BootstrapTokenDiscovery, Config, Discovery as Choice, JoinConfiguration};
 use usernetes_cluster::Cluster;
 use usernetes_cluster::discovery::{self, Limits};
@@ -18,17 +19,17 @@ use usernetes_host::fs::{self, Mode};
 use usernetes_node::config::kubelet_of_cluster;
 use usernetes_pki::{BootstrapToken, CaCertHash, Endpoint, kubeconfig};
 
-/// How long a classic join waits for the signature of its token: a cluster of kubeadm's signs some seconds after the
-/// token was made. Ours signs at once, so the one string needs no patience.
-const SIGNER: Duration = Duration::from_secs(10);
+/// How long a join with `HOST:PORT` waits for the signature of its token: a cluster that kubeadm made signs some seconds
+/// after the token was created. Ours signs at once, so a join token needs no wait.
+const SIGNATURE_LIMIT: Duration = Duration::from_secs(10);
 /// Outermost message of every failure.
 const FAILED: &str = "the cluster cannot be joined";
 
-/// Discovery by token or by file, as kubeadm does it.
-pub(super) struct Discovery;
+pub(super) const PHASE: Phase<JoinData> =
+    Phase::new("discovery", "Find the cluster and verify that it is the right one", run);
 
-/// A cluster that is trusted, and how to ask it for a certificate.
-struct Found {
+/// A verified cluster, and how to request a certificate from it.
+struct Discovered {
     server: String,
     ca_pem: String,
     /// `bootstrap-kubelet.conf`.
@@ -36,74 +37,64 @@ struct Found {
     clock_ahead: Option<SignedDuration>,
 }
 
-impl Phase<JoinData> for Discovery {
-    fn name(&self) -> &'static str {
-        "discovery"
+fn run(data: &mut JoinData, _: &[&'static str]) -> Result<String> {
+    let session = data.node.session.clone();
+    if session.paths().has_joined() {
+        return resume_with_credentials(data);
     }
-
-    fn short(&self) -> &'static str {
-        "Find the cluster and verify that it is the right one"
-    }
-
-    fn run(&self, data: &mut JoinData, _: &[&'static str]) -> Result<String> {
-        if common::has_joined(&data.node.session) {
-            return known(data);
+    let join = data.node.config.join.clone().context("the configuration has no JoinConfiguration")?;
+    let found = discover(data, &join)?;
+    if let Some(finding) = clock::check_skew(found.clock_ahead, &join.node_registration.ignore_preflight_errors) {
+        if finding.level == Level::Error {
+            return Err(PreflightFailed(vec![finding]).into());
         }
-        let join = data.node.config.join.clone().context("the configuration has no JoinConfiguration")?;
-        let found = find(data, &join)?;
-        if let Some(finding) = clock::finding(found.clock_ahead, &join.node_registration.ignore_preflight_errors) {
-            if finding.level == Level::Error {
-                return Err(PreflightFailed(vec![finding]).into());
-            }
-            data.node.session.printer.findings(&[finding]);
-        }
-        let folder = data.node.session.paths.node(KUBERNETES_DIR);
-        fs::write(data.node.session.paths.node(PKI_DIR).join("ca.crt"), &found.ca_pem, Mode::Public)?;
-        let path = folder.join("bootstrap-kubelet.conf");
-        fs::write(&path, &found.bootstrap, Mode::Secret)?;
-        let documents = data.block_on(cluster_configuration(&path, data.node.config.node_name()))?;
-        take_over(data, &documents, &found.server)?;
-        Ok(format!("cluster at {}, CA verified", found.server))
+        session.printer.findings(&[finding]);
     }
+    fs::write(session.paths().node(PKI_DIR).join("ca.crt"), &found.ca_pem, Mode::Public)?;
+    let path = session.kubeconfig("bootstrap-kubelet.conf");
+    fs::write(&path, &found.bootstrap, Mode::Secret)?;
+    let documents = data.block_on(read_documents(&path, data.node.config.node_name()))?;
+    adopt_cluster_config(data, &documents, &found.server)?;
+    Ok(format!("cluster at {}, CA verified", found.server))
 }
 
-/// The last run came as far as the kubelet's certificate: the cluster is asked with that.
-fn known(data: &mut JoinData) -> Result<String> {
+/// The last run has got the kubelet's certificate: the cluster is asked with that.
+fn resume_with_credentials(data: &mut JoinData) -> Result<String> {
     let documents = data.block_on(async {
-        let cluster = common::connect(&data.node.session, "kubelet.conf").await?;
+        let cluster = data.node.session.api_server(KUBELET_CONF).await?;
         anyhow::Ok((Documents::read(&cluster).await?, cluster.server().to_owned()))
     });
     let (documents, server) = documents.context("this node has its credentials already, but cannot use them")?;
-    take_over(data, &documents, &server)?;
+    adopt_cluster_config(data, &documents, &server)?;
     Ok("this node has its credentials already".into())
 }
 
-fn find(data: &JoinData, join: &JoinConfiguration) -> Result<Found> {
+fn discover(data: &JoinData, join: &JoinConfiguration) -> Result<Discovered> {
     let Choice { bootstrap_token, file, tls_bootstrap_token } = &join.discovery;
     let own_token = (!tls_bootstrap_token.is_empty()).then(|| tls_bootstrap_token.parse()).transpose()?;
     match (bootstrap_token, file) {
-        (Some(by_token), _) => by_token_found(data, by_token, own_token),
-        (None, Some(file)) => by_file(data, &file.kube_config_path, own_token),
+        (Some(by_token), _) => discover_by_token(data, by_token, own_token),
+        (None, Some(file)) => discover_by_file(data, &file.kube_config_path, own_token),
         (None, None) => unreachable!("validated"),
     }
 }
 
-fn by_token_found(
+fn discover_by_token(
     data: &JoinData,
     by_token: &BootstrapTokenDiscovery,
     tls_bootstrap: Option<BootstrapToken>,
-) -> Result<Found> {
+) -> Result<Discovered> {
     let token: BootstrapToken = by_token.token.parse()?;
-    let more = &data.node.config.rootless.additional_endpoints;
-    let endpoints = std::iter::once(&by_token.api_server_endpoint).chain(more);
+    let additional = &data.node.config.rootless.additional_endpoints;
+    let endpoints = std::iter::once(&by_token.api_server_endpoint).chain(additional);
     let endpoints: Vec<Endpoint> = endpoints.map(|endpoint| endpoint.parse()).collect::<Result<_, _>>()?;
     let pins: Vec<CaCertHash> = by_token.ca_cert_hashes.iter().map(|pin| pin.parse()).collect::<Result<_, _>>()?;
-    let signature = if data.join_token.is_some() { Duration::ZERO } else { SIGNER };
+    let signature = if data.join_token.is_some() { Duration::ZERO } else { SIGNATURE_LIMIT };
     let limits = Limits { signature, ..Limits::default() };
     let found = data.block_on(discovery::discover(&endpoints, &token, &pins, &limits)).context(FAILED)?;
     let credentials = tls_bootstrap.unwrap_or(token);
     let bootstrap = kubeconfig::bootstrap("kubernetes", &found.info.server, &found.info.ca_pem, &credentials);
-    Ok(Found {
+    Ok(Discovered {
         bootstrap: bootstrap.to_yaml(),
         server: found.info.server,
         ca_pem: found.info.ca_pem,
@@ -111,9 +102,9 @@ fn by_token_found(
     })
 }
 
-/// A file is trusted because the user trusts it; it may bring the user for the TLS bootstrap as well.
-fn by_file(data: &JoinData, path: &str, token: Option<BootstrapToken>) -> Result<Found> {
-    let text = discovery_file(path)?;
+/// A file is trusted because the user names it; it may contain the user of the TLS bootstrap as well.
+fn discover_by_file(data: &JoinData, path: &str, token: Option<BootstrapToken>) -> Result<Discovered> {
+    let text = read_discovery_file(path)?;
     let info = usernetes_pki::ClusterInfo::parse(&text).with_context(|| format!("cannot use {path}"))?;
     let limit = Limits::default().answer;
     let verified = data.block_on(discovery::fetch_verified(&info.server, &info.ca_pem, limit, None)).context(FAILED)?;
@@ -126,27 +117,27 @@ fn by_file(data: &JoinData, path: &str, token: Option<BootstrapToken>) -> Result
             return Err(Hinted::new(message, "add --tls-bootstrap-token ID.SECRET").into());
         }
     };
-    Ok(Found { bootstrap, server: info.server, ca_pem: info.ca_pem, clock_ahead: verified.clock_ahead })
+    Ok(Discovered { bootstrap, server: info.server, ca_pem: info.ca_pem, clock_ahead: verified.clock_ahead })
 }
 
 /// The text of a discovery file or URL.
-pub(crate) fn discovery_file(path: &str) -> Result<String> {
+pub(crate) fn read_discovery_file(path: &str) -> Result<String> {
     if path.starts_with("https://") {
-        return Ok(runtime()?.block_on(discovery::file::fetch_file(path))?);
+        return Ok(block_on(discovery::file::fetch_file(path))??);
     }
     Ok(fs::read(path)?)
 }
 
-/// The cluster's own document, read with the token's rights; refuses a name that a Ready node has.
-async fn cluster_configuration(bootstrap: &Path, name: &str) -> Result<Documents> {
+/// The cluster's own documents, read with the rights of the token. A name that a Ready node has is an error.
+async fn read_documents(bootstrap: &Path, name: &str) -> Result<Documents> {
     let cluster = Cluster::connect(bootstrap).await?;
     let node = cluster.node(name).await.map_err(|error| {
         if error.is_unauthorized() {
             Hinted::new(
-                "the cluster does not know this token any more: it has expired or was deleted",
-                "make a new one on the control plane: usernetes-rs token create",
+                "the cluster does not accept this token: it has expired or was deleted",
+                "usernetes-rs token create on the control-plane host makes a new one",
             )
-            .because(error)
+            .caused_by(error)
         } else {
             error.into()
         }
@@ -163,7 +154,7 @@ async fn cluster_configuration(bootstrap: &Path, name: &str) -> Result<Documents
     Documents::read(&cluster).await
 }
 
-/// What `upload-config` keeps in the cluster for nodes that join.
+/// The ConfigMaps of `upload-config`.
 struct Documents {
     cluster: String,
     kubelet: String,
@@ -176,8 +167,8 @@ impl Documents {
     }
 }
 
-/// What all nodes share comes from the cluster; what is this host's stays.
-fn take_over(data: &mut JoinData, documents: &Documents, server: &str) -> Result<()> {
+/// Takes what all nodes share from the cluster; what belongs to this host stays.
+fn adopt_cluster_config(data: &mut JoinData, documents: &Documents, server: &str) -> Result<()> {
     let config = &mut data.node.config;
     config.cluster = Config::parse(Path::new("ConfigMap kubeadm-config"), &documents.cluster)?.cluster;
     let kubelet = Config::parse(Path::new("ConfigMap kubelet-config"), &documents.kubelet)?.kubelet;
@@ -186,5 +177,5 @@ fn take_over(data: &mut JoinData, documents: &Documents, server: &str) -> Result
         server.trim_start_matches("https://").clone_into(&mut config.cluster.control_plane_endpoint);
     }
     config.validate()?;
-    Ok(fs::write(data.node.session.paths.config(), data.node.config.to_kept_yaml(), Mode::Secret)?)
+    Ok(data.node.session.instance.keep_config(&data.node.config)?)
 }

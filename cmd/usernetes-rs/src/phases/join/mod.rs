@@ -4,46 +4,46 @@ mod bundle;
 mod clock;
 mod discovery;
 mod kubelet_start;
-mod wait;
+mod kubelet_wait_bootstrap;
+mod wait_node;
 
-pub(crate) use discovery::discovery_file;
+pub(crate) use discovery::read_discovery_file;
 
-use super::common::{NodeData, Preflight};
-use super::{WorkflowData, common};
+use super::run::WorkflowData;
+use super::{NodeData, preflight};
 use crate::errors::Hinted;
-use crate::session::Session;
+use crate::session::{KUBELET_CONF, Session};
 use crate::workflow::Workflow;
 use anyhow::Result;
 use serde_json::json;
-use std::future::Future;
 use tokio::runtime::Runtime;
 use usernetes_api::Config;
 use usernetes_pki::JoinToken;
 
-/// kubeadm's phases for a worker; `discovery` and `bundle` are ours.
+/// kubeadm's phases for a worker; `discovery`, `bundle` and `wait-node` are ours.
 pub(crate) static JOIN: Workflow<JoinData> = Workflow {
     name: "join",
     phases: &[
-        &discovery::Discovery,
-        &Preflight,
-        &bundle::JoinBundle,
-        &kubelet_start::KubeletStart,
-        &wait::KubeletWaitBootstrap,
-        &wait::WaitNode,
+        discovery::PHASE,
+        preflight::phase(),
+        bundle::PHASE,
+        kubelet_start::PHASE,
+        kubelet_wait_bootstrap::PHASE,
+        wait_node::PHASE,
     ],
 };
 
 /// What phases of `join` have in common.
 pub(crate) struct JoinData {
     pub(crate) node: NodeData,
-    /// The one string, where the command line had it.
+    /// The join token, where the command line had one.
     join_token: Option<JoinToken>,
     runtime: Runtime,
 }
 
 impl JoinData {
     pub(crate) fn new(session: Session, config: Config, join_token: Option<JoinToken>) -> Result<Self> {
-        Ok(Self { node: NodeData::new(session, config), join_token, runtime: super::runtime()? })
+        Ok(Self { node: NodeData::new(session, config), join_token, runtime: usernetes_daemon::runtime()? })
     }
 
     fn block_on<F: Future>(&self, future: F) -> F::Output {
@@ -58,6 +58,10 @@ impl AsMut<NodeData> for JoinData {
 }
 
 impl WorkflowData for JoinData {
+    fn workflow() -> &'static Workflow<Self> {
+        &JOIN
+    }
+
     fn session(&self) -> &Session {
         &self.node.session
     }
@@ -66,26 +70,24 @@ impl WorkflowData for JoinData {
         &self.node.config
     }
 
-    fn healthy(&mut self) -> Result<Option<String>> {
+    fn check_healthy(&mut self) -> Result<Option<String>> {
         let session = &self.node.session;
-        let components = common::running(session).as_ref().and_then(common::node_status);
-        if !components.is_some_and(|status| status.is_ready()) {
+        if !session.instance.node_status().is_some_and(|status| status.is_ready()) {
             return Ok(None);
         }
         let name = self.node.config.node_name();
-        // Who cannot ask goes on, and says why.
-        let asked =
-            self.block_on(async { anyhow::Ok(common::connect(session, "kubelet.conf").await?.node(name).await?) });
+        // Where the API server cannot be asked, the phases run and report why.
+        let asked = self.block_on(async { anyhow::Ok(session.api_server(KUBELET_CONF).await?.node(name).await?) });
         match asked {
             Ok(Some(node)) if node.ready => {
                 Ok(Some(format!("this host is node {name} already; nothing to do (usernetes-rs status shows it)")))
             }
-            Ok(None) => Err(removed(session, name).into()),
+            Ok(None) => Err(removed_node(session, name).into()),
             _ => Ok(None),
         }
     }
 
-    fn finish(&mut self, seconds: f64) -> Result<()> {
+    fn print_result(&mut self, seconds: f64) -> Result<()> {
         let name = self.node.config.node_name();
         let printer = &self.node.session.printer;
         printer.event("result", json!({ "seconds": seconds, "node": name }));
@@ -95,15 +97,15 @@ impl WorkflowData for JoinData {
     }
 }
 
-/// A kubelet registers its node when it starts and only then, so that going on would wait in vain.
-fn removed(session: &Session, name: &str) -> Hinted {
+/// A kubelet registers its Node at its start only, so the phases would wait in vain.
+fn removed_node(session: &Session, name: &str) -> Hinted {
     let flag = session.cluster_flag();
-    let cure = format!(
+    let hint = format!(
         "usernetes-rs{flag} reset, then join again; or usernetes-rs{flag} stop and start, which register the node under \
          its old certificate"
     );
     Hinted::new(
-        format!("this host runs as node {name}, but its cluster has no such node any more: it was removed"),
-        cure,
+        format!("this host runs as node {name}, but the cluster has no such node any more: it was removed"),
+        hint,
     )
 }

@@ -1,0 +1,105 @@
+//! The namespaces of a node: mounts, files, sysctls and ports, from its plan.
+
+use crate::{DaemonError, PodIds};
+use ipnet::IpNet;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use usernetes_api::{Config, Paths, PortSpec, Protocol};
+use usernetes_cluster::addons::{flannel, kube_proxy};
+use usernetes_host::{env, fs};
+use usernetes_node::{NodePlan, Role};
+use usernetes_rootless::{FileEntry, Forward, Mount, Spec, SubIds};
+
+/// The namespaces of the node that `plan` describes.
+pub(crate) fn describe(plan: &NodePlan, paths: &Paths, config: &Config) -> Result<Spec, DaemonError> {
+    let masquerade_by_nftables =
+        kube_proxy::Mode::from_overrides(config.kube_proxy.as_ref()) == kube_proxy::Mode::Nftables;
+    let mut spec = Spec::new(&plan.node_name, paths.runtime());
+    spec.host_addresses = vec![plan.host_ip];
+    spec.network = config.rootless.network.clone();
+    spec.cgroup = plan.cgroups;
+    spec.mounts = persistent_mounts(paths)?;
+    let ids = SubIds::current()?;
+    spec.files = user_files(&PodIds::new(&ids, config));
+    spec.files.push(FileEntry::public(flannel::NET_CONF, flannel_network(plan, masquerade_by_nftables)?));
+    spec.sysctls = node_sysctls(&ids);
+    spec.ports = own_ports(plan);
+    spec.nft = Some(plan.bundle.join("bin/nft"));
+    spec.payload = serde_json::to_value(plan).expect("plain data");
+    Ok(spec)
+}
+
+/// This host's share of flannel's configuration. The MTU is that of the host's route to its peers, never the tap's.
+fn flannel_network(plan: &NodePlan, nftables: bool) -> Result<String, DaemonError> {
+    const ETHERNET: u32 = 1500;
+    let IpNet::V4(pods) = plan.pod_subnet else {
+        return Err(DaemonError::PodSubnetFamily(plan.pod_subnet));
+    };
+    let underlay_mtu = env::mtu_to_outside(plan.host_ip)?.unwrap_or(ETHERNET);
+    Ok(flannel::net_conf(&flannel::Network { pods, port: plan.vxlan_port, underlay_mtu, nftables }))
+}
+
+/// kubeadm's paths inside the node are directories of the state directory outside.
+fn persistent_mounts(paths: &Paths) -> Result<Vec<Mount>, DaemonError> {
+    let mut mounts = Vec::new();
+    for inside in Paths::PERSISTENT {
+        let source = paths.node(inside);
+        fs::create_dir(&source)?;
+        mounts.push(Mount::bind(source, inside));
+    }
+    Ok(mounts)
+}
+
+/// Users inside the node. The kubelet takes id ranges for pods from those of the user `kubelet`.
+fn user_files(ids: &PodIds) -> Vec<FileEntry> {
+    let mut passwd = String::from("root:x:0:0:root:/root:/bin/sh\n");
+    let mut ranges = String::new();
+    if ids.suffice() {
+        passwd.push_str("kubelet:x:65000:65000:kubelet:/nonexistent:/usr/sbin/nologin\n");
+        ranges = ids.subid_line();
+    }
+    passwd.push_str("nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n");
+    vec![
+        FileEntry::public("/etc/passwd", passwd),
+        FileEntry::public("/etc/group", "root:x:0:\nkubelet:x:65000:\nnogroup:x:65534:\n"),
+        FileEntry::public("/etc/subuid", ranges.clone()),
+        FileEntry::public("/etc/subgid", ranges),
+    ]
+}
+
+/// Sysctls of the node's own network namespace that Kubernetes needs.
+fn node_sysctls(ids: &SubIds) -> Vec<(String, String)> {
+    // The kernel accepts mapped groups only: the user's own, as 0, and the subordinate ones.
+    let (_, groups) = ids.totals();
+    let every_group = format!("0 {groups}");
+    [
+        ("net.ipv4.ip_forward", "1"),
+        ("net.ipv6.conf.all.forwarding", "1"),
+        ("net.ipv4.conf.all.rp_filter", "0"),
+        ("net.ipv4.conf.default.rp_filter", "0"),
+        ("net.bridge.bridge-nf-call-iptables", "1"),
+        ("net.bridge.bridge-nf-call-ip6tables", "1"),
+        ("net.ipv4.ip_unprivileged_port_start", "0"),
+        ("net.ipv4.ping_group_range", &every_group),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .to_vec()
+}
+
+/// The API server's and the kubelet's port, and VXLAN's, which is relayed: no process inside listens on it.
+fn own_ports(plan: &NodePlan) -> Vec<Forward> {
+    let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let spec = |protocol, host: IpAddr, port| PortSpec {
+        protocol,
+        host: SocketAddr::new(host, port),
+        node: SocketAddr::new(plan.host_ip, port),
+    };
+    let mut tcp = vec![plan.kubelet_port];
+    if plan.role == Role::ControlPlane {
+        tcp.push(plan.api_server_port);
+    }
+    let mut forwards = vec![Forward::relay(spec(Protocol::Udp, plan.host_ip, plan.vxlan_port))];
+    for port in tcp {
+        forwards.extend([plan.host_ip, loopback].map(|host| Forward::session(spec(Protocol::Tcp, host, port))));
+    }
+    forwards
+}

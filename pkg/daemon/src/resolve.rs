@@ -1,0 +1,75 @@
+//! What a node is made of on this host: the configuration's choices, resolved by what the host has.
+//!
+//! The parent does this and not the command that starts it: a systemd unit has cgroups that the user's shell lacks.
+
+use crate::{DaemonError, Instance, PodIds, kept};
+use std::path::{Path, PathBuf};
+use usernetes_api::bundle::BundleManifest;
+use usernetes_api::constants::{FUSE_OVERLAYFS_PROGRAM, PKI_DIR};
+use usernetes_api::{CgroupMode, CgroupSelection, Config, ContainerRuntime, OciRuntime, Snapshotter};
+use usernetes_host::env;
+use usernetes_node::bundle::{self, Check};
+use usernetes_node::{Cri, Decisions, NodePlan};
+use usernetes_rootless::SubIds;
+use usernetes_rootless::checks::{Overlay, overlay};
+
+/// The plan of the node that `config` describes, with its verified bundle.
+pub(crate) fn resolve_plan(instance: &Instance, config: &Config) -> Result<NodePlan, DaemonError> {
+    let paths = &instance.paths;
+    let bundle = bundle::find(config, &paths.bundles())?;
+    bundle.verify(&paths.bundles(), Check::Changed, &|_| {})?;
+    let cri = Cri::find(config.container_runtime())
+        .map_err(|missing| DaemonError::MissingProgram { message: missing.to_string(), hint: missing.cure() })?;
+    let decisions = Decisions {
+        cgroups: select_cgroup_mode(config)?,
+        snapshotter: select_snapshotter(instance, config, bundle.manifest()),
+        oci_runtime: find_oci_runtime(config, bundle.dir())?,
+        // Pods with user namespaces were tested with containerd only.
+        user_namespaces: cri == Cri::Containerd && PodIds::new(&SubIds::current()?, config).suffice(),
+        cri,
+        external_ca: !paths.node(PKI_DIR).join("ca.key").exists(),
+        open_files: env::open_files_limit(),
+        first_free_port: env::first_free_port(),
+        memory: env::memory()?,
+        published: kept::ports::list(paths)?,
+        proxy_env: kept::proxies::list(paths)?,
+    };
+    Ok(NodePlan::new(config, paths, bundle.dir(), bundle.manifest(), decisions)?)
+}
+
+fn select_cgroup_mode(config: &Config) -> Result<CgroupMode, DaemonError> {
+    let probe = usernetes_rootless::probe_cgroup();
+    match config.rootless.cgroups {
+        CgroupSelection::None => Ok(CgroupMode::None),
+        CgroupSelection::Delegated => match probe.obstacle {
+            Some(obstacle) => Err(DaemonError::Cgroups { reason: obstacle.reason, hint: obstacle.cure }),
+            None => Ok(CgroupMode::Delegated),
+        },
+        CgroupSelection::Auto => Ok(probe.mode),
+    }
+}
+
+fn select_snapshotter(instance: &Instance, config: &Config, manifest: &BundleManifest) -> Snapshotter {
+    if config.rootless.snapshotter != Snapshotter::Auto {
+        return config.rootless.snapshotter;
+    }
+    // There is none for CRI-O.
+    let has_fuse =
+        config.container_runtime() == ContainerRuntime::Containerd && manifest.has_file(FUSE_OVERLAYFS_PROGRAM);
+    match overlay(&instance.paths.state()) {
+        Overlay::Kernel => Snapshotter::Overlayfs,
+        Overlay::Fuse if has_fuse => Snapshotter::FuseOverlayfs,
+        Overlay::Fuse | Overlay::None => Snapshotter::Native,
+    }
+}
+
+/// crun comes from the host: its distribution links it with libraries of the host.
+fn find_oci_runtime(config: &Config, bundle: &Path) -> Result<PathBuf, DaemonError> {
+    match config.rootless.oci_runtime {
+        OciRuntime::Runc => Ok(bundle.join("bin/runc")),
+        OciRuntime::Crun => env::find_program("crun").ok_or_else(|| DaemonError::MissingProgram {
+            message: "crun is not in PATH".into(),
+            hint: "usernetes-rs preflight --oci-runtime crun".into(),
+        }),
+    }
+}

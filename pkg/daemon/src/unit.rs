@@ -1,0 +1,58 @@
+//! The systemd user unit of the node, where the user has a service manager.
+
+use crate::{DaemonError, Instance};
+use std::path::Path;
+use std::time::Duration;
+use usernetes_host::systemd::{Unit, UserManager};
+
+/// Longest start of the namespaces, files and network; components are waited for elsewhere.
+const START_LIMIT: Duration = Duration::from_mins(2);
+/// Longest orderly stop: pods, then the control plane.
+pub(crate) const STOP_LIMIT: Duration = Duration::from_mins(2);
+/// Longest time between two notifications of the parent, which sends one every few seconds as long as its child answers.
+const WATCHDOG: Duration = Duration::from_mins(1);
+/// systemd's own hard limit.
+const OPEN_FILES: u64 = 524_288;
+
+impl Instance {
+    /// The user's service manager; `None` where there is none or it does not answer.
+    pub fn service_manager(&self) -> Option<UserManager> {
+        UserManager::detect(&self.paths.xdg.config, &self.paths.xdg.runtime)
+    }
+
+    /// Removes the unit, if there is a service manager.
+    pub fn remove_unit(&self) -> Result<(), DaemonError> {
+        match self.service_manager() {
+            Some(manager) => Ok(manager.remove(&self.unit_name())?),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn unit_name(&self) -> String {
+        format!("usernetes-{}", self.paths.cluster)
+    }
+
+    pub(crate) fn unit(&self) -> Unit {
+        let paths = &self.paths;
+        Unit {
+            name: self.unit_name(),
+            description: format!("Kubernetes node of cluster {}", paths.cluster),
+            program: paths.program(),
+            arguments: vec!["daemon".into(), "--cluster".into(), paths.cluster.to_string()],
+            environment: vec![
+                variable("XDG_CONFIG_HOME", &paths.xdg.config),
+                variable("XDG_DATA_HOME", &paths.xdg.data),
+                variable("XDG_CACHE_HOME", &paths.xdg.cache),
+                variable("XDG_RUNTIME_DIR", &paths.xdg.runtime),
+            ],
+            start_timeout: START_LIMIT,
+            stop_timeout: STOP_LIMIT,
+            watchdog: Some(WATCHDOG),
+            open_files: OPEN_FILES,
+        }
+    }
+}
+
+fn variable(name: &str, directory: &Path) -> (String, String) {
+    (name.to_owned(), directory.display().to_string())
+}
