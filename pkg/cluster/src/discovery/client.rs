@@ -1,7 +1,6 @@
 //! Anonymous requests for `cluster-info`.
 
 use super::{DiscoveryError, TrustError};
-use crate::cause::Cause;
 use crate::kubeadm::KUBE_PUBLIC;
 use futures::StreamExt;
 use http::{HeaderMap, Request, StatusCode, header};
@@ -11,7 +10,6 @@ use kube::api::WatchParams;
 use kube::client::Body;
 use kube::core::{Status, WatchEvent};
 use kube::{Api, Client, Config};
-use rustls::CertificateError;
 use serde::de::DeserializeOwned;
 use std::pin::pin;
 use std::time::Duration;
@@ -21,16 +19,14 @@ use usernetes_pki::discovery::CLUSTER_INFO;
 
 /// Pause between two requests where a server does not allow to watch `cluster-info`, as kubeadm's does not.
 const PAUSE: Duration = Duration::from_millis(500);
-/// A difference of clocks within the leeway of certificates.
-const SMALL_SKEW: SignedDuration = SignedDuration::from_mins(5);
 
 /// A client of one API server, without credentials.
 pub(super) struct DiscoveryClient {
     client: Client,
-    endpoint: Endpoint,
+    pub(super) endpoint: Endpoint,
     answer: Duration,
     /// How far our clock is ahead, from an earlier answer.
-    clock_ahead: Option<SignedDuration>,
+    pub(super) clock_ahead: Option<SignedDuration>,
 }
 
 pub(super) struct Answer {
@@ -138,55 +134,13 @@ impl DiscoveryClient {
         }
     }
 
-    fn explain(&self, error: kube::Error) -> DiscoveryError {
-        let endpoint = self.endpoint.clone();
-        match Cause::find(&error) {
-            Cause::Refused => DiscoveryError::Refused { endpoint },
-            Cause::TimedOut => self.timed_out(),
-            Cause::Unreachable => DiscoveryError::Unreachable { endpoint, source: Box::new(error) },
-            Cause::Reset => self.not_kubernetes("it closes the connection".to_owned()),
-            Cause::Tls(tls) => self.explain_tls(tls),
-            // Failed name resolution has no io::Error of its own; any other error of hyper's means that this is not HTTP.
-            Cause::Other if is_dns_error(&error) => DiscoveryError::Unreachable { endpoint, source: Box::new(error) },
-            Cause::Other => self.not_kubernetes("it does not speak HTTP".to_owned()),
-        }
-    }
-
-    fn explain_tls(&self, tls: rustls::Error) -> DiscoveryError {
-        let endpoint = self.endpoint.clone();
-        match tls {
-            rustls::Error::InvalidCertificate(
-                CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. },
-            ) => DiscoveryError::ClockSkew { endpoint, clock_ahead: self.clock_ahead },
-            rustls::Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
-                match self.clock_ahead {
-                    Some(by) if by > SMALL_SKEW => DiscoveryError::ClockSkew { endpoint, clock_ahead: Some(by) },
-                    _ => DiscoveryError::CertificateExpired { endpoint },
-                }
-            }
-            tls @ rustls::Error::InvalidCertificate(_) => DiscoveryError::Tls { endpoint, source: Box::new(tls) },
-            other => self.not_kubernetes(format!("it does not speak TLS as expected ({other})")),
-        }
-    }
-
-    fn timed_out(&self) -> DiscoveryError {
+    pub(super) fn timed_out(&self) -> DiscoveryError {
         DiscoveryError::TimedOut { endpoint: self.endpoint.clone(), waited: self.answer }
     }
 
-    fn not_kubernetes(&self, what: String) -> DiscoveryError {
+    pub(super) fn not_kubernetes(&self, what: String) -> DiscoveryError {
         DiscoveryError::NotKubernetes { endpoint: self.endpoint.clone(), what }
     }
-}
-
-fn is_dns_error(error: &kube::Error) -> bool {
-    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = next {
-        if error.to_string().contains("dns error") {
-            return true;
-        }
-        next = error.source();
-    }
-    false
 }
 
 /// Every certificate of a PEM text, as DER.
@@ -207,27 +161,6 @@ fn read_clock(headers: &HeaderMap) -> Option<SignedDuration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rustls::Error::InvalidCertificate;
-
-    /// Message of a failed handshake, with a clock so many minutes ahead of the server's.
-    fn explained(error: rustls::Error, minutes_ahead: i64) -> String {
-        let endpoint = Endpoint { host: "198.51.100.11".to_owned(), port: 6443 };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let _guard = runtime.enter();
-        let mut client = DiscoveryClient::unverified(&endpoint, Duration::ZERO).expect("a client");
-        client.clock_ahead = Some(SignedDuration::from_mins(minutes_ahead));
-        client.explain_tls(error).to_string()
-    }
-
-    #[test]
-    fn clocks_and_certificates() {
-        let early = InvalidCertificate(CertificateError::NotValidYet);
-        let late = || InvalidCertificate(CertificateError::Expired);
-        insta::assert_snapshot!(explained(early, -25 * 60), @"the certificate of 198.51.100.11:6443 is not valid at this host's time (this host's clock is 25h behind the server's)");
-        insta::assert_snapshot!(explained(late(), 400 * 24 * 60), @"the certificate of 198.51.100.11:6443 is not valid at this host's time (this host's clock is 9600h ahead of the server's)");
-        insta::assert_snapshot!(explained(late(), 1), @"the certificate of 198.51.100.11:6443 has expired");
-        insta::assert_snapshot!(explained(InvalidCertificate(CertificateError::UnknownIssuer), 0), @"cannot verify 198.51.100.11:6443 by the CA in cluster-info: another server answers, or the connection is intercepted");
-    }
 
     #[test]
     fn date_header() {

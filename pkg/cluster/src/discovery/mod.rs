@@ -6,6 +6,7 @@
 
 mod client;
 mod error;
+mod explain;
 pub mod file;
 
 pub use error::DiscoveryError;

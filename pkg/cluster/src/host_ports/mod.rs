@@ -5,16 +5,19 @@
 
 mod claims;
 mod objects;
+mod policy;
+mod raw;
 
-pub use claims::{Conflict, DesiredPorts, Holder, Policy, PublishedPort, assign_ports};
+pub use claims::{Conflict, DesiredPorts, Holder, PublishedPort, assign_ports};
 pub use objects::{Exposure, Owner, PodPorts, ServicePort, ServicePorts};
-pub(crate) use objects::{Service, service_resource};
+pub use policy::Policy;
+pub(crate) use raw::{Service, service_resource};
 
 use crate::watch::{Change, Update, join_tables, page_config, watch_changes, watch_reconnecting};
 use crate::{Cluster, Error};
 use futures::{Stream, StreamExt, stream};
 use kube::Api;
-use objects::{Pod, pod_resource};
+use raw::{Pod, pod_resource};
 use std::convert::Infallible;
 use std::path::Path;
 

@@ -1,10 +1,9 @@
 //! Services and pods, projected to what host ports need.
 
+use super::raw::{ContainerPort, Pod, RawServicePort, Service};
 use crate::ObjectRef;
 use jiff::Timestamp;
 use kube::ResourceExt;
-use kube::core::{ApiResource, Object};
-use serde::Deserialize;
 use std::net::IpAddr;
 use usernetes_api::Protocol;
 
@@ -77,83 +76,6 @@ pub struct PodPorts {
     pub host_network: bool,
     /// Transport, port on the host, and the address that it is restricted to.
     pub ports: Vec<(Protocol, u16, Option<IpAddr>)>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct ServiceSpec {
-    r#type: String,
-    external_traffic_policy: String,
-    health_check_node_port: u16,
-    load_balancer_class: Option<String>,
-    ports: Vec<RawServicePort>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct RawServicePort {
-    protocol: String,
-    port: u16,
-    node_port: u16,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct ServiceStatus {
-    pub(crate) load_balancer: LoadBalancer,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct LoadBalancer {
-    pub(crate) ingress: Vec<Ingress>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct Ingress {
-    pub(crate) ip: String,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(super) struct PodSpec {
-    host_network: bool,
-    containers: Vec<Container>,
-    init_containers: Vec<Container>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Container {
-    ports: Vec<ContainerPort>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct ContainerPort {
-    protocol: String,
-    host_port: u16,
-    #[serde(rename = "hostIP")]
-    host_ip: String,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(super) struct PodStatus {
-    phase: String,
-}
-
-/// kube reads only these fields of what the server sends; the rest is never allocated.
-pub(crate) type Service = Object<ServiceSpec, ServiceStatus>;
-pub(super) type Pod = Object<PodSpec, PodStatus>;
-
-pub(crate) fn service_resource() -> ApiResource {
-    ApiResource::erase::<k8s_openapi::api::core::v1::Service>(&())
-}
-
-pub(super) fn pod_resource() -> ApiResource {
-    ApiResource::erase::<k8s_openapi::api::core::v1::Pod>(&())
 }
 
 fn owner_of<K: ResourceExt>(kind: &'static str, object: &K) -> Owner {

@@ -38,7 +38,7 @@ pub(crate) fn free_port() -> u16 {
 
 impl Server {
     pub(crate) fn start(bundle: PathBuf) -> Self {
-        let dir = tempfile::tempdir().expect("a folder");
+        let dir = tempfile::tempdir().expect("a directory");
         let port = free_port();
         let mut config = Config::default();
         config.init.local_api_endpoint.bind_port = Some(port);

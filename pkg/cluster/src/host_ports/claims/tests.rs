@@ -2,8 +2,11 @@
 
 use super::*;
 use crate::ObjectRef;
+use crate::host_ports::ServicePort;
 use jiff::Timestamp;
 use proptest::prelude::*;
+use std::collections::BTreeSet;
+use usernetes_api::PortShift;
 
 const HOST: &str = "198.51.100.11";
 
