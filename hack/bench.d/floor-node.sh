@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The floor of `hack/bench startup` and `join`, inside: mounts, then the components by their recorded command lines.
 set -euo pipefail
-folder=$1 host_ip=$2 run=$1/run
+directory=$1 host_ip=$2 run=$1/run
 read -r pid _ < /proc/self/stat # as the outside knows us: /proc is still theirs
 echo "$pid" > "$run/pid"
 mount --make-rshared /
@@ -21,12 +21,12 @@ ip link set lo up
 ip addr add "$host_ip/32" dev lo
 
 start() { # NAME
-  mapfile -d '' -t argv < "$folder/argv/$1"
-  mapfile -d '' -t env < "$folder/env/$1"
+  mapfile -d '' -t argv < "$directory/argv/$1"
+  mapfile -d '' -t env < "$directory/env/$1"
   env -i "${env[@]}" "${argv[@]}" > "$run/$1.log" 2>&1 &
 }
 worker=
-[ -e "$folder/argv/etcd" ] || worker=1
+[ -e "$directory/argv/etcd" ] || worker=1
 if [ -z "$worker" ]; then
   start etcd
   start kube-apiserver

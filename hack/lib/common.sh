@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034
-# What the scripts of this folder share. Sourced.
+# What the scripts of this directory share. Sourced.
 
 say() { printf '\n=== %s (%d s)\n' "$*" "$SECONDS" >&2; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # What scripts that people start say about themselves: the comment at their head is the text of --help. Sourced before
-# anything else, since $0 may be relative to the folder that the script was started in.
+# anything else, since $0 may be relative to the directory that the script was started in.
 
 usage() { sed -n '2,${/^#/!q; /^# shellcheck /d; s/^# \{0,1\}//p}' "$0"; }
 refuse() { printf 'error: %s\n' "$*" >&2; usage >&2; exit 64; }

@@ -4,7 +4,7 @@
 homelab_down() {
   local answer
   if [ -z "$yes$dry" ]; then
-    [ -t 0 ] || die 64 "down removes the nodes of ${CHOSEN[*]} with all their data; pass --yes where nobody can answer"
+    [ -t 0 ] || die 64 "down removes the nodes of ${CHOSEN[*]} with all their data; pass --yes where there is no terminal"
     read -rp "This removes the nodes of ${CHOSEN[*]} with all their data. Go on? [y/N] " answer
     [[ $answer =~ ^[yY] ]] || die 1 "nothing was removed"
   fi

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154
 # The program and the bundle on their way to a host. Sourced.
 
-# A running node goes on with the copy in its state, and nobody ever sees half a program.
+# A running node goes on with the copy in its state, and no host ever has half a program.
 install_program() { # HOST
   if [ "$(fact "$1" installed)" = "$program_sum" ]; then echo "program: is there"; return; fi
   bring_program "$1" && change "$1" "mv $NEW $PROGRAM" < /dev/null || return

@@ -7,7 +7,7 @@ fail() { # HOST WHAT
   FAILED[$1]=${FAILED[$1]:-$2}
 }
 
-# Without the control plane there is nobody to ask.
+# Without the control plane there is no API server to ask.
 need_first() {
   [ -z "${FAILED[$FIRST]:-}" ] || { report || true; exit 1; }
 }
