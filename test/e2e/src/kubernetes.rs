@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::command::background::Output;
+use crate::command::output::Output;
 use crate::command::{At, Run};
 
 /// A Kubernetes namespace, removed in the background when dropped.

@@ -13,7 +13,8 @@ mod suite;
 mod testbed;
 
 pub use artifacts::install_crio;
-pub use command::background::{Background, Output};
+pub use command::background::Background;
+pub use command::output::Output;
 pub use command::processes::Process;
 pub use command::{At, Run};
 pub use kubernetes::{Namespace, pod};

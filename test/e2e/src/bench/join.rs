@@ -13,7 +13,7 @@ use super::floor::{Floor, WORKER};
 use super::measure::{self, SUPER_ADMIN};
 use super::moments::Watched;
 use super::report::{Report, Row, load, median};
-use crate::command::background::Output;
+use crate::command::output::Output;
 use crate::suite;
 use crate::testbed::Testbed;
 use crate::testbed::host::{Host, WORKFLOW};

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use super::floor::{self, Floor};
 use super::memory::{self, Memory};
 use super::moments::Watched;
-use crate::command::background::{Background, Output};
+use crate::command::background::Background;
+use crate::command::output::Output;
 use crate::testbed::host::{Host, WORKFLOW};
 use crate::testbed::machine::Machine;
 

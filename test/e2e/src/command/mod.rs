@@ -1,6 +1,7 @@
 //! A command on a host, prepared.
 
 pub(crate) mod background;
+pub(crate) mod output;
 pub(crate) mod processes;
 
 use anyhow::{Context, Result};
@@ -10,7 +11,8 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use crate::command::background::{Background, Output};
+use crate::command::background::Background;
+use crate::command::output::Output;
 use crate::testbed::guest::Guest;
 use crate::testbed::host::{Host, WORKFLOW};
 use crate::testbed::machine::Machine;

@@ -2,20 +2,18 @@
 
 use anyhow::{Context, Result, ensure};
 use std::fs;
-use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::artifacts::Artifacts;
-use crate::command::background::Output;
+use crate::command::output::Output;
 use crate::command::processes::{self, Process};
 use crate::command::{At, PATH};
 use crate::testbed::ids::{Allocation, HostIds, SUBIDS, USERADDS};
-use crate::testbed::lan;
 use crate::testbed::machine::Machine;
-use crate::testbed::namespaces::{Inside, enter, spawn_init};
+use crate::testbed::namespaces::spawn_init;
 
 /// Users of the hosts, in order.
 const USERS: [&str; 4] = ["alice", "bob", "carol", "dave"];
@@ -161,40 +159,6 @@ impl Host {
     /// The mounts of the host, one per line, as `/proc/self/mountinfo` has them.
     pub fn mounts(&self) -> Result<String> {
         Ok(fs::read_to_string(format!("/proc/{}/mountinfo", self.pid()))?)
-    }
-
-    /// Fetches `http://address/` from inside the host, once.
-    pub fn fetch(&self, address: &str) -> Result<String> {
-        let (status, body) = self.ask(address, "/")?;
-        ensure!(status == "200", "{address} answers {status}: {body}");
-        Ok(body)
-    }
-
-    /// Asks `http://address/path` from inside the host, once: the status, and the body.
-    pub fn ask(&self, address: &str, path: &str) -> Result<(String, String)> {
-        let at: SocketAddr = address.parse()?;
-        enter(self.pid(), Inside::Network, move || {
-            lan::ask(TcpStream::connect_timeout(&at, Duration::from_secs(5))?, path)
-        })
-    }
-
-    /// Asks the name server at an address for an IPv4 address, once, over UDP.
-    pub fn look_up(&self, server: &str, name: &str) -> Result<String> {
-        let at: SocketAddr = server.parse()?;
-        enter(self.pid(), Inside::Network, move || lan::look_up(at, name, Duration::from_secs(2)))
-    }
-
-    /// Whether something accepts TCP connections at the address, asked from inside the host.
-    pub fn reaches(&self, address: &str) -> Result<bool> {
-        let at: SocketAddr = address.parse()?;
-        let connect = move || Ok(TcpStream::connect_timeout(&at, Duration::from_secs(2)).is_ok());
-        enter(self.pid(), Inside::Network, connect)
-    }
-
-    /// A listening socket inside the host's network, held by this test: a port that is taken.
-    pub fn listen(&self, address: &str) -> Result<std::net::TcpListener> {
-        let at: SocketAddr = address.parse()?;
-        enter(self.pid(), Inside::Network, move || Ok(std::net::TcpListener::bind(at)?))
     }
 
     /// Writes a file into the user's home, owned by the user.

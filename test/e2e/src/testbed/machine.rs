@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use std::time::{Duration, Instant};
 
 use crate::artifacts::BUNDLE;
-use crate::command::background::Output;
+use crate::command::output::Output;
 use crate::command::{At, Run};
 
 /// A host with an ordinary user and the program under test.

@@ -7,6 +7,7 @@ pub(crate) mod init;
 pub(crate) mod lan;
 pub(crate) mod machine;
 pub(crate) mod namespaces;
+mod questions;
 pub(crate) mod switch;
 
 use anyhow::{Context, Result};
