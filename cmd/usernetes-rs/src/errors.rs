@@ -144,6 +144,7 @@ fn find_hint(error: &(dyn Error + 'static)) -> Option<String> {
         ControlError,
         DaemonError,
         usernetes_rootless::Error,
+        usernetes_rootless::RemoveError,
         DiscoveryError,
         DiscoveryFileError,
         usernetes_cluster::Error,

@@ -42,7 +42,7 @@ fn select_cgroup_mode(config: &Config) -> Result<CgroupMode, DaemonError> {
     match config.rootless.cgroups {
         CgroupSelection::None => Ok(CgroupMode::None),
         CgroupSelection::Delegated => match probe.obstacle {
-            Some(obstacle) => Err(DaemonError::Cgroups { reason: obstacle.reason, hint: obstacle.cure }),
+            Some(obstacle) => Err(DaemonError::Cgroups { reason: obstacle.reason, hint: obstacle.hint }),
             None => Ok(CgroupMode::Delegated),
         },
         CgroupSelection::Auto => Ok(probe.mode),

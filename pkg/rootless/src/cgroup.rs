@@ -1,4 +1,4 @@
-//! The cgroup we run in: whether it is delegated to us, and emptying it for the child.
+//! The cgroup of this process: whether it is delegated to the user, and emptying it for the child.
 
 use nix::unistd::{AccessFlags, access};
 use std::io;
@@ -9,102 +9,103 @@ use usernetes_host::fs::{Context as _, FsError, read, read_of_system};
 
 /// Controllers without which pods do not start in delegated mode.
 const NEEDED: [&str; 3] = ["cpu", "memory", "pids"];
-/// How long a cgroup that was emptied may stay busy, and the pause between two tries.
+/// Time for which a cgroup may stay busy after it was emptied, and the pause between two attempts.
 const BUSY_LIMIT: Duration = Duration::from_secs(5);
 const BUSY_PAUSE: Duration = Duration::from_millis(5);
-/// Where our processes go, so that the cgroup itself is free for the child's tree.
+/// Child cgroup for the parent's processes, so that the cgroup itself is free for the child's tree.
 const LEAF: &str = "usernetes-supervisor";
 
-/// What can be had from this process's cgroup.
+/// Result of probing a cgroup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CgroupProbe {
-    /// The mode that works.
+    /// Mode that works.
     pub mode: CgroupMode,
-    /// Why it is not `Delegated`; `None` when it is.
+    /// Reason why the mode is not `Delegated`; `None` if it is.
     pub obstacle: Option<Obstacle>,
 }
 
-/// What keeps pods from having cgroups.
+/// Reason why pods cannot have cgroups.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct Obstacle {
-    /// What is missing.
+    /// Missing prerequisite in words.
     pub reason: String,
-    /// What an administrator or the user does about it.
-    pub cure: String,
+    /// How the user or an administrator can provide it.
+    pub hint: String,
 }
 
 impl Obstacle {
-    fn version() -> Self {
-        let cure = "boot with cgroup v2: systemd.unified_cgroup_hierarchy=1 on the kernel's command line";
-        Self { reason: "no cgroup v2 tree is mounted that holds this process".into(), cure: cure.into() }
+    fn no_cgroup_v2() -> Self {
+        let hint = "boot with cgroup v2: systemd.unified_cgroup_hierarchy=1 on the kernel's command line";
+        Self { reason: "no cgroup v2 tree is mounted that holds this process".into(), hint: hint.into() }
     }
 
-    fn controllers(cgroup: &Path, missing: &[&str]) -> Self {
-        let cure = format!(
+    fn missing_controllers(cgroup: &Path, missing: &[&str]) -> Self {
+        let hint = format!(
             "sudo mkdir -p /etc/systemd/system/user@.service.d && printf '[Service]\\nDelegate=cpu cpuset io memory pids\\n' \
              | sudo tee /etc/systemd/system/user@.service.d/delegate.conf && sudo systemctl daemon-reload \
              && sudo systemctl restart user@{}.service (which ends this user's services)",
             nix::unistd::getuid()
         );
-        Self { reason: format!("{} lacks the controllers {}", cgroup.display(), missing.join(", ")), cure }
+        Self { reason: format!("{} lacks the controllers {}", cgroup.display(), missing.join(", ")), hint }
     }
 
-    fn foreign(reason: String) -> Self {
-        let cure = "run it under the user's service manager: log in by ssh or on a console, not by su or sudo, or have \
-                    sudo loginctl enable-linger $USER";
-        Self { reason, cure: cure.into() }
+    fn not_delegated(reason: String) -> Self {
+        let hint = "run it under the user's service manager: log in by ssh or on a console instead of su or sudo, or run \
+                    `sudo loginctl enable-linger $USER`";
+        Self { reason, hint: hint.into() }
     }
 }
 
-/// Tries whether this process's cgroup can be divided, by making a child cgroup.
+/// Probes whether this process's cgroup is delegated, by making a child cgroup.
 ///
-/// The answer holds for the asking process: ask in the one that calls [`run_parent`](crate::run_parent).
+/// The result is valid for the calling process: call it in the one that calls [`run_parent`](crate::run_parent).
 pub fn probe_cgroup() -> CgroupProbe {
-    judge(try_delegation())
+    probe_result(try_delegation())
 }
 
-/// What a unit of the user manager in `cgroup` (as `/proc/PID/cgroup` names it) will get: the asking process is in
-/// another cgroup then, and a login's belongs to root.
+/// Probes the cgroup of the user's service manager, given as in `/proc/PID/cgroup`, for a node that will be its unit.
+/// The calling process is in another cgroup then, and the cgroup of a login session belongs to root.
 pub fn probe_manager(cgroup: &str) -> CgroupProbe {
-    judge(try_manager(cgroup))
+    probe_result(try_manager(cgroup))
 }
 
-fn judge(tried: Result<(), Obstacle>) -> CgroupProbe {
+fn probe_result(tried: Result<(), Obstacle>) -> CgroupProbe {
     let mode = if tried.is_ok() { CgroupMode::Delegated } else { CgroupMode::None };
     CgroupProbe { mode, obstacle: tried.err() }
 }
 
 fn try_manager(cgroup: &str) -> Result<(), Obstacle> {
     let mounts = read_of_system("/proc/self/mountinfo").unwrap_or_default();
-    let folder = locate(&format!("0::{cgroup}"), &mounts).ok_or_else(Obstacle::version)?;
-    has_controllers(&folder)?;
-    let ours = access(&folder, AccessFlags::W_OK);
-    ours.map_err(|e| Obstacle::foreign(format!("{} cannot be divided: {e}", folder.display())))
+    let dir = find_cgroup_dir(&format!("0::{cgroup}"), &mounts).ok_or_else(Obstacle::no_cgroup_v2)?;
+    require_controllers(&dir)?;
+    let writable = access(&dir, AccessFlags::W_OK);
+    writable.map_err(|e| Obstacle::not_delegated(format!("{} does not allow child cgroups: {e}", dir.display())))
 }
 
 fn try_delegation() -> Result<(), Obstacle> {
-    let own = own_cgroup().ok_or_else(Obstacle::version)?;
+    let own = own_cgroup().ok_or_else(Obstacle::no_cgroup_v2)?;
     let probe = own.join(format!("{LEAF}-probe-{}", std::process::id()));
     let tried = std::fs::create_dir(&probe).and_then(|()| std::fs::remove_dir(&probe));
-    tried.map_err(|e| Obstacle::foreign(format!("{} cannot be divided: {e}", own.display())))?;
+    tried.map_err(|e| Obstacle::not_delegated(format!("{} does not allow child cgroups: {e}", own.display())))?;
     for file in ["cgroup.procs", "cgroup.subtree_control"] {
         let opened = std::fs::OpenOptions::new().write(true).open(own.join(file));
-        opened.map_err(|e| Obstacle::foreign(format!("{} is not writable: {e}", own.join(file).display())))?;
+        opened.map_err(|e| Obstacle::not_delegated(format!("{} is not writable: {e}", own.join(file).display())))?;
     }
-    has_controllers(&own)
+    require_controllers(&own)
 }
 
-fn has_controllers(cgroup: &Path) -> Result<(), Obstacle> {
-    let there = read(cgroup.join("cgroup.controllers")).map_err(|e| Obstacle::foreign(format!("{e}: {}", e.source)))?;
+fn require_controllers(cgroup: &Path) -> Result<(), Obstacle> {
+    let there =
+        read(cgroup.join("cgroup.controllers")).map_err(|e| Obstacle::not_delegated(format!("{e}: {}", e.source)))?;
     let missing: Vec<_> = NEEDED.into_iter().filter(|c| !there.split_whitespace().any(|o| o == *c)).collect();
-    if missing.is_empty() { Ok(()) } else { Err(Obstacle::controllers(cgroup, &missing)) }
+    if missing.is_empty() { Ok(()) } else { Err(Obstacle::missing_controllers(cgroup, &missing)) }
 }
 
-/// Moves every process out of this process's cgroup into a leaf and passes the controllers on.
+/// Moves every process of this process's cgroup into a leaf and enables the controllers for child cgroups.
 ///
-/// Only after the child has its cgroup namespace: whoever makes one afterwards is rooted in the leaf.
-pub(crate) fn evacuate() -> Result<(), FsError> {
+/// Call it only after the child has made its cgroup namespace: one that is made afterwards is rooted in the leaf.
+pub(crate) fn evacuate_cgroup() -> Result<(), FsError> {
     let Some(own) = own_cgroup() else {
         return Err(io::Error::from(io::ErrorKind::NotFound)).context("find the cgroup2 mount below", "/sys/fs/cgroup");
     };
@@ -115,8 +116,8 @@ pub(crate) fn evacuate() -> Result<(), FsError> {
     }
     move_processes(&own, &leaf)?;
     for controller in read(own.join("cgroup.controllers"))?.split_whitespace() {
-        // One write each: a controller that cannot be passed on must not hold back the others.
-        let enabled = pass_on(&own, &leaf, controller);
+        // One write each: a controller that cannot be enabled must not prevent the others.
+        let enabled = delegate_controller(&own, &leaf, controller);
         if NEEDED.contains(&controller) {
             enabled?;
         }
@@ -124,9 +125,9 @@ pub(crate) fn evacuate() -> Result<(), FsError> {
     Ok(())
 }
 
-/// A process that has just ended, such as newuidmap, is in no list any more and yet keeps the cgroup busy for a moment,
-/// whose end nothing tells.
-fn pass_on(own: &Path, leaf: &Path, controller: &str) -> Result<(), FsError> {
+/// Enables a controller for child cgroups. A process that has just ended, such as newuidmap, keeps the cgroup busy for a
+/// moment although no list has it, and no event reports the end of that; hence the attempts.
+fn delegate_controller(own: &Path, leaf: &Path, controller: &str) -> Result<(), FsError> {
     let file = own.join("cgroup.subtree_control");
     let end = Instant::now() + BUSY_LIMIT;
     loop {
@@ -135,7 +136,7 @@ fn pass_on(own: &Path, leaf: &Path, controller: &str) -> Result<(), FsError> {
                 std::thread::sleep(BUSY_PAUSE);
                 move_processes(own, leaf)?;
             }
-            written => return written.context("pass a controller on in", file),
+            written => return written.context("enable a controller in", file),
         }
     }
 }
@@ -163,11 +164,11 @@ fn move_processes(from: &Path, to: &Path) -> Result<(), FsError> {
 fn own_cgroup() -> Option<PathBuf> {
     let cgroup = read_of_system("/proc/self/cgroup").ok()?;
     let mounts = read_of_system("/proc/self/mountinfo").ok()?;
-    locate(&cgroup, &mounts)
+    find_cgroup_dir(&cgroup, &mounts)
 }
 
-/// Folder of a process's cgroup v2, from the texts of its `cgroup` and `mountinfo`.
-fn locate(cgroup: &str, mountinfo: &str) -> Option<PathBuf> {
+/// Directory of a process's cgroup v2, from the texts of its `cgroup` and `mountinfo`.
+fn find_cgroup_dir(cgroup: &str, mountinfo: &str) -> Option<PathBuf> {
     let path = cgroup.lines().find_map(|line| line.strip_prefix("0::"))?;
     let (root, mount) = mountinfo.lines().find_map(|line| {
         let (before, after) = line.split_once(" - ")?;
@@ -187,20 +188,20 @@ mod tests {
     fn a_cgroup_is_found_below_its_mount() {
         let unified = "30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate";
         let unit = "0::/user.slice/user-1000.slice/user@1000.service/app.slice/u.service\n";
-        let folder = "/sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/app.slice/u.service";
-        assert_eq!(locate(unit, unified), Some(PathBuf::from(folder)));
+        let dir = "/sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/app.slice/u.service";
+        assert_eq!(find_cgroup_dir(unit, unified), Some(PathBuf::from(dir)));
         let hybrid = "9:pids:/\n0::/\n";
         let mounts =
             "41 1 0:3 / /x rw - cgroup cgroup rw,pids\n42 32 0:37 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw";
-        assert_eq!(locate(hybrid, mounts), Some(PathBuf::from("/sys/fs/cgroup/unified/")));
-        assert_eq!(locate("9:pids:/\n", mounts), None);
-        assert_eq!(locate(unit, "30 23 0:26 /docker/1 /sys/fs/cgroup rw - cgroup2 cgroup2 rw"), None);
+        assert_eq!(find_cgroup_dir(hybrid, mounts), Some(PathBuf::from("/sys/fs/cgroup/unified/")));
+        assert_eq!(find_cgroup_dir("9:pids:/\n", mounts), None);
+        assert_eq!(find_cgroup_dir(unit, "30 23 0:26 /docker/1 /sys/fs/cgroup rw - cgroup2 cgroup2 rw"), None);
     }
 
     proptest! {
         #[test]
         fn no_text_panics(a in "\\PC*", b in "(\\PC* - cgroup2\n|\\PC*)*") {
-            let _ = locate(&a, &b);
+            let _ = find_cgroup_dir(&a, &b);
         }
     }
 }

@@ -1,23 +1,23 @@
-//! Which of our own stages this process is, if any.
+//! Runs the stage of the child that this process is, if any.
 
 use crate::userns::Stage;
 use crate::{ChildContext, checks, child, enter, remove};
 use std::process::ExitCode;
 
-/// To be called first of all by `main`, before it starts threads or a runtime.
+/// Call it first in `main`, before threads or a runtime are started.
 ///
-/// Returns `None` in an ordinary process. In one of our own stages it does that stage's work, in PID 1 with `run`
-/// as the payload, and returns the exit code that `main` must return.
+/// Returns `None` in an ordinary process. In a stage of the child it does the work of the stage, in PID 1 with `run` as
+/// the payload, and returns the exit code that `main` must return.
 pub fn child_main<Fut>(run: impl FnOnce(ChildContext) -> Fut) -> Option<ExitCode>
 where
     Fut: Future<Output = ExitCode>,
 {
     Some(match Stage::current()? {
-        Stage::Unshare => child::unshare::main(),
-        Stage::Init => child::init::main(run),
-        Stage::Remove => remove::main(),
-        Stage::Probe => checks::probe_main(),
-        Stage::ProbeProc => checks::probe_proc_main(),
-        Stage::Enter => enter::main(),
+        Stage::Unshare => child::unshare::run_stage(),
+        Stage::Init => child::init::run_stage(run),
+        Stage::Remove => remove::run_stage(),
+        Stage::Probe => checks::run_probe_stage(),
+        Stage::ProbeProc => checks::run_proc_stage(),
+        Stage::Enter => enter::run_stage(),
     })
 }

@@ -1,7 +1,6 @@
-//! A command inside a running child's namespaces.
+//! Runs a command inside a running child's namespaces.
 
-use crate::userns::Stage;
-use crate::userns::{StageError, What as _};
+use crate::userns::{Action as _, Stage, StageError};
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns};
 use nix::sys::signal::{SigSet, Signal};
@@ -14,48 +13,48 @@ use std::process::{Command, ExitCode};
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// A command that, when it is run, runs `words` as root inside, in `/`, with this command's streams and exit code
-/// (128 and the signal's number after a signal).
+/// A command that runs `words` as root inside, in `/`, with the streams of the command. Its exit code is that of the
+/// program, 128 plus the number of a signal, or 126 if the program could not be run.
 ///
-/// `child_pid` is [`Info::child_pid`](crate::control::Info::child_pid). More variables can be added to the result.
+/// `child_pid` is [`Info::child_pid`](crate::control::Info::child_pid). The caller may add environment variables.
 pub fn enter_command(child_pid: i32, words: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
     let mut command = Stage::Enter.command();
     command.arg(child_pid.to_string()).args(words).env("PATH", PATH).env("HOME", "/root");
     command
 }
 
-pub(crate) fn main() -> ExitCode {
-    match run(std::env::args_os().skip(2)) {
+pub(crate) fn run_stage() -> ExitCode {
+    match run_command(std::env::args_os().skip(2)) {
         Ok(code) => code,
         Err(error) => {
-            // Standard error belongs to whoever ran the command; there is no other way to reach them from here.
+            // Standard error is the caller's; there is no other channel to it.
             let _ = writeln!(std::io::stderr(), "{error}");
             ExitCode::from(126)
         }
     }
 }
 
-fn run(mut args: impl Iterator<Item = OsString>) -> Result<ExitCode, StageError> {
+fn run_command(mut args: impl Iterator<Item = OsString>) -> Result<ExitCode, StageError> {
     let pid = args.next().and_then(|pid| pid.to_str()?.parse().ok()).and_then(Pid::from_raw);
     let (Some(pid), Some(program)) = (pid, args.next()) else {
-        return Err(Errno::EINVAL).what("enter: a process and a command are needed");
+        return Err(Errno::EINVAL).with_action("enter: a process and a command are needed");
     };
-    enter(pid)?;
-    // The terminal sends these to the command as well, which decides what they mean. It starts with none blocked.
+    enter_namespaces(pid)?;
+    // The terminal sends these signals to the program as well, which handles them. It starts with none blocked.
     let mut terminal = SigSet::empty();
     terminal.add(Signal::SIGINT);
     terminal.add(Signal::SIGQUIT);
-    terminal.thread_block().what("block the terminal's signals")?;
+    terminal.thread_block().with_action("block the terminal's signals")?;
     let mut command = Command::new(&program);
     command.args(args).current_dir("/");
-    let status = command.status().what(format!("run {}", program.display()))?;
+    let status = command.status().with_action(format!("run {}", program.display()))?;
     let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)))
 }
 
-/// All namespaces at once; the kernel takes the user namespace first. The PID namespace is for children only.
-fn enter(pid: Pid) -> Result<(), StageError> {
-    let target = pidfd_open(pid, PidfdFlags::empty()).what("find the running child")?;
+/// Enters all namespaces at once; the kernel begins with the user namespace. The PID namespace applies to children.
+fn enter_namespaces(pid: Pid) -> Result<(), StageError> {
+    let target = pidfd_open(pid, PidfdFlags::empty()).with_action("find the running child")?;
     let namespaces = CloneFlags::CLONE_NEWUSER
         | CloneFlags::CLONE_NEWNS
         | CloneFlags::CLONE_NEWNET
@@ -63,7 +62,7 @@ fn enter(pid: Pid) -> Result<(), StageError> {
         | CloneFlags::CLONE_NEWUTS
         | CloneFlags::CLONE_NEWIPC
         | CloneFlags::CLONE_NEWCGROUP;
-    setns(target, namespaces).what("enter the namespaces of the running child")?;
-    setresgid(Gid::from_raw(0), Gid::from_raw(0), Gid::from_raw(0)).what("become group 0")?;
-    setresuid(Uid::from_raw(0), Uid::from_raw(0), Uid::from_raw(0)).what("become uid 0")
+    setns(target, namespaces).with_action("enter the namespaces of the running child")?;
+    setresgid(Gid::from_raw(0), Gid::from_raw(0), Gid::from_raw(0)).with_action("become group 0")?;
+    setresuid(Uid::from_raw(0), Uid::from_raw(0), Uid::from_raw(0)).with_action("become uid 0")
 }

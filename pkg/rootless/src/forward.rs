@@ -1,4 +1,4 @@
-//! A port to be published: where from, where to, and how its traffic is carried.
+//! A port to be published: addresses, and how its traffic is carried.
 
 use serde::{Deserialize, Serialize};
 use usernetes_api::PortSpec;
@@ -7,12 +7,13 @@ use usernetes_api::PortSpec;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ForwardKind {
-    /// Connections, or for UDP the exchanges of each client, have their way back.
+    /// Forwards in both directions: TCP connections, or a UDP session for each client.
     Session,
-    /// As [`Session`](Self::Session), and what is inside sees the client's own address. Clients on the host itself, and
-    /// all where the kernel refuses, are seen as with a session.
+    /// As [`Session`](Self::Session), and servers inside see the client's own address. Where that is impossible, for
+    /// clients on the host itself or if the kernel refuses, they see the node's address.
     Transparent,
-    /// UDP in one direction, from the addresses of [`PortManager::admit`](crate::PortManager::admit): for tunnels that answer by a way of their own.
+    /// UDP in one direction, from the addresses of [`PortManager::admit`](crate::PortManager::admit): for tunnels whose
+    /// replies take another way.
     Relay,
 }
 
@@ -20,24 +21,24 @@ pub enum ForwardKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Forward {
-    /// Where from and where to.
+    /// Addresses on the host and inside.
     pub spec: PortSpec,
-    /// How.
+    /// How traffic is carried.
     pub kind: ForwardKind,
 }
 
 impl Forward {
-    /// With a way back.
+    /// Forwards in both directions.
     pub fn session(spec: PortSpec) -> Self {
         Self { spec, kind: ForwardKind::Session }
     }
 
-    /// With a way back, from the client's own address.
+    /// Forwards in both directions, with the client's own address inside.
     pub fn transparent(spec: PortSpec) -> Self {
         Self { spec, kind: ForwardKind::Transparent }
     }
 
-    /// One way; UDP only.
+    /// Forwards in one direction; UDP only.
     pub fn relay(spec: PortSpec) -> Self {
         Self { spec, kind: ForwardKind::Relay }
     }

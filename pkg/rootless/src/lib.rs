@@ -1,8 +1,8 @@
 //! Runs a payload as PID 1 and root in its own namespaces, with a working network, started by an ordinary user.
 //!
 //! Two processes of the same program: the *parent* stays in the host's network namespace, makes the child's id
-//! maps, runs the network helper and binds published ports; the *child* is PID 1 inside, prepares mounts and
-//! addresses, forwards the ports and runs the payload. How they talk is told in this crate's README.
+//! maps, runs the network driver and binds published ports; the *child* is PID 1 inside, prepares mounts and
+//! addresses, forwards the ports and runs the payload. Their protocol is in this crate's README.
 //!
 //! ```no_run
 //! use std::process::ExitCode;
@@ -26,6 +26,7 @@
 //! }
 //! ```
 
+mod causes;
 mod cgroup;
 pub mod checks;
 mod child;
@@ -39,6 +40,7 @@ pub mod ports;
 mod protocol;
 mod remove;
 mod spec;
+mod sync;
 mod userns;
 
 pub use cgroup::{CgroupProbe, Obstacle, probe_cgroup, probe_manager};
@@ -50,6 +52,7 @@ pub use forward::{Forward, ForwardKind};
 pub use network::{NetworkError, follow_host_network};
 pub use parent::{Error, Event, Ready, run_parent};
 pub use ports::{PortError, PortManager, Published};
+pub use protocol::WireError;
 pub use remove::{RemoveError, remove_all};
 pub use spec::{FileEntry, Mount, Spec};
-pub use userns::{IdMapError, Nested, NestedKind, SubIds, nested};
+pub use userns::{IdMapError, Nested, NestedKind, SubIds, UsernsError, nested};

@@ -1,70 +1,69 @@
-//! Deleting what belongs to subordinate ids, which the user alone may not.
+//! Deletes files of subordinate ids, which the user cannot delete without their user namespace.
 
-use crate::protocol::Socket;
-use crate::protocol::{Outcome, ToParent, unexpected};
-use crate::userns::Stage;
-use crate::userns::{self, StageError, become_root, report};
-use crate::userns::{IdMapError, SubIds};
+use crate::protocol::{Outcome, Socket};
+use crate::userns::{self, IdMapError, Stage, StageError, SubIds, UsernsError, become_root, run_report_stage};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Something could not be deleted.
+/// A path could not be deleted.
 #[derive(Debug, thiserror::Error)]
 pub enum RemoveError {
-    /// Subordinate ids.
+    /// Subordinate ids could not be found.
     #[error(transparent)]
     IdMap(#[from] IdMapError),
     /// No user namespace could be made.
-    #[error("cannot make a user namespace: {message}")]
-    Namespace {
-        /// Why.
-        message: String,
-    },
-    /// A path.
+    #[error("cannot make a user namespace")]
+    Namespace(#[from] UsernsError),
+    /// A path could not be deleted.
     #[error("cannot delete {}: {message}", path.display())]
     Path {
-        /// Which.
+        /// Path.
         path: PathBuf,
-        /// Why.
+        /// Error in words.
         message: String,
     },
 }
 
-/// Deletes files and folders with everything in them, as root of a user namespace with the user's maps.
-/// Paths that are not there are no error; every path is tried, the first failure is returned.
+impl RemoveError {
+    /// How to resolve the error, if there is a known way.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::IdMap(error) | Self::Namespace(UsernsError::IdMap(error)) => error.hint(),
+            Self::Namespace(_) | Self::Path { .. } => None,
+        }
+    }
+}
+
+/// Deletes files and directories recursively, as root of a user namespace with the user's id maps.
+/// A path that does not exist is no error. Every path is tried; the first failure is returned.
 pub fn remove_all(paths: &[PathBuf]) -> Result<(), RemoveError> {
     let present: Vec<_> = paths.iter().map(PathBuf::as_path).filter(|path| path.symlink_metadata().is_ok()).collect();
     if present.is_empty() {
         return Ok(());
     }
-    let failed = |e: &dyn std::fmt::Display| RemoveError::Namespace { message: e.to_string() };
     let ids = SubIds::current()?;
-    let (mut stage, socket) = userns::start(Stage::Remove, &ids, &present).map_err(|e| failed(&e))?;
-    let report = socket.recv();
-    stage.wait().map_err(|e| failed(&e))?;
-    let outcomes = match report.map_err(|e| failed(&e))?.0 {
-        ToParent::Report(outcomes) => outcomes,
-        other => return Err(failed(&unexpected("a report", &other))),
-    };
+    let outcomes = userns::collect_report(Stage::Remove, &ids, &present)?;
     let failure = outcomes.into_iter().find_map(|o| Some((o.what.into(), o.failure?)));
     failure.map_or(Ok(()), |(path, message)| Err(RemoveError::Path { path, message }))
 }
 
-pub(crate) fn main() -> ExitCode {
-    report(run)
+pub(crate) fn run_stage() -> ExitCode {
+    run_report_stage(remove_paths)
 }
 
-fn run(socket: &Socket) -> Result<Vec<Outcome>, StageError> {
+fn remove_paths(socket: &Socket) -> Result<Vec<Outcome>, StageError> {
     become_root(socket)?;
-    let failed = |path: PathBuf| {
-        let failure = remove(&path).err()?.to_string();
-        Some(Outcome { what: path.to_string_lossy().into_owned(), failure: Some(failure) })
-    };
-    Ok(std::env::args_os().skip(2).map(PathBuf::from).filter_map(failed).collect())
+    Ok(std::env::args_os().skip(2).filter_map(|path| failed_outcome(Path::new(&path))).collect())
 }
 
-fn remove(path: &Path) -> io::Result<()> {
+/// The outcome of deleting a path, if that failed.
+fn failed_outcome(path: &Path) -> Option<Outcome> {
+    let failure = remove_path(path).err()?.to_string();
+    Some(Outcome { what: path.to_string_lossy().into_owned(), failure: Some(failure) })
+}
+
+fn remove_path(path: &Path) -> io::Result<()> {
     if fs::symlink_metadata(path)?.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
 }

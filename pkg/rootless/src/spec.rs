@@ -1,4 +1,4 @@
-//! What the caller wants: names, addresses, mounts, files, ports, and its own payload.
+//! Specification of a child: names, addresses, mounts, files, ports, and data of the payload.
 
 use crate::forward::Forward;
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use usernetes_api::{CgroupMode, NetworkOptions};
 
-/// One set of namespaces and what runs in it. Travels to the child as JSON.
+/// One set of namespaces and what runs in it. Sent to the child as JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Spec {
@@ -14,7 +14,7 @@ pub struct Spec {
     pub host_name: String,
     /// Addresses that are local inside: each becomes a /32 or /128 on `lo`.
     pub host_addresses: Vec<IpAddr>,
-    /// The way out.
+    /// Network driver with its options.
     pub network: NetworkOptions,
     /// Mounts on top of the host's tree, in this order.
     pub mounts: Vec<Mount>,
@@ -23,20 +23,20 @@ pub struct Spec {
     /// Names (`net.ipv4.ip_forward`) and values, set one after the other; the outcome is in
     /// [`ChildContext::sysctls`](crate::ChildContext::sysctls).
     pub sysctls: Vec<(String, String)>,
-    /// Ports published from the start; the child does not run if one of them cannot be.
+    /// Ports published at the start; the child fails if one of them cannot be.
     pub ports: Vec<Forward>,
-    /// The program `nft`, for ports that keep the addresses of their clients; without it they do not.
+    /// Path of `nft`, for ports that keep the addresses of their clients; `None` disables that.
     pub nft: Option<PathBuf>,
-    /// How cgroups are handled; ask [`probe_cgroup`](crate::probe_cgroup).
+    /// How cgroups are handled; see [`probe_cgroup`](crate::probe_cgroup).
     pub cgroup: CgroupMode,
-    /// Folder of the control socket, on the host. Made if absent, 0700.
+    /// Directory of the control socket, on the host. Made if absent, 0700.
     pub runtime_dir: PathBuf,
-    /// For the payload; of no meaning here.
+    /// Data of the payload; not read by this crate.
     pub payload: serde_json::Value,
 }
 
 impl Spec {
-    /// A spec with the default network and nothing else in it.
+    /// A spec with the default network and no mounts, files or ports.
     pub fn new(host_name: impl Into<String>, runtime_dir: impl Into<PathBuf>) -> Self {
         Self {
             host_name: host_name.into(),
@@ -54,12 +54,12 @@ impl Spec {
     }
 }
 
-/// A mount. A target that is not there is made; where the host does not let us, its nearest existing parent
-/// becomes a private folder with the same entries.
+/// A mount. A missing target is made; where the host's permissions prevent that, its nearest existing parent becomes a
+/// private directory with the same entries.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Mount {
-    /// A file or folder of the host, with everything mounted below it.
+    /// A file or directory of the host, with everything mounted below it.
     Bind {
         /// Path on the host.
         source: PathBuf,
@@ -71,7 +71,7 @@ pub enum Mount {
         /// Path inside.
         target: PathBuf,
     },
-    /// A private folder with the host's entries: those stay the host's, new ones go to memory.
+    /// A private directory with the host's entries: those stay on the host, new ones are in memory.
     Private {
         /// Path inside.
         target: PathBuf,
@@ -89,7 +89,7 @@ impl Mount {
         Self::Tmpfs { target: target.into() }
     }
 
-    /// A private folder with the host's entries.
+    /// A private directory with the host's entries.
     pub fn private(target: impl Into<PathBuf>) -> Self {
         Self::Private { target: target.into() }
     }
@@ -108,7 +108,7 @@ pub struct FileEntry {
 }
 
 impl FileEntry {
-    /// A file that everybody may read.
+    /// A file with mode 0644.
     pub fn public(path: impl Into<PathBuf>, content: impl Into<String>) -> Self {
         Self { path: path.into(), content: content.into(), mode: 0o644 }
     }

@@ -1,39 +1,37 @@
-//! Programs, ids and devices.
+//! Checks of programs, ids and devices.
 
-use crate::userns::add_command;
-use crate::userns::nested;
-use crate::userns::{ENOUGH_IDS, SubIds};
+use crate::userns::{ENOUGH_IDS, SubIds, add_command, nested};
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use usernetes_host::{Finding, env};
 
-/// newuidmap and newgidmap are there and have their privilege.
-pub(super) fn newuidmap() -> Finding {
+/// newuidmap and newgidmap are installed and have their privilege.
+pub(super) fn check_newuidmap() -> Finding {
     const CHECK: &str = "Newuidmap";
-    const CURE: &str = "sudo apt-get install uidmap (Debian, Ubuntu) or sudo dnf install shadow-utils (Fedora)";
+    const INSTALL_HINT: &str = "sudo apt-get install uidmap (Debian, Ubuntu) or sudo dnf install shadow-utils (Fedora)";
     if SubIds::needs_no_helpers() {
         return Finding::passed(CHECK);
     }
     for program in ["newuidmap", "newgidmap"] {
         let Some(path) = env::find_program(program) else {
-            return Finding::error(CHECK, format!("{program} is not in PATH"), CURE);
+            return Finding::error(CHECK, format!("{program} is not in PATH"), INSTALL_HINT);
         };
-        if !privileged(&path) {
-            let message = format!("{} is neither setuid root nor has it capabilities", path.display());
+        if !has_privilege(&path) {
+            let message = format!("{} is neither setuid root nor does it have capabilities", path.display());
             return Finding::error(CHECK, message, format!("sudo chmod u+s {}", path.display()));
         }
     }
     Finding::passed(CHECK)
 }
 
-fn privileged(path: &Path) -> bool {
+fn has_privilege(path: &Path) -> bool {
     let setuid = fs::metadata(path).is_ok_and(|m| m.uid() == 0 && m.mode() & 0o4000 != 0);
     setuid || rustix::fs::getxattr(path, "security.capability", &mut [0_u8; 64]).is_ok_and(|length| length > 0)
 }
 
 /// There are enough subordinate ids.
-pub(super) fn sub_id() -> Finding {
+pub(super) fn check_subids() -> Finding {
     const CHECK: &str = "SubID";
     let ids = match SubIds::current() {
         Ok(ids) => ids,
@@ -46,34 +44,33 @@ pub(super) fn sub_id() -> Finding {
         let (uids, gids) = ids.totals();
         let message =
             format!("{} has {uids} subordinate uids and {gids} gids; {ENOUGH_IDS} of each are needed", ids.user);
-        // A container's share may be smaller, and most images use few ids.
+        // A container may have fewer ids, and most images use few.
         let finding = if nested().is_some() { Finding::warning } else { Finding::error };
         return finding(CHECK, message, ids.add_command(ENOUGH_IDS));
     }
     Finding::passed(CHECK)
 }
 
-/// The kernel lets ordinary users make user namespaces.
-pub(super) fn userns_sysctl() -> Finding {
-    let value = |name: &str| fs::read_to_string(format!("/proc/sys/{name}")).unwrap_or_default();
-    sysctl_finding(&value("user/max_user_namespaces"), &value("kernel/unprivileged_userns_clone"))
+/// The kernel allows ordinary users to make user namespaces.
+pub(super) fn check_userns_sysctl() -> Finding {
+    let [most, clone] = ["user/max_user_namespaces", "kernel/unprivileged_userns_clone"]
+        .map(|name| fs::read_to_string(format!("/proc/sys/{name}")).unwrap_or_default());
+    sysctl_finding(&most, &clone)
 }
 
 fn sysctl_finding(most: &str, clone: &str) -> Finding {
     const CHECK: &str = "UsernsSysctl";
-    let wrong = |name: &str, value: &str, good: &str| {
-        let cure = format!("echo {name}={good} | sudo tee /etc/sysctl.d/99-userns.conf && sudo sysctl --system");
-        Finding::error(CHECK, format!("{name} is {value}"), cure)
+    let (name, value) = match (most.trim(), clone.trim()) {
+        ("0", _) => ("user.max_user_namespaces", 28633),
+        (_, "0") => ("kernel.unprivileged_userns_clone", 1),
+        _ => return Finding::passed(CHECK),
     };
-    match (most.trim(), clone.trim()) {
-        ("0", _) => wrong("user.max_user_namespaces", "0", "28633"),
-        (_, "0") => wrong("kernel.unprivileged_userns_clone", "0", "1"),
-        _ => Finding::passed(CHECK),
-    }
+    let hint = format!("echo {name}={value} | sudo tee /etc/sysctl.d/99-userns.conf && sudo sysctl --system");
+    Finding::error(CHECK, format!("{name} is 0"), hint)
 }
 
-/// Interfaces of user programs can be made.
-pub(super) fn tun_device() -> Finding {
+/// TUN and TAP interfaces can be made.
+pub(super) fn check_tun_device() -> Finding {
     const CHECK: &str = "TunDevice";
     match File::options().read(true).write(true).open("/dev/net/tun") {
         Ok(_) => Finding::passed(CHECK),

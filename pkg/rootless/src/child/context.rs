@@ -1,4 +1,4 @@
-//! What the payload is given.
+//! The interface of the payload.
 
 use crate::Spec;
 use crate::control::PayloadRequest;
@@ -10,9 +10,9 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use usernetes_host::Reaper;
 
-/// Everything a payload works with. Its parts can be taken apart and given to tasks.
+/// Everything that a payload works with. The fields can be moved to tasks.
 pub struct ChildContext {
-    /// What the caller wanted.
+    /// Specification of the child.
     pub spec: Arc<Spec>,
     /// Process id of PID 1 as the host sees it.
     pub host_pid: i32,
@@ -22,24 +22,24 @@ pub struct ChildContext {
     pub ports: PortManager,
     /// Cancelled when the payload has to end.
     pub shutdown: CancellationToken,
-    /// Says that the payload is up.
+    /// Reports that the payload is up.
     pub ready: ReadyNotifier,
     /// The payload's status, seen by clients of the control socket.
     pub status: Status,
     /// Requests of clients that only the payload understands.
     pub requests: mpsc::Receiver<PayloadRequest>,
-    /// What became of the spec's sysctls.
+    /// Results of the spec's sysctls.
     pub sysctls: Vec<SysctlOutcome>,
 }
 
-/// One sysctl.
+/// Result of setting one sysctl.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SysctlOutcome {
-    /// Its name with dots.
+    /// Name with dots.
     pub name: String,
-    /// The value that was wanted.
+    /// Value from the spec.
     pub value: String,
-    /// Why it could not be set.
+    /// Error in words, if it could not be set.
     pub failure: Option<String>,
 }
 
@@ -48,7 +48,7 @@ pub struct SysctlOutcome {
 pub struct Status(pub(crate) watch::Sender<Value>);
 
 impl Status {
-    /// Replaces it; a value that is the same wakes nobody.
+    /// Replaces the status. An equal value notifies no client.
     pub fn set(&self, value: Value) {
         self.0.send_if_modified(|old| {
             let changed = *old != value;
@@ -57,13 +57,13 @@ impl Status {
         });
     }
 
-    /// The present one.
+    /// The current status.
     pub fn get(&self) -> Value {
         self.0.borrow().clone()
     }
 }
 
-/// Says that the payload is up.
+/// Reports the state of the payload to the parent.
 #[derive(Clone)]
 pub struct ReadyNotifier {
     pub(crate) ready: watch::Sender<bool>,
@@ -71,15 +71,15 @@ pub struct ReadyNotifier {
 }
 
 impl ReadyNotifier {
-    /// The parent hears [`Event::Ready`](crate::Event::Ready); further calls do nothing.
+    /// Causes [`Event::Ready`](crate::Event::Ready) in the parent; further calls do nothing.
     pub async fn notify(&self) {
         if !self.ready.send_replace(true) {
-            self.parent.ready().await;
+            self.parent.send_ready().await;
         }
     }
 
-    /// The parent hears [`Event::Steady`](crate::Event::Steady), at every call.
+    /// Causes [`Event::Steady`](crate::Event::Steady) in the parent at every call.
     pub async fn steady(&self) {
-        self.parent.steady().await;
+        self.parent.send_steady().await;
     }
 }

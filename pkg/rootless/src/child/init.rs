@@ -1,13 +1,13 @@
-//! PID 1: takes its orders, prepares the namespaces, runs the payload, and ends with nothing left behind.
+//! PID 1: receives the spec, prepares the namespaces, runs the payload, and ends all processes inside.
 
 use super::{ChildContext, ReadyNotifier, Status, SysctlOutcome, files, mounts};
 use crate::Spec;
+use crate::causes::join_causes;
 use crate::control::{self, Node};
 use crate::network::interfaces;
 use crate::ports::{self, ClientAddresses, PortError, PortManager};
-use crate::protocol::{ParentLink, Socket, WireError};
-use crate::protocol::{ToChild, ToParent, same_version, unexpected};
-use crate::userns::{StageError, What as _, die_with_parent, take_socket};
+use crate::protocol::{ParentLink, Socket, ToChild, ToParent, WireError, check_version, unexpected_message};
+use crate::userns::{Action as _, StageError, die_with_parent, take_socket};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -20,13 +20,13 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use usernetes_host::Reaper;
 
-/// How long the payload may take to end. Below the parent's own limit, which is for a child that hangs.
+/// Time for the payload to end. Shorter than the parent's limit, which is for a child that hangs.
 const STOP_LIMIT: Duration = Duration::from_secs(50);
-/// How long what is left may take after SIGTERM; the end of PID 1 kills the rest.
+/// Time for remaining processes to end after SIGTERM; the end of PID 1 kills the rest.
 const GRACE: Duration = Duration::from_secs(1);
-/// Open files of PID 1.
+/// Soft limit of open files of PID 1.
 const DESCRIPTORS: u64 = 65536;
-/// Payload requests that may wait.
+/// Capacity of the queue of payload requests.
 const REQUESTS: usize = 16;
 
 #[derive(Debug, thiserror::Error)]
@@ -41,20 +41,20 @@ enum InitError {
     Wire(#[from] WireError),
 }
 
-struct Orders {
+struct StartOrder {
     pid: i32,
     spec: Arc<Spec>,
     control: OwnedFd,
 }
 
-pub(crate) fn main<Fut: Future<Output = ExitCode>>(run: impl FnOnce(ChildContext) -> Fut) -> ExitCode {
+pub(crate) fn run_stage<Fut: Future<Output = ExitCode>>(run: impl FnOnce(ChildContext) -> Fut) -> ExitCode {
     let Ok(socket) = take_socket() else { return ExitCode::FAILURE };
-    // Seen by people in `ps`; the kernel's default would be "exe".
+    // Shown by `ps`; the default would be "exe".
     let _ = nix::sys::prctl::set_name(c"usernetes-child");
     raise_descriptors();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = match (receive_orders(&socket), runtime) {
-        (Ok(orders), Ok(runtime)) => return runtime.block_on(start(orders, socket, run)),
+    let runtime = match (receive_order(&socket), runtime) {
+        (Ok(orders), Ok(runtime)) => return runtime.block_on(run_payload(orders, socket, run)),
         (Err(error), _) => error.to_string(),
         (_, Err(error)) => error.to_string(),
     };
@@ -62,30 +62,30 @@ pub(crate) fn main<Fut: Future<Output = ExitCode>>(run: impl FnOnce(ChildContext
     ExitCode::FAILURE
 }
 
-/// Two for every connection: the usual 1024 would be few. Not all that may be had, since everything that we start
-/// inherits it, and old programs walk through the whole range.
+/// Each connection takes two descriptors, so the usual 1024 are too few. Not raised to the hard limit: every process
+/// inside inherits it, and old programs iterate over the whole range.
 fn raise_descriptors() {
     if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
         let _ = setrlimit(Resource::RLIMIT_NOFILE, soft.max(DESCRIPTORS.min(hard)), hard);
     }
 }
 
-/// The parent sends them only when the first stage is gone, so the process that we tie our life to is the parent.
-fn receive_orders(socket: &Socket) -> Result<Orders, StageError> {
+/// The parent sends them after the first stage has ended, so the process that PID 1 dies with is the parent.
+fn receive_order(socket: &Socket) -> Result<StartOrder, StageError> {
     let (message, fds) = socket.recv()?;
     let ToChild::Start { version, pid, spec } = message else {
-        return Err(unexpected("start", &message).into());
+        return Err(unexpected_message("start", &message).into());
     };
-    same_version(version)?;
+    check_version(version)?;
     die_with_parent()?;
     let Some(control) = fds.into_iter().next() else {
-        return Err(unexpected("the control socket", &"no file").into());
+        return Err(unexpected_message("the control socket", &"no file").into());
     };
-    Ok(Orders { pid, spec: Arc::from(spec), control })
+    Ok(StartOrder { pid, spec: Arc::from(spec), control })
 }
 
-async fn start<Fut: Future<Output = ExitCode>>(
-    orders: Orders,
+async fn run_payload<Fut: Future<Output = ExitCode>>(
+    orders: StartOrder,
     socket: Socket,
     run: impl FnOnce(ChildContext) -> Fut,
 ) -> ExitCode {
@@ -93,41 +93,41 @@ async fn start<Fut: Future<Output = ExitCode>>(
     let parent = Arc::new(ParentLink::new(socket));
     let shutdown = CancellationToken::new();
     let reaper = Reaper::start();
-    let prepared = prepare(&orders.spec, &parent, &reaper, &shutdown).await;
+    let prepared = prepare_node(&orders.spec, &parent, &reaper, &shutdown).await;
     let (sysctls, ports) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => {
-            parent.failed(describe(&error)).await;
+            parent.send_failed(join_causes(&error)).await;
             return ExitCode::FAILURE;
         }
     };
-    let context = assemble(orders, &parent, reaper, shutdown.clone(), ports, sysctls);
+    let context = assemble_context(orders, &parent, reaper, shutdown.clone(), ports, sysctls);
     let code = tokio::select! {
         code = run(context) => code,
-        () = overdue(&shutdown) => ExitCode::FAILURE,
+        () = wait_overdue(&shutdown) => ExitCode::FAILURE,
     };
     end_everything().await;
     code
 }
 
-/// Returns when the payload should have ended long ago, whoever asked it to.
-async fn overdue(shutdown: &CancellationToken) {
+/// Returns when the payload has not ended [`STOP_LIMIT`] after the shutdown began.
+async fn wait_overdue(shutdown: &CancellationToken) {
     shutdown.cancelled().await;
     tokio::time::sleep(STOP_LIMIT).await;
     tracing::warn!(limit = ?STOP_LIMIT, "the payload did not end in time");
 }
 
-/// Namespaces, network and ports. The helper starts while we mount.
-async fn prepare(
+/// Prepares namespaces, network and ports. The network driver starts while mounts are made.
+async fn prepare_node(
     spec: &Spec,
     parent: &Arc<ParentLink>,
     reaper: &Reaper,
     shutdown: &CancellationToken,
 ) -> Result<(Vec<SysctlOutcome>, PortManager), InitError> {
-    nix::unistd::sethostname(&spec.host_name).what(format!("set the host name {}", spec.host_name))?;
-    interfaces::prepare(&spec.network, &spec.host_addresses).await?;
-    parent.tap().await?;
-    mounts::prepare(spec)?;
+    nix::unistd::sethostname(&spec.host_name).with_action(format!("set the host name {}", spec.host_name))?;
+    interfaces::set_up_interfaces(&spec.network, &spec.host_addresses).await?;
+    parent.send_tap().await?;
+    mounts::prepare_mounts(spec)?;
     let sysctls = files::set_sysctls(&spec.sysctls);
     serve_parent(Arc::clone(parent), shutdown.clone());
     let ports = PortManager::new(Arc::clone(parent), ClientAddresses::new(spec.nft.clone(), reaper.clone()));
@@ -135,17 +135,17 @@ async fn prepare(
         ports.add(ports::SPEC, *forward).await?;
     }
     tokio::select! {
-        () = parent.helper_up() => Ok((sysctls, ports)),
+        () = parent.wait_for_helper() => Ok((sysctls, ports)),
         () = shutdown.cancelled() => Err(WireError::Closed.into()),
     }
 }
 
 fn serve_parent(parent: Arc<ParentLink>, shutdown: CancellationToken) {
-    tokio::spawn(async move { parent.serve(&shutdown).await });
+    tokio::spawn(async move { parent.receive_messages(&shutdown).await });
 }
 
-fn assemble(
-    orders: Orders,
+fn assemble_context(
+    orders: StartOrder,
     parent: &Arc<ParentLink>,
     reaper: Reaper,
     shutdown: CancellationToken,
@@ -181,7 +181,7 @@ fn assemble(
     }
 }
 
-/// PID 1 gets only those signals that it handles.
+/// PID 1 receives only the signals that it handles.
 fn stop_on_signals(shutdown: &CancellationToken) {
     for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
         let shutdown = shutdown.clone();
@@ -194,32 +194,18 @@ fn stop_on_signals(shutdown: &CancellationToken) {
     }
 }
 
-/// Ends what the payload left. When PID 1 ends, the kernel kills every process of the namespace and waits for it.
+/// Ends the processes that the payload left. When PID 1 ends, the kernel kills every process of the namespace.
 async fn end_everything() {
-    let everyone = Pid::from_raw(-1);
+    let all = Pid::from_raw(-1);
     let Ok(mut ended) = signal(SignalKind::child()) else { return };
-    if kill(everyone, Signal::SIGTERM).is_err() {
+    if kill(all, Signal::SIGTERM).is_err() {
         return;
     }
     let gone = async {
-        while kill(everyone, None).is_ok() {
-            // The signal may come before the reaper has taken the process away, so there is a second look.
+        while kill(all, None).is_ok() {
+            // The signal may arrive before the reaper has reaped the process, so this looks again after a while.
             let _ = tokio::time::timeout(Duration::from_millis(20), ended.recv()).await;
         }
     };
     let _ = tokio::time::timeout(GRACE, gone).await;
-}
-
-/// The whole chain of causes on one line, since only text goes to the parent.
-fn describe(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
 }

@@ -9,4 +9,4 @@ mod mounts;
 pub(crate) mod unshare;
 
 pub use context::{ChildContext, ReadyNotifier, Status, SysctlOutcome};
-pub(crate) use mounts::{fresh, writable};
+pub(crate) use mounts::{mount_new, mount_writable};

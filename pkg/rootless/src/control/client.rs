@@ -16,44 +16,44 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use usernetes_api::PortSpec;
 
-/// Answers that depend on nothing but the child must come within this time.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Time limit for answers that the child gives without the payload.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
-/// A request that was not answered.
+/// A request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
-    /// Nothing runs there.
+    /// No child runs in the runtime directory.
     #[error("nothing is running in {}", path.display())]
     NotRunning {
-        /// The runtime folder.
+        /// Runtime directory.
         path: PathBuf,
     },
     /// The socket failed.
-    #[error("cannot talk to {}", path.display())]
+    #[error("cannot communicate by {}", path.display())]
     Io {
-        /// The socket.
+        /// Path of the socket.
         path: PathBuf,
-        /// Why.
+        /// Underlying error.
         source: io::Error,
     },
     /// The child ended before it answered.
     #[error("the child ended before it answered")]
     Ended,
-    /// The child refused.
+    /// The child refused the request.
     #[error("{message}")]
     Refused {
-        /// Its reason.
+        /// Reason in words.
         message: String,
-        /// What cures it, if something does.
+        /// How to resolve the error, if there is a known way.
         hint: Option<String>,
     },
-    /// The answer is not understood; another version runs there.
-    #[error("the answer of the running child is not understood")]
+    /// The answer could not be decoded, as when another version runs.
+    #[error("cannot decode the answer of the running child")]
     Malformed(#[source] serde_json::Error),
 }
 
 impl ControlError {
-    /// What cures it, if something does.
+    /// How to resolve the error, if there is a known way.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Refused { hint, .. } => hint.clone(),
@@ -82,77 +82,81 @@ impl Client {
         }
     }
 
-    /// What runs there.
+    /// Facts about the running child.
     pub fn info(&mut self) -> Result<Info, ControlError> {
-        self.ask_soon(&Request::Info)
+        self.ask_with_timeout(&Request::Info)
     }
 
     /// Published ports.
     pub fn ports(&mut self) -> Result<Vec<Published>, ControlError> {
-        self.ask_soon(&Request::Ports)
+        self.ask_with_timeout(&Request::Ports)
     }
 
     /// Publishes a port.
     pub fn add_port(&mut self, spec: PortSpec) -> Result<(), ControlError> {
-        self.ask_soon(&Request::AddPort(Forward::session(spec)))
+        self.ask_with_timeout(&Request::AddPort(Forward::session(spec)))
     }
 
     /// Closes a port that was published by [`Client::add_port`].
     pub fn remove_port(&mut self, spec: PortSpec) -> Result<(), ControlError> {
-        self.ask_soon(&Request::RemovePort(spec))
+        self.ask_with_timeout(&Request::RemovePort(spec))
     }
 
-    /// Asks the payload, whose answer may take its time.
+    /// Sends a request to the payload and waits for the answer without a limit.
     pub fn request(&mut self, value: Value) -> Result<Value, ControlError> {
-        self.ask(&Request::Payload(value), None)
+        self.send_and_receive(&Request::Payload(value), None)
     }
 
-    /// Ends the payload and returns when the parent is gone.
+    /// Ends the payload and returns after the parent has ended.
     pub fn shutdown(mut self) -> Result<(), ControlError> {
-        // Taken first: once the answer is there, it is known that the parent lived when we took it.
-        let parent = self.parent()?;
-        self.ask_soon::<()>(&Request::Shutdown)?;
+        // Opened first: the answer proves that the parent lived when it was opened.
+        let parent = self.open_parent()?;
+        self.ask_with_timeout::<()>(&Request::Shutdown)?;
         let Some(parent) = parent else { return Ok(()) };
         let ended = rustix::io::retry_on_intr(|| poll(&mut [PollFd::new(&parent, PollFlags::IN)], None));
-        ended.map(drop).map_err(|e| self.io(e.into()))
+        ended.map(drop).map_err(|e| self.io_error(e.into()))
     }
 
-    /// The payload's status now and at every change.
+    /// Streams the payload's status, now and at every change.
     pub fn watch(mut self) -> Result<Watch, ControlError> {
-        self.send(&Request::Watch, None)?;
+        self.send_request(&Request::Watch, None)?;
         Ok(Watch(self))
     }
 
     /// The process that made the socket; `None` when it has just ended.
-    fn parent(&self) -> Result<Option<OwnedFd>, ControlError> {
-        let peer = socket_peercred(self.stream.get_ref()).map_err(|e| self.io(e.into()))?;
+    fn open_parent(&self) -> Result<Option<OwnedFd>, ControlError> {
+        let peer = socket_peercred(self.stream.get_ref()).map_err(|e| self.io_error(e.into()))?;
         match pidfd_open(peer.pid, PidfdFlags::empty()) {
             Ok(fd) => Ok(Some(fd)),
             Err(Errno::SRCH) => Ok(None),
-            Err(e) => Err(self.io(e.into())),
+            Err(e) => Err(self.io_error(e.into())),
         }
     }
 
-    fn ask_soon<T: DeserializeOwned>(&mut self, request: &Request) -> Result<T, ControlError> {
-        self.ask(request, Some(PATIENCE))
+    fn ask_with_timeout<T: DeserializeOwned>(&mut self, request: &Request) -> Result<T, ControlError> {
+        self.send_and_receive(request, Some(ANSWER_LIMIT))
     }
 
-    fn ask<T: DeserializeOwned>(&mut self, request: &Request, patience: Option<Duration>) -> Result<T, ControlError> {
-        self.send(request, patience)?;
-        self.receive()
+    fn send_and_receive<T: DeserializeOwned>(
+        &mut self,
+        request: &Request,
+        limit: Option<Duration>,
+    ) -> Result<T, ControlError> {
+        self.send_request(request, limit)?;
+        self.receive_response()
     }
 
-    fn send(&mut self, request: &Request, patience: Option<Duration>) -> Result<(), ControlError> {
+    fn send_request(&mut self, request: &Request, limit: Option<Duration>) -> Result<(), ControlError> {
         let mut line = serde_json::to_vec(request).map_err(ControlError::Malformed)?;
         line.push(b'\n');
         let stream = self.stream.get_mut();
-        let sent = stream.set_read_timeout(patience).and_then(|()| stream.write_all(&line));
-        sent.map_err(|source| self.io(source))
+        let sent = stream.set_read_timeout(limit).and_then(|()| stream.write_all(&line));
+        sent.map_err(|source| self.io_error(source))
     }
 
-    fn receive<T: DeserializeOwned>(&mut self) -> Result<T, ControlError> {
+    fn receive_response<T: DeserializeOwned>(&mut self) -> Result<T, ControlError> {
         let mut line = String::new();
-        let length = self.stream.read_line(&mut line).map_err(|source| self.io(source))?;
+        let length = self.stream.read_line(&mut line).map_err(|source| self.io_error(source))?;
         if length == 0 {
             return Err(ControlError::Ended);
         }
@@ -162,7 +166,7 @@ impl Client {
         }
     }
 
-    fn io(&self, source: io::Error) -> ControlError {
+    fn io_error(&self, source: io::Error) -> ControlError {
         match source.kind() {
             io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => ControlError::Ended,
             _ => ControlError::Io { path: self.path.clone(), source },
@@ -178,7 +182,7 @@ impl Iterator for Watch {
     type Item = Result<Value, ControlError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        match self.0.receive() {
+        match self.0.receive_response() {
             Err(ControlError::Ended) => None,
             item => Some(item),
         }

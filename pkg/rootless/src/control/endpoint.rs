@@ -1,4 +1,4 @@
-//! Where the control socket lies, and that there is one parent for it.
+//! The control socket on the host, and the lock that allows one parent for it.
 
 use super::socket_path;
 use nix::fcntl::{Flock, FlockArg};
@@ -8,35 +8,45 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use usernetes_host::fs::{self, Context as _, FsError};
 
-/// The control socket cannot be had.
+/// The control socket could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum EndpointError {
-    /// A file operation.
+    /// A file operation failed.
     #[error(transparent)]
     File(#[from] FsError),
-    /// Another parent holds the folder.
+    /// Another parent has locked the directory.
     #[error("already running in {}", path.display())]
     Running {
-        /// The runtime folder.
+        /// Runtime directory.
         path: PathBuf,
     },
 }
 
-/// The bound socket. Removed at the end.
+impl EndpointError {
+    /// How to resolve the error, if there is a known way.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::File(error) => error.hint(),
+            Self::Running { .. } => None,
+        }
+    }
+}
+
+/// The bound socket. Removed when dropped.
 pub(crate) struct Endpoint {
     path: PathBuf,
     listener: UnixListener,
-    /// Held on the folder as long as the parent lives, so no file stays behind that means nothing.
+    /// Lock on the directory itself for the life of the parent, so no stale lock file can stay.
     _lock: Flock<File>,
 }
 
 impl Endpoint {
-    /// Makes the folder, 0700, and the socket, 0600; one that a killed parent has left is replaced.
+    /// Makes the directory, 0700, and the socket, 0600; replaces a socket that a killed parent has left.
     pub(crate) fn bind(runtime_dir: &Path) -> Result<Self, EndpointError> {
         fs::create_dir(runtime_dir)?;
         std::fs::set_permissions(runtime_dir, Permissions::from_mode(0o700)).context("protect", runtime_dir)?;
-        let folder = File::open(runtime_dir).context("open", runtime_dir)?;
-        let lock = Flock::lock(folder, FlockArg::LockExclusiveNonblock)
+        let directory = File::open(runtime_dir).context("open", runtime_dir)?;
+        let lock = Flock::lock(directory, FlockArg::LockExclusiveNonblock)
             .map_err(|_| EndpointError::Running { path: runtime_dir.to_owned() })?;
         let path = socket_path(runtime_dir);
         fs::remove_if_exists(&path)?;

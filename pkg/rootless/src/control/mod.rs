@@ -19,7 +19,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use usernetes_api::{CgroupMode, NetworkDriver, PortSpec};
 
-/// A running child.
+/// Facts about a running child.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Info {
@@ -35,29 +35,29 @@ pub struct Info {
     pub tap_address: Ipv4Addr,
     /// How cgroups are handled.
     pub cgroup: CgroupMode,
-    /// The network helper.
+    /// Network driver and its process.
     pub network: NetworkInfo,
-    /// When the payload was started, in seconds since 1970.
+    /// Start of the payload, in seconds since 1970.
     pub started: u64,
-    /// Whether the payload has said that it is up.
+    /// Whether the payload has reported that it is up.
     pub ready: bool,
-    /// What the payload says of itself.
+    /// Status of the payload, as set by it.
     pub status: Value,
 }
 
-/// The network helper.
+/// Network driver and its process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NetworkInfo {
-    /// Which one.
+    /// Network driver.
     pub driver: NetworkDriver,
-    /// Its process id on the host; 0 while it is being restarted.
+    /// Process id on the host; 0 while it is being restarted.
     pub pid: u32,
-    /// How often it had to be restarted.
+    /// Number of restarts.
     pub restarts: u32,
 }
 
-/// One line of a client.
+/// One line from a client.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 enum Request {
@@ -70,7 +70,7 @@ enum Request {
     Payload(Value),
 }
 
-/// One line of the server.
+/// One line from the server.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 enum Response {

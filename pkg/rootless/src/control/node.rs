@@ -1,4 +1,4 @@
-//! What the control server serves.
+//! State that the control server exposes.
 
 use crate::Spec;
 use crate::ports::PortManager;
@@ -12,13 +12,13 @@ use tokio_util::sync::CancellationToken;
 /// A client's request for the payload.
 #[derive(Debug)]
 pub struct PayloadRequest {
-    /// What the client sent.
+    /// Request of the client.
     pub value: Value,
-    /// Takes the answer; an `Err` is shown to the client as its error.
+    /// Receiver of the answer; an `Err` is the error message for the client.
     pub reply: oneshot::Sender<Result<Value, String>>,
 }
 
-/// What the control server knows.
+/// State of the node for the control server.
 pub(crate) struct Node {
     pub(crate) spec: Arc<Spec>,
     pub(crate) host_pid: i32,

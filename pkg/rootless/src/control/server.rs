@@ -2,6 +2,7 @@
 
 use super::node::{Node, PayloadRequest};
 use super::{Info, NetworkInfo, Request, Response};
+use crate::causes::join_causes;
 use crate::network;
 use crate::ports::{self, PortError};
 use crate::protocol::VERSION;
@@ -16,18 +17,18 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::oneshot;
 
-/// The longest request.
+/// Longest request in bytes.
 const LINE: u64 = 1024 * 1024;
 
 /// Serves clients for as long as the child lives.
 pub(crate) async fn serve(socket: OwnedFd, node: Arc<Node>) {
     let listener = match UnixListener::from_std(socket.into()) {
         Ok(listener) => listener,
-        Err(error) => return tracing::error!(%error, "there is no control socket"),
+        Err(error) => return tracing::error!(%error, "cannot serve the control socket"),
     };
     loop {
         match listener.accept().await {
-            Ok((client, _)) => drop(tokio::spawn(talk(client, Arc::clone(&node)))),
+            Ok((client, _)) => drop(tokio::spawn(serve_client(client, Arc::clone(&node)))),
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a client of the control socket");
                 tokio::time::sleep(std::time::Duration::from_millis(50)).await;
@@ -36,8 +37,8 @@ pub(crate) async fn serve(socket: OwnedFd, node: Arc<Node>) {
     }
 }
 
-async fn talk(client: UnixStream, node: Arc<Node>) {
-    // The folder and the socket's mode keep others away; this is a second lock. We are uid 0 here.
+async fn serve_client(client: UnixStream, node: Arc<Node>) {
+    // The modes of directory and socket keep other users away; this is a second check. The user is uid 0 inside.
     if !client.peer_cred().is_ok_and(|peer| peer.uid() == 0) {
         return;
     }
@@ -50,14 +51,14 @@ async fn talk(client: UnixStream, node: Arc<Node>) {
             _ => return,
         }
         let sent = match serde_json::from_slice(&line) {
-            Ok(Request::Watch) => return watch(reader, writer, &node).await,
-            // It may take until the client loses its patience; the payload then need not go on.
+            Ok(Request::Watch) => return stream_status(reader, writer, &node).await,
+            // The payload may take long; it is not waited for after the client has closed.
             Ok(Request::Payload(value)) => tokio::select! {
-                answer = ask_payload(value, &node) => write(&mut writer, &answer).await,
-                () = gone(&mut reader) => return,
+                answer = ask_payload(value, &node) => write_response(&mut writer, &answer).await,
+                () = wait_closed(&mut reader) => return,
             },
-            Ok(request) => write(&mut writer, &answer(request, &node).await).await,
-            Err(error) => write(&mut writer, &failure(&error, None)).await,
+            Ok(request) => write_response(&mut writer, &answer_request(request, &node).await).await,
+            Err(error) => write_response(&mut writer, &error_response(&error, None)).await,
         };
         if sent.is_err() {
             return;
@@ -65,23 +66,24 @@ async fn talk(client: UnixStream, node: Arc<Node>) {
     }
 }
 
-async fn answer(request: Request, node: &Node) -> Response {
+async fn answer_request(request: Request, node: &Node) -> Response {
     match request {
-        Request::Info => ok(&info(node)),
-        Request::Ports => ok(&node.ports.list()),
-        Request::AddPort(forward) => port(node.ports.add(ports::CONTROL, forward).await),
-        Request::RemovePort(spec) => port(node.ports.remove(ports::CONTROL, &spec).await),
+        Request::Info => ok_response(&build_info(node)),
+        Request::Ports => ok_response(&node.ports.list()),
+        Request::AddPort(forward) => port_response(node.ports.add(ports::CONTROL, forward).await),
+        Request::RemovePort(spec) => port_response(node.ports.remove(ports::CONTROL, &spec).await),
         Request::Shutdown => {
             node.shutdown.cancel();
             Response::Ok(Value::Null)
         }
-        // Taken by the caller, for both can be long.
+        // Handled by the caller, since both may take long.
         Request::Payload(_) | Request::Watch => Response::Ok(Value::Null),
     }
 }
 
-fn info(node: &Node) -> Info {
-    let (spec, helper) = (&node.spec, node.parent.helper());
+fn build_info(node: &Node) -> Info {
+    let spec = &node.spec;
+    let helper = node.parent.helper_state();
     Info {
         protocol: VERSION,
         child_pid: node.host_pid,
@@ -99,63 +101,59 @@ fn info(node: &Node) -> Info {
 async fn ask_payload(value: Value, node: &Node) -> Response {
     let (reply, answer) = oneshot::channel();
     if node.requests.send(PayloadRequest { value, reply }).await.is_err() {
-        return Response::Error { message: "the payload takes no requests".to_owned(), hint: None };
+        return Response::Error { message: "the payload accepts no requests".to_owned(), hint: None };
     }
     match answer.await {
         Ok(Ok(value)) => Response::Ok(value),
         Ok(Err(message)) => Response::Error { message, hint: None },
-        Err(_) => Response::Error { message: "the payload gave no answer".to_owned(), hint: None },
+        Err(_) => Response::Error { message: "the payload did not answer".to_owned(), hint: None },
     }
 }
 
-/// Until the client has closed its end. What it says meanwhile is left for later.
-async fn gone(reader: &mut BufReader<OwnedReadHalf>) {
+/// Waits until the client has closed its end. Requests that it sends meanwhile stay in the buffer.
+async fn wait_closed(reader: &mut BufReader<OwnedReadHalf>) {
     if reader.fill_buf().await.is_ok_and(|more| !more.is_empty()) {
         std::future::pending::<()>().await;
     }
 }
 
-/// Every status from now on, until the client goes.
-async fn watch(mut reader: BufReader<OwnedReadHalf>, mut writer: OwnedWriteHalf, node: &Node) {
+/// Sends every status from now on, until the client closes.
+async fn stream_status(mut reader: BufReader<OwnedReadHalf>, mut writer: OwnedWriteHalf, node: &Node) {
     let mut status = node.status.subscribe();
     let mut nothing = [0];
     loop {
         let value = status.borrow_and_update().clone();
-        if write(&mut writer, &Response::Ok(value)).await.is_err() {
+        if write_response(&mut writer, &Response::Ok(value)).await.is_err() {
             return;
         }
         tokio::select! {
             Ok(()) = status.changed() => {}
-            // The client has closed, or says something that has no place here.
+            // The client has closed, or has sent an unexpected line.
             _ = reader.read(&mut nothing) => return,
         }
     }
 }
 
-async fn write(writer: &mut OwnedWriteHalf, response: &Response) -> io::Result<()> {
+async fn write_response(writer: &mut OwnedWriteHalf, response: &Response) -> io::Result<()> {
     let mut line = serde_json::to_vec(response)?;
     line.push(b'\n');
     writer.write_all(&line).await
 }
 
-fn ok(value: &impl Serialize) -> Response {
+fn ok_response(value: &impl Serialize) -> Response {
     match serde_json::to_value(value) {
         Ok(value) => Response::Ok(value),
-        Err(error) => failure(&error, None),
+        Err(error) => error_response(&error, None),
     }
 }
 
-fn port(result: Result<(), PortError>) -> Response {
+fn port_response(result: Result<(), PortError>) -> Response {
     match result {
         Ok(()) => Response::Ok(Value::Null),
-        Err(error) => failure(&error, error.hint()),
+        Err(error) => error_response(&error, error.hint()),
     }
 }
 
-fn failure(error: &dyn std::error::Error, hint: Option<String>) -> Response {
-    let message = match error.source() {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
-    };
-    Response::Error { message, hint }
+fn error_response(error: &dyn std::error::Error, hint: Option<String>) -> Response {
+    Response::Error { message: join_causes(error), hint }
 }

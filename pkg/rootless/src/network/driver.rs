@@ -1,4 +1,4 @@
-//! What the crate has to know of a network driver: the program that carries the traffic of the tap interface.
+//! Interface of a network driver: a program that carries the traffic of the tap interface.
 
 use ipnet::Ipv4Net;
 use std::io;
@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use usernetes_api::NetworkOptions;
 use usernetes_host::Finding;
 
-/// A network driver: one file that knows its program, and one row in [`driver()`](super::driver()).
+/// A network driver: one file that knows its program, and one row in [`find_driver`](super::find_driver).
 #[derive(Debug)]
 pub(crate) struct Driver {
     /// Name of the program in `PATH`.
@@ -20,7 +20,7 @@ pub(crate) struct Driver {
     /// With them, the program writes one byte to its standard input as soon as it carries the tap, and ends when its
     /// standard output is closed. It leaves the configuration of the interface alone.
     pub(crate) arguments: fn(&NetworkOptions, i32) -> io::Result<Vec<String>>,
-    /// Checks of the host, for the program and for what depends on it.
+    /// Checks of the host: the program and its requirements.
     pub(crate) checks: fn() -> Vec<Finding>,
 }
 

@@ -2,6 +2,7 @@
 
 use super::backoff::Backoff;
 use super::driver::{Driver, NetworkError};
+use crate::causes::join_causes;
 use crate::protocol::HelperState;
 use crate::userns::hide_session;
 use std::collections::VecDeque;
@@ -70,10 +71,7 @@ impl Helper {
             tokio::time::sleep(backoff.next_pause()).await;
             match self.start().await {
                 Ok(running) => return running,
-                Err(error) => {
-                    let cause = std::error::Error::source(&error).map(ToString::to_string);
-                    tracing::error!(%error, cause, "cannot restart the network driver");
-                }
+                Err(error) => tracing::error!(error = join_causes(&error), "cannot restart the network driver"),
             }
         }
     }

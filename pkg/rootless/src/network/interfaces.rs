@@ -1,4 +1,4 @@
-//! Interfaces inside: loopback with the node's addresses, and the tap that the network helper carries.
+//! Interfaces inside: loopback with the node's addresses, and the tap of the network driver.
 
 use super::TapAddresses;
 use futures::TryStreamExt as _;
@@ -12,34 +12,36 @@ use usernetes_api::{NetworkOptions, constants::TAP_INTERFACE};
 /// An interface, an address or a route could not be made.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum InterfaceError {
-    /// The tap.
+    /// The tap could not be made.
     #[error("cannot make the tap interface {TAP_INTERFACE}: {0}")]
     Tap(io::Error),
-    /// Netlink itself.
+    /// Netlink could not be opened.
     #[error("cannot open netlink: {0}")]
     Open(io::Error),
-    /// A netlink request.
-    #[error("cannot {what}: {source}")]
-    Netlink { what: String, source: rtnetlink::Error },
+    /// A netlink request failed.
+    #[error("cannot {action}: {source}")]
+    Netlink { action: String, source: rtnetlink::Error },
 }
 
-pub(crate) trait What<T> {
-    fn what(self, what: impl Into<String>) -> Result<T, InterfaceError>;
+/// Adds the attempted action to the error of a netlink request.
+pub(crate) trait Action<T> {
+    /// The error becomes `cannot <action>: …`.
+    fn with_action(self, action: impl Into<String>) -> Result<T, InterfaceError>;
 }
 
-impl<T> What<T> for Result<T, rtnetlink::Error> {
-    fn what(self, what: impl Into<String>) -> Result<T, InterfaceError> {
-        self.map_err(|source| InterfaceError::Netlink { what: what.into(), source })
+impl<T> Action<T> for Result<T, rtnetlink::Error> {
+    fn with_action(self, action: impl Into<String>) -> Result<T, InterfaceError> {
+        self.map_err(|source| InterfaceError::Netlink { action: action.into(), source })
     }
 }
 
-/// Makes and configures everything. The tap has no carrier until the helper attaches to it.
-pub(crate) async fn prepare(network: &NetworkOptions, addresses: &[IpAddr]) -> Result<(), InterfaceError> {
+/// Makes and configures the interfaces. The tap has no carrier until the driver attaches to it.
+pub(crate) async fn set_up_interfaces(network: &NetworkOptions, addresses: &[IpAddr]) -> Result<(), InterfaceError> {
     make_tap().map_err(InterfaceError::Tap)?;
-    with_netlink(async |handle| configure(handle, network, addresses).await).await
+    with_netlink(async |handle| configure_links(handle, network, addresses).await).await
 }
 
-/// A line to the kernel for as long as the work takes.
+/// Runs `work` with a netlink connection.
 pub(crate) async fn with_netlink<T>(
     work: impl AsyncFnOnce(&Handle) -> Result<T, InterfaceError>,
 ) -> Result<T, InterfaceError> {
@@ -50,24 +52,28 @@ pub(crate) async fn with_netlink<T>(
     result
 }
 
-/// Persistent: the helper may die and come back while the interface, and what is bound to it, stays.
+/// Makes the tap persistent: the interface, and what is bound to it, stays while the driver restarts.
 fn make_tap() -> io::Result<()> {
     DeviceBuilder::new().name(TAP_INTERFACE).layer(Layer::L2).build_sync()?.persist()
 }
 
-async fn configure(handle: &Handle, network: &NetworkOptions, addresses: &[IpAddr]) -> Result<(), InterfaceError> {
-    let lo = index(handle, "lo").await?;
-    handle.link().set(LinkUnspec::new_with_index(lo).up().build()).execute().await.what("raise lo")?;
+async fn configure_links(
+    handle: &Handle,
+    network: &NetworkOptions,
+    addresses: &[IpAddr],
+) -> Result<(), InterfaceError> {
+    let lo = find_index(handle, "lo").await?;
+    handle.link().set(LinkUnspec::new_with_index(lo).up().build()).execute().await.with_action("raise lo")?;
     for address in addresses {
         let prefix = if address.is_ipv4() { 32 } else { 128 };
         add_address(handle, lo, *address, prefix).await?;
     }
-    let tap = index(handle, TAP_INTERFACE).await?;
+    let tap = find_index(handle, TAP_INTERFACE).await?;
     let link = LinkUnspec::new_with_index(tap).mtu(network.mtu).up().build();
-    handle.link().set(link).execute().await.what(format!("raise {TAP_INTERFACE} with MTU {}", network.mtu))?;
+    handle.link().set(link).execute().await.with_action(format!("raise {TAP_INTERFACE} with MTU {}", network.mtu))?;
     let TapAddresses { node, gateway, .. } = super::tap_addresses(network);
     add_address(handle, tap, node.into(), network.cidr.prefix_len()).await?;
-    handle.route().add(default_route(gateway, tap)).execute().await.what(format!("route by {gateway}"))
+    handle.route().add(default_route(gateway, tap)).execute().await.with_action(format!("route by {gateway}"))
 }
 
 fn default_route(gateway: Ipv4Addr, interface: u32) -> RouteMessage {
@@ -75,11 +81,16 @@ fn default_route(gateway: Ipv4Addr, interface: u32) -> RouteMessage {
 }
 
 async fn add_address(handle: &Handle, interface: u32, address: IpAddr, prefix: u8) -> Result<(), InterfaceError> {
-    handle.address().add(interface, address, prefix).execute().await.what(format!("add address {address}/{prefix}"))
+    handle
+        .address()
+        .add(interface, address, prefix)
+        .execute()
+        .await
+        .with_action(format!("add address {address}/{prefix}"))
 }
 
-pub(crate) async fn index(handle: &Handle, name: &str) -> Result<u32, InterfaceError> {
+pub(crate) async fn find_index(handle: &Handle, name: &str) -> Result<u32, InterfaceError> {
     let link = handle.link().get().match_name(name.to_owned()).execute().try_next().await;
-    let link = link.what(format!("find interface {name}"))?;
+    let link = link.with_action(format!("find interface {name}"))?;
     Ok(link.map_or(0, |link| link.header.index))
 }

@@ -1,6 +1,6 @@
 //! The node's network: interfaces inside, the driver that carries their traffic, and the host's own network.
 //!
-//! A driver is a program of the host. What the crate knows of one program stands in one file; [`driver()`] is the table.
+//! A driver is a program of the host. All knowledge of one program is in one file; [`find_driver`] is the table.
 
 mod backoff;
 mod driver;
@@ -18,23 +18,23 @@ use driver::Driver;
 use usernetes_api::{NetworkDriver, NetworkOptions};
 use usernetes_host::Finding;
 
-fn driver(driver: NetworkDriver) -> &'static Driver {
+fn find_driver(driver: NetworkDriver) -> &'static Driver {
     match driver {
         NetworkDriver::Slirp4netns => &slirp4netns::DRIVER,
     }
 }
 
-/// Addresses of the tap and of what the driver serves there.
+/// Addresses in the range of the tap.
 pub(crate) fn tap_addresses(network: &NetworkOptions) -> TapAddresses {
-    (driver(network.driver).addresses)(network.cidr)
+    (find_driver(network.driver).addresses)(network.cidr)
 }
 
 /// Prepares the driver's program for the tap of the child with this process id.
 pub(crate) fn prepare_helper(network: &NetworkOptions, child: i32) -> Result<Helper, NetworkError> {
-    Helper::new(driver(network.driver), network, child)
+    Helper::new(find_driver(network.driver), network, child)
 }
 
 /// Checks whether the host has what the driver needs.
 pub(crate) fn check_driver(selected: NetworkDriver) -> Vec<Finding> {
-    (driver(selected).checks)()
+    (find_driver(selected).checks)()
 }

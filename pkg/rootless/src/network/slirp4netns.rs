@@ -13,11 +13,16 @@ const INSTALL_HINT: &str = "sudo apt-get install slirp4netns (Debian, Ubuntu) or
 /// First version with every option that is used here.
 const FIRST_VERSION: (u32, u32) = (1, 0);
 
-pub(super) static DRIVER: Driver =
-    Driver { program: PROGRAM, install_hint: INSTALL_HINT, addresses, arguments: read_arguments, checks };
+pub(super) static DRIVER: Driver = Driver {
+    program: PROGRAM,
+    install_hint: INSTALL_HINT,
+    addresses: plan_addresses,
+    arguments: read_arguments,
+    checks: run_checks,
+};
 
 /// The gateway and the resolver are built in; the node has the address that slirp4netns recommends.
-fn addresses(range: Ipv4Net) -> TapAddresses {
+fn plan_addresses(range: Ipv4Net) -> TapAddresses {
     TapAddresses { node: nth_address(range, 100), gateway: nth_address(range, 2), resolver: nth_address(range, 3) }
 }
 
@@ -64,7 +69,7 @@ fn render_arguments(network: &NetworkOptions, child: i32, has_sandbox: bool, has
     args
 }
 
-fn checks() -> Vec<Finding> {
+fn run_checks() -> Vec<Finding> {
     vec![check_version(), check_resolver(&fs::read_of_system("/etc/resolv.conf").unwrap_or_default())]
 }
 

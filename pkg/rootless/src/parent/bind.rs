@@ -1,4 +1,4 @@
-//! Sockets of the host's network namespace, made for the child.
+//! Sockets of the host's network namespace for the child.
 
 use super::port_owner;
 use crate::protocol::BindFailure;
@@ -9,19 +9,19 @@ use std::net::{TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
 use usernetes_api::{PortSpec, Protocol};
 
-/// Wanted for bursts of datagrams; the kernel gives at most `net.core.rmem_max`.
+/// Receive buffer in bytes, for bursts of datagrams; the kernel grants at most `net.core.rmem_max`.
 const UDP_BUFFER: usize = 4 * 1024 * 1024;
 
-/// A listening or bound socket that does not block.
-pub(super) fn bind(spec: &PortSpec) -> Result<OwnedFd, BindFailure> {
-    make(spec).map_err(|error| {
+/// Makes a non-blocking socket that listens (TCP) or is bound (UDP).
+pub(super) fn bind_port(spec: &PortSpec) -> Result<OwnedFd, BindFailure> {
+    open_socket(spec).map_err(|error| {
         let errno = error.raw_os_error().unwrap_or(Errno::EINVAL as i32);
         let busy = errno == Errno::EADDRINUSE as i32;
-        BindFailure { errno, owner: busy.then(|| port_owner::find(spec)).flatten() }
+        BindFailure { errno, owner: busy.then(|| port_owner::find_owner(spec)).flatten() }
     })
 }
 
-fn make(spec: &PortSpec) -> io::Result<OwnedFd> {
+fn open_socket(spec: &PortSpec) -> io::Result<OwnedFd> {
     Ok(match spec.protocol {
         Protocol::Tcp => {
             let socket = TcpListener::bind(spec.host)?;

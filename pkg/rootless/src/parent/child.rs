@@ -3,7 +3,7 @@
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// The process that is PID 1 inside, by its number here.
+/// PID 1 of the namespaces, by its process id on the host.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Child(pub(super) i32);
 

@@ -1,79 +1,70 @@
-//! Why the child could not be run.
+//! Errors of [`run_parent`](crate::run_parent).
 
 use crate::control::EndpointError;
 use crate::network::NetworkError;
 use crate::protocol::WireError;
-use crate::userns::UsernsError;
-use crate::userns::add_command;
-use crate::userns::{ENOUGH_IDS, IdMapError};
+use crate::userns::{IdMapError, UsernsError};
 use std::io;
 use usernetes_host::FsError;
 
-/// Why the child could not be run, or did not come up.
+/// The child could not be run, or failed before the payload was up.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A system call.
-    #[error("cannot {what}")]
+    /// A system call failed.
+    #[error("cannot {action}")]
     System {
-        /// What was tried.
-        what: &'static str,
-        /// Why it failed.
+        /// Attempted action.
+        action: &'static str,
+        /// Underlying error.
         source: io::Error,
     },
-    /// The runtime.
+    /// The asynchronous runtime, its signal handlers, or a process of this program could not be started.
     #[error("cannot start")]
     Runtime(#[source] io::Error),
-    /// Subordinate ids or their maps.
+    /// Subordinate ids could not be found or mapped.
     #[error(transparent)]
     IdMap(#[from] IdMapError),
-    /// The cgroup, or a folder.
+    /// A cgroup or a directory could not be prepared.
     #[error(transparent)]
     File(#[from] FsError),
-    /// The control socket.
+    /// The control socket could not be made.
     #[error(transparent)]
     Control(#[from] EndpointError),
-    /// The network helper could not be started.
+    /// The network driver could not be started.
     #[error(transparent)]
     Network(#[from] NetworkError),
-    /// The child said why it ended before the payload was up.
+    /// The child reported an error before the payload was up.
     #[error("the child failed: {0}")]
     Child(String),
-    /// The protocol between parent and child was not kept.
-    #[error("the child does not answer as expected: {0}")]
-    Protocol(String),
+    /// A message to or from the child failed.
+    #[error("the child does not respond as expected")]
+    Protocol(#[from] WireError),
 }
 
 impl Error {
-    /// What cures it, if something does.
+    /// How to resolve the error, if there is a known way.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::File(error) | Self::IdMap(IdMapError::File(error)) | Self::Control(EndpointError::File(error)) => {
-                error.hint()
-            }
-            Self::IdMap(IdMapError::NoSubIds { user, .. }) => Some(add_command(user, ENOUGH_IDS)),
+            Self::File(error) => error.hint(),
+            Self::IdMap(error) => error.hint(),
+            Self::Control(error) => error.hint(),
             Self::Network(error) => error.hint(),
             _ => None,
         }
     }
 
-    /// Names a system call.
-    pub(super) fn system(what: &'static str) -> impl FnOnce(nix::errno::Errno) -> Self {
-        move |errno| Self::System { what, source: errno.into() }
-    }
-}
-
-impl From<WireError> for Error {
-    fn from(error: WireError) -> Self {
-        Self::Protocol(error.to_string())
+    /// Adds the attempted action to the error of a system call.
+    pub(super) fn system_call(action: &'static str) -> impl FnOnce(nix::errno::Errno) -> Self {
+        move |errno| Self::System { action, source: errno.into() }
     }
 }
 
 impl From<UsernsError> for Error {
     fn from(error: UsernsError) -> Self {
         match error {
-            UsernsError::Start { source, .. } => Self::Runtime(source),
+            UsernsError::Start(source) | UsernsError::Wait(source) => Self::Runtime(source),
             UsernsError::IdMap(error) => Self::IdMap(error),
-            UsernsError::Wire(error) => error.into(),
+            UsernsError::Wire(error) => Self::Protocol(error),
             UsernsError::Stage(message) => Self::Child(message),
         }
     }

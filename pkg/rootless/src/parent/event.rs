@@ -1,19 +1,19 @@
-//! What the caller of [`run_parent`](crate::run_parent) learns while the child runs.
+//! Events for the caller of [`run_parent`](crate::run_parent).
 
-/// What is known when the payload is up.
+/// Details of [`Event::Ready`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ready {
     /// Process id of PID 1 as the host sees it.
     pub child_pid: i32,
 }
 
-/// What is told while the child runs.
+/// Events while the child runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The payload is up; told once.
+    /// The payload is up; sent once.
     Ready(Ready),
-    /// The payload says that it does what it is there for.
+    /// The payload reports that it works as intended.
     Steady,
-    /// The child has answered, every few seconds: its payload's thread and ours are not stuck.
+    /// The child has answered a heartbeat, every few seconds: neither its thread nor the parent's is stuck.
     Alive,
 }

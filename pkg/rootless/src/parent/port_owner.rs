@@ -1,11 +1,11 @@
-//! Who has a port that is busy, as far as /proc shows it to us.
+//! Finds the process that holds a port, as far as /proc is readable.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use usernetes_api::{PortSpec, Protocol};
 
-/// A socket as a line of /proc/net/{tcp,udp}{,6} has it.
+/// A line of /proc/net/{tcp,udp}{,6}.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Row {
     local: SocketAddr,
@@ -14,27 +14,27 @@ struct Row {
     inode: u64,
 }
 
-/// Such as `process 812 (nginx)`, or `a process of uid 33` when it is not ours.
-pub(super) fn find(spec: &PortSpec) -> Option<String> {
-    let row = tables(spec.protocol).into_iter().find(|row| conflicts(row, spec))?;
+/// Describes the process: `process 812 (nginx)`, or `a process of uid 33` when it belongs to another user.
+pub(super) fn find_owner(spec: &PortSpec) -> Option<String> {
+    let row = read_tables(spec.protocol).into_iter().find(|row| conflicts_with(row, spec))?;
     Some(process_with(row.inode).unwrap_or_else(|| format!("a process of uid {}", row.uid)))
 }
 
-fn tables(protocol: Protocol) -> Vec<Row> {
-    let read = |suffix| fs::read_to_string(format!("/proc/net/{protocol}{suffix}")).unwrap_or_default();
-    let texts = [read(""), read("6")];
+fn read_tables(protocol: Protocol) -> Vec<Row> {
+    let texts = ["", "6"].map(|suffix| fs::read_to_string(format!("/proc/net/{protocol}{suffix}")).unwrap_or_default());
     texts.iter().flat_map(|text| text.lines().filter_map(parse_row)).collect()
 }
 
-fn conflicts(row: &Row, spec: &PortSpec) -> bool {
-    let (ours, theirs) = (spec.host.ip(), row.local.ip());
+fn conflicts_with(row: &Row, spec: &PortSpec) -> bool {
+    let requested = spec.host.ip();
+    let bound = row.local.ip();
     let holds = spec.protocol == Protocol::Udp || row.listening;
     holds
         && row.local.port() == spec.host.port()
-        && (ours == theirs || ours.is_unspecified() || theirs.is_unspecified())
+        && (requested == bound || requested.is_unspecified() || bound.is_unspecified())
 }
 
-/// Addresses are hexadecimal words in the machine's byte order, the port is a plain number.
+/// Addresses are hexadecimal words in native byte order, the port is a hexadecimal number.
 fn parse_row(line: &str) -> Option<Row> {
     let fields: Vec<&str> = line.split_whitespace().collect();
     let (address, port) = fields.get(1)?.split_once(':')?;
@@ -62,17 +62,19 @@ fn parse_address(hex: &str) -> Option<IpAddr> {
 }
 
 fn process_with(inode: u64) -> Option<String> {
-    let wanted = format!("socket:[{inode}]");
-    let holds = |process: &Path| {
-        // Not the links to ourselves, which have no number.
-        let numbered = process.file_name().is_some_and(|name| name.as_encoded_bytes().iter().all(u8::is_ascii_digit));
-        let Some(Ok(fds)) = numbered.then(|| fs::read_dir(process.join("fd"))) else { return false };
-        fds.flatten().any(|fd| fs::read_link(fd.path()).is_ok_and(|link| link.as_os_str() == wanted.as_str()))
-    };
+    let socket = format!("socket:[{inode}]");
     let mut processes = fs::read_dir("/proc").ok()?.flatten().map(|entry| entry.path());
-    let process = processes.find(|path| holds(path))?;
+    let process = processes.find(|path| has_open(path, &socket))?;
     let name = fs::read_to_string(process.join("comm")).unwrap_or_default();
     Some(format!("process {} ({})", process.file_name()?.to_string_lossy(), name.trim()))
+}
+
+/// Whether the process of this directory of /proc has the file open.
+fn has_open(process: &Path, file: &str) -> bool {
+    // The links of /proc to this process have no number.
+    let is_numbered = process.file_name().is_some_and(|name| name.as_encoded_bytes().iter().all(u8::is_ascii_digit));
+    let Some(Ok(fds)) = is_numbered.then(|| fs::read_dir(process.join("fd"))) else { return false };
+    fds.flatten().any(|fd| fs::read_link(fd.path()).is_ok_and(|link| link.as_os_str() == file))
 }
 
 #[cfg(test)]
@@ -99,7 +101,7 @@ mod tests {
     fn the_owner_of_a_busy_port_is_found() {
         let busy = TcpListener::bind("127.0.0.1:0").expect("bind");
         let host = busy.local_addr().expect("address");
-        let owner = find(&PortSpec { protocol: Protocol::Tcp, host, node: host }).expect("an owner");
+        let owner = find_owner(&PortSpec { protocol: Protocol::Tcp, host, node: host }).expect("an owner");
         assert!(owner.starts_with(&format!("process {} (", std::process::id())), "{owner}");
     }
 

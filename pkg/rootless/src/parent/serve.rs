@@ -6,7 +6,7 @@ use super::error::Error;
 use super::event::{Event, Ready};
 use crate::Spec;
 use crate::network;
-use crate::protocol::{AsyncSocket, HelperState, Socket, ToChild, ToParent, WireError, unexpected};
+use crate::protocol::{AsyncSocket, HelperState, Socket, ToChild, ToParent, WireError, unexpected_message};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use std::os::fd::AsFd as _;
 use std::os::unix::process::ExitStatusExt as _;
@@ -17,13 +17,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
-/// How long an orderly end may take before the child is killed. Below systemd's own limit of 90 s.
+/// Time for an orderly end before the child is killed. Shorter than systemd's limit of 90 s.
 const STOP_LIMIT: Duration = Duration::from_mins(1);
-/// How often the child is asked whether it still turns.
+/// Interval of heartbeats to the child.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 
 /// Attaches the network, then serves the child until it has ended.
-pub(super) async fn serve(
+pub(super) async fn serve_child(
     spec: &Spec,
     child: Child,
     socket: Socket,
@@ -34,23 +34,23 @@ pub(super) async fn serve(
     match socket.recv().await?.0 {
         ToParent::Tap => {}
         ToParent::Failed { message } => return Err(Error::Child(message)),
-        other => return Err(unexpected("tap", &other).into()),
+        other => return Err(unexpected_message("tap", &other).into()),
     }
     let helper = network::prepare_helper(&spec.network, child.0)?;
     let (state, states) = watch::channel(HelperState::default());
-    // The child mounts meanwhile and may already ask for ports, so both are served at once.
+    // Meanwhile the child makes its mounts and may already request ports, so it is served while the driver starts.
     let mut served = pin!(Session { child, socket, states, on_event, failure: None }.run(&mut signals));
     let error = tokio::select! {
         end = &mut served => return end,
         Err(error) = helper.supervise(state) => error,
     };
     child.kill();
-    // A child that had failed already is the cause of the helper's trouble, not its consequence.
+    // If the child had failed before, its error is the cause of the driver's failure.
     let end = served.await?;
     Ok(End { failure: end.failure.or(Some(error.into())), ..end })
 }
 
-/// How the child ended. It is reaped by then: its number may belong to somebody else.
+/// How the child ended. The child is reaped: another process may have its id.
 pub(super) struct End {
     pub(super) status: ExitStatus,
     pub(super) failure: Option<Error>,
@@ -64,25 +64,27 @@ struct Signals {
 
 impl Signals {
     fn new() -> Result<Self, Error> {
-        let handle = |kind| signal(kind).map_err(Error::Runtime);
-        let (terminate, interrupt) = (handle(SignalKind::terminate())?, handle(SignalKind::interrupt())?);
-        Ok(Self { terminate, interrupt, child: handle(SignalKind::child())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).map_err(Error::Runtime)?,
+            interrupt: signal(SignalKind::interrupt()).map_err(Error::Runtime)?,
+            child: signal(SignalKind::child()).map_err(Error::Runtime)?,
+        })
     }
 
-    async fn next(&mut self) -> News {
+    async fn next_event(&mut self) -> SignalEvent {
         tokio::select! {
-            _ = self.terminate.recv() => News::Stop,
-            _ = self.interrupt.recv() => News::Stop,
-            _ = self.child.recv() => News::SomeChildEnded,
+            _ = self.terminate.recv() => SignalEvent::Stop,
+            _ = self.interrupt.recv() => SignalEvent::Stop,
+            _ = self.child.recv() => SignalEvent::ChildEnded,
         }
     }
 }
 
-/// What a signal means.
+/// Meaning of a signal.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum News {
+enum SignalEvent {
     Stop,
-    SomeChildEnded,
+    ChildEnded,
 }
 
 struct Session<F> {
@@ -100,27 +102,27 @@ impl<F: FnMut(Event)> Session<F> {
         let mut heartbeat = tokio::time::interval(HEARTBEAT);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            // A child that had ended before signals were taken is seen by the first look.
-            if let Some(status) = self.status()? {
-                return Ok(self.last_words(status).await);
+            // Sees a child that ended before the signal handlers were installed, too.
+            if let Some(status) = self.poll_status()? {
+                return Ok(self.drain_messages(status).await);
             }
             tokio::select! {
                 biased;
                 message = self.socket.recv(), if open => match message {
-                    Ok((message, _)) => self.answer(message).await?,
-                    // It is about to end; its process tells when.
+                    Ok((message, _)) => self.handle_message(message).await?,
+                    // The child is about to end; SIGCHLD follows.
                     Err(WireError::Closed) => open = false,
                     Err(error) => return Err(error.into()),
                 },
-                Ok(()) = self.states.changed() => self.tell_network().await,
-                _ = heartbeat.tick() => self.say(&ToChild::Ping, &[]).await,
-                news = signals.next() => match (news, stopping) {
-                    (News::SomeChildEnded, _) => {}
-                    (News::Stop, None) => stopping = Some(self.stop().await),
-                    (News::Stop, Some(_)) => self.child.kill(),
+                Ok(()) = self.states.changed() => self.send_network_state().await,
+                _ = heartbeat.tick() => self.send_message(&ToChild::Ping, &[]).await,
+                event = signals.next_event() => match (event, stopping) {
+                    (SignalEvent::ChildEnded, _) => {}
+                    (SignalEvent::Stop, None) => stopping = Some(self.request_stop().await),
+                    (SignalEvent::Stop, Some(_)) => self.child.kill(),
                 },
-                () = until(stopping) => {
-                    tracing::warn!(limit = ?STOP_LIMIT, "the child did not end in time and is killed");
+                () = sleep_until(stopping) => {
+                    tracing::warn!(limit = ?STOP_LIMIT, "child did not end in time; killing it");
                     self.child.kill();
                     stopping = Some(tokio::time::Instant::now() + STOP_LIMIT);
                 }
@@ -128,54 +130,54 @@ impl<F: FnMut(Event)> Session<F> {
         }
     }
 
-    async fn answer(&mut self, message: ToParent) -> Result<(), Error> {
+    async fn handle_message(&mut self, message: ToParent) -> Result<(), Error> {
         match message {
             ToParent::Bind { id, spec } => {
-                let (failure, socket) = match bind::bind(&spec) {
+                let (failure, socket) = match bind::bind_port(&spec) {
                     Ok(socket) => (None, Some(socket)),
                     Err(failure) => (Some(failure), None),
                 };
                 let fds: Vec<_> = socket.iter().map(|socket| socket.as_fd()).collect();
-                self.say(&ToChild::Bound { id, failure }, &fds).await;
+                self.send_message(&ToChild::Bound { id, failure }, &fds).await;
             }
             ToParent::Ready => (self.on_event)(Event::Ready(Ready { child_pid: self.child.0 })),
             ToParent::Steady => (self.on_event)(Event::Steady),
             ToParent::Pong => (self.on_event)(Event::Alive),
             ToParent::Failed { message } => self.failure = Some(Error::Child(message)),
-            other => return Err(unexpected("a request of the running child", &other).into()),
+            other => return Err(unexpected_message("a request of the running child", &other).into()),
         }
         Ok(())
     }
 
-    async fn tell_network(&mut self) {
+    async fn send_network_state(&mut self) {
         let state = *self.states.borrow_and_update();
-        self.say(&ToChild::Network(state), &[]).await;
+        self.send_message(&ToChild::Network(state), &[]).await;
     }
 
-    async fn stop(&mut self) -> tokio::time::Instant {
-        self.say(&ToChild::Shutdown, &[]).await;
+    async fn request_stop(&mut self) -> tokio::time::Instant {
+        self.send_message(&ToChild::Shutdown, &[]).await;
         tokio::time::Instant::now() + STOP_LIMIT
     }
 
-    /// A child that has ended hears nothing; its end is seen elsewhere.
-    async fn say(&self, message: &ToChild, fds: &[std::os::fd::BorrowedFd<'_>]) {
+    /// Failure is no error: the end of the child is noticed by its status.
+    async fn send_message(&self, message: &ToChild, fds: &[std::os::fd::BorrowedFd<'_>]) {
         if let Err(error) = self.socket.send(message, fds).await {
-            tracing::debug!(%error, "the child is not reached");
+            tracing::debug!(%error, "cannot send a message to the child");
         }
     }
 
-    /// Its status once it has ended.
-    fn status(&self) -> Result<Option<ExitStatus>, Error> {
+    /// The child's status if it has ended.
+    fn poll_status(&self) -> Result<Option<ExitStatus>, Error> {
         let waited = waitpid(self.child.pid(), Some(WaitPidFlag::WNOHANG));
-        Ok(match waited.map_err(Error::system("wait for the child"))? {
+        Ok(match waited.map_err(Error::system_call("wait for the child"))? {
             WaitStatus::Exited(_, code) => Some(ExitStatus::from_raw(code << 8)),
             WaitStatus::Signaled(_, signal, _) => Some(ExitStatus::from_raw(signal as i32)),
             _ => None,
         })
     }
 
-    /// What the child said before it ended may still be unread.
-    async fn last_words(mut self, status: ExitStatus) -> End {
+    /// Reads the messages that the child sent before it ended.
+    async fn drain_messages(mut self, status: ExitStatus) -> End {
         while let Ok((message, _)) = self.socket.recv().await {
             if let ToParent::Failed { message } = message {
                 self.failure = Some(Error::Child(message));
@@ -185,7 +187,7 @@ impl<F: FnMut(Event)> Session<F> {
     }
 }
 
-async fn until(deadline: Option<tokio::time::Instant>) {
+async fn sleep_until(deadline: Option<tokio::time::Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => std::future::pending().await,

@@ -1,4 +1,4 @@
-//! Whether ports can keep the addresses of their clients: found out, and prepared, with the first that shall.
+//! Prepares the node, with the first transparent port, so that ports can keep the addresses of their clients.
 
 use super::reply_routing::{self, ReplyRoutingError};
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::OnceCell;
 use usernetes_host::Reaper;
 
-/// Cheap to clone.
+/// Whether ports can keep the addresses of their clients. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct ClientAddresses(Arc<Shared>);
 
@@ -21,16 +21,16 @@ impl ClientAddresses {
         Self(Arc::new(Shared { nft, reaper, kept: OnceCell::new() }))
     }
 
-    /// Prepares the node's network the first time; whether that succeeded.
-    pub(super) async fn keep(&self) -> bool {
-        *self.0.kept.get_or_init(|| self.prepare()).await
+    /// Prepares the node's network at the first call; returns whether that succeeded.
+    pub(super) async fn ensure_prepared(&self) -> bool {
+        *self.0.kept.get_or_init(|| self.set_up()).await
     }
 
-    async fn prepare(&self) -> bool {
+    async fn set_up(&self) -> bool {
         let Some(nft) = &self.0.nft else { return false };
-        let prepared: Result<(), ReplyRoutingError> = reply_routing::keep(nft, &self.0.reaper).await;
+        let prepared: Result<(), ReplyRoutingError> = reply_routing::set_up(nft, &self.0.reaper).await;
         if let Err(error) = &prepared {
-            tracing::warn!(%error, "clients' addresses are lost: pods see the node's instead");
+            tracing::warn!(%error, "cannot keep addresses of clients; servers inside see the node's address");
         }
         prepared.is_ok()
     }

@@ -1,67 +1,67 @@
-//! Why a port is not published.
+//! Errors of publishing ports.
 
 use crate::protocol::BindFailure;
 use nix::errno::Errno;
 use std::io;
 use usernetes_api::PortSpec;
 
-/// Why a port cannot be published or removed.
+/// A port could not be published or removed.
 #[derive(Debug, thiserror::Error)]
 pub enum PortError {
-    /// Somebody else on the host has it.
-    #[error("port {} ({}) is in use{}", spec.host, spec.protocol, by(owner.as_ref()))]
+    /// Another process of the host holds the port.
+    #[error("port {} ({}) is in use{}", spec.host, spec.protocol, describe_owner(owner.as_ref()))]
     InUse {
-        /// The port.
+        /// Port.
         spec: PortSpec,
-        /// By whom, if it can be seen.
+        /// Process that holds it, if known.
         owner: Option<String>,
     },
-    /// Ports below a limit are for the administrator.
+    /// The port is below the limit for ordinary users.
     #[error("port {} ({}) is below what net.ipv4.ip_unprivileged_port_start allows", spec.host, spec.protocol)]
     Privileged {
-        /// The port.
+        /// Port.
         spec: PortSpec,
     },
     /// The host has no such address.
     #[error("the host has no address {} to publish port {} ({}) on", spec.host.ip(), spec.host.port(), spec.protocol)]
     NoSuchAddress {
-        /// The port.
+        /// Port.
         spec: PortSpec,
     },
-    /// The kernel refused for another reason.
+    /// The kernel refused to bind for another reason.
     #[error("cannot bind {} ({})", spec.host, spec.protocol)]
     Bind {
-        /// The port.
+        /// Port.
         spec: PortSpec,
-        /// Why.
+        /// Underlying error.
         source: io::Error,
     },
-    /// The socket cannot be served.
+    /// The socket could not be served.
     #[error("cannot forward {spec}")]
     Start {
-        /// The port.
+        /// Port.
         spec: PortSpec,
-        /// Why.
+        /// Underlying error.
         source: io::Error,
     },
-    /// Another part of the same node has published it.
+    /// Another owner of the same node has published it.
     #[error("port {} ({}) is already published by {owner}", spec.host, spec.protocol)]
     OtherOwner {
-        /// The port.
+        /// Port.
         spec: PortSpec,
-        /// By whom.
+        /// Owner.
         owner: String,
     },
-    /// There is no such port to remove.
+    /// No such port is published.
     #[error("{spec} is not published")]
     NotPublished {
-        /// The port.
+        /// Port.
         spec: PortSpec,
     },
-    /// TCP always has a way back.
+    /// TCP needs both directions.
     #[error("{spec} cannot be a one-way relay, which is for udp only")]
     RelayOfTcp {
-        /// The port.
+        /// Port.
         spec: PortSpec,
     },
 }
@@ -76,7 +76,7 @@ impl PortError {
         }
     }
 
-    /// Which port.
+    /// The port that the error is about.
     pub fn spec(&self) -> &PortSpec {
         match self {
             Self::InUse { spec, .. }
@@ -90,7 +90,7 @@ impl PortError {
         }
     }
 
-    /// What cures it, if something does.
+    /// How to resolve the error, if there is a known way.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::InUse { .. } => Some("stop the other program, or choose another port".to_owned()),
@@ -103,7 +103,7 @@ impl PortError {
     }
 }
 
-fn by(owner: Option<&String>) -> String {
+fn describe_owner(owner: Option<&String>) -> String {
     owner.map(|owner| format!(" by {owner}")).unwrap_or_default()
 }
 
@@ -113,7 +113,7 @@ mod tests {
     use usernetes_api::Protocol;
 
     #[test]
-    fn messages_name_the_port_and_the_cure() {
+    fn messages_name_the_port_and_the_hint() {
         let host = "127.0.0.1:80".parse().expect("address");
         let spec = PortSpec { protocol: Protocol::Tcp, host, node: host };
         let error = |errno: Errno, owner: Option<&str>| {

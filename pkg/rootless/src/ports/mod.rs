@@ -12,12 +12,13 @@ pub(crate) use client_addresses::ClientAddresses;
 pub use error::PortError;
 
 use crate::protocol::ParentLink;
+use crate::sync::IgnorePoison as _;
 use crate::{Forward, ForwardKind};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -33,32 +34,32 @@ pub const CONTROL: &str = "control";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Published {
-    /// The port.
+    /// Port.
     pub forward: Forward,
-    /// Who asked for it; only the owner may remove it.
+    /// Owner; only the owner can remove the port.
     pub owner: String,
-    /// Of relays: how many datagrams found no room inside. What found none outside, the host's kernel counts.
+    /// For relays, the number of datagrams lost inside. Those lost outside are counted by the host's kernel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost: Option<u64>,
 }
 
-/// Addresses that can be bound once only.
+/// Protocol and address on the host, which can be bound once only.
 type Key = (Protocol, SocketAddr);
 
 struct Entry {
     published: Published,
-    /// Absent while the parent is being asked.
+    /// `None` until the parent has bound the port.
     running: Option<Running>,
 }
 
 struct Running {
-    /// Ends the port and its connections when dropped.
+    /// Closes the port and its connections when dropped.
     stop: DropGuard,
     task: JoinHandle<()>,
 }
 
 impl Running {
-    /// Returns when the host's socket is closed: the same address can be bound again then.
+    /// Returns after the host's socket is closed, so that the same address can be bound again.
     async fn close(self) {
         drop(self.stop);
         let _ = self.task.await;
@@ -72,50 +73,54 @@ pub struct PortManager(Arc<Shared>);
 struct Shared {
     parent: Arc<ParentLink>,
     ports: Mutex<BTreeMap<Key, Entry>>,
-    senders: relay::Senders,
+    sources: relay::AllowedSources,
     clients: ClientAddresses,
 }
 
 impl PortManager {
     pub(crate) fn new(parent: Arc<ParentLink>, clients: ClientAddresses) -> Self {
-        Self(Arc::new(Shared { parent, ports: Mutex::default(), senders: relay::Senders::default(), clients }))
+        Self(Arc::new(Shared { parent, ports: Mutex::default(), sources: relay::AllowedSources::default(), clients }))
     }
 
-    /// Publishes a port. The same port of the same owner again is no error.
+    /// Publishes a port. Publishing it again for the same owner is no error.
     pub async fn add(&self, owner: &str, forward: Forward) -> Result<(), PortError> {
         if forward.kind == ForwardKind::Relay && forward.spec.protocol == Protocol::Tcp {
             return Err(PortError::RelayOfTcp { spec: forward.spec });
         }
-        if !self.reserve(owner, forward)? {
+        if !self.reserve_port(owner, forward)? {
             return Ok(());
         }
-        // Gives the place back unless the port runs in the end, also when this future is dropped.
-        let reservation = Reservation { ports: self, key: key(&forward) };
-        let socket = self.0.parent.bind(forward.spec).await;
+        // Removes the entry unless the port runs in the end, also when this future is dropped.
+        let reservation = Reservation { ports: self, key: port_key(&forward) };
+        let socket = self.0.parent.bind_port(forward.spec).await;
         let socket = socket.map_err(|failure| PortError::from_bind(forward.spec, failure))?;
         let upstream = match forward.kind {
-            ForwardKind::Transparent if self.0.clients.keep().await => Upstream::as_client(forward.spec.node),
-            _ => Upstream::plain(forward.spec.node),
+            ForwardKind::Transparent if self.0.clients.ensure_prepared().await => {
+                Upstream::as_client(forward.spec.node)
+            }
+            _ => Upstream::as_node(forward.spec.node),
         };
         let stop = CancellationToken::new();
-        let task = start(forward, socket, upstream, &stop, &self.0.senders);
+        let task = spawn_forwarder(forward, socket, upstream, &stop, &self.0.sources);
         let task = task.map_err(|source| PortError::Start { spec: forward.spec, source })?;
-        if let Some(entry) = self.lock().get_mut(&reservation.key) {
+        if let Some(entry) = self.lock_ports().get_mut(&reservation.key) {
             entry.running = Some(Running { stop: stop.drop_guard(), task });
         }
+        tracing::info!(owner, port = %forward.spec, kind = ?forward.kind, "port published");
         Ok(())
     }
 
     /// Closes a port and its connections.
     pub async fn remove(&self, owner: &str, spec: &PortSpec) -> Result<(), PortError> {
-        if let Some(running) = self.take(owner, spec)? {
+        if let Some(running) = self.remove_entry(owner, spec)? {
             running.close().await;
+            tracing::info!(owner, port = %spec, "port removed");
         }
         Ok(())
     }
 
-    fn take(&self, owner: &str, spec: &PortSpec) -> Result<Option<Running>, PortError> {
-        let mut ports = self.lock();
+    fn remove_entry(&self, owner: &str, spec: &PortSpec) -> Result<Option<Running>, PortError> {
+        let mut ports = self.lock_ports();
         let key = (spec.protocol, spec.host);
         let published = ports.get(&key).map(|entry| &entry.published);
         match published.filter(|p| p.forward.spec == *spec) {
@@ -125,52 +130,56 @@ impl PortManager {
         }
     }
 
-    /// Makes the owner's ports exactly the wanted ones. Returns what could not be published; the rest is.
-    pub async fn reconcile(&self, owner: &str, wanted: &BTreeSet<Forward>) -> Vec<PortError> {
-        let unwanted = |e: &Entry| e.published.owner == owner && !wanted.contains(&e.published.forward);
-        let closing: Vec<_> = self.lock().extract_if(.., |_, entry| unwanted(entry)).collect();
-        for running in closing.into_iter().filter_map(|(_, entry)| entry.running) {
-            running.close().await;
+    /// Makes the owner's ports exactly the desired ones. Returns an error for each that could not be published.
+    pub async fn reconcile(&self, owner: &str, desired: &BTreeSet<Forward>) -> Vec<PortError> {
+        let unwanted = |e: &Entry| e.published.owner == owner && !desired.contains(&e.published.forward);
+        let closing: Vec<_> = self.lock_ports().extract_if(.., |_, entry| unwanted(entry)).collect();
+        for (_, Entry { published, running }) in closing {
+            if let Some(running) = running {
+                running.close().await;
+                tracing::info!(owner, port = %published.forward.spec, "port removed");
+            }
         }
         let mut failures = Vec::new();
-        for forward in wanted {
+        for forward in desired {
             failures.extend(self.add(owner, *forward).await.err());
         }
         failures
     }
 
-    /// Sets whose datagrams relays take, of all relays there are and will be. Until this is said, nobody's.
-    pub fn admit(&self, senders: BTreeSet<IpAddr>) {
-        self.0.senders.set(senders);
+    /// Sets the addresses whose datagrams all relays accept, present and future ones. None at first.
+    pub fn admit(&self, sources: BTreeSet<IpAddr>) {
+        self.0.sources.set(sources);
     }
 
-    /// All that are published, by protocol and address.
+    /// All published ports, by protocol and address.
     pub fn list(&self) -> Vec<Published> {
-        let lost = |forward: &Forward| (forward.kind == ForwardKind::Relay).then(|| self.0.senders.lost());
-        let of = |Published { forward, owner, .. }: &Published| Published {
-            forward: *forward,
-            owner: owner.clone(),
-            lost: lost(forward),
-        };
-        self.lock().values().filter(|entry| entry.running.is_some()).map(|entry| of(&entry.published)).collect()
+        let lost_datagrams = self.0.sources.lost_datagrams();
+        let ports = self.lock_ports();
+        let running = ports.values().filter(|entry| entry.running.is_some());
+        let mut published: Vec<_> = running.map(|entry| entry.published.clone()).collect();
+        for port in &mut published {
+            port.lost = (port.forward.kind == ForwardKind::Relay).then_some(lost_datagrams);
+        }
+        published
     }
 
-    /// Takes the place in the table; false when the port is there already.
-    fn reserve(&self, owner: &str, forward: Forward) -> Result<bool, PortError> {
-        let mut ports = self.lock();
-        if let Some(Entry { published, .. }) = ports.get(&key(&forward)) {
+    /// Inserts an entry into the table; returns false if the port is published already.
+    fn reserve_port(&self, owner: &str, forward: Forward) -> Result<bool, PortError> {
+        let mut ports = self.lock_ports();
+        if let Some(Entry { published, .. }) = ports.get(&port_key(&forward)) {
             if published.owner == owner && published.forward == forward {
                 return Ok(false);
             }
             return Err(PortError::OtherOwner { spec: forward.spec, owner: published.owner.clone() });
         }
         let published = Published { forward, owner: owner.to_owned(), lost: None };
-        ports.insert(key(&forward), Entry { published, running: None });
+        ports.insert(port_key(&forward), Entry { published, running: None });
         Ok(true)
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, Entry>> {
-        self.0.ports.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock_ports(&self) -> MutexGuard<'_, BTreeMap<Key, Entry>> {
+        self.0.ports.lock().ignore_poison()
     }
 }
 
@@ -181,41 +190,42 @@ struct Reservation<'a> {
 
 impl Drop for Reservation<'_> {
     fn drop(&mut self) {
-        let mut ports = self.ports.lock();
+        let mut ports = self.ports.lock_ports();
         if ports.get(&self.key).is_some_and(|entry| entry.running.is_none()) {
             ports.remove(&self.key);
         }
     }
 }
 
-fn key(forward: &Forward) -> Key {
+fn port_key(forward: &Forward) -> Key {
     (forward.spec.protocol, forward.spec.host)
 }
 
-fn start(
+fn spawn_forwarder(
     forward: Forward,
     socket: OwnedFd,
     upstream: Upstream,
     stop: &CancellationToken,
-    senders: &relay::Senders,
+    sources: &relay::AllowedSources,
 ) -> std::io::Result<JoinHandle<()>> {
     Ok(match (forward.spec.protocol, forward.kind) {
         (Protocol::Tcp, _) => {
             let listener = TcpListener::from_std(socket.into())?;
-            until(stop, tcp::serve(listener, upstream, stop.clone()))
+            spawn_until_stopped(stop, tcp::serve(listener, upstream, stop.clone()))
         }
         (Protocol::Udp, ForwardKind::Relay) => {
-            let (socket, upstream) = (UdpSocket::from_std(socket.into())?, relay::open(forward.spec.node)?);
-            until(stop, relay::serve(socket, upstream, senders.clone()))
+            let socket = UdpSocket::from_std(socket.into())?;
+            let upstream = upstream::connect_udp(forward.spec.node)?;
+            spawn_until_stopped(stop, relay::serve(socket, upstream, sources.clone()))
         }
         (Protocol::Udp, ForwardKind::Session | ForwardKind::Transparent) => {
             let socket = UdpSocket::from_std(socket.into())?;
-            until(stop, udp::serve(socket, upstream, udp::LIMITS))
+            spawn_until_stopped(stop, udp::serve(socket, upstream, udp::LIMITS))
         }
     })
 }
 
-fn until(stop: &CancellationToken, serve: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+fn spawn_until_stopped(stop: &CancellationToken, serve: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
     let stop = stop.clone();
     tokio::spawn(async move {
         stop.run_until_cancelled(serve).await;

@@ -1,10 +1,10 @@
-//! Answers to clients' own addresses stay in the node, where the forwarder's connection waits for them.
+//! Routes replies to clients' own addresses to the forwarder inside the node.
 //!
 //! A connection that starts from an address which is not the node's can only be the forwarder's (IP_TRANSPARENT).
-//! Conntrack remembers it by a mark. Its answers, whoever gives them and however they were translated, get that mark
-//! before they are routed, and a routing table in which every address is local takes them.
+//! Conntrack marks it. Its replies, from any process and after any translation, get the mark before they are routed, and
+//! a routing table in which every address is local delivers them.
 
-use crate::network::interfaces::{self, InterfaceError, What as _};
+use crate::network::interfaces::{self, Action as _, InterfaceError};
 use nix::sys::socket::{setsockopt, sockopt};
 use rtnetlink::packet_route::route::{RouteScope, RouteType};
 use rtnetlink::packet_route::rule::{RuleAction, RuleAttribute};
@@ -17,58 +17,58 @@ use usernetes_api::constants::TAP_INTERFACE;
 use usernetes_host::Reaper;
 use usernetes_host::process::Exit;
 
-/// One bit, so that others can have theirs: kube-proxy has 0x4000 and 0x8000, CNI plugins 0x2000.
+/// A single bit, next to those of other programs: kube-proxy uses 0x4000 and 0x8000, CNI plugins 0x2000.
 const MARK: u32 = 0x0020_0000;
-/// Beyond the numbers that people and VPNs like.
+/// Routing table; far from the numbers that administrators and VPNs use.
 const TABLE: u32 = 0x7573_6572;
 
-/// Why clients' addresses cannot be kept.
+/// The addresses of clients cannot be kept.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReplyRoutingError {
-    /// The socket option.
+    /// The kernel refuses the socket option.
     #[error("the kernel refuses IP_TRANSPARENT: {0}")]
     Option(nix::Error),
-    /// No socket at all.
+    /// A socket could not be made.
     #[error("cannot make a socket: {0}")]
     Socket(io::Error),
-    /// The routing table.
+    /// The routing table could not be changed.
     #[error(transparent)]
     Net(#[from] InterfaceError),
-    /// The program that sets the rules could not be started.
+    /// `nft` could not be started.
     #[error("cannot run nft: {0}")]
     Start(io::Error),
-    /// It failed; its own words are in the log.
+    /// `nft` failed; its output is in the log.
     #[error("nft ended with {0}")]
     Rules(Exit),
 }
 
-/// Prepares the node's network. To be done once.
-pub(crate) async fn keep(nft: &Path, reaper: &Reaper) -> Result<(), ReplyRoutingError> {
+/// Prepares the node's network. Call it once.
+pub(crate) async fn set_up(nft: &Path, reaper: &Reaper) -> Result<(), ReplyRoutingError> {
     let probe = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).map_err(ReplyRoutingError::Socket)?;
     setsockopt(&probe, sockopt::IpTransparent, &true).map_err(ReplyRoutingError::Option)?;
-    interfaces::with_netlink(async |handle| route(handle).await).await?;
-    let running = reaper.spawn(Command::new(nft).arg(rules())).map_err(ReplyRoutingError::Start)?;
+    interfaces::with_netlink(async |handle| add_routes(handle).await).await?;
+    let running = reaper.spawn(Command::new(nft).arg(render_rules())).map_err(ReplyRoutingError::Start)?;
     match running.wait().await {
         Exit::Code(0) => Ok(()),
         exit => Err(ReplyRoutingError::Rules(exit)),
     }
 }
 
-/// What is marked is for this node, whatever its address.
-async fn route(handle: &Handle) -> Result<(), InterfaceError> {
-    let lo = interfaces::index(handle, "lo").await?;
-    let everything = RouteMessageBuilder::<Ipv4Addr>::new().kind(RouteType::Local).scope(RouteScope::Host);
-    let everything = everything.table_id(TABLE).output_interface(lo).build();
-    handle.route().add(everything).execute().await.what("make every address local for answers")?;
+/// Routes marked packets of any address to this node.
+async fn add_routes(handle: &Handle) -> Result<(), InterfaceError> {
+    let lo = interfaces::find_index(handle, "lo").await?;
+    let any = RouteMessageBuilder::<Ipv4Addr>::new().kind(RouteType::Local).scope(RouteScope::Host);
+    let any = any.table_id(TABLE).output_interface(lo).build();
+    handle.route().add(any).execute().await.with_action("make every address local for replies")?;
     let mut rule = handle.rule().add().v4().fw_mark(MARK).table_id(TABLE).action(RuleAction::ToTable);
     rule.message_mut().attributes.push(RuleAttribute::FwMask(MARK));
-    rule.execute().await.what("route answers by their mark")
+    rule.execute().await.with_action("route replies by their mark")
 }
 
-/// The chain `answers-out` is of type `route`: what a program of the node itself answers is routed anew when it is marked.
-/// An ICMP error that would leave by the tap answers such a connection too (kube-proxy refuses so); nobody out there
-/// could use it, since the tap's helper ignores them.
-fn rules() -> String {
+/// The chain `answers-out` is of type `route`, so that replies of the node's own processes are routed again after they
+/// are marked. An ICMP error that would leave by the tap belongs to such a connection too, as when kube-proxy rejects
+/// it: the network driver would ignore it.
+fn render_rules() -> String {
     let answer = format!("ct direction reply ct mark and {MARK:#x} == {MARK:#x} meta mark set meta mark or {MARK:#x}");
     format!(
         "table ip usernetes-clients {{

@@ -1,4 +1,4 @@
-//! TCP: accept outside, connect inside, copy both ways; ends and resets are passed on as such.
+//! TCP: accepts outside, connects inside, copies in both directions; an end and a reset are forwarded as such.
 
 use super::upstream::Upstream;
 use rustix::net::Shutdown;
@@ -10,23 +10,25 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-/// Bytes moved by one read.
+/// Bytes of one read.
 const CHUNK: usize = 64 * 1024;
-/// Pause when the process has no more descriptors: the pending connection would be offered again at once.
+/// Pause when the process has no free descriptor: the pending connection would be reported again at once.
 const EXHAUSTED: Duration = Duration::from_millis(50);
 
 thread_local! {
-    /// One for all connections: idle ones need no memory of ours.
+    /// One for all connections, so that idle ones need no buffer.
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; CHUNK].into_boxed_slice());
 }
 
 /// Accepts until it is dropped; `stop` ends the connections.
-pub(super) async fn serve(listener: TcpListener, inside: Upstream, stop: CancellationToken) {
+pub(super) async fn serve(listener: TcpListener, upstream: Upstream, stop: CancellationToken) {
     loop {
         match listener.accept().await {
             Ok((client, address)) => {
                 let stop = stop.clone();
-                tokio::spawn(async move { stop.run_until_cancelled(carry(client, address, inside)).await });
+                tokio::spawn(
+                    async move { stop.run_until_cancelled(forward_connection(client, address, upstream)).await },
+                );
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
@@ -36,37 +38,38 @@ pub(super) async fn serve(listener: TcpListener, inside: Upstream, stop: Cancell
     }
 }
 
-async fn carry(client: TcpStream, address: SocketAddr, inside: Upstream) {
-    let server = match inside.connect(address).await {
+async fn forward_connection(client: TcpStream, address: SocketAddr, upstream: Upstream) {
+    let server = match upstream.connect(address).await {
         Ok(server) => server,
         Err(error) => {
-            tracing::debug!(?inside, %error, "nobody answers inside");
-            return reset(&client);
+            tracing::debug!(?upstream, %error, "cannot connect inside");
+            return reset_on_close(&client);
         }
     };
     for stream in [&client, &server] {
-        // Without effect on what is carried; so neither can stop it.
-        let _ = (set_tcp_nodelay(stream, true), set_socket_keepalive(stream, true));
+        // Both are optimizations, so failures are ignored.
+        let _ = set_tcp_nodelay(stream, true);
+        let _ = set_socket_keepalive(stream, true);
     }
-    let both = tokio::try_join!(pump(&client, &server), pump(&server, &client));
+    let both = tokio::try_join!(copy_direction(&client, &server), copy_direction(&server, &client));
     if both.is_err() {
-        reset(&client);
-        reset(&server);
+        reset_on_close(&client);
+        reset_on_close(&server);
     }
 }
 
-/// The peer sees a reset instead of an end: it must not take a broken exchange for a whole one.
-fn reset(stream: &TcpStream) {
+/// Makes the peer see a reset instead of an end, so that it does not take a broken transfer for a complete one.
+fn reset_on_close(stream: &TcpStream) {
     let _ = set_socket_linger(stream, Some(Duration::ZERO));
 }
 
-/// Copies until the end of one direction and passes that end on; the other direction may go on.
-async fn pump(from: &TcpStream, to: &TcpStream) -> io::Result<()> {
+/// Copies one direction until its end and forwards the end; the other direction may go on.
+async fn copy_direction(from: &TcpStream, to: &TcpStream) -> io::Result<()> {
     loop {
         from.readable().await?;
         let rest = match BUFFER.with_borrow_mut(|buffer| move_chunk(from, to, buffer)) {
-            Ok(Moved::End) => return end(to),
-            Ok(Moved::Some { rest }) => rest,
+            Ok(Chunk::End) => return shut_down_write(to),
+            Ok(Chunk::Some { rest }) => rest,
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => continue,
             Err(e) => return Err(e),
         };
@@ -74,23 +77,23 @@ async fn pump(from: &TcpStream, to: &TcpStream) -> io::Result<()> {
     }
 }
 
-enum Moved {
-    /// There will be nothing more.
+enum Chunk {
+    /// End of the stream.
     End,
-    /// What was read, and could not be written at once.
+    /// Data that was read and could not be written at once.
     Some { rest: Vec<u8> },
 }
 
-fn move_chunk(from: &TcpStream, to: &TcpStream, buffer: &mut [u8]) -> io::Result<Moved> {
+fn move_chunk(from: &TcpStream, to: &TcpStream, buffer: &mut [u8]) -> io::Result<Chunk> {
     let read = from.try_read(buffer)?;
     if read == 0 {
-        return Ok(Moved::End);
+        return Ok(Chunk::End);
     }
     let written = match to.try_write(&buffer[..read]) {
         Err(e) if e.kind() == io::ErrorKind::WouldBlock => 0,
         written => written?,
     };
-    Ok(Moved::Some { rest: buffer[written..read].to_vec() })
+    Ok(Chunk::Some { rest: buffer[written..read].to_vec() })
 }
 
 async fn write_all(to: &TcpStream, mut rest: &[u8]) -> io::Result<()> {
@@ -104,9 +107,9 @@ async fn write_all(to: &TcpStream, mut rest: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-fn end(stream: &TcpStream) -> io::Result<()> {
+fn shut_down_write(stream: &TcpStream) -> io::Result<()> {
     match rustix::net::shutdown(stream, Shutdown::Write) {
-        // The peer has closed altogether, which is an end as well.
+        // The peer has closed both directions.
         Ok(()) | Err(rustix::io::Errno::NOTCONN) => Ok(()),
         Err(e) => Err(e.into()),
     }

@@ -1,29 +1,30 @@
-//! UDP with a way back: every client has a socket of its own inside, closed when nothing passes for a while.
+//! UDP in both directions: each client has a socket of its own inside, closed when it is idle.
 
 use super::upstream::Upstream;
+use crate::sync::IgnorePoison as _;
 use rustix::net::{SendFlags, sendto};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 use tokio::net::UdpSocket;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-/// How many clients are remembered, and for how long.
+/// Limits of the table of clients.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// A client that is silent for so long is forgotten.
+    /// Idle time after which a client is removed.
     idle: Duration,
-    /// Clients of one port; a new one beyond that replaces the one that was silent longest.
+    /// Most clients of one port; a further one replaces the one that was idle longest.
     most: usize,
 }
 
 pub(super) const LIMITS: Limits = Limits { idle: Duration::from_secs(90), most: 1024 };
 
-/// The largest datagram.
+/// Largest datagram in bytes.
 const DATAGRAM: usize = 64 * 1024;
 
 thread_local! {
@@ -49,94 +50,96 @@ impl Drop for Entry {
 type Table = Arc<Mutex<HashMap<SocketAddr, Entry>>>;
 
 /// Serves the port until it is dropped.
-pub(super) async fn serve(outside: UdpSocket, inside: Upstream, limits: Limits) {
-    let port = Port { outside: Arc::new(outside), inside, limits, table: Table::default() };
+pub(super) async fn serve(outside: UdpSocket, upstream: Upstream, limits: Limits) {
+    let port = Port { outside: Arc::new(outside), upstream, limits, table: Table::default() };
     loop {
         if port.outside.readable().await.is_err() {
             return;
         }
-        // An error here belongs to an earlier datagram of ours that could not be delivered.
+        // An error here is about an earlier datagram to a client that could not be delivered.
         let _ = BUFFER.with_borrow_mut(|buffer| {
             let (length, client) = port.outside.try_recv_from(buffer)?;
-            port.session(client)?.send(&buffer[..length])
+            port.find_or_open_session(client)?.send_datagram(&buffer[..length])
         });
     }
 }
 
 struct Port {
     outside: Arc<UdpSocket>,
-    inside: Upstream,
+    upstream: Upstream,
     limits: Limits,
     table: Table,
 }
 
 impl Port {
-    /// The client's session, made if there is none.
-    fn session(&self, client: SocketAddr) -> io::Result<Arc<Session>> {
-        let mut entries = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Returns the client's session; opens one if there is none.
+    fn find_or_open_session(&self, client: SocketAddr) -> io::Result<Arc<Session>> {
+        let mut entries = self.table.lock().ignore_poison();
         if let Some(entry) = entries.get(&client) {
             return Ok(Arc::clone(&entry.session));
         }
         if entries.len() >= self.limits.most {
-            let oldest = entries.iter().min_by_key(|(_, entry)| entry.session.used()).map(|(client, _)| *client);
+            let oldest = entries.iter().min_by_key(|(_, entry)| entry.session.last_used()).map(|(client, _)| *client);
             oldest.map(|oldest| entries.remove(&oldest));
         }
-        let session = Arc::new(Session { inside: self.inside.datagrams(client)?, used: Mutex::new(Instant::now()) });
-        let task = self.answer(Arc::clone(&session), client);
+        let session =
+            Arc::new(Session { inside: self.upstream.open_datagrams(client)?, used: Mutex::new(Instant::now()) });
+        let task = self.spawn_reply_task(Arc::clone(&session), client);
         entries.insert(client, Entry { session: Arc::clone(&session), task });
         Ok(session)
     }
 
-    /// Starts passing answers back; forgets the client when it was idle.
-    fn answer(&self, session: Arc<Session>, client: SocketAddr) -> AbortHandle {
+    /// Spawns the task that forwards replies; it removes the client when it is idle.
+    fn spawn_reply_task(&self, session: Arc<Session>, client: SocketAddr) -> AbortHandle {
         // Weak, so that the port is free as soon as it is no longer served.
-        let (outside, idle) = (Arc::downgrade(&self.outside), self.limits.idle);
+        let outside = Arc::downgrade(&self.outside);
+        let idle = self.limits.idle;
         let table = Arc::downgrade(&self.table);
         let task = tokio::spawn(async move {
-            answers(&session, &outside, client, idle).await;
+            forward_replies(&session, &outside, client, idle).await;
             // A session that was replaced has been aborted, so the entry is this one.
             if let Some(table) = table.upgrade() {
-                table.lock().unwrap_or_else(PoisonError::into_inner).remove(&client);
+                table.lock().ignore_poison().remove(&client);
             }
         });
         task.abort_handle()
     }
 }
 
-/// Passes answers back until the session is idle.
-async fn answers(session: &Session, outside: &Weak<UdpSocket>, client: SocketAddr, idle: Duration) {
+/// Forwards replies until the session is idle.
+async fn forward_replies(session: &Session, outside: &Weak<UdpSocket>, client: SocketAddr, idle: Duration) {
     loop {
-        let deadline = session.used() + idle;
+        let deadline = session.last_used() + idle;
         match tokio::time::timeout_at(deadline, session.inside.readable()).await {
-            Err(_) if session.used() + idle <= Instant::now() => return,
+            Err(_) if session.last_used() + idle <= Instant::now() => return,
             Err(_) => continue,
             Ok(_) => {}
         }
         let Some(outside) = outside.upgrade() else { return };
-        // A datagram that could not be delivered inside is reported here; the next one may be.
+        // An error here is about a datagram that could not be delivered inside; the next one may succeed.
         let _ = BUFFER.with_borrow_mut(|buffer| {
             let length = session.inside.try_recv(buffer)?;
-            session.touch();
-            // Not by tokio: a socket that cannot be written to now drops, as a wire would.
+            session.mark_used();
+            // Not by tokio: if the socket is not writable now, the datagram is dropped.
             Ok::<_, io::Error>(sendto(&*outside, &buffer[..length], SendFlags::DONTWAIT, &client)?)
         });
     }
 }
 
 impl Session {
-    fn send(&self, datagram: &[u8]) -> io::Result<()> {
-        self.touch();
-        // Not by tokio: it knows nothing yet about a socket made just now, and would refuse the first datagram.
+    fn send_datagram(&self, datagram: &[u8]) -> io::Result<()> {
+        self.mark_used();
+        // Not by tokio: it has not polled a new socket yet and would refuse the first datagram.
         rustix::net::send(&self.inside, datagram, SendFlags::DONTWAIT)?;
         Ok(())
     }
 
-    fn touch(&self) {
-        *self.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    fn mark_used(&self) {
+        *self.used.lock().ignore_poison() = Instant::now();
     }
 
-    fn used(&self) -> Instant {
-        *self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    fn last_used(&self) -> Instant {
+        *self.used.lock().ignore_poison()
     }
 }
 
@@ -144,7 +147,7 @@ impl Session {
 mod tests {
     use super::*;
 
-    /// Whom the server inside sees, for datagrams of these clients.
+    /// Source address that the server inside sees for this client.
     async fn seen(outside: SocketAddr, server: &UdpSocket, client: &UdpSocket) -> SocketAddr {
         client.send_to(b"x", outside).await.expect("send");
         server.recv_from(&mut [0; 9]).await.expect("receive").1
@@ -158,12 +161,12 @@ mod tests {
     async fn port(limits: Limits) -> (SocketAddr, UdpSocket) {
         let (server, outside) = (any().await, any().await);
         let (node, port) = (server.local_addr().expect("address"), outside.local_addr().expect("address"));
-        tokio::spawn(serve(outside, Upstream::plain(node), limits));
+        tokio::spawn(serve(outside, Upstream::as_node(node), limits));
         (port, server)
     }
 
     #[tokio::test]
-    async fn the_client_that_was_silent_longest_makes_room() {
+    async fn the_client_that_was_idle_longest_is_replaced() {
         let (port, server) = port(Limits { most: 2, ..LIMITS }).await;
         let (a, b, c) = (any().await, any().await, any().await);
         let (first_a, first_b) = (seen(port, &server, &a).await, seen(port, &server, &b).await);
@@ -175,7 +178,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_idle_client_is_forgotten() {
+    async fn an_idle_client_is_removed() {
         let idle = Duration::from_millis(20);
         let (port, server) = port(Limits { idle, ..LIMITS }).await;
         let client = any().await;

@@ -1,4 +1,4 @@
-//! Connections inside: from the node itself, or from the very address of the client.
+//! Connections to servers inside, from the node's address or from the client's own.
 
 use nix::sys::socket::{setsockopt, sockopt};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
@@ -9,11 +9,11 @@ use std::time::Duration;
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use tokio::time::timeout;
 
-/// How long nobody may answer a client's own connection: a policy that drops packets says nothing, but this client's
-/// connection is open already.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Time limit of a connection from a client's own address: a policy may drop its packets without a reply, while the
+/// client's connection is open already.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
-/// Where a port leads to.
+/// Server that a port leads to.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Upstream {
     node: SocketAddr,
@@ -21,39 +21,39 @@ pub(super) struct Upstream {
 }
 
 impl Upstream {
-    /// As the node itself.
-    pub(super) fn plain(node: SocketAddr) -> Self {
+    /// Connects from the node's address.
+    pub(super) fn as_node(node: SocketAddr) -> Self {
         Self { node, as_client: false }
     }
 
-    /// As the client, where its address can be had inside.
+    /// Connects from the client's address, where that is possible.
     pub(super) fn as_client(node: SocketAddr) -> Self {
         Self { node, as_client: true }
     }
 
     /// Connects for a client.
     pub(super) async fn connect(self, client: SocketAddr) -> io::Result<TcpStream> {
-        let Some(source) = self.source(client) else { return TcpStream::connect(self.node).await };
+        let Some(source) = self.client_source(client) else { return TcpStream::connect(self.node).await };
         let socket = TcpSocket::new_v4()?;
-        transparent(&socket)?;
+        make_transparent(&socket)?;
         socket.bind((source, 0).into())?;
-        timeout(PATIENCE, socket.connect(self.node)).await?
+        timeout(CONNECT_LIMIT, socket.connect(self.node)).await?
     }
 
-    /// A socket that talks with the node only, for a client.
-    pub(super) fn datagrams(self, client: SocketAddr) -> io::Result<UdpSocket> {
-        let Some(source) = self.source(client) else { return connected(self.node) };
+    /// Opens a UDP socket for a client, connected to the server.
+    pub(super) fn open_datagrams(self, client: SocketAddr) -> io::Result<UdpSocket> {
+        let Some(source) = self.client_source(client) else { return connect_udp(self.node) };
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = socket_with(AddressFamily::INET, SocketType::DGRAM, flags, None)?;
-        transparent(&socket)?;
+        make_transparent(&socket)?;
         rustix::net::bind(&socket, &SocketAddr::from((source, 0)))?;
         rustix::net::connect(&socket, &self.node)?;
         UdpSocket::from_std(socket.into())
     }
 
-    /// Clients on the host itself have the node's address, which is the source of its own connections anyway, or
-    /// loopback's, which is somebody else inside.
-    fn source(self, client: SocketAddr) -> Option<Ipv4Addr> {
+    /// `None` for clients on the host itself: they have the node's address, which is the source of its own connections
+    /// anyway, or a loopback address, which belongs to the node inside.
+    fn client_source(self, client: SocketAddr) -> Option<Ipv4Addr> {
         match (self.as_client, self.node, client.ip().to_canonical()) {
             (true, SocketAddr::V4(node), IpAddr::V4(client)) if !client.is_loopback() && client != *node.ip() => {
                 Some(client)
@@ -63,14 +63,14 @@ impl Upstream {
     }
 }
 
-/// The source port is found when the socket is connected: then as many can be had as there are pairs.
-fn transparent(socket: &impl AsFd) -> io::Result<()> {
+/// The kernel chooses the source port at connect, so that each pair of addresses has the whole range of ports.
+fn make_transparent(socket: &impl AsFd) -> io::Result<()> {
     setsockopt(socket, sockopt::IpTransparent, &true)?;
     Ok(setsockopt(socket, sockopt::IpBindAddressNoPort, &true)?)
 }
 
-/// A socket that talks with `node` only.
-pub(super) fn connected(node: SocketAddr) -> io::Result<UdpSocket> {
+/// Opens a UDP socket that is connected to `node`.
+pub(super) fn connect_udp(node: SocketAddr) -> io::Result<UdpSocket> {
     let any: IpAddr = if node.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let socket = std::net::UdpSocket::bind((any, 0))?;
     socket.connect(node)?;
@@ -85,7 +85,9 @@ mod tests {
     #[test]
     fn clients_of_the_host_keep_the_source_of_the_node() -> Result<(), std::net::AddrParseError> {
         let node: SocketAddr = "198.51.100.11:80".parse()?;
-        let of = |inside: Upstream, client: &str| Ok(inside.source(client.parse()?).map(|source| source.to_string()));
+        let of = |upstream: Upstream, client: &str| {
+            Ok(upstream.client_source(client.parse()?).map(|source| source.to_string()))
+        };
         for (client, source) in [
             ("127.0.0.1:7", None),
             ("127.0.0.9:7", None),
@@ -95,7 +97,7 @@ mod tests {
             ("[2001:db8::1]:7", None),
         ] {
             assert_eq!(of(Upstream::as_client(node), client)?.as_deref(), source, "{client}");
-            assert_eq!(of(Upstream::plain(node), client)?, None, "{client}");
+            assert_eq!(of(Upstream::as_node(node), client)?, None, "{client}");
         }
         Ok(())
     }

@@ -1,16 +1,17 @@
-//! What parent and child say to each other. The order of the handshake is in this crate's README.
+//! Messages between parent and child. The order of the handshake is in this crate's README.
 
 mod link;
 mod socket;
 
 pub(crate) use link::ParentLink;
-pub(crate) use socket::{AsyncSocket, Socket, WireError, pair};
+pub use socket::WireError;
+pub(crate) use socket::{AsyncSocket, Socket, socket_pair};
 
 use crate::Spec;
 use serde::{Deserialize, Serialize};
 use usernetes_api::PortSpec;
 
-/// Told in every first message: a program that was replaced by another version is noticed.
+/// Version of the protocol. The first message of each side carries it, to detect that the program was replaced.
 pub(crate) const VERSION: u32 = 2;
 
 /// From a child stage to the parent.
@@ -21,21 +22,21 @@ pub(crate) enum ToParent {
     Unshared { version: u32 },
     /// The first stage has started PID 1, known to the parent as `pid`, and ends.
     Spawned { pid: i32 },
-    /// PID 1 is tied to the parent's life and waits for its orders.
+    /// PID 1 dies with the parent and waits for [`ToChild::Start`].
     Init { version: u32 },
-    /// The tap is there: the network helper can be attached.
+    /// The tap exists: the network driver can attach to it.
     Tap,
-    /// A port is wanted; answered by [`ToChild::Bound`].
+    /// Requests a socket of the host; answered by [`ToChild::Bound`].
     Bind { id: u64, spec: PortSpec },
     /// The payload is up.
     Ready,
-    /// The payload does what it is there for.
+    /// The payload works as intended.
     Steady,
     /// Answer to [`ToChild::Ping`].
     Pong,
     /// The payload has ended, or something has failed before it began.
     Failed { message: String },
-    /// What a short-lived helper stage found out or could not do.
+    /// Results of a short-lived stage.
     Report(Vec<Outcome>),
 }
 
@@ -45,13 +46,13 @@ pub(crate) enum ToParent {
 pub(crate) enum ToChild {
     /// The id maps are written.
     Mapped,
-    /// PID 1's orders; the control socket comes with it.
+    /// Starts PID 1; carries the control socket.
     Start { version: u32, pid: i32, spec: Box<Spec> },
-    /// The network helper runs, with its process id and how often it was restarted.
+    /// State of the network driver's process.
     Network(HelperState),
-    /// Answer to [`ToParent::Bind`]; the socket comes with it.
+    /// Answer to [`ToParent::Bind`]; carries the socket.
     Bound { id: u64, failure: Option<BindFailure> },
-    /// Whether PID 1 still turns; answered by [`ToParent::Pong`].
+    /// Heartbeat; answered by [`ToParent::Pong`].
     Ping,
     /// End in order.
     Shutdown,
@@ -66,35 +67,35 @@ pub(crate) struct HelperState {
     pub(crate) restarts: u32,
 }
 
-/// One step of a helper stage.
+/// Result of one step of a short-lived stage.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Outcome {
-    /// What was tried.
+    /// Attempted action, or path.
     pub(crate) what: String,
-    /// Why it failed, if it did.
+    /// Error in words, if it failed.
     pub(crate) failure: Option<String>,
 }
 
-/// Why the parent could not bind.
+/// The parent could not bind a port.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct BindFailure {
     /// The kernel's error number.
     pub(crate) errno: i32,
-    /// Who has the port, as far as can be seen.
+    /// Process that holds the port, if known.
     pub(crate) owner: Option<String>,
 }
 
 /// The error for a message that has no place at this step.
-pub(crate) fn unexpected(expected: &'static str, got: &impl std::fmt::Debug) -> WireError {
+pub(crate) fn unexpected_message(expected: &'static str, got: &impl std::fmt::Debug) -> WireError {
     let mut got = format!("{got:?}");
     got.truncate(got.floor_char_boundary(200));
     WireError::Unexpected { expected, got }
 }
 
-/// Refuses another version of this program.
-pub(crate) fn same_version(theirs: u32) -> Result<(), WireError> {
-    if theirs == VERSION {
+/// Refuses another version of the protocol.
+pub(crate) fn check_version(version: u32) -> Result<(), WireError> {
+    if version == VERSION {
         return Ok(());
     }
-    Err(WireError::Unexpected { expected: "the same version of the protocol", got: format!("version {theirs}") })
+    Err(WireError::Unexpected { expected: "the same version of the protocol", got: format!("version {version}") })
 }

@@ -1,4 +1,4 @@
-//! Errors of user namespaces, from both sides.
+//! Errors of user namespaces, on both sides.
 
 use crate::protocol::WireError;
 use nix::errno::Errno;
@@ -6,86 +6,102 @@ use std::io;
 use std::path::PathBuf;
 use usernetes_host::{CommandError, FsError};
 
-/// Ids cannot be found or mapped.
+/// Subordinate ids could not be found or mapped.
 #[derive(Debug, thiserror::Error)]
 pub enum IdMapError {
-    /// A file cannot be read.
+    /// A file operation failed.
     #[error(transparent)]
     File(#[from] FsError),
     /// The user has no name in /etc/passwd and `id` does not know it.
     #[error("cannot find the name of uid {uid}")]
     NoName {
-        /// Which uid.
+        /// Uid without a name.
         uid: u32,
-        /// Why.
+        /// Underlying error.
         source: CommandError,
     },
     /// The user has no subordinate ids.
     #[error("user {user} has no subordinate {kind}s in {}", path.display())]
     NoSubIds {
-        /// Which user.
+        /// Name of the user.
         user: String,
         /// `uid` or `gid`.
         kind: &'static str,
-        /// Where they should be.
+        /// File that should name them.
         path: PathBuf,
+        /// How to add subordinate ids.
+        hint: String,
     },
     /// newuidmap or newgidmap failed.
     #[error(transparent)]
     Helper(#[from] CommandError),
 }
 
-/// No user namespace could be had.
+impl IdMapError {
+    /// How to resolve the error, if there is a known way.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::File(error) => error.hint(),
+            Self::NoSubIds { hint, .. } => Some(hint.clone()),
+            Self::NoName { .. } | Self::Helper(_) => None,
+        }
+    }
+}
+
+/// A user namespace could not be made.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum UsernsError {
-    /// Our own program could not be started again.
-    #[error("cannot start {command}")]
-    Start { command: &'static str, source: io::Error },
-    /// Ids.
+pub enum UsernsError {
+    /// This program could not be started as a stage.
+    #[error("cannot start /proc/self/exe")]
+    Start(#[source] io::Error),
+    /// Subordinate ids could not be found or mapped.
     #[error(transparent)]
     IdMap(#[from] IdMapError),
-    /// The stage did not do as expected.
-    #[error("the child's first stage")]
+    /// The end of the stage could not be awaited.
+    #[error("cannot wait for the stage")]
+    Wait(#[source] io::Error),
+    /// A message to or from the stage failed.
+    #[error("the stage does not respond as expected")]
     Wire(#[from] WireError),
-    /// The stage said why it failed.
+    /// The stage reported an error.
     #[error("{0}")]
     Stage(String),
 }
 
-/// A step of a stage that failed, told to the starter as text.
+/// A step of a stage failed; reported to the parent process as text.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StageError {
-    /// A system call.
-    #[error("cannot {what}: {source}")]
-    System { what: String, source: Errno },
-    /// The starter.
+    /// A system call failed.
+    #[error("cannot {action}: {source}")]
+    System { action: String, source: Errno },
+    /// A message to or from the parent process failed.
     #[error(transparent)]
     Wire(#[from] WireError),
-    /// A program.
+    /// A program failed.
     #[error(transparent)]
     Program(#[from] CommandError),
 }
 
-/// Names a system call in its error.
-pub(crate) trait What<T> {
-    /// `cannot <what>: …`
-    fn what(self, what: impl Into<String>) -> Result<T, StageError>;
+/// Adds the attempted action to the error of a system call.
+pub(crate) trait Action<T> {
+    /// The error becomes `cannot <action>: …`.
+    fn with_action(self, action: impl Into<String>) -> Result<T, StageError>;
 }
 
-impl<T> What<T> for nix::Result<T> {
-    fn what(self, what: impl Into<String>) -> Result<T, StageError> {
-        self.map_err(|source| StageError::System { what: what.into(), source })
+impl<T> Action<T> for nix::Result<T> {
+    fn with_action(self, action: impl Into<String>) -> Result<T, StageError> {
+        self.map_err(|source| StageError::System { action: action.into(), source })
     }
 }
 
-impl<T> What<T> for rustix::io::Result<T> {
-    fn what(self, what: impl Into<String>) -> Result<T, StageError> {
-        self.map_err(|e| Errno::from_raw(e.raw_os_error())).what(what)
+impl<T> Action<T> for rustix::io::Result<T> {
+    fn with_action(self, action: impl Into<String>) -> Result<T, StageError> {
+        self.map_err(|e| Errno::from_raw(e.raw_os_error())).with_action(action)
     }
 }
 
-impl<T> What<T> for io::Result<T> {
-    fn what(self, what: impl Into<String>) -> Result<T, StageError> {
-        self.map_err(|e| Errno::from_raw(e.raw_os_error().unwrap_or(0))).what(what)
+impl<T> Action<T> for io::Result<T> {
+    fn with_action(self, action: impl Into<String>) -> Result<T, StageError> {
+        self.map_err(|e| Errno::from_raw(e.raw_os_error().unwrap_or(0))).with_action(action)
     }
 }

@@ -1,58 +1,63 @@
-//! Whether we run inside somebody else's user namespace, as in a container.
+//! Detects whether this process runs in the user namespace of a container.
 
 use super::range::IdRange;
 use std::fs;
 use std::path::Path;
 
-/// The map of the machine's own user namespace.
+/// Id map of the host's initial user namespace.
 const EVERYTHING: IdRange = IdRange { start: 0, count: u32::MAX };
 
-/// A user namespace that is not the machine's own.
+/// A user namespace that is not the initial one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Nested {
-    /// What made it.
+    /// Engine that made it.
     pub kind: NestedKind,
-    /// Uids that there are.
+    /// Uids of the namespace.
     pub(crate) uids: Vec<IdRange>,
-    /// Gids that there are.
+    /// Gids of the namespace.
     pub(crate) gids: Vec<IdRange>,
 }
 
-/// What made a user namespace, as far as can be seen from inside.
+/// Engine that made a user namespace, as far as it can be detected from inside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NestedKind {
     /// Docker.
     Docker,
     /// Podman.
     Podman,
-    /// Something else.
+    /// Another one.
     Other,
 }
 
-/// The user namespace that this process was started in, `None` if that is the machine's.
+/// The user namespace of this process; `None` if it is the initial one.
 pub fn nested() -> Option<Nested> {
-    let map = |file| ids(&fs::read_to_string(file).unwrap_or_default());
-    let (uids, gids) = (map("/proc/self/uid_map"), map("/proc/self/gid_map"));
-    (!uids.is_empty() && uids != [EVERYTHING]).then(|| Nested { kind: kind(), uids, gids })
+    let uids = read_id_map("/proc/self/uid_map");
+    let gids = read_id_map("/proc/self/gid_map");
+    (!uids.is_empty() && uids != [EVERYTHING]).then(|| Nested { kind: detect_kind(), uids, gids })
 }
 
-/// The ids that a map makes: `INSIDE OUTSIDE COUNT`, one range a line.
-fn ids(map: &str) -> Vec<IdRange> {
-    let range = |line: &str| {
-        let mut fields = line.split_whitespace();
-        let (start, count) = (fields.next()?.parse().ok()?, fields.nth(1)?.parse().ok()?);
-        Some(IdRange { start, count })
-    };
-    map.lines().filter_map(range).collect()
+fn read_id_map(path: &str) -> Vec<IdRange> {
+    parse_id_map(&fs::read_to_string(path).unwrap_or_default())
 }
 
-fn kind() -> NestedKind {
-    // Of another user's first process it cannot be read.
+/// Ids inside, from lines of `INSIDE OUTSIDE COUNT`.
+fn parse_id_map(map: &str) -> Vec<IdRange> {
+    map.lines().filter_map(parse_id_map_line).collect()
+}
+
+fn parse_id_map_line(line: &str) -> Option<IdRange> {
+    let mut fields = line.split_whitespace();
+    Some(IdRange { start: fields.next()?.parse().ok()?, count: fields.nth(1)?.parse().ok()? })
+}
+
+fn detect_kind() -> NestedKind {
+    // Not readable if PID 1 belongs to another user.
     let environment = fs::read("/proc/1/environ").unwrap_or_default();
-    let says = |name: &[u8]| environment.split(|byte| *byte == 0).any(|variable| variable == name);
-    if Path::new("/run/.containerenv").exists() || says(b"container=podman") {
+    let mut variables = environment.split(|byte| *byte == 0);
+    let engine = variables.find_map(|variable| variable.strip_prefix(b"container="));
+    if Path::new("/run/.containerenv").exists() || engine == Some(b"podman") {
         NestedKind::Podman
-    } else if Path::new("/.dockerenv").exists() || says(b"container=docker") {
+    } else if Path::new("/.dockerenv").exists() || engine == Some(b"docker") {
         NestedKind::Docker
     } else {
         NestedKind::Other
@@ -60,13 +65,13 @@ fn kind() -> NestedKind {
 }
 
 impl NestedKind {
-    /// What to start the container with, so that a node can have a `/proc` and a network of its own.
-    pub(crate) fn options(self) -> &'static str {
+    /// Options of the container with which a node can have a `/proc` and a network of its own.
+    pub(crate) fn container_options(self) -> &'static str {
         match self {
             Self::Docker => "docker run --privileged --device /dev/net/tun",
             Self::Podman => "podman run --privileged --pids-limit -1 --device /dev/net/tun",
             Self::Other => {
-                "start the container with nothing mounted over parts of /proc and a writable /sys, and with no filter of system calls"
+                "start the container without mounts over parts of /proc, with a writable /sys, and without a seccomp filter"
             }
         }
     }
@@ -78,9 +83,9 @@ mod tests {
 
     #[test]
     fn maps_are_read() {
-        assert_eq!(ids("         0          0 4294967295\n"), [EVERYTHING]);
+        assert_eq!(parse_id_map("         0          0 4294967295\n"), [EVERYTHING]);
         let rootless = [IdRange { start: 0, count: 1 }, IdRange { start: 1, count: 65536 }];
-        assert_eq!(ids("0 1000 1\n1 100000 65536\n"), rootless);
-        assert_eq!(ids("nonsense\n"), []);
+        assert_eq!(parse_id_map("0 1000 1\n1 100000 65536\n"), rootless);
+        assert_eq!(parse_id_map("nonsense\n"), []);
     }
 }

@@ -1,22 +1,31 @@
 //! Ranges of ids.
 
+/// Ids that one image of an ordinary distribution may use.
+pub(crate) const ENOUGH_IDS: u64 = BLOCK as u64;
+/// Ids of the node itself, and of each pod with a user namespace of its own, as the kubelet allocates them.
+pub(super) const BLOCK: u32 = 65536;
+
 /// A range of ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct IdRange {
     /// First id on the host.
     pub start: u32,
-    /// How many.
+    /// Number of ids.
     pub count: u32,
 }
 
-/// What of the ranges lies in the map.
-pub(crate) fn clip(ranges: &[IdRange], map: &[IdRange]) -> Vec<IdRange> {
-    let common = |range: &IdRange, mapped: &IdRange| {
-        let start = range.start.max(mapped.start);
-        let end = (range.start.saturating_add(range.count)).min(mapped.start.saturating_add(mapped.count));
-        (start < end).then(|| IdRange { start, count: end - start })
-    };
-    ranges.iter().flat_map(|range| map.iter().filter_map(|mapped| common(range, mapped))).collect()
+/// The parts of the ranges that lie in the map.
+pub(crate) fn intersect_ranges(ranges: &[IdRange], map: &[IdRange]) -> Vec<IdRange> {
+    ranges.iter().flat_map(|range| map.iter().filter_map(|mapped| range.intersection(*mapped))).collect()
+}
+
+impl IdRange {
+    /// The ids that both ranges have.
+    fn intersection(self, other: Self) -> Option<Self> {
+        let start = self.start.max(other.start);
+        let end = self.start.saturating_add(self.count).min(other.start.saturating_add(other.count));
+        (start < end).then(|| Self { start, count: end - start })
+    }
 }
 
 #[cfg(test)]
@@ -26,7 +35,7 @@ mod tests {
     #[test]
     fn only_ids_that_there_are_stay() {
         let map = [IdRange { start: 0, count: 1 }, IdRange { start: 1, count: 65536 }];
-        let of = |start, count| clip(&[IdRange { start, count }], &map);
+        let of = |start, count| intersect_ranges(&[IdRange { start, count }], &map);
         assert_eq!(of(1, u32::MAX - 1), [IdRange { start: 1, count: 65536 }]);
         assert_eq!(of(60000, 65536), [IdRange { start: 60000, count: 5537 }]);
         assert_eq!(of(100_000, 65536), []);

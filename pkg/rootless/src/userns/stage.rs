@@ -1,4 +1,4 @@
-//! Which stage of a child this process is. Stages are re-executions of our own program, told by `argv[0]`.
+//! Stages of the child: this program executed again, marked by `argv[0]`.
 
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt as _;
@@ -7,9 +7,9 @@ use std::process::{Command, Stdio};
 /// `argv[0]` of every stage.
 const ARGV0: &str = "usernetes-rs-child";
 
-/// Variables that name services of the host's session: a component that finds them would talk to the wrong one,
-/// and one of them would report the unit as started too early.
-const PRIVATE: [&str; 7] = [
+/// Variables that name services of the host's session. A component would connect to the wrong service, and with
+/// `NOTIFY_SOCKET` it could report the unit as started too early.
+const SESSION_VARIABLES: [&str; 7] = [
     "NOTIFY_SOCKET",
     "XDG_RUNTIME_DIR",
     "DBUS_SESSION_BUS_ADDRESS",
@@ -19,7 +19,7 @@ const PRIVATE: [&str; 7] = [
     "WATCHDOG_USEC",
 ];
 
-/// What a re-executed process does.
+/// Task of a process of this program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
     /// Makes the namespaces and starts PID 1.
@@ -28,9 +28,9 @@ pub(crate) enum Stage {
     Init,
     /// Deletes paths as root of a user namespace.
     Remove,
-    /// Tries out what the kernel allows.
+    /// Probes what the kernel allows.
     Probe,
-    /// Tries out whether a PID namespace can have a `/proc`.
+    /// Probes whether a PID namespace can have a `/proc`.
     ProbeProc,
     /// Runs a command in a running child's namespaces.
     Enter,
@@ -50,7 +50,7 @@ impl Stage {
         }
     }
 
-    /// This process's stage, if it is one.
+    /// Stage of this process, if it is one.
     pub(crate) fn current() -> Option<Self> {
         let mut args = std::env::args_os();
         if args.next()? != ARGV0 {
@@ -62,7 +62,7 @@ impl Stage {
 
     /// A command that starts this stage.
     pub(crate) fn command(self) -> Command {
-        // Through the kernel's link: it is this very program even when its file was replaced or removed.
+        // The kernel's link leads to this program even if its file was replaced or removed.
         let mut command = Command::new("/proc/self/exe");
         command.arg0(ARGV0).arg(self.name());
         hide_session(&mut command);
@@ -77,9 +77,9 @@ impl Stage {
     }
 }
 
-/// Keeps the host's session from a process to be started.
+/// Removes the variables of the host's session from a command.
 pub(crate) fn hide_session(command: &mut Command) {
-    for variable in PRIVATE {
+    for variable in SESSION_VARIABLES {
         command.env_remove(variable);
     }
 }

@@ -1,13 +1,13 @@
-//! Where subordinate ids are written down: `/etc/subuid`, `/etc/subgid`, and what `getsubids` says.
+//! Reads subordinate ids: `/etc/subuid`, `/etc/subgid`, and the output of `getsubids`.
 
 use super::error::IdMapError;
 use super::nested::nested;
-use super::range::IdRange;
+use super::range::{ENOUGH_IDS, IdRange};
 use std::collections::BTreeSet;
 use std::process::Command;
 use usernetes_host::{CommandExt as _, fs};
 
-/// The user's name. Not by `getpwuid`: it loads plugins at run time, which a static program cannot do safely.
+/// Name of the user. Not by `getpwuid`: it loads plugins at run time, which a static program cannot do safely.
 pub(crate) fn user_name() -> Result<String, IdMapError> {
     let uid = nix::unistd::getuid().as_raw();
     let passwd = fs::read_of_system("/etc/passwd")?;
@@ -18,16 +18,26 @@ pub(crate) fn user_name() -> Result<String, IdMapError> {
     Ok(name.trim().to_owned())
 }
 
-pub(crate) fn ranges(user: &str, kind: &'static str, path: &str, option: &[&str]) -> Result<Vec<IdRange>, IdMapError> {
+pub(crate) fn read_subids(
+    user: &str,
+    kind: &'static str,
+    path: &str,
+    option: &[&str],
+) -> Result<Vec<IdRange>, IdMapError> {
     let uid = nix::unistd::getuid().as_raw();
     let mut found = parse_subids(&fs::read_of_system(path)?, user, uid);
     if found.is_empty() {
-        // The ids may come from a directory service, which only this program asks.
+        // The ids may come from a directory service, which only this program queries.
         let listed = Command::new("getsubids").args(option).arg(user).run().unwrap_or_default();
         found = parse_getsubids(&listed);
     }
     if found.is_empty() {
-        return Err(IdMapError::NoSubIds { user: user.to_owned(), kind, path: path.into() });
+        return Err(IdMapError::NoSubIds {
+            user: user.to_owned(),
+            kind,
+            path: path.into(),
+            hint: add_command(user, ENOUGH_IDS),
+        });
     }
     Ok(found)
 }
@@ -47,54 +57,55 @@ pub(crate) fn parse_subids(text: &str, user: &str, uid: u32) -> Vec<IdRange> {
     let ranges = text.lines().filter_map(|line| {
         let mut fields = line.trim().split(':');
         let owner = fields.next()?;
-        let range = range(fields.next()?, fields.next()?)?;
+        let range = parse_range(fields.next()?, fields.next()?)?;
         (owner == user || owner == uid).then_some(range)
     });
-    disjoint(ranges)
+    drop_overlaps(ranges)
 }
 
 /// Ranges in the output of `getsubids`: `0: alice 100000 65536`.
 pub(crate) fn parse_getsubids(text: &str) -> Vec<IdRange> {
-    disjoint(text.lines().filter_map(|line| {
+    drop_overlaps(text.lines().filter_map(|line| {
         let mut fields = line.split_whitespace().skip(2);
-        range(fields.next()?, fields.next()?)
+        parse_range(fields.next()?, fields.next()?)
     }))
 }
 
-fn range(start: &str, count: &str) -> Option<IdRange> {
-    let (start, count) = (start.trim().parse().ok()?, count.trim().parse().ok()?);
+fn parse_range(start: &str, count: &str) -> Option<IdRange> {
+    let start: u32 = start.trim().parse().ok()?;
+    let count = count.trim().parse().ok()?;
     let fits = count > 0 && u32::checked_add(start, count).is_some();
     fits.then_some(IdRange { start, count })
 }
 
-/// The kernel refuses a map with overlaps: the first of two overlapping ranges stays.
-fn disjoint(ranges: impl Iterator<Item = IdRange>) -> Vec<IdRange> {
-    let mut taken: BTreeSet<IdRange> = BTreeSet::new();
+/// Keeps the first of two overlapping ranges: the kernel refuses a map with overlaps.
+fn drop_overlaps(ranges: impl Iterator<Item = IdRange>) -> Vec<IdRange> {
+    let mut kept: BTreeSet<IdRange> = BTreeSet::new();
     ranges
         .filter(|new| {
             let overlaps = |old: &IdRange| new.start < old.start + old.count && old.start < new.start + new.count;
-            !taken.iter().any(overlaps) && taken.insert(*new)
+            !kept.iter().any(overlaps) && kept.insert(*new)
         })
         .collect()
 }
 
-/// See [`super::SubIds::add_command`], also for a user without any.
+/// As [`SubIds::add_command`](super::SubIds::add_command), also for a user without subordinate ids.
 pub(crate) fn add_command(user: &str, count: u64) -> String {
     if nested().is_some() {
-        return format!("start the container with {count} more ids in the maps of its user namespace");
+        return format!("start the container with {count} more ids in its user namespace");
     }
-    let read = |path| fs::read_of_system(path).unwrap_or_default();
-    let first = first_free(&[read("/etc/subuid"), read("/etc/subgid")].join("\n"), count);
+    let texts = ["/etc/subuid", "/etc/subgid"].map(|path| fs::read_of_system(path).unwrap_or_default());
+    let first = first_free(&texts.join("\n"), count);
     let range = format!("{first}-{}", first + count - 1);
     format!("sudo usermod --add-subuids {range} --add-subgids {range} {user}")
 }
 
-/// An id behind those of every user. Where none is left there, one that an administrator has to check.
+/// The first id above those of all users. If too few are left there, an id that the administrator has to check.
 fn first_free(text: &str, count: u64) -> u64 {
     const LEAST: u64 = 524_288;
     let ranges = text.lines().filter_map(|line| {
         let mut fields = line.trim().split(':').skip(1);
-        range(fields.next()?, fields.next()?)
+        parse_range(fields.next()?, fields.next()?)
     });
     let end = ranges.map(|range| u64::from(range.start) + u64::from(range.count)).max().unwrap_or(0).max(LEAST);
     if u32::try_from(end + count).is_ok() { end } else { LEAST }

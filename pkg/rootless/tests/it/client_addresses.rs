@@ -1,4 +1,4 @@
-//! Whose address is seen inside.
+//! Addresses of clients, as seen inside.
 
 use crate::harness::{NODE, Node, assert_same, assert_that, published};
 use crate::host::{CLIENTS, OWN_ADDRESS};
@@ -53,7 +53,7 @@ fn asked(from: &str, to: SocketAddr) -> Result<String, Failed> {
 }
 
 fn are_seen() -> Result<(), Failed> {
-    let (node, host) = open(Protocol::Tcp, "who")?;
+    let (node, host) = open(Protocol::Tcp, "peer-address")?;
     for client in CLIENTS {
         assert_same(asked(client, host)?.as_str(), client)?;
     }
@@ -64,13 +64,13 @@ fn are_seen() -> Result<(), Failed> {
 }
 
 fn are_seen_by_udp() -> Result<(), Failed> {
-    let (_node, host) = open(Protocol::Udp, "udp-who")?;
+    let (_node, host) = open(Protocol::Udp, "udp-peer-address")?;
     for _ in 0..2 {
         for (client, seen) in [(CLIENTS[0], CLIENTS[0]), (CLIENTS[1], CLIENTS[1]), (OWN_ADDRESS, OWN_ADDRESS)] {
             let socket = UdpSocket::bind((client.parse::<IpAddr>()?, 0))?;
             socket.set_read_timeout(Some(Duration::from_secs(10)))?;
             socket.connect(host)?;
-            socket.send(b"who am I")?;
+            socket.send(b"x")?;
             let mut buffer = [0; 99];
             let length = socket.recv(&mut buffer)?;
             assert_same(std::str::from_utf8(&buffer[..length])?, seen)?;
@@ -79,7 +79,7 @@ fn are_seen_by_udp() -> Result<(), Failed> {
     Ok(())
 }
 
-/// At once, both where nobody listens and where a rule refuses in kube-proxy's manner.
+/// A connection is refused at once, both without a listener and by a rule like kube-proxy's.
 fn are_refused() -> Result<(), Failed> {
     let node = Node::start_with(|spec, _| spec.nft = Some("/usr/sbin/nft".into()))?;
     let refuse = "add table ip t; add chain ip t refuse { type filter hook input priority 0; }; \
@@ -97,7 +97,7 @@ fn are_refused() -> Result<(), Failed> {
 
 fn without_nft() -> Result<(), Failed> {
     let node = Node::start_with(|spec, _| spec.nft = Some("/bin/false".into()))?;
-    let inside = node.serve("who")?;
+    let inside = node.serve("peer-address")?;
     let host = publish(&node, Protocol::Tcp, inside)?;
     assert_same(asked(CLIENTS[0], host)?, NODE.to_string())
 }

@@ -16,18 +16,18 @@ use usernetes_rootless::{Event, Spec, enter_command, run_parent};
 
 /// First argument of a process that is a parent.
 pub(crate) const PARENT: &str = "it-parent";
-/// The node's own address, which is the host's as well where there is a wire.
+/// The node's own address, which is the host's as well with a second host.
 pub(crate) const NODE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 11));
 
-/// The parent's process: runs the spec of a file and says when the payload is up.
+/// The parent's process: runs the spec of a file and prints the child's pid when the payload is up.
 pub(crate) fn parent(spec: &str) -> ExitCode {
     let text = std::fs::read_to_string(spec).expect("the spec is there");
     let spec: Spec = serde_json::from_str(&text).expect("it is a spec");
-    let tell = |event| match event {
+    let print_ready = |event| match event {
         Event::Ready(ready) => println!("{}", ready.child_pid),
         Event::Steady | Event::Alive => {}
     };
-    match run_parent(&spec, tell) {
+    match run_parent(&spec, print_ready) {
         Ok(status) => ExitCode::from(u8::try_from(status.code().unwrap_or(255)).unwrap_or(255)),
         Err(error) => {
             let mut text = error.to_string();
@@ -45,12 +45,12 @@ pub(crate) fn parent(spec: &str) -> ExitCode {
 pub(crate) struct Node {
     pub(crate) parent: Child,
     pub(crate) child_pid: i32,
-    pub(crate) folder: TempDir,
+    pub(crate) directory: TempDir,
     pub(crate) started_in: Duration,
 }
 
-pub(crate) fn spec(folder: &Path) -> Spec {
-    let mut spec = Spec::new("node-it", folder.join("run"));
+pub(crate) fn spec(directory: &Path) -> Spec {
+    let mut spec = Spec::new("node-it", directory.join("run"));
     spec.host_addresses = vec![NODE];
     spec
 }
@@ -61,17 +61,17 @@ impl Node {
     }
 
     pub(crate) fn start_with(change: impl FnOnce(&mut Spec, &Path)) -> Result<Self, Failed> {
-        let folder = tempfile::tempdir()?;
-        let mut spec = spec(folder.path());
-        change(&mut spec, folder.path());
-        match launch(&spec, folder.path())? {
-            (parent, Ok(child_pid), started_in) => Ok(Self { parent, child_pid, folder, started_in }),
+        let directory = tempfile::tempdir()?;
+        let mut spec = spec(directory.path());
+        change(&mut spec, directory.path());
+        match launch(&spec, directory.path())? {
+            (parent, Ok(child_pid), started_in) => Ok(Self { parent, child_pid, directory, started_in }),
             (_, Err(message), _) => Err(message.into()),
         }
     }
 
     pub(crate) fn runtime_dir(&self) -> PathBuf {
-        self.folder.path().join("run")
+        self.directory.path().join("run")
     }
 
     pub(crate) fn client(&self) -> Result<Client, Failed> {
@@ -108,13 +108,13 @@ impl Drop for Node {
     }
 }
 
-/// Starts a parent; its child's pid, or what it said when it failed.
-pub(crate) fn launch(spec: &Spec, folder: &Path) -> Result<(Child, Result<i32, String>, Duration), Failed> {
-    let file = folder.join("spec.json");
+/// Starts a parent; returns its child's pid or its error message.
+pub(crate) fn launch(spec: &Spec, directory: &Path) -> Result<(Child, Result<i32, String>, Duration), Failed> {
+    let file = directory.join("spec.json");
     std::fs::write(&file, serde_json::to_vec(spec)?)?;
     let started = Instant::now();
     let mut command = Command::new(std::env::current_exe()?);
-    command.arg(PARENT).arg(&file).env("NOTIFY_SOCKET", "/nowhere").env("XDG_RUNTIME_DIR", folder);
+    command.arg(PARENT).arg(&file).env("NOTIFY_SOCKET", "/nowhere").env("XDG_RUNTIME_DIR", directory);
     let mut parent = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
     let mut line = String::new();
     BufReader::new(parent.stdout.take().ok_or("no output")?).read_line(&mut line)?;
@@ -125,7 +125,7 @@ pub(crate) fn launch(spec: &Spec, folder: &Path) -> Result<(Child, Result<i32, S
     Ok((parent, pid, started.elapsed()))
 }
 
-/// A port of the host that nobody has now.
+/// A free port of the host.
 pub(crate) fn free_port(protocol: Protocol) -> Result<SocketAddr, Failed> {
     let any = ("127.0.0.1", 0);
     Ok(match protocol {
@@ -147,7 +147,7 @@ pub(crate) fn assert_same<T: PartialEq + std::fmt::Debug>(got: T, expected: T) -
     if got == expected { Ok(()) } else { Err(format!("got {got:?}, expected {expected:?}").into()) }
 }
 
-/// Waits for what has no event to wait for.
+/// Polls a condition that has no event.
 pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) -> Result<(), Failed> {
     let deadline = Instant::now() + Duration::from_secs(10);
     while !holds() {
@@ -157,7 +157,7 @@ pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) -> Result<
     Ok(())
 }
 
-/// Whether a process runs; the dead whom nobody has buried do not count.
+/// Whether a process runs; zombies do not count.
 pub(crate) fn alive(pid: i32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))

@@ -14,7 +14,7 @@ pub(crate) const PEER: &str = "U7S_IT_PEER";
 /// Address of the second host, which serves; and of the one that the tests run on.
 const PEER_ADDRESS: &str = "198.51.100.1";
 pub(crate) const OWN_ADDRESS: &str = "198.51.100.11";
-/// Further addresses of the host: clients from there are nobody inside.
+/// Further addresses of the host, unknown inside.
 pub(crate) const CLIENTS: [&str; 2] = ["203.0.113.5", "203.0.113.6"];
 /// A name that the second host resolves to its own address.
 pub(crate) const NAME: &str = "peer.u7s.test";

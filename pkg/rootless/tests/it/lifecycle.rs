@@ -30,7 +30,7 @@ pub(crate) const TESTS: &[(&str, crate::Test)] = &[
     ("lifecycle::mounts_and_files", mounts_and_files),
     ("lifecycle::missing_source_is_named", missing_source_is_named),
     ("lifecycle::status_is_streamed", status_is_streamed),
-    ("lifecycle::nobody_waits_for_a_client_that_left", nobody_waits_for_a_client_that_left),
+    ("lifecycle::request_of_a_client_that_left_is_dropped", request_of_a_client_that_left_is_dropped),
     ("lifecycle::memory", memory),
 ];
 
@@ -106,24 +106,24 @@ fn sigkill_of_the_parent_leaves_nothing() -> Result<(), Failed> {
     node.parent.wait()?;
     eventually("every process is gone", || pids.iter().all(|pid| !alive(*pid)))?;
     // The socket that stayed is no obstacle.
-    let spec = spec(node.folder.path());
-    let (mut parent, pid, _) = launch(&spec, node.folder.path())?;
+    let spec = spec(node.directory.path());
+    let (mut parent, pid, _) = launch(&spec, node.directory.path())?;
     let started = pid.is_ok();
     parent.kill()?;
     parent.wait()?;
-    assert_that(started, "a second life in the same folder")
+    assert_that(started, "a restart in the same directory")
 }
 
 fn sigkill_at_any_moment_of_the_start() -> Result<(), Failed> {
-    let folder = tempfile::tempdir()?;
-    let file = folder.path().join("spec.json");
-    std::fs::write(&file, serde_json::to_vec(&spec(folder.path()))?)?;
+    let directory = tempfile::tempdir()?;
+    let file = directory.path().join("spec.json");
+    std::fs::write(&file, serde_json::to_vec(&spec(directory.path()))?)?;
     for delay in (0..60).step_by(2) {
         let mut command = Command::new(std::env::current_exe()?);
         let mut parent = command.arg(PARENT).arg(&file).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         sleep(Duration::from_millis(delay));
         parent.kill()?;
-        // Every stage has the parent's output open: its end is theirs.
+        // Every stage has the parent's output open, so the end of the output is the end of all.
         let (ended, end) = mpsc::channel();
         std::thread::spawn(move || ended.send(parent.wait_with_output()));
         assert_that(end.recv_timeout(Duration::from_secs(10)).is_ok(), &format!("nothing is left after {delay} ms"))?;
@@ -146,30 +146,30 @@ fn leftovers_are_ended() -> Result<(), Failed> {
     let pids = processes_of(node.child_pid);
     let before = Instant::now();
     node.stop()?;
-    assert_that(before.elapsed() < Duration::from_secs(5), "it does not wait long for the stubborn")?;
+    assert_that(before.elapsed() < Duration::from_secs(5), "the wait for processes that ignore SIGTERM is short")?;
     assert_that(pids.iter().all(|pid| !alive(*pid)), "nothing is left")
 }
 
 fn payload_failure_is_the_exit_code() -> Result<(), Failed> {
-    let folder = tempfile::tempdir()?;
-    let mut spec = spec(folder.path());
+    let directory = tempfile::tempdir()?;
+    let mut spec = spec(directory.path());
     spec.payload = json!({ "fail": true });
-    let (mut parent, _, _) = launch(&spec, folder.path())?;
+    let (mut parent, _, _) = launch(&spec, directory.path())?;
     assert_same(parent.wait()?.code(), Some(7))
 }
 
 fn second_parent_is_refused() -> Result<(), Failed> {
     let node = Node::start()?;
-    let (_, outcome, _) = launch(&spec(node.folder.path()), node.folder.path())?;
+    let (_, outcome, _) = launch(&spec(node.directory.path()), node.directory.path())?;
     let message = outcome.err().ok_or("a second one started")?;
     assert_same(message, format!("error already running in {}", node.runtime_dir().display()))?;
     node.client()?.info().map(drop).map_err(Failed::from)
 }
 
 fn mounts_and_files() -> Result<(), Failed> {
-    let node = Node::start_with(|spec, folder| {
-        let source = folder.join("source");
-        std::fs::create_dir_all(&source).expect("a folder");
+    let node = Node::start_with(|spec, directory| {
+        let source = directory.join("source");
+        std::fs::create_dir_all(&source).expect("a directory");
         std::fs::write(source.join("file"), "from the host").expect("a file");
         spec.mounts = vec![
             Mount::bind(&source, "/var/lib/u7s-it/data"),
@@ -190,7 +190,7 @@ fn mounts_and_files() -> Result<(), Failed> {
         assert_same(node.sh(&format!("cat {file}"))?.as_str(), "from the host")?;
     }
     node.sh("echo new > /var/lib/u7s-it/data/new; echo a > /etc/new; rm -f /etc/hostname; mkdir -p /etc/cni/net.d /opt/other /usr/local/u7s-it; test -d /usr/local/bin")?;
-    let written = std::fs::read_to_string(node.folder.path().join("source/new"))?;
+    let written = std::fs::read_to_string(node.directory.path().join("source/new"))?;
     assert_same(written.as_str(), "new\n")?;
     assert_same(
         node.sh("cat /etc/passwd; stat -c %a /run/u7s-it/secret; cat /etc/ssl/u7s-it.conf")?.as_str(),
@@ -217,7 +217,7 @@ fn mounts_and_files() -> Result<(), Failed> {
     assert_same(node.sh("stat -fc %T /sys/fs/cgroup")?.as_str(), "cgroup2fs")?;
     let outcomes = node.client()?.info()?.status["sysctls"].clone();
     assert_same(&outcomes[0], &json!(["net.ipv4.ip_forward", null]))?;
-    assert_that(outcomes[1][1].is_string(), "an unknown sysctl is told")?;
+    assert_that(outcomes[1][1].is_string(), "an unknown sysctl is reported")?;
     assert_same(node.sh("cat /proc/sys/net/ipv4/ip_forward")?.as_str(), "1")
 }
 
@@ -239,19 +239,19 @@ fn status_is_streamed() -> Result<(), Failed> {
     assert_that(watch.next().is_none(), "it ends with the child")
 }
 
-fn nobody_waits_for_a_client_that_left() -> Result<(), Failed> {
+fn request_of_a_client_that_left_is_dropped() -> Result<(), Failed> {
     let node = Node::start()?;
     let mut watch = node.client()?.watch()?;
     let mut client = UnixStream::connect(node.runtime_dir().join("control.sock"))?;
     client.write_all(b"{\"payload\":{\"wait\":true}}\n")?;
     drop(client);
     let left = watch.find(|status| status.as_ref().is_ok_and(|status| status["phase"] == "left alone"));
-    assert_that(left.is_some(), "the payload heard of it")?;
+    assert_that(left.is_some(), "the payload noticed it")?;
     node.stop()
 }
 
-/// The goal for the whole product is 25 MiB of resident memory. What a build without optimization maps of its file
-/// says nothing, so this holds what we allocate ourselves to a small part of that.
+/// The goal for the whole product is 25 MiB of resident memory. A build without optimization maps much of its file, so
+/// this limits the anonymous memory to a small part of that.
 fn memory() -> Result<(), Failed> {
     let node = Node::start()?;
     let of = |pid: i32, field: &str| -> Result<u64, Failed> {

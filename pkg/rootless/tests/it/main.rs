@@ -1,6 +1,6 @@
 //! Real namespaces, made by an ordinary user. Started as root, the tests make that user, and two hosts on a wire.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "processes of the tests talk by their output")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "processes of the tests communicate by their output")]
 
 mod client_addresses;
 mod drivers;

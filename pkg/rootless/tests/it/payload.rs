@@ -1,4 +1,4 @@
-//! What runs as PID 1 in the tests: servers on request.
+//! The payload of the tests: servers on request.
 
 use rustix::net::sockopt::set_socket_linger;
 use serde_json::{Value, json};
@@ -65,17 +65,18 @@ async fn serve(kind: &str, address: &Value) -> std::io::Result<Value> {
     if kind.starts_with("udp") {
         let socket = UdpSocket::bind((address, 0)).await?;
         let port = socket.local_addr()?.port();
-        tokio::spawn(echo_datagrams(socket, kind == "udp-who"));
+        tokio::spawn(echo_datagrams(socket, kind == "udp-peer-address"));
         return Ok(json!(port));
     }
     let listener = TcpListener::bind((address, 0)).await?;
     let port = listener.local_addr()?.port();
-    let (reset, who) = (kind == "reset", kind == "who");
+    let reset = kind == "reset";
+    let report_peer = kind == "peer-address";
     tokio::spawn(async move {
         while let Ok((mut stream, client)) = listener.accept().await {
             if reset {
                 let _ = set_socket_linger(&stream, Some(Duration::ZERO));
-            } else if who {
+            } else if report_peer {
                 let _ = stream.write_all(client.ip().to_string().as_bytes()).await;
             } else {
                 tokio::spawn(echo(stream));
@@ -85,7 +86,7 @@ async fn serve(kind: &str, address: &Value) -> std::io::Result<Value> {
     Ok(json!(port))
 }
 
-/// Echoes, and after the client's end says how much there was: both directions end one after the other.
+/// Echoes, and writes the number of bytes after the client's end: the directions end one after the other.
 async fn echo(mut stream: TcpStream) {
     let (mut buffer, mut total) = (vec![0; 65536], 0);
     while let Ok(length @ 1..) = stream.read(&mut buffer).await {
@@ -97,11 +98,11 @@ async fn echo(mut stream: TcpStream) {
     let _ = stream.write_all(format!("END {total}").as_bytes()).await;
 }
 
-/// Sends back what comes, or the address from which it came.
-async fn echo_datagrams(socket: UdpSocket, who: bool) {
+/// Sends each datagram back, or the address of its sender.
+async fn echo_datagrams(socket: UdpSocket, report_peer: bool) {
     let mut buffer = vec![0; 65536];
     while let Ok((length, client)) = socket.recv_from(&mut buffer).await {
-        let answer = if who { client.ip().to_string().into_bytes() } else { buffer[..length].to_vec() };
+        let answer = if report_peer { client.ip().to_string().into_bytes() } else { buffer[..length].to_vec() };
         let _ = socket.send_to(&answer, client).await;
     }
 }

@@ -15,7 +15,7 @@ pub(crate) const TESTS: &[(&str, crate::Test)] = &[
     ("ports::tcp_whole_and_half_closed", tcp_whole_and_half_closed),
     ("ports::tcp_many", tcp_many),
     ("ports::tcp_reset_is_passed_on", tcp_reset_is_passed_on),
-    ("ports::tcp_nobody_inside", tcp_nobody_inside),
+    ("ports::tcp_without_a_server_inside", tcp_without_a_server_inside),
     ("ports::udp_sessions", udp_sessions),
     ("ports::udp_relay", udp_relay),
     ("ports::at_run_time", at_run_time),
@@ -79,7 +79,7 @@ fn tcp_reset_is_passed_on() -> Result<(), Failed> {
     assert_same(result.err().map(|e| e.kind()), Some(ErrorKind::ConnectionReset))
 }
 
-fn tcp_nobody_inside() -> Result<(), Failed> {
+fn tcp_without_a_server_inside() -> Result<(), Failed> {
     let node = Node::start()?;
     let spec = published(Protocol::Tcp, "198.51.100.11:9".parse()?)?;
     node.client()?.add_port(spec)?;

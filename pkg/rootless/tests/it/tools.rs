@@ -28,26 +28,26 @@ fn enter_gives_the_exit_code() -> Result<(), Failed> {
 
 fn files_of_subordinate_ids_are_deleted() -> Result<(), Failed> {
     let node = Node::start()?;
-    let folder = tempfile::tempdir()?;
-    let path = folder.path().join("theirs");
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("subordinate");
     let p = path.display();
     node.sh(&format!("mkdir -p {p}/a/b && echo x > {p}/a/b/c && chown -R 1000:1000 {p} && chmod 700 {p}"))?;
     node.stop()?;
     assert_that(std::fs::remove_dir_all(&path).is_err(), "the user alone may not")?;
-    remove_all(&[path.clone(), folder.path().join("absent")])?;
+    remove_all(&[path.clone(), directory.path().join("absent")])?;
     assert_that(!path.exists(), "it is gone")?;
     let error = remove_all(&["/proc/self".into()]).err().ok_or("it was deleted")?;
     assert_that(error.to_string().starts_with("cannot delete /proc/self: "), &error.to_string())
 }
 
 fn checks_pass() -> Result<(), Failed> {
-    let folder = tempfile::tempdir()?;
-    let findings = checks::checks(folder.path(), NetworkDriver::default());
+    let directory = tempfile::tempdir()?;
+    let findings = checks::checks(directory.path(), NetworkDriver::default());
     let errors: Vec<_> = findings.iter().filter(|f| f.level == Level::Error).collect();
     assert_that(errors.is_empty(), &format!("{errors:?}"))?;
     for name in ["UserNamespace", "SubID", "Newuidmap", "TunDevice", "Slirp4netns", "OverlayInUserns"] {
         let passed = findings.iter().any(|f| f.check == name && f.level == Level::Passed);
         assert_that(passed, &format!("{name}: {findings:?}"))?;
     }
-    assert_same(std::fs::read_dir(folder.path())?.count(), 0)
+    assert_same(std::fs::read_dir(directory.path())?.count(), 0)
 }

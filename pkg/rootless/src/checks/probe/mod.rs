@@ -1,14 +1,12 @@
-//! What only trying shows: namespaces with maps, and mounts in them.
+//! Checks that need an attempt: namespaces with id maps, and mounts in them.
 
 mod stage;
 
-pub(crate) use stage::{main, proc_main};
+pub(crate) use stage::{run_probe_stage, run_proc_stage};
 
-use crate::protocol::{Outcome, ToParent, unexpected};
-use crate::userns;
-use crate::userns::Stage;
-use crate::userns::SubIds;
-use crate::userns::{NestedKind, nested};
+use crate::causes::join_causes;
+use crate::protocol::Outcome;
+use crate::userns::{self, NestedKind, Stage, SubIds, UsernsError, nested};
 use std::path::{Path, PathBuf};
 use usernetes_host::Finding;
 
@@ -22,89 +20,96 @@ const SYS: &str = "/sys";
 const SECCOMP: &str = "Seccomp";
 const HOST_NAME: &str = "sethostname";
 
-/// What lays file trees over each other.
+/// Implementation of overlay mounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overlay {
-    /// The kernel.
+    /// The kernel's overlayfs.
     Kernel,
     /// The host's fuse-overlayfs.
     Fuse,
-    /// Nothing: trees are copied.
+    /// None: image layers are copied.
     None,
 }
 
 /// `UserNamespace`, `Seccomp`, `OwnProc` and `OverlayInUserns`.
-pub(super) fn namespaces(state_dir: &Path) -> Vec<Finding> {
-    match try_out(state_dir) {
-        Ok(tried) => vec![Finding::passed(USERNS), tried.seccomp(), tried.own_proc(), tried.overlay()],
-        Err(message) => vec![Finding::error(
+pub(super) fn check_namespaces(state_dir: &Path) -> Vec<Finding> {
+    match run_probe(state_dir) {
+        Ok(report) => {
+            vec![Finding::passed(USERNS), report.seccomp_finding(), report.own_proc_finding(), report.overlay_finding()]
+        }
+        Err(error) => vec![Finding::error(
             USERNS,
-            format!("namespaces with the user's ids cannot be made: {message}"),
-            "see the findings Newuidmap, SubID, UsernsSysctl and AppArmorUserns; in a container: allow nested user namespaces",
+            format!("cannot make namespaces with the user's ids: {}", join_causes(&error)),
+            "see the findings Newuidmap, SubID, UsernsSysctl and AppArmorUserns; in a container, allow nested user namespaces",
         )],
     }
 }
 
-/// What came of the mounts that were tried.
-pub(super) struct Tried {
-    folder: PathBuf,
+/// Results of the mounts that were tried.
+pub(super) struct ProbeReport {
+    directory: PathBuf,
     outcomes: Vec<Outcome>,
 }
 
-impl Tried {
-    pub(super) fn best(&self) -> Overlay {
-        let works = |what| self.outcomes.iter().any(|outcome| outcome.what == what && outcome.failure.is_none());
-        if works(KERNEL) {
+impl ProbeReport {
+    pub(super) fn best_overlay(&self) -> Overlay {
+        if self.succeeded(KERNEL) {
             Overlay::Kernel
-        } else if works(FUSE) {
+        } else if self.succeeded(FUSE) {
             Overlay::Fuse
         } else {
             Overlay::None
         }
     }
 
-    /// Engines filter by the capabilities that a container has in its own user namespace, whatever it has in further ones.
-    fn seccomp(&self) -> Finding {
-        match self.why(HOST_NAME) {
+    /// Container engines choose the filter by the container's capabilities in its own user namespace, regardless of
+    /// those in nested ones.
+    fn seccomp_finding(&self) -> Finding {
+        match self.failure_of(HOST_NAME) {
             None => Finding::passed(SECCOMP),
             Some(why) => {
-                let message = format!("a filter of system calls keeps nodes and pods from naming themselves: {why}");
-                Finding::error(SECCOMP, message, options())
+                let message = format!("a seccomp filter prevents nodes and pods from setting their host name: {why}");
+                Finding::error(SECCOMP, message, container_options())
             }
         }
     }
 
-    /// The kernel makes a new instance only for who sees the whole of an old one: engines cover parts of it.
-    fn own_proc(&self) -> Finding {
-        let hidden = [PROC, SYS].iter().find_map(|what| Some((what, self.why(what)?)));
+    /// The kernel allows a new instance only if an existing one is fully visible; container engines cover parts of it.
+    fn own_proc_finding(&self) -> Finding {
+        let hidden = [PROC, SYS].iter().find_map(|what| Some((what, self.failure_of(what)?)));
         match hidden {
             None => Finding::passed(OWN_PROC),
             Some((what, why)) => {
                 let message =
-                    format!("a node cannot have {what} of its own: {why}; parts of this one are covered or read-only");
-                Finding::error(OWN_PROC, message, options())
+                    format!("a node cannot mount its own {what}: {why}; parts of it are covered or read-only");
+                Finding::error(OWN_PROC, message, container_options())
             }
         }
     }
 
-    fn why(&self, what: &str) -> Option<&str> {
+    fn succeeded(&self, what: &str) -> bool {
+        self.outcomes.iter().any(|outcome| outcome.what == what && outcome.failure.is_none())
+    }
+
+    fn failure_of(&self, what: &str) -> Option<&str> {
         self.outcomes.iter().find(|outcome| outcome.what == what)?.failure.as_deref()
     }
 
-    fn overlay(&self) -> Finding {
-        let folder = self.folder.display();
-        let (kernel, fuse) = (self.why(KERNEL).unwrap_or_default(), self.why(FUSE).unwrap_or_default());
-        match self.best() {
+    fn overlay_finding(&self) -> Finding {
+        let directory = self.directory.display();
+        let kernel = self.failure_of(KERNEL).unwrap_or_default();
+        let fuse = self.failure_of(FUSE).unwrap_or_default();
+        match self.best_overlay() {
             Overlay::Kernel => Finding::passed(OVERLAY),
             Overlay::Fuse => Finding::warning(
                 OVERLAY,
-                format!("overlay mounts do not work below {folder}: {kernel}; fuse-overlayfs does, and is slower"),
+                format!("overlay mounts do not work below {directory}: {kernel}; fuse-overlayfs works, but is slower"),
                 "keep the state on ext4, xfs or btrfs (set XDG_DATA_HOME), with kernel 5.11 or later",
             ),
             Overlay::None => Finding::warning(
                 OVERLAY,
                 format!(
-                    "overlay mounts do not work below {folder}: {kernel}; fuse-overlayfs neither: {fuse}; images take more space and time"
+                    "overlay mounts do not work below {directory}: {kernel}; nor does fuse-overlayfs: {fuse}; images take more space and time"
                 ),
                 "keep the state on ext4, xfs or btrfs (set XDG_DATA_HOME), with kernel 5.11 or later, or sudo apt-get install fuse-overlayfs fuse3",
             ),
@@ -112,21 +117,13 @@ impl Tried {
     }
 }
 
-fn options() -> &'static str {
-    nested().map_or(NestedKind::Other, |nested| nested.kind).options()
+fn container_options() -> &'static str {
+    nested().map_or(NestedKind::Other, |nested| nested.kind).container_options()
 }
 
-/// Which overlays work; an error if there are no namespaces at all.
-pub(super) fn try_out(state_dir: &Path) -> Result<Tried, String> {
-    let text = |e: &dyn std::fmt::Display| e.to_string();
-    let folder = state_dir.ancestors().find(|p| p.is_dir()).unwrap_or(Path::new("/"));
-    let ids = SubIds::current().map_err(|e| text(&e))?;
-    let (mut stage, socket) = userns::start(Stage::Probe, &ids, &[folder]).map_err(|e| text(&e))?;
-    let report = socket.recv();
-    stage.wait().map_err(|e| text(&e))?;
-    match report.map_err(|e| text(&e))?.0 {
-        ToParent::Report(outcomes) => Ok(Tried { folder: folder.to_owned(), outcomes }),
-        ToParent::Failed { message } => Err(message),
-        other => Err(unexpected("a report", &other).to_string()),
-    }
+/// Tries the mounts below `state_dir`; an error if no namespaces can be made.
+pub(super) fn run_probe(state_dir: &Path) -> Result<ProbeReport, UsernsError> {
+    let directory = state_dir.ancestors().find(|p| p.is_dir()).unwrap_or(Path::new("/"));
+    let outcomes = userns::collect_report(Stage::Probe, &SubIds::current()?, &[directory])?;
+    Ok(ProbeReport { directory: directory.to_owned(), outcomes })
 }
