@@ -38,7 +38,7 @@ struct Running {
 }
 
 impl Helper {
-    /// Asks the driver for the arguments, which may depend on the installed version.
+    /// Gets the arguments from the driver, which may depend on the installed version.
     pub(super) fn new(driver: &'static Driver, network: &NetworkOptions, child: i32) -> Result<Self, NetworkError> {
         let args = (driver.arguments)(network, child).map_err(|source| start_error(driver, source))?;
         Ok(Self { driver, args })
