@@ -11,6 +11,7 @@ use usernetes_node::PrepareError;
 use usernetes_node::bundle::BundleError;
 use usernetes_node::bundle::download::DownloadError;
 use usernetes_node::bundle::peer::PeerError;
+use usernetes_node::image_store::ImageError;
 use usernetes_pki::{JoinTokenError, PkiError};
 use usernetes_rootless::PortError;
 use usernetes_rootless::control::ControlError;
@@ -137,6 +138,7 @@ fn find_hint(error: &(dyn Error + 'static)) -> Option<String> {
         BundleError,
         DownloadError,
         PeerError,
+        ImageError,
         PrepareError,
         PkiError,
         JoinTokenError,
@@ -145,6 +147,9 @@ fn find_hint(error: &(dyn Error + 'static)) -> Option<String> {
         DaemonError,
         usernetes_rootless::Error,
         usernetes_rootless::RemoveError,
+        usernetes_rootless::IdMapError,
+        usernetes_rootless::NetworkError,
+        usernetes_rootless::control::EndpointError,
         DiscoveryError,
         DiscoveryFileError,
         usernetes_cluster::Error,

@@ -66,9 +66,17 @@ fn crates_depend_on_each_other_as_the_design_says() {
 
 #[test]
 fn every_crate_has_the_workspaces_lints() {
-    for folder in
-        ["cmd/usernetes-rs", "pkg/api", "pkg/host", "pkg/rootless", "pkg/pki", "pkg/node", "pkg/cluster", "test/e2e"]
-    {
+    for folder in [
+        "cmd/usernetes-rs",
+        "pkg/api",
+        "pkg/host",
+        "pkg/rootless",
+        "pkg/pki",
+        "pkg/node",
+        "pkg/cluster",
+        "pkg/daemon",
+        "test/e2e",
+    ] {
         let manifest = std::fs::read_to_string(root().join(folder).join("Cargo.toml")).unwrap();
         assert!(manifest.contains("[lints]\nworkspace = true"), "{folder}");
     }
@@ -89,7 +97,7 @@ fn one_tls_provider_and_no_c_library_of_the_host() {
 #[test]
 fn libraries_do_not_print() {
     let printing = ["println!(", "eprintln!(", "print!(", "eprint!(", "dbg!("];
-    for crate_ in ["api", "host", "rootless", "pki", "node", "cluster"] {
+    for crate_ in ["api", "host", "rootless", "pki", "node", "cluster", "daemon"] {
         for file in rust_files(&root().join("pkg").join(crate_).join("src")) {
             let text = std::fs::read_to_string(&file).unwrap();
             let shipped = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
@@ -100,6 +108,63 @@ fn libraries_do_not_print() {
             }
         }
     }
+}
+
+/// Top-level modules of the binary, lowest first: each may name only those before it. So a phase never names the command
+/// line, and no two modules import each other.
+const LAYERS: [&str; 8] = ["errors", "output", "journal", "session", "interrupt", "workflow", "phases", "cli"];
+
+#[test]
+fn modules_of_the_binary_import_downwards() {
+    let source = root().join("cmd/usernetes-rs/src");
+    for (layer, module) in LAYERS.iter().enumerate() {
+        let directory = source.join(module);
+        let single = vec![source.join(format!("{module}.rs"))];
+        for file in if directory.exists() { rust_files(&directory) } else { single } {
+            let text = std::fs::read_to_string(&file).unwrap();
+            for above in &LAYERS[layer + 1..] {
+                assert!(!text.contains(&format!("crate::{above}")), "{} names {above}", file.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn only_the_binary_parses_flags() {
+    for crate_ in ["api", "host", "rootless", "pki", "node", "cluster", "daemon"] {
+        let manifest = std::fs::read_to_string(root().join("pkg").join(crate_).join("Cargo.toml")).unwrap();
+        assert!(!manifest.contains("clap"), "{crate_}");
+    }
+}
+
+#[test]
+fn every_hint_is_shown() {
+    let listed = std::fs::read_to_string(root().join("cmd/usernetes-rs/src/errors.rs")).unwrap();
+    let listed = listed.split("    ask! {").nth(1).unwrap().split("    }").next().unwrap();
+    let listed: BTreeSet<_> = listed.split(',').map(str::trim).collect();
+    for crate_ in ["api", "host", "rootless", "pki", "node", "cluster", "daemon"] {
+        for file in rust_files(&root().join("pkg").join(crate_).join("src")) {
+            for error in errors_with_hint(&std::fs::read_to_string(&file).unwrap()) {
+                // A name that several crates have is listed with its path.
+                let path = format!("usernetes_{crate_}::");
+                let is_it = |known: &&&str| **known == error || known.starts_with(&path) && known.ends_with(&error);
+                let found = listed.iter().find(is_it);
+                assert!(found.is_some(), "errors.rs does not ask {error} of {} for its hint", file.display());
+            }
+        }
+    }
+}
+
+/// Names of the error types in `source` that have `hint()`.
+fn errors_with_hint(source: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for before in source.split("pub fn hint(&self) -> Option<String>").collect::<Vec<_>>().split_last().unwrap().1 {
+        let name = before.rsplit("\nimpl ").next().unwrap().split(' ').next().unwrap();
+        if name.ends_with("Error") {
+            found.push(name.to_owned());
+        }
+    }
+    found
 }
 
 fn rust_files(folder: &Path) -> Vec<PathBuf> {

@@ -74,12 +74,8 @@ impl<D: WorkflowData> Subcommand for PhaseCommand<D> {
 }
 
 fn phase_command<D>(phase: &'static Phase<D>) -> Command {
-    let command = Command::new(phase.name).about(phase.short);
-    let parts = phase.parts();
-    if parts.is_empty() {
-        return command;
-    }
-    let all = Command::new("all").about("Run all of these");
-    let parts = parts.into_iter().map(|part| Command::new(part.name).about(part.short));
-    command.allow_external_subcommands(true).subcommand(all).subcommands(parts)
+    // A part that is not in the table is left to the workflow as well. `all` is kubeadm's name for the whole phase.
+    let command = Command::new(phase.name).about(phase.short).allow_external_subcommands(true);
+    let parts = phase.parts().into_iter().map(|part| Command::new(part.name).about(part.short));
+    command.subcommand(Command::new("all").about("Run the whole phase")).subcommands(parts)
 }
