@@ -7,11 +7,11 @@ use usernetes_cluster::discovery::{DiscoveryError, DiscoveryFileError};
 use usernetes_daemon::DaemonError;
 use usernetes_host::systemd::SystemdError;
 use usernetes_host::{EnvError, Finding, FsError, LockError, TenancyError};
-use usernetes_node::PrepareError;
 use usernetes_node::bundle::BundleError;
 use usernetes_node::bundle::download::DownloadError;
 use usernetes_node::bundle::peer::PeerError;
 use usernetes_node::image_store::ImageError;
+use usernetes_node::{PlanError, PrepareError};
 use usernetes_pki::{JoinTokenError, PkiError};
 use usernetes_rootless::PortError;
 use usernetes_rootless::control::ControlError;
@@ -139,6 +139,7 @@ fn find_hint(error: &(dyn Error + 'static)) -> Option<String> {
         DownloadError,
         PeerError,
         ImageError,
+        PlanError,
         PrepareError,
         PkiError,
         JoinTokenError,

@@ -183,6 +183,7 @@ impl DaemonError {
             Self::ProcessLock(error) => error.hint(),
             Self::Systemd(error) => error.hint(),
             Self::Bundle(error) => error.hint(),
+            Self::Plan(error) => error.hint(),
             Self::Prepare(error) => error.hint(),
             Self::Control(error) => error.hint(),
             Self::Rootless(error) => error.hint(),
@@ -191,7 +192,6 @@ impl DaemonError {
             | Self::PodSubnetFamily(_)
             | Self::Io { .. }
             | Self::Config(_)
-            | Self::Plan(_)
             | Self::IdMap(_) => None,
         }
     }

@@ -16,14 +16,14 @@ pub(crate) fn describe(plan: &NodePlan, paths: &Paths, config: &Config) -> Resul
     let mut spec = Spec::new(&plan.node_name, paths.runtime());
     spec.host_addresses = vec![plan.host_ip];
     spec.network = config.rootless.network.clone();
-    spec.cgroup = plan.cgroups;
+    spec.cgroup = plan.host.cgroups;
     spec.mounts = persistent_mounts(paths)?;
     let ids = SubIds::current()?;
     spec.files = user_files(&PodIds::new(&ids, config));
     spec.files.push(FileEntry::public(flannel::NET_CONF, flannel_network(plan, masquerade_by_nftables)?));
     spec.sysctls = node_sysctls(&ids);
     spec.ports = own_ports(plan);
-    spec.nft = Some(plan.bundle.join("bin/nft"));
+    spec.nft = Some(plan.software.bundle.join("bin/nft"));
     spec.payload = serde_json::to_value(plan).expect("plain data");
     Ok(spec)
 }
@@ -31,8 +31,8 @@ pub(crate) fn describe(plan: &NodePlan, paths: &Paths, config: &Config) -> Resul
 /// This host's share of flannel's configuration. The MTU is that of the host's route to its peers, never the tap's.
 fn flannel_network(plan: &NodePlan, nftables: bool) -> Result<String, DaemonError> {
     const ETHERNET: u32 = 1500;
-    let IpNet::V4(pods) = plan.pod_subnet else {
-        return Err(DaemonError::PodSubnetFamily(plan.pod_subnet));
+    let IpNet::V4(pods) = plan.cluster.pod_subnet else {
+        return Err(DaemonError::PodSubnetFamily(plan.cluster.pod_subnet));
     };
     let underlay_mtu = env::mtu_to_outside(plan.host_ip)?.unwrap_or(ETHERNET);
     Ok(flannel::net_conf(&flannel::Network { pods, port: plan.vxlan_port, underlay_mtu, nftables }))

@@ -42,7 +42,7 @@ fn run_node(instance: &Instance, detached: bool) -> Result<ExitCode, DaemonError
     usernetes_node::prepare(&plan, &instance.paths, &program)?;
     let spec = namespaces::describe(&plan, &instance.paths, &config)?;
     let pending = PendingHostIp::default();
-    tracing::info!(host_ip = %plan.host_ip, cgroups = ?plan.cgroups, bundle = %plan.bundle.display(), "node starts");
+    tracing::info!(host_ip = %plan.host_ip, cgroups = ?plan.host.cgroups, bundle = %plan.software.bundle.display(), "node starts");
     let status = usernetes_rootless::run_parent(&spec, |event| match event {
         Event::Ready(_) => {
             if detached {

@@ -9,7 +9,7 @@ use usernetes_api::constants::{FUSE_OVERLAYFS_PROGRAM, PKI_DIR};
 use usernetes_api::{CgroupMode, CgroupSelection, Config, ContainerRuntime, OciRuntime, Snapshotter};
 use usernetes_host::env;
 use usernetes_node::bundle::{self, Check};
-use usernetes_node::{Cri, Decisions, NodePlan};
+use usernetes_node::{Cri, NodePlan, ResolvedHost};
 use usernetes_rootless::SubIds;
 use usernetes_rootless::checks::{Overlay, overlay};
 
@@ -20,7 +20,7 @@ pub(crate) fn resolve_plan(instance: &Instance, config: &Config) -> Result<NodeP
     bundle.verify(&paths.bundles(), Check::Changed, &|_| {})?;
     let cri = Cri::find(config.container_runtime())
         .map_err(|missing| DaemonError::MissingProgram { message: missing.to_string(), hint: missing.cure() })?;
-    let decisions = Decisions {
+    let host = ResolvedHost {
         cgroups: select_cgroup_mode(config)?,
         snapshotter: select_snapshotter(instance, config, bundle.manifest()),
         oci_runtime: find_oci_runtime(config, bundle.dir())?,
@@ -34,7 +34,7 @@ pub(crate) fn resolve_plan(instance: &Instance, config: &Config) -> Result<NodeP
         published: kept::ports::list(paths)?,
         proxy_env: kept::proxies::list(paths)?,
     };
-    Ok(NodePlan::new(config, paths, bundle.dir(), bundle.manifest(), decisions)?)
+    Ok(NodePlan::new(config, paths, bundle.dir(), bundle.manifest(), host)?)
 }
 
 fn select_cgroup_mode(config: &Config) -> Result<CgroupMode, DaemonError> {

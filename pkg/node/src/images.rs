@@ -19,9 +19,10 @@ const ATTEMPTS: u32 = 4;
 
 /// Imports all images that are missing and reports progress in the status.
 pub(crate) async fn import_missing(plan: Arc<NodePlan>, reaper: Reaper, status: watch::Sender<NodeStatus>) {
-    let store = Path::new(plan.cri.store());
-    let (done, missing): (Vec<_>, Vec<_>) = plan.images.iter().cloned().partition(|image| image.is_imported(store));
-    let total = plan.images.len();
+    let store = Path::new(plan.host.cri.store());
+    let (done, missing): (Vec<_>, Vec<_>) =
+        plan.software.images.iter().cloned().partition(|image| image.is_imported(store));
+    let total = plan.software.images.len();
     let early = missing.iter().filter(|image| image.early).count();
     status.send_modify(|s| s.images = ImagesStatus { total, imported: done.len(), early: Some(early), errors: vec![] });
     if plan.role == Role::ControlPlane && !missing.is_empty() {
@@ -66,10 +67,10 @@ async fn import_with_retries(
     let mut failure = String::new();
     for attempt in 0..ATTEMPTS {
         tokio::time::sleep(Duration::from_millis(500) * attempt).await;
-        wait_until_ready(status, plan.cri.component()).await;
+        wait_until_ready(status, plan.host.cri.component()).await;
         match run_importer(plan, reaper, image).await {
             Ok(Exit::Code(0)) => {
-                let marker = image.marker(Path::new(plan.cri.store()));
+                let marker = image.marker(Path::new(plan.host.cri.store()));
                 return fs::write(marker, "", fs::Mode::Public).map_err(|error| error.to_string());
             }
             Ok(exit) => failure = format!("{}: {exit}", importer_name(plan)),
@@ -81,15 +82,15 @@ async fn import_with_retries(
 
 /// Name of the program that writes to the store.
 fn importer_name(plan: &NodePlan) -> &'static str {
-    match plan.cri {
+    match plan.host.cri {
         Cri::Containerd => "ctr",
         Cri::CriO(_) => "skopeo",
     }
 }
 
 async fn run_importer(plan: &NodePlan, reaper: &Reaper, image: &ImageArchive) -> std::io::Result<Exit> {
-    let log = logs::open(&plan.logs.join("images.log"))?;
-    let mut command = match &plan.cri {
+    let log = logs::open(&plan.software.logs.join("images.log"))?;
+    let mut command = match &plan.host.cri {
         Cri::Containerd => ctr_command(plan, image),
         Cri::CriO(programs) => skopeo_command(programs, image),
     };
@@ -98,11 +99,11 @@ async fn run_importer(plan: &NodePlan, reaper: &Reaper, image: &ImageArchive) ->
 }
 
 fn ctr_command(plan: &NodePlan, image: &ImageArchive) -> Command {
-    let mut command = Command::new(plan.bin("ctr"));
+    let mut command = Command::new(plan.program_path("ctr"));
     command.args(["--address", CONTAINERD_SOCKET, "--namespace", "k8s.io", "images", "import"]);
     // `--local` (not the transfer service) takes half the time and supports `--sync-fs`, which writes files to the disk
     // before a layer counts as unpacked: otherwise a power cut leaves a layer of empty files that is never unpacked again.
-    command.args(["--local", "--sync-fs", "--snapshotter", snapshotter_name(plan.snapshotter)]);
+    command.args(["--local", "--sync-fs", "--snapshotter", snapshotter_name(plan.host.snapshotter)]);
     // Pinned: garbage collection must not delete what no registry provides.
     command.args(["--label", "io.cri-containerd.pinned=pinned"]).arg(&image.path);
     command

@@ -98,12 +98,12 @@ fn link_runtime(plan: &NodePlan, paths: &Paths) -> Result<(), FsError> {
     for name in [oci_runtime::PROGRAM_NAME, oci_runtime::WITHOUT_CGROUPS] {
         link(&program, &folder.join(name))?;
     }
-    link(&plan.oci_runtime, &folder.join(oci_runtime::BEHIND))
+    link(&plan.host.oci_runtime, &folder.join(oci_runtime::BEHIND))
 }
 
 /// Links to all plugins of the bundle: it is visible under the same path inside the node.
 fn link_plugins(plan: &NodePlan, paths: &Paths) -> Result<(), PrepareError> {
-    let bundle = plan.bundle.join("cni");
+    let bundle = plan.software.bundle.join("cni");
     let target = paths.node(c::CNI_BIN_DIR);
     let mut count = 0;
     for entry in std::fs::read_dir(&bundle).context("read", &bundle)? {
@@ -119,7 +119,7 @@ fn link_plugins(plan: &NodePlan, paths: &Paths) -> Result<(), PrepareError> {
 
 fn write_configuration(plan: &NodePlan, paths: &Paths) -> Result<(), FsError> {
     fs::write(paths.node(config::KUBELET_FILE), config::kubelet_file(plan), Mode::Public)?;
-    match plan.cri {
+    match plan.host.cri {
         Cri::Containerd => fs::write(paths.node(config::CONTAINERD_FILE), config::containerd(plan), Mode::Public)?,
         Cri::CriO(_) => write_crio(plan, paths)?,
     }

@@ -107,7 +107,7 @@ impl<'a> ImageStore<'a> {
         let started = Instant::now();
         let bar =
             self.session.printer.byte_bar(&source.path().display().to_string(), source.size().unwrap_or_default());
-        let sent = match &self.plan.cri {
+        let sent = match &self.plan.host.cri {
             Cri::Containerd => containerd::import(self, source, base_name, &bar),
             Cri::CriO(programs) => crio::import(self, programs, source, base_name, &bar),
         };
@@ -133,7 +133,7 @@ impl<'a> ImageStore<'a> {
     }
 
     fn list(&self) -> Result<Vec<StoredImage>> {
-        match self.plan.cri {
+        match self.plan.host.cri {
             Cri::Containerd => containerd::list(self),
             Cri::CriO(_) => crio::list(self),
         }
@@ -142,7 +142,7 @@ impl<'a> ImageStore<'a> {
     fn pull(&self, name: &str) -> Result<()> {
         let printer = &self.session.printer;
         printer.note(&format!("pulling {name}"));
-        let words = match &self.plan.cri {
+        let words = match &self.plan.host.cri {
             Cri::Containerd => image_store::pull_command(&self.bundle, name),
             Cri::CriO(programs) => programs.copy_command(&format!("docker://{name}"), name),
         };
@@ -167,7 +167,8 @@ impl<'a> ImageStore<'a> {
     fn command_failed(&self, message: &str, output: &str) -> anyhow::Error {
         let last = output.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it ended without output");
         let reason = last.trim_start_matches("ctr: ").to_owned();
-        let hint = format!("usernetes-rs{} logs {} shows more", self.session.cluster_flag(), self.plan.cri.component());
+        let hint =
+            format!("usernetes-rs{} logs {} shows more", self.session.cluster_flag(), self.plan.host.cri.component());
         Hinted::new(message, hint).caused_by(anyhow::anyhow!(reason))
     }
 }

@@ -40,7 +40,7 @@ fn collect_status(session: &Session, config: &Config) -> Result<Status> {
     let removed = asked == Some(None) && session.paths().has_joined();
     let node = asked.flatten();
     let ready = node.as_ref().map(|node| node.ready);
-    let cgroups = plan.as_ref().map_or(CgroupMode::None, |plan| plan.cgroups);
+    let cgroups = plan.as_ref().map_or(CgroupMode::None, |plan| plan.host.cgroups);
     let ports = match &info {
         Some(_) => session.instance.connect()?.ports()?.iter().map(|p| p.forward.spec).collect(),
         None => Vec::new(),

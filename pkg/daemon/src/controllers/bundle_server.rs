@@ -8,7 +8,7 @@ use usernetes_node::bundle::{self, Bundle};
 
 /// Serves until the node ends. A node without it works; joining hosts then need their own bundle.
 pub(super) async fn run(context: Context) {
-    let bundle = match Bundle::open(&context.plan.bundle) {
+    let bundle = match Bundle::open(&context.plan.software.bundle) {
         Ok(bundle) => bundle,
         Err(error) => return tracing::warn!(%error, "the bundle is not served to joining hosts"),
     };

@@ -6,7 +6,7 @@ use usernetes_rootless::ports::CONTROL;
 
 /// A port that cannot be published now stays on the list for the next start.
 pub(super) async fn run(context: Context) {
-    for spec in &context.plan.published {
+    for spec in &context.plan.host.published {
         if let Err(error) = context.ports.add(CONTROL, Forward::session(*spec)).await {
             tracing::warn!(%spec, %error, "manually added port is not published");
         }

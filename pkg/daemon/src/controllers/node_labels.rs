@@ -7,7 +7,7 @@ use usernetes_node::NodePlan;
 
 /// Keeps all labels.
 pub(super) async fn run(context: Context) {
-    let user_namespaces = context.plan.user_namespaces.then_some("true");
+    let user_namespaces = context.plan.host.user_namespaces.then_some("true");
     tokio::join!(set_label(&context.plan, USER_NAMESPACES_LABEL, user_namespaces), track_image_import(context.clone()),);
 }
 

@@ -88,10 +88,10 @@ pub(super) fn api_server(plan: &NodePlan) -> Option<Component> {
         ("requestheader-extra-headers-prefix", "X-Remote-Extra-".to_owned()),
         ("requestheader-group-headers", "X-Remote-Group".to_owned()),
         ("requestheader-username-headers", "X-Remote-User".to_owned()),
-        ("service-account-issuer", format!("https://kubernetes.default.svc.{}", plan.dns_domain)),
+        ("service-account-issuer", format!("https://kubernetes.default.svc.{}", plan.cluster.dns_domain)),
         ("service-account-key-file", pki_path("sa.pub")),
         ("service-account-signing-key-file", pki_path("sa.key")),
-        ("service-cluster-ip-range", plan.service_subnet.to_string()),
+        ("service-cluster-ip-range", plan.cluster.service_subnet.to_string()),
         ("tls-cert-file", pki_path("apiserver.crt")),
         ("tls-private-key-file", pki_path("apiserver.key")),
     ];
@@ -143,8 +143,8 @@ pub(super) fn controller_manager(plan: &NodePlan) -> Option<Component> {
     flags.extend([
         ("allocate-node-cidrs", "true".to_owned()),
         ("client-ca-file", pki_path("ca.crt")),
-        ("cluster-cidr", plan.pod_subnet.to_string()),
-        ("cluster-name", plan.cluster_name.clone()),
+        ("cluster-cidr", plan.cluster.pod_subnet.to_string()),
+        ("cluster-name", plan.cluster.name.clone()),
         ("cluster-signing-cert-file", signing_path(plan, "ca.crt")),
         ("cluster-signing-key-file", signing_path(plan, "ca.key")),
         ("controllers", "*,bootstrapsigner,tokencleaner".to_owned()),
@@ -156,7 +156,7 @@ pub(super) fn controller_manager(plan: &NodePlan) -> Option<Component> {
         ("requestheader-client-ca-file", pki_path("front-proxy-ca.crt")),
         ("root-ca-file", pki_path("ca.crt")),
         ("service-account-private-key-file", pki_path("sa.key")),
-        ("service-cluster-ip-range", plan.service_subnet.to_string()),
+        ("service-cluster-ip-range", plan.cluster.service_subnet.to_string()),
         ("use-service-account-credentials", "true".to_owned()),
     ]);
     Some(Component {
@@ -173,7 +173,7 @@ pub(super) fn controller_manager(plan: &NodePlan) -> Option<Component> {
 
 /// Path of the CA's certificate or key. Empty with an external CA: then the signing controllers do not start.
 fn signing_path(plan: &NodePlan, file: &str) -> String {
-    if plan.external_ca { String::new() } else { pki_path(file) }
+    if plan.host.external_ca { String::new() } else { pki_path(file) }
 }
 
 pub(super) fn scheduler(plan: &NodePlan) -> Option<Component> {

@@ -1,7 +1,7 @@
 use super::*;
 use crate::cri::Cri;
 use crate::cri::tests::programs;
-use crate::plan::tests::{control_plane, worker};
+use crate::plan::tests::{control_plane, with_host, worker};
 use std::fmt::Write as _;
 use usernetes_api::{Arg, EnvVar, Snapshotter, Taint};
 
@@ -31,7 +31,7 @@ fn worker_node() {
 
 #[test]
 fn crio_takes_the_place_of_containerd() {
-    let plan = NodePlan { cri: Cri::CriO(programs()), ..worker() };
+    let plan = with_host(worker(), |host| host.cri = Cri::CriO(programs()));
     let components = components(&plan);
     assert_eq!(components[0].name, ComponentName::Crio);
     insta::assert_snapshot!(format!("{:#?}", components[0]), @r#"
@@ -67,7 +67,7 @@ fn crio_takes_the_place_of_containerd() {
 
 #[test]
 fn fuse_overlayfs_comes_before_containerd() {
-    let plan = NodePlan { snapshotter: Snapshotter::FuseOverlayfs, ..worker() };
+    let plan = with_host(worker(), |host| host.snapshotter = Snapshotter::FuseOverlayfs);
     let of = |name| components(&plan).into_iter().find(|c| c.name == name).expect("there");
     insta::assert_snapshot!(of(ComponentName::FuseOverlayfs).argv.join(" "), @"/bundle/bin/containerd-fuse-overlayfs-grpc /run/fuse-overlayfs/grpc.sock /var/lib/containerd/io.containerd.snapshotter.v1.fuse-overlayfs");
     assert!(of(ComponentName::Containerd).start_after.contains(&Condition::Ready(ComponentName::FuseOverlayfs)));
@@ -102,7 +102,7 @@ fn authorization_config_excludes_authorization_mode() {
 
 #[test]
 fn external_ca_signs_nothing() {
-    let plan = NodePlan { external_ca: true, ..control_plane() };
+    let plan = with_host(control_plane(), |host| host.external_ca = true);
     let component = components(&plan).into_iter().find(|c| c.name == ComponentName::KubeControllerManager);
     let argv = component.expect("there").argv;
     assert!(argv.contains(&"--cluster-signing-key-file=".to_owned()));

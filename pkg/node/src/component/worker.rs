@@ -11,10 +11,10 @@ use usernetes_api::{Snapshotter, Taint, constants as c};
 
 /// Takes its two arguments by position.
 pub(super) fn fuse_overlayfs(plan: &NodePlan) -> Option<Component> {
-    if plan.snapshotter != Snapshotter::FuseOverlayfs {
+    if plan.host.snapshotter != Snapshotter::FuseOverlayfs {
         return None;
     }
-    let program = plan.bundle.join(c::FUSE_OVERLAYFS_PROGRAM).to_string_lossy().into_owned();
+    let program = plan.software.bundle.join(c::FUSE_OVERLAYFS_PROGRAM).to_string_lossy().into_owned();
     Some(Component {
         name: FuseOverlayfs,
         argv: vec![program, c::FUSE_OVERLAYFS_SOCKET.to_owned(), c::FUSE_OVERLAYFS_DIR.to_owned()],
@@ -29,7 +29,7 @@ pub(super) fn fuse_overlayfs(plan: &NodePlan) -> Option<Component> {
 
 /// Reads no drop-ins: those of the host configure the administrator's CRI-O.
 pub(super) fn crio(plan: &NodePlan) -> Option<Component> {
-    let Cri::CriO(programs) = &plan.cri else { return None };
+    let Cri::CriO(programs) = &plan.host.cri else { return None };
     let mut env = build_env(plan, Crio);
     env.insert("_CRIO_ROOTLESS".to_owned(), "1".to_owned());
     env.extend(cri::storage_env());
@@ -50,11 +50,11 @@ pub(super) fn crio(plan: &NodePlan) -> Option<Component> {
 }
 
 pub(super) fn containerd(plan: &NodePlan) -> Option<Component> {
-    if plan.cri != Cri::Containerd {
+    if plan.host.cri != Cri::Containerd {
         return None;
     }
     let mut start_after = Condition::files([config::CONTAINERD_FILE.to_owned()]);
-    if plan.snapshotter == Snapshotter::FuseOverlayfs {
+    if plan.host.snapshotter == Snapshotter::FuseOverlayfs {
         start_after.push(Condition::Ready(FuseOverlayfs));
     }
     Some(Component {
@@ -89,13 +89,13 @@ pub(super) fn kubelet(plan: &NodePlan) -> Option<Component> {
     let address = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), c::KUBELET_HEALTHZ_PORT);
     let healthy = Probe::Http { address, path: "/healthz" };
     let mut argv = build_argv(plan, Kubelet, flags);
-    if plan.importing {
+    if plan.software.importing {
         // In addition to the user's labels: the flag may be repeated.
         argv.push(format!("--node-labels={}={}", c::IMAGES_LABEL, c::IMAGES_IMPORTING));
     }
     let mut start_after = Condition::files(credentials);
     // The kubelet exits if the runtime does not answer yet.
-    start_after.push(Condition::Ready(plan.cri.component()));
+    start_after.push(Condition::Ready(plan.host.cri.component()));
     Some(Component {
         name: Kubelet,
         argv,

@@ -23,7 +23,7 @@ pub fn containerd(plan: &NodePlan) -> String {
             "io.containerd.internal.v1.opt": { "path": format!("{}/opt", c::CONTAINERD_DIR) },
         },
     });
-    if plan.snapshotter == Snapshotter::FuseOverlayfs {
+    if plan.host.snapshotter == Snapshotter::FuseOverlayfs {
         config["proxy_plugins"] = fuse_overlayfs();
     }
     toml::to_string(&config).expect("no nulls, string keys")
@@ -35,8 +35,8 @@ const MAPPED: Snapshotter = Snapshotter::Native;
 
 fn images(plan: &NodePlan) -> Value {
     json!({
-        "snapshotter": snapshotter_name(plan.snapshotter),
-        "pinned_images": { "sandbox": plan.sandbox_image },
+        "snapshotter": snapshotter_name(plan.host.snapshotter),
+        "pinned_images": { "sandbox": plan.software.sandbox_image },
         "runtime_platforms": {
             c::USER_NAMESPACES_CLASS: { "platform": platform(), "snapshotter": snapshotter_name(MAPPED) },
         },
@@ -46,7 +46,7 @@ fn images(plan: &NodePlan) -> Value {
 /// Pulls and imports unpack into the snapshotter of this service's own configuration.
 fn transfer(plan: &NodePlan) -> Value {
     json!({
-        "unpack_config": [{ "platform": platform(), "snapshotter": snapshotter_name(plan.snapshotter) }],
+        "unpack_config": [{ "platform": platform(), "snapshotter": snapshotter_name(plan.host.snapshotter) }],
     })
 }
 
@@ -101,7 +101,7 @@ fn handler(program: PathBuf) -> Value {
 }
 
 fn mapped_handler(plan: &NodePlan) -> Value {
-    let program = match plan.cgroups {
+    let program = match plan.host.cgroups {
         CgroupMode::Delegated => beside(plan, oci_runtime::PROGRAM_NAME),
         CgroupMode::None => oci_program(plan),
     };
@@ -112,12 +112,12 @@ fn mapped_handler(plan: &NodePlan) -> Value {
 
 /// runc or crun, or in front of it the link by which our program takes the cgroups out.
 pub(super) fn oci_program(plan: &NodePlan) -> PathBuf {
-    match plan.cgroups {
-        CgroupMode::Delegated => plan.oci_runtime.clone(),
+    match plan.host.cgroups {
+        CgroupMode::Delegated => plan.host.oci_runtime.clone(),
         CgroupMode::None => beside(plan, oci_runtime::WITHOUT_CGROUPS),
     }
 }
 
 fn beside(plan: &NodePlan, name: &str) -> PathBuf {
-    plan.program.with_file_name(name)
+    plan.software.program.with_file_name(name)
 }

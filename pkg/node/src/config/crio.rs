@@ -13,7 +13,7 @@ pub fn crio(plan: &NodePlan) -> String {
         "crio": {
             "root": c::CRIO_STORAGE_DIR,
             "runroot": CRIO_RUN_DIR,
-            "storage_driver": crio_storage_driver(plan.snapshotter),
+            "storage_driver": crio_storage_driver(plan.host.snapshotter),
             // The default's folder could be made by root only.
             "log_dir": c::POD_LOG_DIR,
             // On /run, so that what the node's last life left is taken for what a reboot left.
@@ -34,7 +34,7 @@ pub fn crio(plan: &NodePlan) -> String {
 /// own file. The host's is for a podman of the host.
 pub fn crio_storage(plan: &NodePlan) -> String {
     let storage = json!({
-        "driver": crio_storage_driver(plan.snapshotter),
+        "driver": crio_storage_driver(plan.host.snapshotter),
         "graphroot": c::CRIO_STORAGE_DIR,
         "runroot": CRIO_RUN_DIR,
     });
@@ -47,7 +47,7 @@ pub fn crio_policy() -> String {
 }
 
 /// What CRI-O calls a snapshotter.
-pub(crate) fn crio_storage_driver(snapshotter: Snapshotter) -> &'static str {
+pub fn crio_storage_driver(snapshotter: Snapshotter) -> &'static str {
     match snapshotter {
         Snapshotter::Auto | Snapshotter::Overlayfs | Snapshotter::FuseOverlayfs => "overlay",
         Snapshotter::Native => "vfs",
@@ -55,7 +55,7 @@ pub(crate) fn crio_storage_driver(snapshotter: Snapshotter) -> &'static str {
 }
 
 fn runtime(plan: &NodePlan) -> Value {
-    let name = if plan.oci_runtime.ends_with("crun") { "crun" } else { "runc" };
+    let name = if plan.host.oci_runtime.ends_with("crun") { "crun" } else { "runc" };
     let mut runtime = json!({
         "default_runtime": name,
         "cgroup_manager": "cgroupfs",
@@ -74,7 +74,7 @@ fn runtime(plan: &NodePlan) -> Value {
             name: { "runtime_path": oci_program(plan), "runtime_type": "oci", "runtime_root": format!("/run/{name}") },
         },
     });
-    if let Cri::CriO(programs) = &plan.cri {
+    if let Cri::CriO(programs) = &plan.host.cri {
         runtime["conmon"] = json!(programs.conmon);
         runtime["pinns_path"] = json!(programs.pinns);
     }
@@ -83,9 +83,9 @@ fn runtime(plan: &NodePlan) -> Value {
 
 fn image(plan: &NodePlan) -> Value {
     json!({
-        "pause_image": plan.sandbox_image,
+        "pause_image": plan.software.sandbox_image,
         // No garbage collection takes what no registry gives back.
-        "pinned_images": plan.images.iter().map(|image| &image.reference).collect::<Vec<_>>(),
+        "pinned_images": plan.software.images.iter().map(|image| &image.reference).collect::<Vec<_>>(),
         "signature_policy": CRIO_POLICY_FILE,
         // The default's folder may be root's.
         "signature_policy_dir": "/run/crio/policies",

@@ -74,9 +74,9 @@ fn ours(plan: &NodePlan) -> Mapping {
             "x509": { "clientCAFile": format!("{}/ca.crt", c::PKI_DIR) },
         },
         "authorization": { "mode": "Webhook" },
-        "clusterDNS": [plan.services().dns().to_string()],
-        "clusterDomain": plan.dns_domain,
-        "containerRuntimeEndpoint": format!("unix://{}", plan.cri.socket()),
+        "clusterDNS": [plan.cluster.service_network().dns().to_string()],
+        "clusterDomain": plan.cluster.dns_domain,
+        "containerRuntimeEndpoint": format!("unix://{}", plan.host.cri.socket()),
         "healthzBindAddress": "127.0.0.1",
         "healthzPort": c::KUBELET_HEALTHZ_PORT,
         "port": plan.kubelet_port,
@@ -88,7 +88,7 @@ fn ours(plan: &NodePlan) -> Mapping {
         "featureGates": { "KubeletInUserNamespace": true },
         "failSwapOn": false,
         "failCgroupV1": false,
-        "maxOpenFiles": plan.open_files.min(OPEN_FILES),
+        "maxOpenFiles": plan.host.open_files.min(OPEN_FILES),
         // The rules it makes serve only kube-proxy of old, and would need iptables of the host.
         "makeIPTablesUtilChains": false,
         // The disk is the user's and others', often nearly full: percentages of it would evict pods and delete
@@ -108,7 +108,7 @@ fn ours(plan: &NodePlan) -> Mapping {
 }
 
 fn cgroups(plan: &NodePlan) -> Value {
-    match plan.cgroups {
+    match plan.host.cgroups {
         CgroupMode::Delegated => json!({
             "cgroupDriver": "cgroupfs",
             "cgroupsPerQOS": true,
@@ -127,7 +127,7 @@ fn cgroups(plan: &NodePlan) -> Value {
 
 /// What the node itself uses, and no more than a quarter: a small machine has to have room for pods.
 fn reserved(plan: &NodePlan) -> u64 {
-    idle_memory(plan.role).min(plan.memory / 4)
+    idle_memory(plan.role).min(plan.host.memory / 4)
 }
 
 fn merge(config: &mut Value, more: Value) {

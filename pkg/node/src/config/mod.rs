@@ -10,8 +10,7 @@ mod tests;
 pub use cni::cni;
 pub use containerd::containerd;
 pub(crate) use containerd::snapshotter_name;
-pub(crate) use crio::crio_storage_driver;
-pub use crio::{crio, crio_policy, crio_storage};
+pub use crio::{crio, crio_policy, crio_storage, crio_storage_driver};
 pub use kubelet::{kubelet, kubelet_file, kubelet_of_cluster};
 
 /// Inside the node: the kubelet's configuration, at kubeadm's place.

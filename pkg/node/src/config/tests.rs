@@ -1,7 +1,7 @@
 use super::*;
 use crate::cri::Cri;
 use crate::cri::tests::programs;
-use crate::plan::tests::{control_plane, worker};
+use crate::plan::tests::{control_plane, with_host, worker};
 use crate::{NodePlan, Role};
 use usernetes_api::CgroupMode;
 use usernetes_api::Snapshotter;
@@ -13,14 +13,17 @@ fn kubelet_without_cgroups() {
 
 #[test]
 fn kubelet_with_delegated_cgroups() {
-    let plan = NodePlan { cgroups: CgroupMode::Delegated, kubelet_port: 10350, ..worker() };
+    let plan = NodePlan { kubelet_port: 10350, ..with_host(worker(), |host| host.cgroups = CgroupMode::Delegated) };
     insta::assert_snapshot!(kubelet_file(&plan));
 }
 
 #[test]
 fn a_small_machine_keeps_room_for_pods() {
     let of = |role, memory| {
-        let plan = NodePlan { cgroups: CgroupMode::Delegated, role, memory, ..control_plane() };
+        let plan = with_host(NodePlan { role, ..control_plane() }, |host| {
+            host.cgroups = CgroupMode::Delegated;
+            host.memory = memory;
+        });
         kubelet(&plan)["systemReserved"]["memory"].as_str().expect("a quantity").to_owned()
     };
     assert_eq!(of(Role::ControlPlane, 8 << 30), "900Mi");
@@ -52,12 +55,11 @@ fn a_worker_takes_over_what_is_the_clusters() {
     let first = NodePlan {
         kubelet: serde_yaml::from_str(users).expect("YAML"),
         kubelet_port: 10350,
-        open_files: 4096,
-        ..control_plane()
+        ..with_host(control_plane(), |host| host.open_files = 4096)
     };
     let own = serde_yaml::from_str("{ evictionHard: { memory.available: 7% } }").expect("YAML");
     let taken = kubelet_of_cluster(kubelet(&first), Some(&own));
-    let second = NodePlan { cgroups: CgroupMode::Delegated, kubelet: Some(taken), ..worker() };
+    let second = NodePlan { kubelet: Some(taken), ..with_host(worker(), |host| host.cgroups = CgroupMode::Delegated) };
     let config = kubelet(&second);
     let json = |key: &str| serde_json::to_string(&config[key]).expect("JSON");
     assert_eq!(json("maxPods"), "77");
@@ -75,7 +77,7 @@ fn a_worker_takes_over_what_is_the_clusters() {
 
 #[test]
 fn the_kubelet_asks_for_no_more_open_files_than_allowed() {
-    let plan = NodePlan { open_files: 4096, ..control_plane() };
+    let plan = with_host(control_plane(), |host| host.open_files = 4096);
     assert_eq!(kubelet(&plan)["maxOpenFiles"], 4096);
 }
 
@@ -86,13 +88,16 @@ fn containerd_without_cgroups() {
 
 #[test]
 fn containerd_with_delegated_cgroups() {
-    let plan = NodePlan { cgroups: CgroupMode::Delegated, snapshotter: Snapshotter::Native, ..worker() };
+    let plan = with_host(worker(), |host| {
+        host.cgroups = CgroupMode::Delegated;
+        host.snapshotter = Snapshotter::Native;
+    });
     insta::assert_snapshot!(containerd(&plan));
 }
 
 #[test]
 fn crio_without_cgroups() {
-    let plan = NodePlan { cri: Cri::CriO(programs()), ..control_plane() };
+    let plan = with_host(control_plane(), |host| host.cri = Cri::CriO(programs()));
     insta::assert_snapshot!(crio(&plan));
     insta::assert_snapshot!(crio_storage(&plan), @r#"
     [storage]
@@ -106,12 +111,16 @@ fn crio_without_cgroups() {
 #[test]
 fn crio_with_delegated_cgroups() {
     let (cgroups, snapshotter) = (CgroupMode::Delegated, Snapshotter::Native);
-    insta::assert_snapshot!(crio(&NodePlan { cri: Cri::CriO(programs()), cgroups, snapshotter, ..worker() }));
+    insta::assert_snapshot!(crio(&with_host(worker(), |host| {
+        host.cri = Cri::CriO(programs());
+        host.cgroups = cgroups;
+        host.snapshotter = snapshotter;
+    })));
 }
 
 #[test]
 fn containerd_with_fuse_overlayfs() {
-    let text = containerd(&NodePlan { snapshotter: Snapshotter::FuseOverlayfs, ..worker() });
+    let text = containerd(&with_host(worker(), |host| host.snapshotter = Snapshotter::FuseOverlayfs));
     let (_, plugins) = text.split_once("[proxy_plugins.").expect("a proxy plugin");
     insta::assert_snapshot!(plugins, @r#"
     fuse-overlayfs]

@@ -1,6 +1,7 @@
 use super::*;
+use crate::cri::Cri;
 use usernetes_api::bundle::{BundleFile, BundleImage};
-use usernetes_api::{BootstrapTokenDiscovery, HostFacts, JoinConfiguration, Xdg};
+use usernetes_api::{BootstrapTokenDiscovery, CgroupMode, HostFacts, JoinConfiguration, Xdg};
 
 pub(crate) fn paths() -> Paths {
     let xdg = Xdg {
@@ -35,8 +36,8 @@ fn manifest() -> BundleManifest {
     }
 }
 
-fn decisions() -> Decisions {
-    Decisions {
+fn resolved_host() -> ResolvedHost {
+    ResolvedHost {
         cgroups: CgroupMode::None,
         snapshotter: Snapshotter::Overlayfs,
         oci_runtime: "/bundle/bin/runc".into(),
@@ -70,7 +71,14 @@ fn joined() -> Config {
 }
 
 fn plan(config: &Config) -> NodePlan {
-    NodePlan::new(config, &paths(), Path::new("/bundle"), &manifest(), decisions()).expect("a plan")
+    NodePlan::new(config, &paths(), Path::new("/bundle"), &manifest(), resolved_host()).expect("a plan")
+}
+
+/// The plan with another host.
+pub(crate) fn with_host(plan: NodePlan, change: impl FnOnce(&mut ResolvedHost)) -> NodePlan {
+    let mut plan = plan;
+    change(&mut plan.host);
+    plan
 }
 
 pub(crate) fn control_plane() -> NodePlan {
@@ -93,7 +101,7 @@ fn survives_json() {
 fn a_plan_from_before_there_was_a_choice_has_containerd() {
     let mut json = serde_json::to_value(control_plane()).expect("JSON");
     json.as_object_mut().expect("an object").remove("cri").expect("there");
-    assert_eq!(serde_json::from_value::<NodePlan>(json).expect("a plan").cri, Cri::Containerd);
+    assert_eq!(serde_json::from_value::<NodePlan>(json).expect("a plan").host.cri, Cri::Containerd);
 }
 
 #[test]
@@ -106,14 +114,14 @@ fn a_worker_reaches_the_api_where_it_was_discovered() {
     let plan = worker();
     assert_eq!(plan.role, Role::Worker);
     assert_eq!(plan.node_name, "node2");
-    assert_eq!(plan.control_plane_endpoint, "198.51.100.11:6443");
+    assert_eq!(plan.cluster.control_plane_endpoint, "198.51.100.11:6443");
 }
 
 #[test]
 fn the_configured_endpoint_wins() {
     let mut config = joined();
     config.cluster.control_plane_endpoint = "k8s.example:443".into();
-    assert_eq!(plan(&config).control_plane_endpoint, "k8s.example:443");
+    assert_eq!(plan(&config).cluster.control_plane_endpoint, "k8s.example:443");
 }
 
 #[test]
@@ -128,19 +136,14 @@ fn the_control_plane_is_tainted_on_demand_only() {
 
 #[test]
 fn impossible_plans_say_why() {
-    let make = |config: &Config, manifest: &BundleManifest, decisions| {
-        let plan = NodePlan::new(config, &paths(), Path::new("/bundle"), manifest, decisions);
+    let make = |config: &Config, manifest: &BundleManifest, host| {
+        let plan = NodePlan::new(config, &paths(), Path::new("/bundle"), manifest, host);
         plan.expect_err("no plan").to_string()
     };
-    let mut bad = config();
-    bad.cluster.networking.pod_subnet = "10.244".into();
-    insta::assert_snapshot!(make(&bad, &manifest(), decisions()), @r#"networking.podSubnet "10.244" is not an address range"#);
-    bad.rootless.host_ip = None;
-    insta::assert_snapshot!(make(&bad, &manifest(), decisions()), @"no address of this host in the configuration");
     let empty = BundleManifest { images: vec![], ..manifest() };
-    insta::assert_snapshot!(make(&config(), &empty, decisions()), @"bundle /bundle has no image pause");
-    let fuse = Decisions { snapshotter: Snapshotter::FuseOverlayfs, ..decisions() };
-    insta::assert_snapshot!(make(&config(), &manifest(), fuse.clone()), @"snapshotter fuse-overlayfs is not in bundle /bundle; native works everywhere");
+    insta::assert_snapshot!(make(&config(), &empty, resolved_host()), @"bundle /bundle has no image pause");
+    let fuse = ResolvedHost { snapshotter: Snapshotter::FuseOverlayfs, ..resolved_host() };
+    insta::assert_snapshot!(make(&config(), &manifest(), fuse.clone()), @"bundle /bundle has no snapshotter fuse-overlayfs");
     let mut with_it = manifest();
     with_it.files[0].path = constants::FUSE_OVERLAYFS_PROGRAM.into();
     assert!(NodePlan::new(&config(), &paths(), Path::new("/bundle"), &with_it, fuse).is_ok());

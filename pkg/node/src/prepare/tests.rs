@@ -1,5 +1,5 @@
 use super::*;
-use crate::plan::tests::control_plane;
+use crate::plan::tests::{control_plane, with_host};
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -27,7 +27,10 @@ fn host() -> Host {
     let program = root.join("usernetes-rs");
     fs::write(&program, "one", Mode::Program).expect("written");
     let oci_runtime = bundle.join("bin/runc");
-    let plan = NodePlan { bundle, oci_runtime, program: paths.program(), logs: paths.logs(), ..control_plane() };
+    let mut plan = with_host(control_plane(), |host| host.oci_runtime = oci_runtime);
+    plan.software.bundle = bundle;
+    plan.software.program = paths.program();
+    plan.software.logs = paths.logs();
     Host { folder, paths, plan, program }
 }
 
@@ -93,8 +96,8 @@ fn a_new_program_replaces_the_kept_one() {
 #[test]
 fn a_bundle_without_plugins_is_an_error() {
     let mut host = host();
-    host.plan.bundle = host.folder.path().join("other");
-    fs::create_dir(host.plan.bundle.join("cni")).expect("made");
+    host.plan.software.bundle = host.folder.path().join("other");
+    fs::create_dir(host.plan.software.bundle.join("cni")).expect("made");
     let error = prepare(&host.plan, &host.paths, &host.program).expect_err("no plugins").to_string();
     assert!(error.starts_with("no CNI plugins in ") && error.ends_with("other/cni"), "{error}");
 }

@@ -54,7 +54,7 @@ pub async fn run(plan: NodePlan, reaper: Reaper, shutdown: CancellationToken, st
     let plan = Arc::new(plan);
     let components = crate::components(&plan);
     status.send_modify(|s| s.components = components.iter().map(|c| ComponentStatus::new(c.name)).collect());
-    let logs = plan.logs.clone();
+    let logs = plan.software.logs.clone();
     let running = start_all(components, &plan, Liveness::default(), &reaper, &status);
     let imports = tokio::spawn(images::import_missing(plan, reaper, status));
     let rotation = tokio::spawn(rotate_logs(logs));
@@ -84,7 +84,7 @@ fn start_all(
         let stop = CancellationToken::new();
         let supervised = Supervised {
             liveness,
-            log: logs::path(&plan.logs, component.name),
+            log: logs::path(&plan.software.logs, component.name),
             component,
             reaper: reaper.clone(),
             status: status.clone(),

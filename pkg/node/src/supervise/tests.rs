@@ -52,7 +52,8 @@ impl Node {
     fn start(&mut self, components: &[Component]) {
         let list = components.iter().map(|c| ComponentStatus::new(c.name)).collect();
         self.status.send_modify(|s| s.components = list);
-        let plan = NodePlan { logs: self.folder.path().join("log"), ..control_plane() };
+        let mut plan = control_plane();
+        plan.software.logs = self.folder.path().join("log");
         let brief = Duration::from_millis(20);
         let liveness = Liveness { period: brief, timeout: 25 * brief, failures: 3 };
         self.running = start_all(components.to_vec(), &plan, liveness, &REAPER, &self.status);

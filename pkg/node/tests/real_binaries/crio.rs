@@ -4,7 +4,7 @@ use super::{assert_contains, bundle, plans};
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
-use usernetes_node::{Cri, CrioPrograms, NodePlan, config};
+use usernetes_node::{Cri, CrioPrograms, config};
 
 fn programs() -> Option<CrioPrograms> {
     let named = std::env::var_os("U7S_CRIO").map(PathBuf::from);
@@ -28,7 +28,8 @@ fn programs() -> Option<CrioPrograms> {
 fn crio_reads_its_configuration() {
     let (Some(bundle), Some(programs)) = (bundle(), programs()) else { return };
     for plan in plans(&bundle) {
-        let plan = NodePlan { cri: Cri::CriO(programs.clone()), ..plan };
+        let mut plan = plan;
+        plan.host.cri = Cri::CriO(programs.clone());
         let folder = tempfile::tempdir().expect("a folder");
         let (file, storage) = (folder.path().join("crio.conf"), folder.path().join("storage.conf"));
         std::fs::write(&file, config::crio(&plan)).expect("written");

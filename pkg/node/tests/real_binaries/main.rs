@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use usernetes_api::{CgroupMode, Config, HostFacts, Paths, Snapshotter, Xdg};
 use usernetes_node::bundle::Bundle;
-use usernetes_node::{ComponentName, Cri, Decisions, NodePlan, components, config};
+use usernetes_node::{ComponentName, Cri, NodePlan, ResolvedHost, components, config};
 
 fn bundle() -> Option<PathBuf> {
     let named = std::env::var_os("U7S_BUNDLE").map(PathBuf::from);
@@ -32,7 +32,7 @@ fn plans(bundle: &Path) -> [NodePlan; 2] {
     config.set_defaults(&HostFacts { hostname: "node1".into(), host_ip });
     let bundle = Bundle::open(bundle).expect("a bundle");
     let plan = |cgroups, snapshotter| {
-        let decisions = Decisions {
+        let host = ResolvedHost {
             cgroups,
             snapshotter,
             oci_runtime: bundle.dir().join("bin/runc"),
@@ -45,7 +45,7 @@ fn plans(bundle: &Path) -> [NodePlan; 2] {
             published: Vec::new(),
             proxy_env: vec![],
         };
-        NodePlan::new(&config, &paths, bundle.dir(), bundle.manifest(), decisions).expect("a plan")
+        NodePlan::new(&config, &paths, bundle.dir(), bundle.manifest(), host).expect("a plan")
     };
     [plan(CgroupMode::None, Snapshotter::Overlayfs), plan(CgroupMode::Delegated, Snapshotter::Native)]
 }
@@ -76,7 +76,7 @@ fn containerd_reads_its_configuration() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("config.toml");
         std::fs::write(&file, &ours).expect("written");
-        let mut command = Command::new(plan.bin("containerd"));
+        let mut command = Command::new(plan.program_path("containerd"));
         let dump = command.arg("--config").arg(&file).args(["config", "dump"]).output().expect("containerd");
         let dump = String::from_utf8(dump.stdout).expect("text");
         let whole: toml::Table = dump.parse().unwrap_or_else(|e| panic!("{e}: {dump}"));
@@ -109,7 +109,7 @@ fn the_kubelet_takes_its_configuration() {
             let file = folder.path().join("config.yaml");
             let text = text.replace("/etc/kubernetes/pki/ca.crt", "/nowhere/ca.crt");
             std::fs::write(&file, text).expect("written");
-            let mut command = Command::new(plan.bin(ComponentName::Kubelet.as_str()));
+            let mut command = Command::new(plan.program_path(ComponentName::Kubelet.as_str()));
             command.arg(format!("--root-dir={}", folder.path().display()));
             output(command.arg(format!("--config={}", file.display())))
         };

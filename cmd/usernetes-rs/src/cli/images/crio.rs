@@ -35,7 +35,7 @@ fn transport_name(archive: &Path, sent: &Sent, name: &str) -> String {
 }
 
 pub(super) fn list(store: &ImageStore) -> Result<Vec<StoredImage>> {
-    let pinned: Vec<_> = store.plan.images.iter().map(|image| image.reference.as_str()).collect();
+    let pinned: Vec<_> = store.plan.software.images.iter().map(|image| image.reference.as_str()).collect();
     let storage = store.session.paths().node(CRIO_STORAGE_DIR);
-    Ok(crio_images(&storage, store.plan.crio_storage_driver(), &pinned)?)
+    Ok(crio_images(&storage, usernetes_node::config::crio_storage_driver(store.plan.host.snapshotter), &pinned)?)
 }
