@@ -50,7 +50,12 @@ pub(crate) async fn import_missing(plan: Arc<NodePlan>, reaper: Reaper, status: 
             });
         });
     }
+    if imports.is_empty() {
+        return;
+    }
     imports.join_all().await;
+    let images = status.borrow().images.clone();
+    tracing::info!(imported = images.imported, total = images.total, failed = images.errors.len(), "images imported");
 }
 
 /// Unpacking an image keeps one core busy.

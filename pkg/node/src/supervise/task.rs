@@ -37,13 +37,14 @@ impl Supervised {
                 Err(error) => Some(format!("cannot start: {error}")),
             };
             let Some(end) = end else { break };
-            tracing::warn!(component = %self.component.name, %end, "ended");
             self.set_state(State::BackOff, |s| {
                 s.pid = None;
                 s.restarts += 1;
-                s.last_exit = Some(end);
+                s.last_exit = Some(end.clone());
             });
-            self.unless_stopped(sleep(backoff.next_pause(begin.elapsed()))).await;
+            let pause = backoff.next_pause(begin.elapsed());
+            tracing::warn!(component = %self.component.name, exit = end, restart_in = ?pause, "component ended");
+            self.unless_stopped(sleep(pause)).await;
         }
         self.set_state(State::Stopped, |s| s.pid = None);
     }
@@ -55,9 +56,13 @@ impl Supervised {
             None => return Ok(None),
         }
         let process = self.spawn_process()?;
+        let started = Instant::now();
+        tracing::info!(component = %self.component.name, pid = process.pid(), "component started");
         self.set_state(State::Starting, |s| s.pid = Some(process.pid()));
         let failure = async {
             self.component.ready.ready().await;
+            let seconds = format!("{:.1}", started.elapsed().as_secs_f64());
+            tracing::info!(component = %self.component.name, seconds, "component ready");
             self.set_state(State::Ready, |_| ());
             self.liveness.wait_for_failure(self.component.live.as_ref()).await
         };
