@@ -6,7 +6,7 @@ use usernetes_api::ConfigError;
 use usernetes_cluster::discovery::{DiscoveryError, DiscoveryFileError};
 use usernetes_daemon::DaemonError;
 use usernetes_host::systemd::SystemdError;
-use usernetes_host::{EnvError, Finding, FsError, LockError, TenancyError};
+use usernetes_host::{EnvError, Finding, FsError, LockError, ProcessLockError};
 use usernetes_node::bundle::BundleError;
 use usernetes_node::bundle::download::DownloadError;
 use usernetes_node::bundle::peer::PeerError;
@@ -133,7 +133,7 @@ fn find_hint(error: &(dyn Error + 'static)) -> Option<String> {
         FsError,
         EnvError,
         LockError,
-        TenancyError,
+        ProcessLockError,
         SystemdError,
         BundleError,
         DownloadError,
@@ -187,7 +187,7 @@ mod tests {
         let of = |error: anyhow::Error| collect_hints(&Err::<(), _>(error).context("outer").unwrap_err());
         let full =
             || FsError { action: "write", path: "/proc/x".into(), source: std::io::ErrorKind::StorageFull.into() };
-        let free = "free space (df -h /proc), or set XDG_DATA_HOME to a folder on another disk";
+        let free = "free space (df -h /proc), or set XDG_DATA_HOME to a directory on another disk";
         assert_eq!(of(full().into()), [free]);
         assert_eq!(of(BundleError::Fs(full()).into()), [free]);
         assert_eq!(of(DownloadError::Bundle(BundleError::Fs(full())).into()), [free]);

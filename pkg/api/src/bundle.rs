@@ -10,7 +10,7 @@ pub struct BundleManifest {
     pub api_version: String,
     /// `Bundle`.
     pub kind: String,
-    /// For people, such as `v1.36.3-amd64`.
+    /// Human-readable name, such as `v1.36.3-amd64`.
     pub name: String,
     /// Version of every Kubernetes binary in it.
     pub kubernetes_version: String,

@@ -39,7 +39,7 @@ pub const BUNDLE_PORT: u16 = 10261;
 /// UDP port of flannel's VXLAN (the Linux default, not IANA's 4789).
 pub const VXLAN_PORT: u16 = 8472;
 
-/// Inside the node: kubeadm's configuration folder.
+/// Inside the node: kubeadm's configuration directory.
 pub const KUBERNETES_DIR: &str = "/etc/kubernetes";
 /// Inside the node: keys and certificates.
 pub const PKI_DIR: &str = "/etc/kubernetes/pki";

@@ -1,4 +1,4 @@
-//! The container runtime of a node. kubeadm names it by its socket; ours are started by us, so only known ones are taken.
+//! The container runtime of a node. kubeadm names it by its socket. The node starts its runtime itself, so only known sockets are accepted.
 
 use crate::constants::{CONTAINERD_SOCKET, CRIO_SOCKET};
 use serde::{Deserialize, Serialize};

@@ -27,7 +27,7 @@ impl FromStr for Duration {
     type Err = String;
 
     fn from_str(s: &str) -> Result<Self, String> {
-        let nanos = if s == "0" { Some(0) } else { sum(s) };
+        let nanos = if s == "0" { Some(0) } else { parse_nanos(s) };
         // Go counts nanoseconds in an i64: what it cannot read must not reach a component.
         let nanos = nanos.filter(|&n| n <= u128::from(i64::MAX.unsigned_abs()));
         let nanos = nanos.ok_or_else(|| format!("{s:?} is not a duration such as 24h, 90m or 500ms"))?;
@@ -36,20 +36,20 @@ impl FromStr for Duration {
 }
 
 /// Nanoseconds of `1h30m` and the like.
-fn sum(s: &str) -> Option<u128> {
+fn parse_nanos(s: &str) -> Option<u128> {
     let (mut rest, mut nanos) = (s, None::<u128>);
     while !rest.is_empty() {
         let unit_at = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
         let (value, tail) = rest.split_at(unit_at);
         let (unit, tail) = tail.split_at(tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len()));
-        nanos = Some(nanos.unwrap_or(0).checked_add(term(value, unit_nanos(unit)?)?)?);
+        nanos = Some(nanos.unwrap_or(0).checked_add(multiply_decimal(value, unit_nanos(unit)?)?)?);
         rest = tail;
     }
     nanos
 }
 
 /// `value` times `unit` without the rounding of floating point; digits below a nanosecond are dropped, as in Go.
-fn term(value: &str, unit: u128) -> Option<u128> {
+fn multiply_decimal(value: &str, unit: u128) -> Option<u128> {
     let (whole, fraction) = value.split_once('.').unwrap_or((value, ""));
     if whole.is_empty() && fraction.is_empty() || fraction.contains('.') {
         return None;
@@ -95,8 +95,10 @@ impl fmt::Display for Duration {
         match (seconds, nanos) {
             (0, 0) => return f.write_str("0s"),
             (0, 1..1_000) => return write!(f, "{nanos}ns"),
-            (0, 1_000..1_000_000) => return write!(f, "{}\u{b5}s", decimal((nanos / 1_000).into(), nanos % 1_000, 3)),
-            (0, _) => return write!(f, "{}ms", decimal((nanos / 1_000_000).into(), nanos % 1_000_000, 6)),
+            (0, 1_000..1_000_000) => {
+                return write!(f, "{}\u{b5}s", format_decimal((nanos / 1_000).into(), nanos % 1_000, 3));
+            }
+            (0, _) => return write!(f, "{}ms", format_decimal((nanos / 1_000_000).into(), nanos % 1_000_000, 6)),
             _ => {}
         }
         let (h, m) = (seconds / 3600, seconds / 60 % 60);
@@ -106,12 +108,12 @@ impl fmt::Display for Duration {
         if h > 0 || m > 0 {
             write!(f, "{m}m")?;
         }
-        write!(f, "{}s", decimal(seconds % 60, nanos, 9))
+        write!(f, "{}s", format_decimal(seconds % 60, nanos, 9))
     }
 }
 
 /// `whole.fraction` with the fraction's `digits` digits, zeros at the end left out.
-fn decimal(whole: u64, fraction: u32, digits: usize) -> String {
+fn format_decimal(whole: u64, fraction: u32, digits: usize) -> String {
     let text = format!("{whole}.{fraction:0digits$}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

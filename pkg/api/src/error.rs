@@ -82,7 +82,7 @@ pub enum ConfigError {
         kind: String,
     },
     /// Values that cannot work, all of them.
-    #[error("{}", list(.0))]
+    #[error("{}", join_errors(.0))]
     Invalid(Vec<FieldError>),
 }
 
@@ -102,6 +102,6 @@ impl ConfigError {
     }
 }
 
-fn list(errors: &[FieldError]) -> String {
+fn join_errors(errors: &[FieldError]) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }

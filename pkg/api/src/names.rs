@@ -1,9 +1,9 @@
-//! Forms of names, and the known name that a misspelt one stands for.
+//! Syntax of names, and the known name that is nearest to a misspelt one.
 
 use std::net::IpAddr;
 
 /// The known name that is nearest to a given one, if any is near.
-pub(crate) fn nearest<'a>(given: &str, known: &[&'a str]) -> Option<&'a str> {
+pub(crate) fn nearest_name<'a>(given: &str, known: &[&'a str]) -> Option<&'a str> {
     let given = given.to_lowercase();
     let distance = |name: &str| strsim::damerau_levenshtein(&given, &name.to_lowercase());
     let near = known.iter().map(|name| (distance(name), *name)).min_by_key(|(distance, _)| *distance);

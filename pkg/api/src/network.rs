@@ -82,7 +82,7 @@ impl PortSpec {
             Some((addresses, protocol)) => (addresses, protocol.parse()?),
             None => (s, Protocol::Tcp),
         };
-        let fields = fields(addresses).ok_or_else(wrong)?;
+        let fields = split_at_colons(addresses).ok_or_else(wrong)?;
         let ip = |s: &str| s.parse::<IpAddr>().map_err(|_| wrong());
         let port = |s: &str| crate::names::port_number(s).ok_or_else(wrong);
         let own = || default.ok_or_else(|| format!("{s:?} names no address"));
@@ -99,7 +99,7 @@ impl PortSpec {
 }
 
 /// Cuts at colons outside of brackets, and takes the brackets off.
-fn fields(s: &str) -> Option<Vec<&str>> {
+fn split_at_colons(s: &str) -> Option<Vec<&str>> {
     let (mut fields, mut rest) = (Vec::new(), s);
     loop {
         let (field, tail) = match rest.strip_prefix('[') {
@@ -122,15 +122,15 @@ pub struct ServiceNetwork(pub IpNet);
 impl ServiceNetwork {
     /// The `kubernetes` Service: the first address.
     pub fn api_server(&self) -> IpAddr {
-        self.nth(1)
+        self.nth_address(1)
     }
 
     /// The `kube-dns` Service: the tenth address.
     pub fn dns(&self) -> IpAddr {
-        self.nth(10)
+        self.nth_address(10)
     }
 
-    fn nth(&self, n: u32) -> IpAddr {
+    fn nth_address(&self, n: u32) -> IpAddr {
         match self.0.network() {
             IpAddr::V4(a) => IpAddr::V4((u32::from(a) + n).into()),
             IpAddr::V6(a) => IpAddr::V6((u128::from(a) + u128::from(n)).into()),

@@ -1,6 +1,6 @@
 //! `usernetes.rs/v1alpha1` `NodeState`: what the tool has found out about this node.
 //!
-//! The document stands in the kept configuration alone. A user's file describes what a user wants, so it is refused
+//! The document is part of the kept configuration only. A user's file describes what a user wants, so it is refused
 //! there.
 
 use serde::{Deserialize, Serialize};

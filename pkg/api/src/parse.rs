@@ -29,54 +29,54 @@ const OLD_NAMES: [&str; 2] = ["moreEndpoints", "shiftPrivileged"];
 impl Config {
     /// Reads all documents of a user's file; `path` is for messages only.
     pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
-        Self::read(path, text, Origin::User)
+        Self::read_documents(path, text, Origin::User)
     }
 
     /// Reads the configuration that [`Config::to_kept_yaml`] wrote, or a version before 1.0.
     pub fn parse_kept(path: &Path, text: &str) -> Result<Self, ConfigError> {
-        Self::read(path, text, Origin::Kept)
+        Self::read_documents(path, text, Origin::Kept)
     }
 
-    fn read(path: &Path, text: &str, origin: Origin) -> Result<Self, ConfigError> {
+    fn read_documents(path: &Path, text: &str, origin: Origin) -> Result<Self, ConfigError> {
         let mut config = Self::default();
         let mut seen = HashSet::new();
-        for document in split(path, text) {
-            let Some(header) = document.read::<Option<Header>>("YAML")? else { continue };
-            let header = document.check(header)?;
+        for document in split_documents(path, text) {
+            let Some(header) = document.read_as::<Option<Header>>("YAML")? else { continue };
+            let header = document.check_header(header)?;
             if !seen.insert(header.kind.clone()) {
                 return Err(ConfigError::Duplicate { path: path.into(), line: document.line, kind: header.kind });
             }
-            config.put(&document, &header, origin)?;
+            config.store_document(&document, &header, origin)?;
         }
         Ok(config)
     }
 
-    fn put(&mut self, document: &Source<'_>, header: &Header, origin: Origin) -> Result<(), ConfigError> {
+    fn store_document(&mut self, document: &Source<'_>, header: &Header, origin: Origin) -> Result<(), ConfigError> {
         let kind = header.kind.as_str();
         match (header.api_version.as_str(), kind) {
-            (KUBEADM, "InitConfiguration") => self.init = document.body(kind)?,
-            (KUBEADM, "ClusterConfiguration") => self.cluster = document.body(kind)?,
-            (KUBEADM, "JoinConfiguration") => self.join = Some(document.body(kind)?),
-            (ROOTLESS, "RootlessConfiguration") => match document.body(kind) {
+            (KUBEADM, "InitConfiguration") => self.init = document.read_body(kind)?,
+            (KUBEADM, "ClusterConfiguration") => self.cluster = document.read_body(kind)?,
+            (KUBEADM, "JoinConfiguration") => self.join = Some(document.read_body(kind)?),
+            (ROOTLESS, "RootlessConfiguration") => match document.read_body(kind) {
                 Err(ConfigError::NodeState { .. }) if origin == Origin::Kept => self.put_former(document, kind)?,
                 rootless => self.rootless = rootless?,
             },
-            (ROOTLESS, NODE_STATE) if origin == Origin::Kept => self.state = document.body(kind)?,
+            (ROOTLESS, NODE_STATE) if origin == Origin::Kept => self.state = document.read_body(kind)?,
             (ROOTLESS, NODE_STATE) => return Err(document.node_state(document.line, kind)),
-            (KUBELET, "KubeletConfiguration") => self.kubelet = Some(document.body(kind)?),
-            (KUBE_PROXY, "KubeProxyConfiguration") => self.kube_proxy = Some(document.body(kind)?),
-            _ => return Err(document.unknown(header)),
+            (KUBELET, "KubeletConfiguration") => self.kubelet = Some(document.read_body(kind)?),
+            (KUBE_PROXY, "KubeProxyConfiguration") => self.kube_proxy = Some(document.read_body(kind)?),
+            _ => return Err(document.unknown_kind(header)),
         }
         Ok(())
     }
 
     /// Reads a `RootlessConfiguration` of a version before 1.0, with the node's state among its fields.
     fn put_former(&mut self, document: &Source<'_>, kind: &str) -> Result<(), ConfigError> {
-        self.state = document.body::<FormerState>(kind)?.into();
-        let mut fields: serde_yaml::Mapping = document.body(kind)?;
+        self.state = document.read_body::<FormerState>(kind)?.into();
+        let mut fields: serde_yaml::Mapping = document.read_body(kind)?;
         fields.retain(|name, _| !FORMER_FIELDS.iter().any(|former| name == former));
         let rootless = serde_yaml::from_value::<RootlessConfiguration>(fields.into());
-        self.rootless = rootless.map_err(|error| document.wrong(kind, &error))?;
+        self.rootless = rootless.map_err(|error| document.parse_error(kind, &error))?;
         Ok(())
     }
 }
@@ -90,7 +90,7 @@ enum Origin {
     Kept,
 }
 
-/// What says which type a document has.
+/// The fields that name the type of a document.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default, expecting = "a document with apiVersion and kind")]
 struct Header {
@@ -108,7 +108,7 @@ struct Source<'a> {
 }
 
 /// Cuts at the lines that begin with `---`; nothing else may begin so, not even a line of a quoted text.
-fn split<'a>(path: &'a Path, text: &str) -> Vec<Source<'a>> {
+fn split_documents<'a>(path: &'a Path, text: &str) -> Vec<Source<'a>> {
     let marker =
         |line: &str| line.strip_prefix("---").is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']));
     let lines: Vec<&str> = text.lines().collect();
@@ -127,15 +127,15 @@ fn split<'a>(path: &'a Path, text: &str) -> Vec<Source<'a>> {
 }
 
 impl Source<'_> {
-    fn read<'de, T: Deserialize<'de>>(&'de self, kind: &str) -> Result<T, ConfigError> {
-        serde_yaml::from_str(&self.text).map_err(|error| self.wrong(kind, &error))
+    fn read_as<'de, T: Deserialize<'de>>(&'de self, kind: &str) -> Result<T, ConfigError> {
+        serde_yaml::from_str(&self.text).map_err(|error| self.parse_error(kind, &error))
     }
 
-    fn body<'de, T: Deserialize<'de>>(&'de self, kind: &str) -> Result<T, ConfigError> {
-        self.read::<Body<T>>(kind).map(|body| body.0)
+    fn read_body<'de, T: Deserialize<'de>>(&'de self, kind: &str) -> Result<T, ConfigError> {
+        self.read_as::<Body<T>>(kind).map(|body| body.0)
     }
 
-    fn check(&self, header: Header) -> Result<Header, ConfigError> {
+    fn check_header(&self, header: Header) -> Result<Header, ConfigError> {
         let missing = match (header.api_version.is_empty(), header.kind.is_empty()) {
             (false, false) => return Ok(header),
             (true, true) => "apiVersion and kind are missing",
@@ -146,10 +146,10 @@ impl Source<'_> {
         Err(ConfigError::Parse { path: self.path.into(), line: self.line, kind, message })
     }
 
-    fn unknown(&self, header: &Header) -> ConfigError {
+    fn unknown_kind(&self, header: &Header) -> ConfigError {
         let (path, line) = (self.path.to_owned(), self.line);
         let (api_version, kind) = (header.api_version.clone(), header.kind.clone());
-        // kubeadm converts from every version that it still reads; anything older than ours is its business.
+        // kubeadm converts from every version that it still reads; anything older is left to kubeadm.
         if matches!(
             api_version.as_str(),
             "kubeadm.k8s.io/v1beta1" | "kubeadm.k8s.io/v1beta2" | "kubeadm.k8s.io/v1beta3"
@@ -164,11 +164,11 @@ impl Source<'_> {
         ConfigError::NodeState { path: self.path.into(), line, name: name.into() }
     }
 
-    fn wrong(&self, kind: &str, error: &serde_yaml::Error) -> ConfigError {
+    fn parse_error(&self, kind: &str, error: &serde_yaml::Error) -> ConfigError {
         let (mut line, mut message) = (self.line, error.to_string());
         if let Some(at) = error.location() {
             line = at.line();
-            // The line stands in front already.
+            // The line is already in front of the message.
             if let Some(stem) = message.strip_suffix(&format!(" at line {line} column {}", at.column())) {
                 message.truncate(stem.len());
             }
@@ -181,19 +181,19 @@ impl Source<'_> {
             path: self.path.into(),
             line,
             kind: kind.into(),
-            message: suggest(&message).unwrap_or(message),
+            message: suggest_name(&message).unwrap_or(message),
         }
     }
 }
 
 /// Shortens serde's "unknown field `a`, expected one of `b`, `c`" to the name that was probably meant.
-fn suggest(message: &str) -> Option<String> {
+fn suggest_name(message: &str) -> Option<String> {
     let what = ["field", "variant"].into_iter().find(|what| message.contains(&format!("unknown {what} `")))?;
     let (path, rest) = message.split_once(&format!("unknown {what} `"))?;
     let (given, rest) = rest.split_once('`')?;
     let known: Vec<&str> = rest.split('`').skip(1).step_by(2).filter(|name| !OLD_NAMES.contains(name)).collect();
     let word = if what == "field" { "field" } else { "value" };
-    let near = crate::names::nearest(given, &known);
+    let near = crate::names::nearest_name(given, &known);
     Some(match near {
         Some(name) => format!("{path}unknown {word} `{given}`; did you mean `{name}`?"),
         None => format!("{path}unknown {word} `{given}`; known are {}", known.join(", ")),
@@ -246,7 +246,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for WithoutHeader<A> {
     }
 }
 
-/// Looks at a key while the parser still knows where it stands, so that an unknown one is reported with its own line.
+/// Looks at a key while the parser still knows its position, so that an unknown one is reported with its own line.
 struct KeySeed<K>(K);
 
 enum Key<V, K> {

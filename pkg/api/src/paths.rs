@@ -1,4 +1,4 @@
-//! Where everything lies: XDG folders of the user, one state folder a cluster, kubeadm's paths inside the node.
+//! Paths of everything: XDG directories of the user, one state directory per cluster, kubeadm's paths inside the node.
 
 use crate::constants;
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-/// The user's base folders, each XDG variable respected; made by the caller from the environment.
+/// The user's base directories, each XDG variable respected; made by the caller from the environment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Xdg {
     /// `$XDG_CONFIG_HOME` or `~/.config`.
@@ -15,11 +15,11 @@ pub struct Xdg {
     pub data: PathBuf,
     /// `$XDG_CACHE_HOME` or `~/.cache`.
     pub cache: PathBuf,
-    /// `$XDG_RUNTIME_DIR`, `/run/user/UID` where it is ours, else a folder below `data`.
+    /// `$XDG_RUNTIME_DIR`, `/run/user/UID` if it belongs to the user, else a directory below `data`.
     pub runtime: PathBuf,
 }
 
-/// Name of a cluster on this host: an RFC 1123 label, so that it can be a folder, a unit and an argument.
+/// Name of a cluster on this host: an RFC 1123 label, so that it can name a directory, a unit and an argument.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ClusterName(String);
@@ -65,14 +65,14 @@ impl Default for ClusterName {
 /// All paths of one cluster on this host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Paths {
-    /// Base folders.
+    /// Base directories.
     pub xdg: Xdg,
     /// Which cluster.
     pub cluster: ClusterName,
 }
 
 impl Paths {
-    /// Paths of `cluster` below the user's base folders.
+    /// Paths of `cluster` below the user's base directories.
     pub fn new(xdg: Xdg, cluster: ClusterName) -> Self {
         Self { xdg, cluster }
     }
@@ -113,17 +113,17 @@ impl Paths {
         self.state().join("proxies.json")
     }
 
-    /// Held while a workflow changes the cluster.
+    /// Lock file of a workflow that changes the cluster.
     pub fn lock(&self) -> PathBuf {
         self.state().join("lock")
     }
 
-    /// Held by the node as long as it lives.
+    /// Lock file of the running node.
     pub fn node_lock(&self) -> PathBuf {
         self.state().join("node.lock")
     }
 
-    /// A link to the runtime folder in which the node was started last.
+    /// A link to the runtime directory in which the node was started last.
     pub fn running(&self) -> PathBuf {
         self.state().join("running")
     }
@@ -159,7 +159,7 @@ impl Paths {
         self.node(Self::kubelet_certificate()).symlink_metadata().is_ok()
     }
 
-    /// Folders inside the node that are bind mounts of [`Paths::node`].
+    /// Directories inside the node that are bind mounts of [`Paths::node`].
     pub const PERSISTENT: [&'static str; 10] = [
         constants::KUBERNETES_DIR,
         constants::ETCD_DATA_DIR,

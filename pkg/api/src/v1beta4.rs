@@ -42,7 +42,7 @@ pub struct InitConfiguration {
     /// Where this node's API server listens.
     #[serde(rename = "localAPIEndpoint")]
     pub local_api_endpoint: ApiEndpoint,
-    /// Phases to leave out.
+    /// Phases to skip.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub skip_phases: Vec<String>,
     /// How long to wait for what.
@@ -56,10 +56,10 @@ pub struct BootstrapTokenSpec {
     /// `id.secret`; generated when empty.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub token: String,
-    /// For people.
+    /// Human-readable description.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub description: String,
-    /// Life time; 24 h when neither this nor `expires` is set, 0 for ever.
+    /// Lifetime; 24 h if neither this nor `expires` is set, 0 for no expiry.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ttl: Option<Duration>,
     /// Moment of expiry (RFC 3339), instead of `ttl`.
@@ -292,7 +292,7 @@ pub struct JoinConfiguration {
     pub node_registration: NodeRegistrationOptions,
     /// How the cluster is found and trusted.
     pub discovery: Discovery,
-    /// Phases to leave out.
+    /// Phases to skip.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub skip_phases: Vec<String>,
     /// How long to wait for what.

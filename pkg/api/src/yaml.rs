@@ -16,9 +16,9 @@ pub struct Config {
     pub rootless: RootlessConfiguration,
     /// `kubeadm.k8s.io/v1beta4` `JoinConfiguration`; present on hosts that joined.
     pub join: Option<JoinConfiguration>,
-    /// `kubelet.config.k8s.io/v1beta1` `KubeletConfiguration`, laid over ours.
+    /// `kubelet.config.k8s.io/v1beta1` `KubeletConfiguration`, merged over the generated one.
     pub kubelet: Option<Mapping>,
-    /// `kubeproxy.config.k8s.io/v1alpha1` `KubeProxyConfiguration`, laid over ours.
+    /// `kubeproxy.config.k8s.io/v1alpha1` `KubeProxyConfiguration`, merged over the generated one.
     pub kube_proxy: Option<Mapping>,
     /// `usernetes.rs/v1alpha1` `NodeState`, of the kept configuration.
     pub state: NodeState,
@@ -64,19 +64,19 @@ impl Config {
     /// Every document and the node's state as one file, for [`Config::parse_kept`].
     pub fn to_kept_yaml(&self) -> String {
         let mut documents = self.all_documents();
-        documents.push(typed(ROOTLESS, NODE_STATE, &self.state));
+        documents.push(to_document(ROOTLESS, NODE_STATE, &self.state));
         join_documents(&documents)
     }
 
     fn all_documents(&self) -> Vec<Value> {
         let mut documents = vec![
-            typed(KUBEADM, "InitConfiguration", &self.init),
-            typed(KUBEADM, "ClusterConfiguration", &self.cluster),
-            typed(ROOTLESS, "RootlessConfiguration", &self.rootless),
+            to_document(KUBEADM, "InitConfiguration", &self.init),
+            to_document(KUBEADM, "ClusterConfiguration", &self.cluster),
+            to_document(ROOTLESS, "RootlessConfiguration", &self.rootless),
         ];
-        documents.extend(self.join.as_ref().map(|d| typed(KUBEADM, "JoinConfiguration", d)));
-        documents.extend(self.kubelet.as_ref().map(|d| typed(KUBELET, "KubeletConfiguration", d)));
-        documents.extend(self.kube_proxy.as_ref().map(|d| typed(KUBE_PROXY, "KubeProxyConfiguration", d)));
+        documents.extend(self.join.as_ref().map(|d| to_document(KUBEADM, "JoinConfiguration", d)));
+        documents.extend(self.kubelet.as_ref().map(|d| to_document(KUBELET, "KubeletConfiguration", d)));
+        documents.extend(self.kube_proxy.as_ref().map(|d| to_document(KUBE_PROXY, "KubeProxyConfiguration", d)));
         documents
     }
 }
@@ -86,7 +86,7 @@ fn join_documents(documents: &[Value]) -> String {
     texts.collect::<Vec<_>>().join("---\n")
 }
 
-fn typed<T: Serialize>(api_version: &str, kind: &str, body: &T) -> Value {
+fn to_document<T: Serialize>(api_version: &str, kind: &str, body: &T) -> Value {
     let document = Document { api_version: api_version.to_owned(), kind: kind.to_owned(), body };
     serde_yaml::to_value(&document).expect("our types have string keys")
 }

@@ -4,7 +4,7 @@ use crate::{DaemonError, Instance, Request};
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
-use usernetes_host::Tenant;
+use usernetes_host::LockHolder;
 use usernetes_node::{ComponentName, ComponentStatus, NodePlan, NodeStatus, State, components};
 use usernetes_rootless::control::{Client, Info, Watch};
 
@@ -21,9 +21,9 @@ impl Instance {
     }
 
     /// Whether a node runs, even if its control socket is gone: systemd and elogind remove the runtime directory at the
-    /// last logout. The node itself must not call this, see [`Tenant`].
+    /// last logout. The node itself must not call this, see [`LockHolder`].
     pub fn is_alive(&self) -> Result<bool, DaemonError> {
-        Ok(self.is_running() || Tenant::of(self.paths.node_lock())?.is_some())
+        Ok(self.is_running() || LockHolder::of(self.paths.node_lock())?.is_some())
     }
 
     /// The control socket, or an error whose hint starts or makes the node.

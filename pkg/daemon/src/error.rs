@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use usernetes_api::{ClusterName, ConfigError};
 use usernetes_host::systemd::SystemdError;
-use usernetes_host::{EnvError, FsError, LockError, TenancyError};
+use usernetes_host::{EnvError, FsError, LockError, ProcessLockError};
 use usernetes_node::bundle::BundleError;
 use usernetes_node::{ComponentStatus, PlanError, PrepareError};
 use usernetes_rootless::control::ControlError;
@@ -36,7 +36,7 @@ pub enum DaemonError {
         /// [`crate::Instance::cluster_flag`].
         flag: String,
         /// The lock and its holder.
-        source: TenancyError,
+        source: ProcessLockError,
     },
     /// Components were not ready in time.
     #[error("not ready after {limit:?}: {}", late.iter().map(describe_component).collect::<Vec<_>>().join("; "))]
@@ -134,9 +134,9 @@ pub enum DaemonError {
     /// [`LockError`]
     #[error("{0}")]
     Lock(#[from] LockError),
-    /// [`TenancyError`]
+    /// [`ProcessLockError`]
     #[error("{0}")]
-    ProcessLock(#[from] TenancyError),
+    ProcessLock(#[from] ProcessLockError),
     /// [`SystemdError`]
     #[error("{0}")]
     Systemd(#[from] SystemdError),

@@ -15,7 +15,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 use usernetes_host::process::detach;
 use usernetes_host::systemd::UserManager;
-use usernetes_host::{Tenant, fs};
+use usernetes_host::{LockHolder, fs};
 use usernetes_node::NodeStatus;
 use usernetes_rootless::control::{Client, ControlError, Info};
 
@@ -159,7 +159,7 @@ impl Instance {
         // A node may end by the control socket even where the manager fails to stop its unit.
         let unit = self.service_manager().map_or(Ok(()), |manager| manager.stop(&self.unit_name()));
         let asked = Client::connect(&self.runtime_dir()).and_then(Client::shutdown);
-        if let Some(node) = Tenant::of(self.paths.node_lock())? {
+        if let Some(node) = LockHolder::of(self.paths.node_lock())? {
             tracing::warn!(?node, ?asked, "node does not respond; sending SIGTERM");
             node.end(STOP_LIMIT)?;
         } else if !matches!(asked, Err(ControlError::NotRunning { .. })) {

@@ -8,7 +8,7 @@ use sd_notify::NotifyState;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode};
 use usernetes_host::process::lead_session;
-use usernetes_host::{Tenancy, TenancyError, fs};
+use usernetes_host::{ProcessLock, ProcessLockError, fs};
 use usernetes_rootless::Event;
 
 /// Microseconds from now that systemd waits for the start to end; extended every few seconds.
@@ -69,10 +69,10 @@ fn run_node(instance: &Instance, detached: bool) -> Result<ExitCode, DaemonError
 }
 
 /// No other process changes the node's files while the lock is held, and every command finds the node by it.
-fn acquire_node_lock(instance: &Instance) -> Result<Tenancy, DaemonError> {
+fn acquire_node_lock(instance: &Instance) -> Result<ProcessLock, DaemonError> {
     let paths = &instance.paths;
-    let lock = Tenancy::take(paths.node_lock()).map_err(|source| match source {
-        TenancyError::Held { .. } => DaemonError::AlreadyRunning { flag: instance.cluster_flag(), source },
+    let lock = ProcessLock::take(paths.node_lock()).map_err(|source| match source {
+        ProcessLockError::Held { .. } => DaemonError::AlreadyRunning { flag: instance.cluster_flag(), source },
         source => source.into(),
     })?;
     fs::symlink(paths.runtime(), paths.running())?;

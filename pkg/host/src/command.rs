@@ -11,7 +11,7 @@ pub enum CommandError {
     Start {
         /// The command line.
         command: String,
-        /// Why.
+        /// Underlying error.
         source: io::Error,
     },
     /// It ended with a failure.
@@ -34,7 +34,7 @@ pub trait CommandExt {
 
 impl CommandExt for Command {
     fn run(&mut self) -> Result<String, CommandError> {
-        let command = line(self);
+        let command = command_line(self);
         tracing::debug!(%command, "run");
         let output = self.stdin(Stdio::null()).output();
         let output = output.map_err(|source| CommandError::Start { command: command.clone(), source })?;
@@ -47,8 +47,8 @@ impl CommandExt for Command {
     }
 }
 
-/// The command as a person would type it. Secrets never stand in arguments, so nothing is hidden.
-fn line(command: &Command) -> String {
+/// The command as it would be typed. Arguments never hold secrets, so nothing is hidden.
+fn command_line(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(|w| w.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }

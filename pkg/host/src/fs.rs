@@ -1,4 +1,4 @@
-//! Files: atomic writes with their mode, folders with theirs, the path in every error.
+//! Files and directories: atomic writes with a mode, and the path in every error.
 
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
@@ -8,35 +8,36 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} {}", path.display())]
 pub struct FsError {
-    /// What was tried: `write`, `read`, …
+    /// What failed: `write`, `read`, …
     pub action: &'static str,
-    /// On which path.
+    /// Its path.
     pub path: PathBuf,
-    /// Why it failed.
+    /// Underlying error.
     pub source: io::Error,
 }
 
 impl FsError {
-    /// What the user does about it, where the reason tells.
+    /// What to do about the error, if its kind determines that.
     pub fn hint(&self) -> Option<String> {
         use io::ErrorKind as K;
         let path = self.path.display();
         match self.source.kind() {
-            K::StorageFull | K::QuotaExceeded => {
-                Some(format!("free space (df -h {}), or set XDG_DATA_HOME to a folder on another disk", self.folder()))
-            }
-            K::ReadOnlyFilesystem => Some(format!(
-                "mount the file system of {} writable, or set XDG_DATA_HOME to a folder on one that is",
-                self.folder()
+            K::StorageFull | K::QuotaExceeded => Some(format!(
+                "free space (df -h {}), or set XDG_DATA_HOME to a directory on another disk",
+                self.nearest_directory()
             )),
-            K::PermissionDenied => Some(format!("see whose it is: ls -ld {path}")),
+            K::ReadOnlyFilesystem => Some(format!(
+                "mount the file system of {} writable, or set XDG_DATA_HOME to a directory on one that is",
+                self.nearest_directory()
+            )),
+            K::PermissionDenied => Some(format!("check owner and mode: ls -ld {path}")),
             _ => None,
         }
     }
 
-    /// The nearest folder that is there: `df` knows no others.
-    fn folder(&self) -> std::path::Display<'_> {
-        self.path.ancestors().find(|folder| folder.is_dir()).unwrap_or(&self.path).display()
+    /// The nearest existing directory, for `df`.
+    fn nearest_directory(&self) -> std::path::Display<'_> {
+        self.path.ancestors().find(|directory| directory.is_dir()).unwrap_or(&self.path).display()
     }
 }
 
@@ -75,16 +76,16 @@ impl Mode {
 }
 
 /// Replaces `path` in one step: readers see the old content or all of the new one, never a part, also after a power cut;
-/// missing folders are made.
+/// missing directories are created.
 pub fn write(path: impl AsRef<Path>, content: impl AsRef<[u8]>, mode: Mode) -> Result<(), FsError> {
     let path = path.as_ref();
-    let folder = path.parent().unwrap_or(Path::new("."));
-    create_dir(folder)?;
+    let directory = path.parent().unwrap_or(Path::new("."));
+    create_dir(directory)?;
     let put = || {
         let mut file = tempfile::Builder::new()
             .prefix(".new-")
             .permissions(std::fs::Permissions::from_mode(mode.bits()))
-            .tempfile_in(folder)?;
+            .tempfile_in(directory)?;
         file.write_all(content.as_ref())?;
         // A umask may have taken bits away.
         file.as_file().set_permissions(std::fs::Permissions::from_mode(mode.bits()))?;
@@ -103,13 +104,13 @@ pub fn sync_all(path: impl AsRef<Path>) -> Result<(), FsError> {
     synced.context("bring to the disk", path)
 }
 
-/// Makes a folder and its parents, 0700 where new.
+/// Creates a directory and its parents; new ones get mode 0700.
 pub fn create_dir(path: impl AsRef<Path>) -> Result<(), FsError> {
     let path = path.as_ref();
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).context("make folder", path)
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).context("create directory", path)
 }
 
-/// Copies a file to `to` in one step unless its content and mode are there already; says whether it did.
+/// Copies a file to `to` in one step unless its content and mode are there already; returns whether it did.
 pub fn copy_if_changed(from: impl AsRef<Path>, to: impl AsRef<Path>, mode: Mode) -> Result<bool, FsError> {
     let (from, to) = (from.as_ref(), to.as_ref());
     let content = std::fs::read(from).context("read", from)?;
@@ -126,12 +127,12 @@ pub fn symlink(target: impl AsRef<Path>, link: impl AsRef<Path>) -> Result<(), F
     if std::fs::read_link(link).is_ok_and(|old| old == target) {
         return Ok(());
     }
-    let folder = link.parent().unwrap_or(Path::new("."));
-    create_dir(folder)?;
+    let directory = link.parent().unwrap_or(Path::new("."));
+    create_dir(directory)?;
     let put = || {
         let new = tempfile::Builder::new()
             .prefix(".new-")
-            .make_in(folder, |path| std::os::unix::fs::symlink(target, path))?;
+            .make_in(directory, |path| std::os::unix::fs::symlink(target, path))?;
         new.into_temp_path().persist(link)?;
         Ok(())
     };
@@ -181,7 +182,7 @@ mod tests {
 
     #[test]
     fn files_and_folders_have_their_modes() {
-        let top = tempfile::tempdir().expect("a folder");
+        let top = tempfile::tempdir().expect("a directory");
         let file = top.path().join("a/b/file");
         for m in [Mode::Public, Mode::Secret, Mode::Program] {
             write(&file, "x", m).expect("writable");
@@ -193,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_reader_sees_all_of_the_old_or_all_of_the_new() {
-        let top = tempfile::tempdir().expect("a folder");
+        let top = tempfile::tempdir().expect("a directory");
         let (file, done) = (top.path().join("file"), AtomicBool::new(false));
         let texts = ["a".repeat(100_000), "b".repeat(50_000)];
         write(&file, &texts[0], Mode::Public).expect("writable");
@@ -212,11 +213,11 @@ mod tests {
 
     #[test]
     fn a_failed_write_leaves_the_old_file() {
-        let top = tempfile::tempdir().expect("a folder");
-        let folder = top.path().join("file");
-        create_dir(folder.join("inner")).expect("writable");
-        let error = write(&folder, "x", Mode::Public).expect_err("a folder is in the way");
-        assert_eq!(error.to_string(), format!("cannot write {}", folder.display()));
+        let top = tempfile::tempdir().expect("a directory");
+        let directory = top.path().join("file");
+        create_dir(directory.join("inner")).expect("writable");
+        let error = write(&directory, "x", Mode::Public).expect_err("a directory is in the way");
+        assert_eq!(error.to_string(), format!("cannot write {}", directory.display()));
         assert_eq!(std::fs::read_dir(top.path()).expect("there").count(), 1);
     }
 
@@ -227,13 +228,13 @@ mod tests {
         };
         assert!(hint(nix::errno::Errno::ENOSPC).expect("one").starts_with("free space (df -h /proc)"));
         assert!(hint(nix::errno::Errno::EROFS).expect("one").contains("file system of /proc writable"));
-        assert_eq!(hint(nix::errno::Errno::EACCES).as_deref(), Some("see whose it is: ls -ld /proc/none"));
+        assert_eq!(hint(nix::errno::Errno::EACCES).as_deref(), Some("check owner and mode: ls -ld /proc/none"));
         assert_eq!(hint(nix::errno::Errno::EISDIR), None);
     }
 
     #[test]
     fn copies_only_what_changed() {
-        let top = tempfile::tempdir().expect("a folder");
+        let top = tempfile::tempdir().expect("a directory");
         let (from, to) = (top.path().join("from"), top.path().join("to/file"));
         write(&from, "1", Mode::Public).expect("writable");
         assert!(copy_if_changed(&from, &to, Mode::Program).expect("copied"));
@@ -246,7 +247,7 @@ mod tests {
 
     #[test]
     fn links_are_replaced() {
-        let top = tempfile::tempdir().expect("a folder");
+        let top = tempfile::tempdir().expect("a directory");
         let link = top.path().join("a/link");
         for target in ["one", "two", "two"] {
             symlink(target, &link).expect("made");

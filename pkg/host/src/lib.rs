@@ -7,8 +7,8 @@ pub mod env;
 pub mod fs;
 pub mod lock;
 pub mod process;
+pub mod process_lock;
 pub mod systemd;
-pub mod tenancy;
 
 pub use check::{Finding, Level};
 pub use command::{CommandError, CommandExt};
@@ -16,4 +16,4 @@ pub use env::EnvError;
 pub use fs::{FsError, Mode};
 pub use lock::{Lock, LockError};
 pub use process::{Process, Reaper};
-pub use tenancy::{Tenancy, TenancyError, Tenant};
+pub use process_lock::{LockHolder, ProcessLock, ProcessLockError};

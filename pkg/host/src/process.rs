@@ -1,8 +1,8 @@
 //! Child processes of a process that is PID 1: one reaper for all, no exit status stolen.
 //!
-//! `wait(-1)` takes the status of every child, also of those that somebody waits for; so in a process that
+//! `wait(-1)` takes the status of every child, also of those that other code waits for; so in a process that
 //! reaps orphans nothing else may wait. Everything is started by [`Reaper::spawn`], one thread waits, and each
-//! status goes to whoever holds the [`Process`]. Where a reaper runs, `Command::output` and `status` of the
+//! status goes to the [`Process`]. Where a reaper runs, `Command::output` and `status` of the
 //! standard library must not be used.
 
 mod detach;
@@ -51,7 +51,7 @@ struct Shared {
 }
 
 impl Shared {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Children> {
+    fn lock_children(&self) -> std::sync::MutexGuard<'_, Children> {
         self.children.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -76,7 +76,7 @@ impl Reaper {
         std::thread::Builder::new()
             .name("reaper".into())
             .stack_size(64 * 1024)
-            .spawn(move || reap(&shared))
+            .spawn(move || reap_children(&shared))
             .expect("a thread can be started");
         reaper
     }
@@ -84,7 +84,7 @@ impl Reaper {
     /// Starts a process.
     pub fn spawn(&self, command: &mut Command) -> io::Result<Process> {
         // The lock is held until the pid is known: the reaper cannot see the end before.
-        let mut children = self.0.lock();
+        let mut children = self.0.lock_children();
         let child = command.spawn()?;
         let pid = Pid::from_raw(child.id().cast_signed());
         let (tx, exit) = watch::channel(None);
@@ -95,13 +95,13 @@ impl Reaper {
     }
 }
 
-/// Looks without taking, and takes under the lock: so as long as the lock is held, every pid in the table is
-/// still its process', running or ended, and nobody else's.
-fn reap(shared: &Shared) {
+/// Peeks without reaping, and reaps under the lock: so as long as the lock is held, every pid in the table is
+/// still its process', running or ended.
+fn reap_children(shared: &Shared) {
     loop {
         match waitid(WaitId::All, WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
-            Ok(_) => take(&mut shared.lock()),
-            Err(rustix::io::Errno::CHILD) => idle(shared),
+            Ok(_) => take_status(&mut shared.lock_children()),
+            Err(rustix::io::Errno::CHILD) => wait_for_child(shared),
             Err(_) => {}
         }
     }
@@ -109,7 +109,7 @@ fn reap(shared: &Shared) {
 
 /// Takes the status of one child that has ended. There may be none: of a program that could not be executed,
 /// the standard library takes it.
-fn take(children: &mut Children) {
+fn take_status(children: &mut Children) {
     let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) else { return };
     let exit = match status.terminating_signal() {
         Some(signal) => Exit::Signal(signal),
@@ -120,10 +120,10 @@ fn take(children: &mut Children) {
     }
 }
 
-/// Without any child there is nothing to block on. Whatever we start wakes us; only an orphan that comes from
-/// outside of our own descendants (`nsenter`) is not announced, and may stay a zombie for this long.
-fn idle(shared: &Shared) {
-    let guard = shared.lock();
+/// Without any child there is nothing to block on. Every spawn wakes the thread; only an orphan that comes from
+/// outside its own descendants (`nsenter`) is not announced, and may stay a zombie for this long.
+fn wait_for_child(shared: &Shared) {
+    let guard = shared.lock_children();
     if guard.is_empty() {
         drop(shared.started.wait_timeout(guard, IDLE));
     }
@@ -151,7 +151,7 @@ impl Process {
 
     /// Sends it a signal unless it has ended; its pid cannot have been given to another, since the reaper's lock is held.
     pub fn signal(&self, signal: Signal) {
-        if self.shared.lock().contains_key(&self.pid) {
+        if self.shared.lock_children().contains_key(&self.pid) {
             let _ = kill(self.pid, signal);
         }
     }

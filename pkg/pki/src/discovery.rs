@@ -40,17 +40,17 @@ pub enum TrustError {
         id: String,
     },
     /// A signature that the token did not make.
-    #[error("the signature of cluster-info was not made with token id {id}: wrong secret, or somebody in between")]
+    #[error("the signature of cluster-info was not made with token id {id}: wrong secret, or a man in the middle")]
     Signature {
         /// The token's id.
         id: String,
     },
     /// No pin matches.
     #[error(
-        "the CA of {server} has the pin {found}, which was not expected: this is another cluster, or somebody in between"
+        "the CA of {server} has the pin {found}, which was not expected: this is another cluster, or a man in the middle"
     )]
     Pin {
-        /// Whom we asked.
+        /// URL of the server.
         server: String,
         /// The CA's pin.
         found: String,
@@ -59,7 +59,7 @@ pub enum TrustError {
     #[error("the kubeconfig in cluster-info {0}")]
     Kubeconfig(&'static str),
     /// Two fetches differ.
-    #[error("cluster-info fetched over verified TLS differs from the one fetched before: somebody in between")]
+    #[error("cluster-info fetched over verified TLS differs from the one fetched before: a man in the middle")]
     Changed,
     /// Not a pin.
     #[error("{0:?} is not a pin such as sha256:<64 hexadecimal digits>")]
@@ -153,7 +153,7 @@ impl ClusterInfo {
 
     /// Keeps the pinned certificates of the CA; there must be one. Without a pin all are believed.
     ///
-    /// kubeadm is content with one that matches and then trusts its neighbours too, so that whoever holds a token could
+    /// kubeadm is content with one that matches and then trusts its neighbours too, so that the holder of a token could
     /// smuggle in a CA beside the true one.
     pub fn pinned(mut self, pins: &[CaCertHash]) -> Result<Self, TrustError> {
         if pins.is_empty() {

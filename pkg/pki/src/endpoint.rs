@@ -17,7 +17,7 @@ pub struct Endpoint {
 /// Text that is no endpoint.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{0:?} is not an API endpoint such as 198.51.100.11:6443, [2001:db8::1]:6443 or api.example.org")]
-pub struct EndpointError(pub String);
+pub struct EndpointSyntaxError(pub String);
 
 impl Endpoint {
     /// An address and a port.
@@ -26,10 +26,10 @@ impl Endpoint {
     }
 
     /// Reads one that may leave out its port.
-    pub fn parse_or(text: &str, port: u16) -> Result<Self, EndpointError> {
-        let wrong = || EndpointError(text.to_owned());
+    pub fn parse_or(text: &str, port: u16) -> Result<Self, EndpointSyntaxError> {
+        let wrong = || EndpointSyntaxError(text.to_owned());
         let bare = text.strip_prefix("https://").unwrap_or(text);
-        let (host, written) = split(bare).ok_or_else(wrong)?;
+        let (host, written) = split_port(bare).ok_or_else(wrong)?;
         let port = match written {
             None => port,
             Some(written) => written.parse().ok().filter(|&p| p != 0).ok_or_else(wrong)?,
@@ -64,15 +64,15 @@ impl fmt::Display for Endpoint {
 }
 
 impl FromStr for Endpoint {
-    type Err = EndpointError;
+    type Err = EndpointSyntaxError;
 
-    fn from_str(text: &str) -> Result<Self, EndpointError> {
+    fn from_str(text: &str) -> Result<Self, EndpointSyntaxError> {
         Self::parse_or(text, API_SERVER_PORT)
     }
 }
 
 /// Host and port of `HOST`, `HOST:PORT`, `[V6]` or `[V6]:PORT`.
-fn split(text: &str) -> Option<(&str, Option<&str>)> {
+fn split_port(text: &str) -> Option<(&str, Option<&str>)> {
     if let Some(rest) = text.strip_prefix('[') {
         let (host, rest) = rest.split_once(']')?;
         host.parse::<std::net::Ipv6Addr>().ok()?;

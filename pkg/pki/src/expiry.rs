@@ -2,8 +2,9 @@
 
 use crate::kubeconfig::{self, ClientSpec, Kubeconfig, KubeconfigError};
 use crate::load::Chain;
+use crate::problem::Problem;
 use crate::spec::{CERTIFICATES, CertSpec};
-use crate::store::{PkiError, Problem};
+use crate::store::PkiError;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -49,10 +50,10 @@ pub fn check(kubernetes_dir: &Path, pki_dir: &Path) -> Result<Report, PkiError> 
     let mut report = Report { certificates: Vec::new(), certificate_authorities: Vec::new() };
     for spec in &CERTIFICATES {
         let list = if spec.ca.is_some() { &mut report.certificates } else { &mut report.certificate_authorities };
-        list.push(of_certificate(pki_dir, spec)?);
+        list.push(read_certificate(pki_dir, spec)?);
     }
-    for spec in renewable() {
-        report.certificates.push(of_kubeconfig(kubernetes_dir, pki_dir, spec)?);
+    for spec in renewable_kubeconfigs() {
+        report.certificates.push(read_kubeconfig(kubernetes_dir, pki_dir, spec)?);
     }
     report.certificates.sort_by_key(|e| e.name);
     report.certificate_authorities.sort_by_key(|e| e.name);
@@ -60,22 +61,22 @@ pub fn check(kubernetes_dir: &Path, pki_dir: &Path) -> Result<Report, PkiError> 
 }
 
 /// kubeconfigs whose certificates we renew.
-pub(crate) fn renewable() -> impl Iterator<Item = &'static ClientSpec> {
+pub(crate) fn renewable_kubeconfigs() -> impl Iterator<Item = &'static ClientSpec> {
     kubeconfig::FILES.iter().filter(|spec| spec.file != "kubelet.conf")
 }
 
-fn of_certificate(pki_dir: &Path, spec: &'static CertSpec) -> Result<Expiration, PkiError> {
+fn read_certificate(pki_dir: &Path, spec: &'static CertSpec) -> Result<Expiration, PkiError> {
     let path = pki_dir.join(format!("{}.crt", spec.file));
     let expires = match fs::read_if_exists(&path)? {
         None => None,
-        Some(pem) => Some(Chain::parse(&pem).ok_or_else(|| unreadable(&path, spec))?.not_after()),
+        Some(pem) => Some(Chain::parse(&pem).ok_or_else(|| unreadable_certificate(&path, spec))?.not_after()),
     };
     let authority = spec.ca;
     let externally_managed = is_external(pki_dir, authority.unwrap_or(spec.name));
     Ok(Expiration { name: spec.name, path, authority, expires, externally_managed })
 }
 
-fn of_kubeconfig(kubernetes_dir: &Path, pki_dir: &Path, spec: &'static ClientSpec) -> Result<Expiration, PkiError> {
+fn read_kubeconfig(kubernetes_dir: &Path, pki_dir: &Path, spec: &'static ClientSpec) -> Result<Expiration, PkiError> {
     let path = kubeconfig::path_of(kubernetes_dir, spec);
     let expires = match fs::read_if_exists(&path)? {
         None => None,
@@ -100,7 +101,7 @@ fn is_external(pki_dir: &Path, ca: &str) -> bool {
     has("crt") && !has("key")
 }
 
-fn unreadable(path: &Path, spec: &CertSpec) -> PkiError {
+fn unreadable_certificate(path: &Path, spec: &CertSpec) -> PkiError {
     let key = path.with_extension("key");
     let problem = Problem::Unreadable("a certificate in PEM form");
     PkiError::invalid(path, problem, &[path, &key], &format!("certs {}", spec.name))

@@ -1,8 +1,8 @@
 //! Making certificates.
 
 use crate::load::Chain;
+use crate::problem::Problem;
 use crate::spec::{Sans, Usage};
-use crate::store::Problem;
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
     KeyPair, KeyUsagePurpose, SanType, SerialNumber,
@@ -15,7 +15,7 @@ const BACKDATE: Duration = Duration::from_mins(5);
 /// RFC 5280's "no end"; later moments cannot be written.
 const NO_END: i64 = 253_402_300_799;
 
-/// Who a certificate is for and what for.
+/// Subject, usages and names of a certificate.
 pub(crate) struct Subject {
     pub(crate) name: DistinguishedName,
     pub(crate) usages: Vec<Usage>,
@@ -51,13 +51,13 @@ impl Subject {
 
 /// A new CA.
 pub(crate) fn authority(common_name: &str, key: &KeyPair, validity: Duration) -> Result<Certificate, rcgen::Error> {
-    let now = now();
+    let now = now_in_seconds();
     let sans = Sans { names: [common_name.to_owned()].into(), ..Sans::default() };
-    let mut params = params(Subject::new(common_name, None, &[], sans))?;
+    let mut params = certificate_params(Subject::new(common_name, None, &[], sans))?;
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages.push(KeyUsagePurpose::KeyCertSign);
     params.not_before = now - BACKDATE;
-    params.not_after = end(now, validity);
+    params.not_after = end_of_validity(now, validity);
     params.self_signed(key)
 }
 
@@ -69,20 +69,20 @@ pub(crate) fn leaf(
     issuer: &Issuer<'_, KeyPair>,
     validity: Duration,
 ) -> Result<Certificate, rcgen::Error> {
-    let mut params = params(subject)?;
+    let mut params = certificate_params(subject)?;
     params.is_ca = IsCa::ExplicitNoCa;
     params.use_authority_key_identifier_extension = true;
     params.not_before = ca.first().validity().not_before.to_datetime();
-    params.not_after = end(now(), validity);
+    params.not_after = end_of_validity(now_in_seconds(), validity);
     params.signed_by(key, issuer)
 }
 
-fn params(subject: Subject) -> Result<CertificateParams, rcgen::Error> {
+fn certificate_params(subject: Subject) -> Result<CertificateParams, rcgen::Error> {
     let mut params = CertificateParams::default();
     params.distinguished_name = subject.name;
-    params.serial_number = Some(serial());
+    params.serial_number = Some(random_serial());
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
-    params.extended_key_usages = subject.usages.iter().map(|usage| purpose(*usage)).collect();
+    params.extended_key_usages = subject.usages.iter().map(|usage| key_purpose(*usage)).collect();
     for name in subject.sans.names {
         params.subject_alt_names.push(SanType::DnsName(name.try_into()?));
     }
@@ -90,7 +90,7 @@ fn params(subject: Subject) -> Result<CertificateParams, rcgen::Error> {
     Ok(params)
 }
 
-fn purpose(usage: Usage) -> ExtendedKeyUsagePurpose {
+fn key_purpose(usage: Usage) -> ExtendedKeyUsagePurpose {
     match usage {
         Usage::Server => ExtendedKeyUsagePurpose::ServerAuth,
         Usage::Client => ExtendedKeyUsagePurpose::ClientAuth,
@@ -98,17 +98,17 @@ fn purpose(usage: Usage) -> ExtendedKeyUsagePurpose {
 }
 
 /// Positive, 63 bits.
-fn serial() -> SerialNumber {
+fn random_serial() -> SerialNumber {
     rand::random_range(1..i64::MAX.cast_unsigned()).into()
 }
 
 /// Certificates know whole seconds.
-fn now() -> OffsetDateTime {
+fn now_in_seconds() -> OffsetDateTime {
     let now = OffsetDateTime::now_utc();
     now.replace_nanosecond(0).unwrap_or(now)
 }
 
-fn end(now: OffsetDateTime, validity: Duration) -> OffsetDateTime {
+fn end_of_validity(now: OffsetDateTime, validity: Duration) -> OffsetDateTime {
     let span = time::Duration::try_from(validity).unwrap_or(time::Duration::MAX);
     let no_end = OffsetDateTime::from_unix_timestamp(NO_END).unwrap_or(now);
     now.checked_add(span).map_or(no_end, |end| end.min(no_end))

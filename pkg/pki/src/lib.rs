@@ -1,7 +1,7 @@
 //! Keys, certificates, kubeconfigs, bootstrap tokens and discovery signatures, as kubeadm makes them.
 //!
 //! Everything here works on files and strings; nothing talks to a server. [`spec`] is kubeadm's certificate tree as
-//! a table, [`store`] keeps a folder in line with it, [`kubeconfig`] does the same for kubeconfigs, [`expiry`] and
+//! a table, [`store`] keeps a directory in line with it, [`kubeconfig`] does the same for kubeconfigs, [`expiry`] and
 //! [`renew`] are for later, and [`token`], [`discovery`] and [`join_token`] are what a second host trusts.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -17,6 +17,7 @@ pub mod kubeconfig;
 mod kubelet_request;
 mod load;
 mod params;
+mod problem;
 pub mod renew;
 mod request;
 mod secret;
@@ -27,12 +28,13 @@ mod testing;
 pub mod token;
 
 pub use discovery::{CaCertHash, ClusterInfo, TrustError};
-pub use endpoint::{Endpoint, EndpointError};
+pub use endpoint::{Endpoint, EndpointSyntaxError};
 pub use expiry::{Expiration, Report};
 pub use join_token::{BundleIdentity, JoinToken, JoinTokenError};
 pub use kubeconfig::Kubeconfig;
 pub use kubelet_request::KubeletRequest;
 pub use params::{CertParams, ParamsError, Policy};
+pub use problem::Problem;
 pub use request::CertificateRequest;
 pub use secret::Secret;
 pub use store::{Action, Outcome, PkiError};

@@ -1,7 +1,7 @@
 //! Reading certificates and asking whether they are good.
 
+use crate::problem::Problem;
 use crate::spec::{Sans, Usage};
-use crate::store::Problem;
 use jiff::Timestamp;
 use rcgen::KeyPair;
 use std::net::IpAddr;
@@ -31,11 +31,11 @@ impl Chain {
 
     /// The certificate in question.
     pub(crate) fn first(&self) -> X509Certificate<'_> {
-        parsed(&self.0[0])
+        parse_der(&self.0[0])
     }
 
-    fn all(&self) -> impl Iterator<Item = X509Certificate<'_>> {
-        self.0.iter().map(|der| parsed(der))
+    fn certificates(&self) -> impl Iterator<Item = X509Certificate<'_>> {
+        self.0.iter().map(|der| parse_der(der))
     }
 
     /// Whether it expired or is not valid yet.
@@ -48,11 +48,11 @@ impl Chain {
     }
 
     pub(crate) fn not_before(&self) -> Timestamp {
-        timestamp(self.first().validity().not_before.timestamp())
+        to_timestamp(self.first().validity().not_before.timestamp())
     }
 
     pub(crate) fn not_after(&self) -> Timestamp {
-        timestamp(self.first().validity().not_after.timestamp())
+        to_timestamp(self.first().validity().not_after.timestamp())
     }
 
     /// Whether `key` is the certificate's; `path` is the key's, for the message.
@@ -67,13 +67,13 @@ impl Chain {
 
     /// Whether it was signed by a certificate of `ca`, directly or through its own intermediates; `path` is the CA's.
     pub(crate) fn check_signer(&self, ca: &Self, path: &Path) -> Result<(), Problem> {
-        let mut between: Vec<_> = self.all().skip(1).collect();
+        let mut between: Vec<_> = self.certificates().skip(1).collect();
         let mut current = self.first();
         loop {
-            if ca.all().any(|ca| signed(&current, &ca)) {
+            if ca.certificates().any(|ca| is_signed_by(&current, &ca)) {
                 return Ok(());
             }
-            let Some(next) = between.iter().position(|c| c.is_ca() && signed(&current, c)) else {
+            let Some(next) = between.iter().position(|c| c.is_ca() && is_signed_by(&current, c)) else {
                 return Err(Problem::Signer(path.to_owned()));
             };
             current = between.swap_remove(next);
@@ -83,7 +83,7 @@ impl Chain {
     /// Whether it is good for every wanted name and address.
     pub(crate) fn check_sans(&self, wanted: &Sans) -> Result<(), Problem> {
         let have = self.sans();
-        let names = wanted.names.iter().filter(|name| !covers(&have, name)).cloned();
+        let names = wanted.names.iter().filter(|name| !covers_name(&have, name)).cloned();
         let addresses = wanted.addresses.difference(&have.addresses).map(ToString::to_string);
         let missing: Vec<String> = names.chain(addresses).collect();
         if missing.is_empty() { Ok(()) } else { Err(Problem::Sans(missing.join(", "))) }
@@ -99,7 +99,7 @@ impl Chain {
         for name in &extension.value.general_names {
             match name {
                 GeneralName::DNSName(name) => drop(sans.names.insert((*name).to_owned())),
-                GeneralName::IPAddress(bytes) => sans.addresses.extend(address(bytes)),
+                GeneralName::IPAddress(bytes) => sans.addresses.extend(parse_address(bytes)),
                 _ => {}
             }
         }
@@ -116,26 +116,26 @@ impl Chain {
         known.into_iter().filter(|(_, set)| *set).map(|(usage, _)| usage).collect()
     }
 
-    /// Whether one of its certificates stands in `other`.
-    pub(crate) fn shares(&self, other: &Self) -> bool {
+    /// Whether `other` has one of its certificates.
+    pub(crate) fn shares_certificate(&self, other: &Self) -> bool {
         self.0.iter().any(|der| other.0.contains(der))
     }
 }
 
-fn parsed(der: &[u8]) -> X509Certificate<'_> {
+fn parse_der(der: &[u8]) -> X509Certificate<'_> {
     X509Certificate::from_der(der).expect("parsed when it was loaded").1
 }
 
-fn signed(certificate: &X509Certificate<'_>, by: &X509Certificate<'_>) -> bool {
+fn is_signed_by(certificate: &X509Certificate<'_>, by: &X509Certificate<'_>) -> bool {
     certificate.issuer().as_raw() == by.subject().as_raw()
         && certificate.verify_signature(Some(by.public_key())).is_ok()
 }
 
-fn timestamp(seconds: i64) -> Timestamp {
+fn to_timestamp(seconds: i64) -> Timestamp {
     Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX)
 }
 
-pub(crate) fn address(bytes: &[u8]) -> Option<IpAddr> {
+pub(crate) fn parse_address(bytes: &[u8]) -> Option<IpAddr> {
     match bytes.len() {
         4 => <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from),
         16 => <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from),
@@ -144,7 +144,7 @@ pub(crate) fn address(bytes: &[u8]) -> Option<IpAddr> {
 }
 
 /// A wildcard stands for exactly one label, as TLS clients have it.
-fn covers(have: &Sans, name: &str) -> bool {
+fn covers_name(have: &Sans, name: &str) -> bool {
     let wildcard = name.split_once('.').map(|(_, rest)| format!("*.{rest}"));
     have.names.contains(name) || wildcard.is_some_and(|w| have.names.contains(&w))
 }

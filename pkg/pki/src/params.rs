@@ -56,7 +56,7 @@ pub enum ParamsError {
     Value {
         /// Path of the field.
         field: &'static str,
-        /// What stands there.
+        /// Value of the field.
         value: String,
         /// What would be right.
         wanted: &'static str,
@@ -90,14 +90,14 @@ impl CertParams {
         Endpoint::new(self.advertise_address, self.bind_port)
     }
 
-    /// The endpoint that other nodes and users are told.
+    /// The endpoint for other nodes and users.
     pub fn shared_endpoint(&self) -> Endpoint {
         self.control_plane_endpoint.clone().unwrap_or_else(|| self.local_endpoint())
     }
 }
 
 impl Policy {
-    /// From a configuration; kubeadm's validity and ECDSA P-256 where it says nothing.
+    /// From a configuration; kubeadm's validity and ECDSA P-256 by default.
     pub fn from_config(config: &Config) -> Self {
         let hours = |n| usernetes_api::Duration::hours(n);
         Self {

@@ -3,9 +3,10 @@
 use crate::issue::{self, Subject};
 use crate::kubeconfig::{self, ClientSpec, Kubeconfig};
 use crate::load::Chain;
+use crate::problem::Problem;
 use crate::spec::{CERTIFICATES, CertSpec};
 use crate::store::pair::{Authority, NewPair};
-use crate::store::{PkiError, Problem, by_name};
+use crate::store::{PkiError, by_name};
 use crate::{Policy, expiry, keys};
 use rcgen::KeyPair;
 use std::path::Path;
@@ -24,16 +25,16 @@ pub enum Renewal {
 
 /// Names that [`renew`] takes, in the order of [`all`]: no CA, not the service-account key, not `kubelet.conf`.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    leaves().map(|spec| spec.name).chain(expiry::renewable().map(|spec| spec.file))
+    leaf_specs().map(|spec| spec.name).chain(expiry::renewable_kubeconfigs().map(|spec| spec.file))
 }
 
 /// Renews one certificate or kubeconfig, an expired one too.
 pub fn renew(kubernetes_dir: &Path, pki_dir: &Path, name: &str, policy: &Policy) -> Result<Renewal, PkiError> {
-    if let Some(spec) = leaves().find(|spec| spec.name == name) {
-        return certificate(pki_dir, spec, policy);
+    if let Some(spec) = leaf_specs().find(|spec| spec.name == name) {
+        return renew_certificate(pki_dir, spec, policy);
     }
-    if let Some(spec) = expiry::renewable().find(|spec| spec.file == name) {
-        return kubeconfig(&kubeconfig::path_of(kubernetes_dir, spec), pki_dir, spec, policy);
+    if let Some(spec) = expiry::renewable_kubeconfigs().find(|spec| spec.file == name) {
+        return renew_kubeconfig(&kubeconfig::path_of(kubernetes_dir, spec), pki_dir, spec, policy);
     }
     let known: Vec<_> = names().collect();
     Err(PkiError::Unknown { name: name.to_owned(), known: known.join(", ") })
@@ -44,11 +45,11 @@ pub fn all(kubernetes_dir: &Path, pki_dir: &Path, policy: &Policy) -> Result<Vec
     names().map(|name| Ok((name, renew(kubernetes_dir, pki_dir, name, policy)?))).collect()
 }
 
-fn leaves() -> impl Iterator<Item = &'static CertSpec> {
+fn leaf_specs() -> impl Iterator<Item = &'static CertSpec> {
     CERTIFICATES.iter().filter(|spec| spec.ca.is_some())
 }
 
-fn certificate(pki_dir: &Path, spec: &'static CertSpec, policy: &Policy) -> Result<Renewal, PkiError> {
+fn renew_certificate(pki_dir: &Path, spec: &'static CertSpec, policy: &Policy) -> Result<Renewal, PkiError> {
     let file = |ending: &str| pki_dir.join(format!("{}.{ending}", spec.file));
     let (crt, key_path) = (file("crt"), file("key"));
     let Some(pem) = fs::read_if_exists(&crt)? else {
@@ -58,21 +59,26 @@ fn certificate(pki_dir: &Path, spec: &'static CertSpec, policy: &Policy) -> Resu
     let old = Chain::parse(&pem).ok_or(Problem::Unreadable("a certificate in PEM form")).map_err(invalid)?;
     let subject = Subject::of(&old).map_err(invalid)?;
     let ca = Authority::load(pki_dir, by_name(spec.ca.unwrap_or("ca")))?;
-    let Some((pem, key)) = issue(spec.name, subject, &ca, policy)? else {
+    let Some((pem, key)) = issue_leaf(spec.name, subject, &ca, policy)? else {
         return Ok(Renewal::External);
     };
     NewPair { key: Some((key_path, key.serialize_pem())), crt, pem }.write()?;
     Ok(Renewal::Renewed)
 }
 
-fn kubeconfig(path: &Path, pki_dir: &Path, spec: &'static ClientSpec, policy: &Policy) -> Result<Renewal, PkiError> {
+fn renew_kubeconfig(
+    path: &Path,
+    pki_dir: &Path,
+    spec: &'static ClientSpec,
+    policy: &Policy,
+) -> Result<Renewal, PkiError> {
     let Some(text) = fs::read_if_exists(path)? else {
         return Ok(Renewal::Missing);
     };
     let old = expiry::client_chain(&text, path, spec)?;
     let subject = Subject::of(&old).map_err(|p| kubeconfig::invalid(path, spec, p))?;
     let ca = Authority::load(pki_dir, by_name("ca"))?;
-    let Some((pem, key)) = issue(spec.file, subject, &ca, policy)? else {
+    let Some((pem, key)) = issue_leaf(spec.file, subject, &ca, policy)? else {
         return Ok(Renewal::External);
     };
     let unreadable = || kubeconfig::invalid(path, spec, Problem::Unreadable("a kubeconfig"));
@@ -83,7 +89,7 @@ fn kubeconfig(path: &Path, pki_dir: &Path, spec: &'static ClientSpec, policy: &P
 }
 
 /// `None` when the CA's key is elsewhere.
-fn issue(
+fn issue_leaf(
     name: &'static str,
     subject: Subject,
     ca: &Authority,

@@ -1,6 +1,6 @@
-//! Reading a certificate request: whom it names, and whether who asks holds the key.
+//! Reads a certificate request: its subject and names, and whether the requester holds the key.
 
-use crate::load::address;
+use crate::load::parse_address;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use x509_parser::certification_request::X509CertificationRequest;
@@ -47,16 +47,16 @@ impl CertificateRequest {
         }
         for extension in request.requested_extensions().into_iter().flatten() {
             if let ParsedExtension::SubjectAlternativeName(san) = extension {
-                san.general_names.iter().for_each(|name| read.add(name));
+                san.general_names.iter().for_each(|name| read.add_name(name));
             }
         }
         Some(read)
     }
 
-    fn add(&mut self, name: &GeneralName<'_>) {
+    fn add_name(&mut self, name: &GeneralName<'_>) {
         match name {
             GeneralName::DNSName(name) => drop(self.names.insert((*name).to_owned())),
-            GeneralName::IPAddress(bytes) => match address(bytes) {
+            GeneralName::IPAddress(bytes) => match parse_address(bytes) {
                 Some(address) => drop(self.addresses.insert(address)),
                 None => self.more = true,
             },

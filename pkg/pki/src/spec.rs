@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use usernetes_api::ServiceNetwork;
 
-/// What stands as common name.
+/// Common name of a subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CommonName {
     /// This.
@@ -46,7 +46,7 @@ pub enum SanRule {
 pub struct CertSpec {
     /// kubeadm's name, as in `init phase certs NAME` and `certs renew NAME`.
     pub name: &'static str,
-    /// Path below the PKI folder without `.crt` and `.key`.
+    /// Path below the PKI directory without `.crt` and `.key`.
     pub file: &'static str,
     /// Name of the CA that signs it; `None` for a CA.
     pub ca: Option<&'static str>,
@@ -96,7 +96,7 @@ const fn etcd(name: &'static str, file: &'static str, sans: SanRule, description
     }
 }
 
-/// Every certificate; a CA stands before what it signs.
+/// Every certificate; a CA comes before the certificates that it signs.
 pub const CERTIFICATES: [CertSpec; 10] = [
     ca("ca", "ca", "kubernetes", "Self-signed Kubernetes CA to provision identities for other Kubernetes components"),
     CertSpec {
@@ -189,14 +189,14 @@ impl CertSpec {
         match self.sans {
             SanRule::Nothing => Sans::default(),
             SanRule::CommonName => Sans::of(&[self.common_name(params)], &[], &[]),
-            SanRule::ApiServer => api_server(params),
+            SanRule::ApiServer => api_server_sans(params),
             SanRule::EtcdServer => etcd_sans(params, &params.etcd_server_sans),
             SanRule::EtcdPeer => etcd_sans(params, &params.etcd_peer_sans),
         }
     }
 }
 
-fn api_server(params: &CertParams) -> Sans {
+fn api_server_sans(params: &CertParams) -> Sans {
     let domain = format!("kubernetes.default.svc.{}", params.dns_domain);
     let endpoint = params.control_plane_endpoint.as_ref().map_or("", |e| &e.host);
     let names = [&params.node_name, "kubernetes", "kubernetes.default", "kubernetes.default.svc", &domain, endpoint];

@@ -27,7 +27,7 @@ pub struct TokenError;
 impl BootstrapToken {
     /// A new one, from the system's randomness.
     pub fn generate() -> Self {
-        Self { id: draw(ID_LENGTH), secret: Secret::new(draw(SECRET_LENGTH)) }
+        Self { id: random_characters(ID_LENGTH), secret: Secret::new(random_characters(SECRET_LENGTH)) }
     }
 
     /// From its parts.
@@ -70,7 +70,7 @@ fn is_secret(text: &str) -> bool {
     text.len() == SECRET_LENGTH && good
 }
 
-fn draw(length: usize) -> String {
+fn random_characters(length: usize) -> String {
     let mut rng = rand::rng();
     (0..length).map(|_| char::from(ALPHABET[rng.random_range(0..ALPHABET.len())])).collect()
 }

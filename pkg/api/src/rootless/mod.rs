@@ -20,7 +20,7 @@ pub struct RootlessConfiguration {
     /// Address at which other hosts reach this host; detected from the default route if absent.
     #[serde(rename = "hostIP", skip_serializing_if = "Option::is_none")]
     pub host_ip: Option<IpAddr>,
-    /// Folder or archive of the bundle; the cached one, or upstream's releases, when absent.
+    /// Directory or archive of the bundle; the cached one, or upstream's releases, when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bundle: Option<PathBuf>,
     /// Take the bundle from the control plane's host, over the connection to its API server.

@@ -1,6 +1,6 @@
 //! `InitConfiguration` and `ClusterConfiguration`.
 
-use super::{Errors, arguments, node_registration, timeouts, token};
+use super::{Errors, validate_arguments, validate_node_registration, validate_timeouts, validate_token};
 use crate::flags::with_flag;
 use crate::{BootstrapTokenSpec, ClusterConfiguration, Config, Duration, constants, names};
 use ipnet::IpNet;
@@ -11,18 +11,18 @@ const SERVICE_BITS: u8 = 20;
 /// Most bits between the pod range's mask and a node's, for the same reason.
 const NODES_BITS: u8 = 16;
 
-pub(super) fn init(errors: &mut Errors, config: &Config) {
+pub(super) fn validate_init(errors: &mut Errors, config: &Config) {
     let init = &config.init;
-    node_registration(errors, &init.node_registration);
-    timeouts(errors, &init.timeouts);
+    validate_node_registration(errors, &init.node_registration);
+    validate_timeouts(errors, &init.timeouts);
     for (n, spec) in init.bootstrap_tokens.iter().enumerate() {
-        bootstrap_token(errors, &format!("bootstrapTokens[{n}]."), spec);
+        validate_bootstrap_token(errors, &format!("bootstrapTokens[{n}]."), spec);
     }
 }
 
-pub(super) fn bootstrap_token(errors: &mut Errors, prefix: &str, spec: &BootstrapTokenSpec) {
+pub(super) fn validate_bootstrap_token(errors: &mut Errors, prefix: &str, spec: &BootstrapTokenSpec) {
     if !spec.token.is_empty() {
-        token(errors, &format!("{prefix}token"), &spec.token);
+        validate_token(errors, &format!("{prefix}token"), &spec.token);
     }
     errors.require(spec.ttl.is_none() || spec.expires.is_none(), format!("{prefix}expires"), || {
         "excludes ttl; give one of the two".into()
@@ -46,20 +46,20 @@ pub(super) fn bootstrap_token(errors: &mut Errors, prefix: &str, spec: &Bootstra
     }
 }
 
-pub(super) fn cluster(errors: &mut Errors, config: &Config) {
+pub(super) fn validate_cluster(errors: &mut Errors, config: &Config) {
     let cluster = &config.cluster;
-    version(errors, &cluster.kubernetes_version);
-    networking(errors, config);
+    validate_version(errors, &cluster.kubernetes_version);
+    validate_networking(errors, config);
     let endpoint = &cluster.control_plane_endpoint;
     errors.require(endpoint.is_empty() || names::host_port(endpoint).is_some(), "controlPlaneEndpoint", || {
         format!("{endpoint:?} is not HOST or HOST:PORT")
     });
-    components(errors, cluster);
-    validity(errors, cluster);
+    validate_components(errors, cluster);
+    validate_validity(errors, cluster);
 }
 
 /// kubeadm's skew: the control plane may be as new as the tool or one minor older.
-fn version(errors: &mut Errors, given: &str) {
+fn validate_version(errors: &mut Errors, given: &str) {
     let own: semver::Version = constants::KUBERNETES_VERSION.trim_start_matches('v').parse().expect("a constant");
     let parsed = given.strip_prefix('v').and_then(|v| semver::Version::parse(v).ok());
     let Some(version) = parsed else {
@@ -77,14 +77,14 @@ fn version(errors: &mut Errors, given: &str) {
     });
 }
 
-fn networking(errors: &mut Errors, config: &Config) {
+fn validate_networking(errors: &mut Errors, config: &Config) {
     let networking = &config.cluster.networking;
     let domain = &networking.dns_domain;
     errors.require(names::is_subdomain(domain), "networking.dnsDomain", || {
         format!("{domain:?} is not a DNS domain in lower case, such as cluster.local")
     });
-    let services = range(errors, "networking.serviceSubnet", &networking.service_subnet);
-    let pods = range(errors, "networking.podSubnet", &networking.pod_subnet);
+    let services = parse_range(errors, "networking.serviceSubnet", &networking.service_subnet);
+    let pods = parse_range(errors, "networking.podSubnet", &networking.pod_subnet);
     if let Some(net) = services {
         let bits = net.max_prefix_len() - net.prefix_len();
         errors.require((4..=SERVICE_BITS).contains(&bits), "networking.serviceSubnet", || {
@@ -102,11 +102,11 @@ fn networking(errors: &mut Errors, config: &Config) {
             )
         });
     }
-    separate(errors, config, services, pods);
+    require_disjoint(errors, config, services, pods);
 }
 
 /// One range, written with its first address.
-fn range(errors: &mut Errors, field: &str, text: &str) -> Option<IpNet> {
+fn parse_range(errors: &mut Errors, field: &str, text: &str) -> Option<IpNet> {
     if text.contains(',') {
         errors.add(field, format!("{text:?} holds several ranges; clusters of two address families are not supported"));
         return None;
@@ -131,7 +131,7 @@ fn node_mask(config: &Config, pods: IpNet) -> u8 {
 }
 
 /// Ranges are disjoint, of one family, and HOST_IP is in none of them.
-fn separate(errors: &mut Errors, config: &Config, services: Option<IpNet>, pods: Option<IpNet>) {
+fn require_disjoint(errors: &mut Errors, config: &Config, services: Option<IpNet>, pods: Option<IpNet>) {
     let tap = IpNet::V4(config.rootless.network.cidr).trunc();
     let overlap = |a: IpNet, b: IpNet| a.contains(&b) || b.contains(&a);
     if let (Some(services), Some(pods)) = (services, pods) {
@@ -152,11 +152,11 @@ fn separate(errors: &mut Errors, config: &Config, services: Option<IpNet>, pods:
     }
 }
 
-fn components(errors: &mut Errors, cluster: &ClusterConfiguration) {
-    arguments(errors, "etcd.local.extraArgs", &cluster.etcd.local.extra_args);
-    arguments(errors, "apiServer.extraArgs", &cluster.api_server.extra_args);
-    arguments(errors, "controllerManager.extraArgs", &cluster.controller_manager.extra_args);
-    arguments(errors, "scheduler.extraArgs", &cluster.scheduler.extra_args);
+fn validate_components(errors: &mut Errors, cluster: &ClusterConfiguration) {
+    validate_arguments(errors, "etcd.local.extraArgs", &cluster.etcd.local.extra_args);
+    validate_arguments(errors, "apiServer.extraArgs", &cluster.api_server.extra_args);
+    validate_arguments(errors, "controllerManager.extraArgs", &cluster.controller_manager.extra_args);
+    validate_arguments(errors, "scheduler.extraArgs", &cluster.scheduler.extra_args);
     let sans = [
         ("apiServer.certSANs", &cluster.api_server.cert_sans),
         ("etcd.local.serverCertSANs", &cluster.etcd.local.server_cert_sans),
@@ -169,7 +169,7 @@ fn components(errors: &mut Errors, cluster: &ClusterConfiguration) {
     }
 }
 
-fn validity(errors: &mut Errors, cluster: &ClusterConfiguration) {
+fn validate_validity(errors: &mut Errors, cluster: &ClusterConfiguration) {
     let (leaf, ca) = (cluster.certificate_validity_period, cluster.ca_certificate_validity_period);
     for (field, period) in [("certificateValidityPeriod", leaf), ("caCertificateValidityPeriod", ca)] {
         errors.require(period.is_none_or(|p| p > Duration::default()), field, || "must be longer than 0s".into());

@@ -1,19 +1,19 @@
 //! `JoinConfiguration`.
 
-use super::{Errors, node_registration, timeouts, token};
+use super::{Errors, validate_node_registration, validate_timeouts, validate_token};
 use crate::{BootstrapTokenDiscovery, Discovery, JoinConfiguration, names};
 
-pub(super) fn join(errors: &mut Errors, join: &JoinConfiguration) {
-    node_registration(errors, &join.node_registration);
-    timeouts(errors, &join.timeouts);
-    discovery(errors, &join.discovery);
+pub(super) fn validate_join(errors: &mut Errors, join: &JoinConfiguration) {
+    validate_node_registration(errors, &join.node_registration);
+    validate_timeouts(errors, &join.timeouts);
+    validate_discovery(errors, &join.discovery);
 }
 
-fn discovery(errors: &mut Errors, discovery: &Discovery) {
+fn validate_discovery(errors: &mut Errors, discovery: &Discovery) {
     match (&discovery.bootstrap_token, &discovery.file) {
         (None, None) => errors.add("discovery", "bootstrapToken or file must be set"),
         (Some(_), Some(_)) => errors.add("discovery", "bootstrapToken and file cannot both be set"),
-        (Some(by_token), None) => bootstrap_token(errors, by_token),
+        (Some(by_token), None) => validate_token_discovery(errors, by_token),
         (None, Some(file)) => {
             let path = &file.kube_config_path;
             let scheme = path.split_once("://").map(|(scheme, _)| scheme);
@@ -25,12 +25,12 @@ fn discovery(errors: &mut Errors, discovery: &Discovery) {
         }
     }
     if !discovery.tls_bootstrap_token.is_empty() {
-        token(errors, "discovery.tlsBootstrapToken", &discovery.tls_bootstrap_token);
+        validate_token(errors, "discovery.tlsBootstrapToken", &discovery.tls_bootstrap_token);
     }
 }
 
-fn bootstrap_token(errors: &mut Errors, by_token: &BootstrapTokenDiscovery) {
-    token(errors, "discovery.bootstrapToken.token", &by_token.token);
+fn validate_token_discovery(errors: &mut Errors, by_token: &BootstrapTokenDiscovery) {
+    validate_token(errors, "discovery.bootstrapToken.token", &by_token.token);
     let endpoint = &by_token.api_server_endpoint;
     let right = names::host_port(endpoint).is_some_and(|(_, port)| port.is_some());
     errors.require(right, "discovery.bootstrapToken.apiServerEndpoint", || format!("{endpoint:?} is not HOST:PORT"));

@@ -17,21 +17,21 @@ impl Config {
     pub fn validate(&self) -> Result<(), ConfigError> {
         let mut errors = Errors::default();
         match &self.join {
-            Some(join) => join::join(&mut errors, join),
-            None => cluster::init(&mut errors, self),
+            Some(join) => join::validate_join(&mut errors, join),
+            None => cluster::validate_init(&mut errors, self),
         }
-        cluster::cluster(&mut errors, self);
-        rootless::rootless(&mut errors, self);
+        cluster::validate_cluster(&mut errors, self);
+        rootless::validate_rootless(&mut errors, self);
         errors.0.is_empty().then_some(()).ok_or(ConfigError::Invalid(errors.0))
     }
 }
 
 impl BootstrapTokenSpec {
-    /// All mistakes of a token that came by another way than a document; `prefix` stands before its fields in messages:
+    /// All mistakes of a token that is not part of a document; `prefix` is put before its fields in messages:
     /// the path in a document, or `--`, since flags have their names.
     pub fn validate(&self, prefix: &str) -> Result<(), ConfigError> {
         let mut errors = Errors::default();
-        cluster::bootstrap_token(&mut errors, prefix, self);
+        cluster::validate_bootstrap_token(&mut errors, prefix, self);
         errors.0.is_empty().then_some(()).ok_or(ConfigError::Invalid(errors.0))
     }
 }
@@ -61,7 +61,7 @@ impl Errors {
 const EFFECTS: [&str; 3] = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
 
 /// `nodeRegistration` of init and join.
-fn node_registration(errors: &mut Errors, node: &NodeRegistrationOptions) {
+fn validate_node_registration(errors: &mut Errors, node: &NodeRegistrationOptions) {
     let name = &node.name;
     errors.require(names::is_subdomain(name) && name.len() <= 63, "nodeRegistration.name", || {
         format!("{name:?} is not a node name: up to 63 of a-z, 0-9, '-' and '.', letters or digits at both ends")
@@ -86,10 +86,10 @@ fn node_registration(errors: &mut Errors, node: &NodeRegistrationOptions) {
             format!("{:?} is not one of {}", taint.effect, EFFECTS.join(", "))
         });
     }
-    arguments(errors, "nodeRegistration.kubeletExtraArgs", &node.kubelet_extra_args);
+    validate_arguments(errors, "nodeRegistration.kubeletExtraArgs", &node.kubelet_extra_args);
 }
 
-fn arguments(errors: &mut Errors, field: &str, args: &[crate::Arg]) {
+fn validate_arguments(errors: &mut Errors, field: &str, args: &[crate::Arg]) {
     for (n, arg) in args.iter().enumerate() {
         let right = !arg.name.is_empty() && !arg.name.starts_with('-') && !arg.name.contains(['=', ' ']);
         errors.require(right, format!("{field}[{n}].name"), || {
@@ -98,7 +98,7 @@ fn arguments(errors: &mut Errors, field: &str, args: &[crate::Arg]) {
     }
 }
 
-fn timeouts(errors: &mut Errors, t: &Timeouts) {
+fn validate_timeouts(errors: &mut Errors, t: &Timeouts) {
     let all = [
         ("controlPlaneComponentHealthCheck", t.control_plane_component_health_check),
         ("kubeletHealthCheck", t.kubelet_health_check),
@@ -112,7 +112,7 @@ fn timeouts(errors: &mut Errors, t: &Timeouts) {
 }
 
 /// `abcdef.0123456789abcdef`. The message does not repeat the token, which is a secret.
-fn token(errors: &mut Errors, field: &str, token: &str) {
+fn validate_token(errors: &mut Errors, field: &str, token: &str) {
     let part = |s: &str, len| s.len() == len && s.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
     let right = token.split_once('.').is_some_and(|(id, secret)| part(id, 6) && part(secret, 16));
     errors.require(right, field, || {

@@ -16,12 +16,12 @@ const TAKEN: [(u16, &str); 7] = [
     (constants::SCHEDULER_PORT, "kube-scheduler"),
 ];
 
-pub(super) fn rootless(errors: &mut Errors, config: &Config) {
-    host_ip(errors, config);
+pub(super) fn validate_rootless(errors: &mut Errors, config: &Config) {
+    validate_host_ip(errors, config);
     config.rootless.network.validate(errors);
     config.rootless.ports.validate(errors);
-    ports(errors, config);
-    bundle(errors, config);
+    validate_ports(errors, config);
+    validate_bundle(errors, config);
     let is_crio = ContainerRuntime::of_socket(&config.node_registration().cri_socket) == Some(ContainerRuntime::CriO);
     let is_fuse = config.rootless.snapshotter == Snapshotter::FuseOverlayfs;
     errors.require(!(is_crio && is_fuse), "snapshotter", || {
@@ -33,7 +33,7 @@ pub(super) fn rootless(errors: &mut Errors, config: &Config) {
     }
 }
 
-fn bundle(errors: &mut Errors, config: &Config) {
+fn validate_bundle(errors: &mut Errors, config: &Config) {
     let rootless = &config.rootless;
     errors.require(!rootless.bundle_from_peer || rootless.bundle.is_none(), "bundleFromPeer", || {
         "the bundle comes from a peer or from a path, not from both".into()
@@ -47,7 +47,7 @@ fn bundle(errors: &mut Errors, config: &Config) {
     }
 }
 
-fn host_ip(errors: &mut Errors, config: &Config) {
+fn validate_host_ip(errors: &mut Errors, config: &Config) {
     let Some(ip) = config.rootless.host_ip else {
         return errors
             .add("hostIP", "no address of this host was found; name the one under which other hosts reach it");
@@ -64,7 +64,7 @@ fn host_ip(errors: &mut Errors, config: &Config) {
     }
 }
 
-fn ports(errors: &mut Errors, config: &Config) {
+fn validate_ports(errors: &mut Errors, config: &Config) {
     let api = config.api_server_port();
     let ports = &config.rootless.ports;
     errors.require_port(api, "localAPIEndpoint.bindPort");

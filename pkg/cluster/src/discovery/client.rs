@@ -62,7 +62,7 @@ impl DiscoveryClient {
         clock_ahead: Option<SignedDuration>,
         configure: impl FnOnce(&mut Config),
     ) -> Result<Self, DiscoveryError> {
-        let url = endpoint.url().parse().map_err(|_| usernetes_pki::EndpointError(endpoint.to_string()))?;
+        let url = endpoint.url().parse().map_err(|_| usernetes_pki::EndpointSyntaxError(endpoint.to_string()))?;
         let mut config = Config::new(url);
         config.connect_timeout = Some(answer);
         config.default_retry = false;

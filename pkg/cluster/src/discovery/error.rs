@@ -3,7 +3,7 @@
 use super::TrustError;
 use jiff::SignedDuration;
 use std::time::Duration;
-use usernetes_pki::{Endpoint, EndpointError};
+use usernetes_pki::{Endpoint, EndpointSyntaxError};
 
 /// Why no endpoint led to a trusted cluster.
 #[derive(Debug, thiserror::Error)]
@@ -13,7 +13,7 @@ pub enum DiscoveryError {
     NoEndpoint,
     /// The server named in `cluster-info` is not a valid endpoint.
     #[error("cluster-info names an invalid server")]
-    Endpoint(#[from] EndpointError),
+    Endpoint(#[from] EndpointSyntaxError),
     /// The name is unknown, or there is no route to the address.
     #[error("cannot reach {endpoint}")]
     Unreachable {

@@ -6,20 +6,20 @@ use ipnet::IpNet;
 use std::io::ErrorKind;
 use std::net::{IpAddr, UdpSocket};
 
-/// Whether the host has the address under which others are to reach it. The kernel is asked, for it also knows
-/// addresses that nobody would propose.
+/// Whether the host has the address at which other hosts reach it. A bind is tried, since the kernel also accepts
+/// addresses that no interface lists.
 pub fn host_ip(address: IpAddr) -> Finding {
     const NAME: &str = "HostIP";
     match UdpSocket::bind((address, 0)) {
         Err(error) if error.kind() == ErrorKind::AddrNotAvailable => {
             let message = format!("{address} is not an address of this host");
-            Finding::error(NAME, message, instead(&env::host_ips().unwrap_or_default()))
+            Finding::error(NAME, message, host_ip_hint(&env::host_ips().unwrap_or_default()))
         }
         _ => Finding::passed(NAME),
     }
 }
 
-fn instead(candidates: &[env::Candidate]) -> String {
+fn host_ip_hint(candidates: &[env::Candidate]) -> String {
     let all: Vec<_> = candidates.iter().map(|c| format!("{} ({})", c.address, c.interface)).collect();
     if all.is_empty() {
         "give the host an address that other hosts reach, then name it by --host-ip".into()
@@ -34,12 +34,12 @@ fn instead(candidates: &[env::Candidate]) -> String {
 /// does not parse is the configuration's mistake and reported there.
 pub fn host_subnets(ranges: &[(&str, &str)]) -> Finding {
     match env::routes() {
-        Ok(routes) => overlaps(ranges, &routes),
+        Ok(routes) => check_overlaps(ranges, &routes),
         Err(error) => Finding::warning("HostSubnets", error.to_string(), "mount /proc"),
     }
 }
 
-fn overlaps(ranges: &[(&str, &str)], routes: &[Route]) -> Finding {
+fn check_overlaps(ranges: &[(&str, &str)], routes: &[Route]) -> Finding {
     let mut messages = Vec::new();
     let mut fields = Vec::new();
     for (field, text) in ranges {
@@ -62,14 +62,18 @@ pub fn http_proxy(destinations: &[String]) -> Finding {
     let value = |names: [&str; 2]| {
         names.iter().find_map(|name| variables.iter().find(|(n, _)| n == name)).map(|(_, v)| v.as_str())
     };
-    proxied(value(["HTTPS_PROXY", "https_proxy"]), value(["NO_PROXY", "no_proxy"]).unwrap_or_default(), destinations)
+    check_proxy(
+        value(["HTTPS_PROXY", "https_proxy"]),
+        value(["NO_PROXY", "no_proxy"]).unwrap_or_default(),
+        destinations,
+    )
 }
 
-fn proxied(proxy: Option<&str>, no_proxy: &str, destinations: &[String]) -> Finding {
+fn check_proxy(proxy: Option<&str>, no_proxy: &str, destinations: &[String]) -> Finding {
     let Some(proxy) = proxy else { return Finding::passed("HTTPProxy") };
     let excepted: Vec<&str> = no_proxy.split(',').map(str::trim).filter(|e| !e.is_empty()).collect();
     let missing: Vec<&str> =
-        destinations.iter().map(String::as_str).filter(|d| !excepted.iter().any(|e| covers(e, d))).collect();
+        destinations.iter().map(String::as_str).filter(|d| !excepted.iter().any(|e| entry_covers(e, d))).collect();
     if missing.is_empty() {
         return Finding::passed("HTTPProxy");
     }
@@ -78,13 +82,13 @@ fn proxied(proxy: Option<&str>, no_proxy: &str, destinations: &[String]) -> Find
     let proxy = proxy.rsplit_once('@').map_or(proxy, |(_, host)| host);
     Finding::warning(
         "HTTPProxy",
-        format!("the proxy {proxy} would be asked for {}", missing.join(", ")),
+        format!("the proxy {proxy} would be used for {}", missing.join(", ")),
         format!("export NO_PROXY={all}"),
     )
 }
 
 /// Whether an entry of `NO_PROXY` (address, range, `*`) covers an address or a range.
-fn covers(entry: &str, destination: &str) -> bool {
+fn entry_covers(entry: &str, destination: &str) -> bool {
     let net = |s: &str| s.parse::<IpNet>().ok().or_else(|| s.parse::<IpAddr>().ok().map(IpNet::from));
     entry == "*"
         || entry == destination
@@ -93,10 +97,10 @@ fn covers(entry: &str, destination: &str) -> bool {
 
 /// Whether an ordinary user may bind these ports.
 pub fn unprivileged_ports(ports: &[u16]) -> Finding {
-    low_ports(ports, env::first_free_port())
+    check_ports(ports, env::first_free_port())
 }
 
-fn low_ports(ports: &[u16], start: u16) -> Finding {
+fn check_ports(ports: &[u16], start: u16) -> Finding {
     let low: Vec<String> = ports.iter().filter(|&&port| port < start).map(ToString::to_string).collect();
     let Some(lowest) = ports.iter().min().filter(|_| !low.is_empty()) else {
         return Finding::passed("UnprivilegedPorts");
@@ -133,9 +137,12 @@ mod tests {
             ("networking.serviceSubnet", "10.96.0.0/12"),
             ("x", "nonsense"),
         ];
-        assert_eq!(overlaps(&ranges, &[route("0.0.0.0/0"), route("192.0.2.0/24"), route("::/0")]).level, Level::Passed);
-        assert_snapshot!(show(&overlaps(&ranges, &[route("10.244.7.0/24")])), @"Error HostSubnets: networking.podSubnet 10.244.0.0/16 overlaps the host's route to 10.244.7.0/24 (eth0) -> choose another range for networking.podSubnet");
-        assert_snapshot!(show(&overlaps(&ranges, &[route("10.0.0.0/8")])), @"Error HostSubnets: networking.podSubnet 10.244.0.0/16 overlaps the host's route to 10.0.0.0/8 (eth0); networking.serviceSubnet 10.96.0.0/12 overlaps the host's route to 10.0.0.0/8 (eth0) -> choose another range for networking.podSubnet and networking.serviceSubnet");
+        assert_eq!(
+            check_overlaps(&ranges, &[route("0.0.0.0/0"), route("192.0.2.0/24"), route("::/0")]).level,
+            Level::Passed
+        );
+        assert_snapshot!(show(&check_overlaps(&ranges, &[route("10.244.7.0/24")])), @"Error HostSubnets: networking.podSubnet 10.244.0.0/16 overlaps the host's route to 10.244.7.0/24 (eth0) -> choose another range for networking.podSubnet");
+        assert_snapshot!(show(&check_overlaps(&ranges, &[route("10.0.0.0/8")])), @"Error HostSubnets: networking.podSubnet 10.244.0.0/16 overlaps the host's route to 10.0.0.0/8 (eth0); networking.serviceSubnet 10.96.0.0/12 overlaps the host's route to 10.0.0.0/8 (eth0) -> choose another range for networking.podSubnet and networking.serviceSubnet");
     }
 
     #[test]
@@ -148,23 +155,23 @@ mod tests {
         );
         let candidate =
             env::Candidate { address: IpAddr::from([192, 0, 2, 1]), interface: "eth0".into(), on_default_route: true };
-        assert_snapshot!(instead(&[candidate.clone(), candidate]), @"--host-ip with one of 192.0.2.1 (eth0), 192.0.2.1 (eth0)");
-        assert_snapshot!(instead(&[]), @"give the host an address that other hosts reach, then name it by --host-ip");
+        assert_snapshot!(host_ip_hint(&[candidate.clone(), candidate]), @"--host-ip with one of 192.0.2.1 (eth0), 192.0.2.1 (eth0)");
+        assert_snapshot!(host_ip_hint(&[]), @"give the host an address that other hosts reach, then name it by --host-ip");
     }
 
     #[test]
     fn proxies_and_exceptions() {
         let to = ["192.0.2.1".to_owned(), "10.244.0.0/16".to_owned()];
-        assert_eq!(proxied(None, "", &to).level, Level::Passed);
+        assert_eq!(check_proxy(None, "", &to).level, Level::Passed);
         for all in ["*", "192.0.2.0/24, 10.0.0.0/8", "192.0.2.1,10.244.0.0/16"] {
-            assert_eq!(proxied(Some("http://p:3128"), all, &to).level, Level::Passed, "{all}");
+            assert_eq!(check_proxy(Some("http://p:3128"), all, &to).level, Level::Passed, "{all}");
         }
-        assert_snapshot!(show(&proxied(Some("http://me:secret@p:3128"), "localhost,192.0.2.1", &to)), @"Warning HTTPProxy: the proxy p:3128 would be asked for 10.244.0.0/16 -> export NO_PROXY=localhost,192.0.2.1,10.244.0.0/16");
+        assert_snapshot!(show(&check_proxy(Some("http://me:secret@p:3128"), "localhost,192.0.2.1", &to)), @"Warning HTTPProxy: the proxy p:3128 would be used for 10.244.0.0/16 -> export NO_PROXY=localhost,192.0.2.1,10.244.0.0/16");
     }
 
     #[test]
     fn low_ports_are_named() {
-        assert_eq!(low_ports(&[6443, 80], 80).level, Level::Passed);
-        assert_snapshot!(show(&low_ports(&[6443, 443, 80], 1024)), @"Error UnprivilegedPorts: ports below 1024 are root's: 443, 80 -> choose others, or as root: sysctl -w net.ipv4.ip_unprivileged_port_start=80");
+        assert_eq!(check_ports(&[6443, 80], 80).level, Level::Passed);
+        assert_snapshot!(show(&check_ports(&[6443, 443, 80], 1024)), @"Error UnprivilegedPorts: ports below 1024 are root's: 443, 80 -> choose others, or as root: sysctl -w net.ipv4.ip_unprivileged_port_start=80");
     }
 }

@@ -1,4 +1,4 @@
-//! Whether a port is free, who has it if not, and which one is free instead.
+//! Whether a port is free; if not, its owner and a free port instead.
 
 use crate::Finding;
 use crate::env::user::by_uid;
@@ -6,18 +6,21 @@ use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::unix::ffi::OsStrExt as _;
 
-/// Tries to bind all `addresses`, which have one port; `flag` is how the user chooses another one, who may not where there
-/// is none.
+/// Tries to bind all `addresses`, which have one port. `flag` sets the port; without one it is the same on all hosts.
 pub fn port(addresses: &[SocketAddr], udp: bool, flag: Option<&str>) -> Finding {
     let Some(number) = addresses.first().map(SocketAddr::port) else { return Finding::passed("Port") };
     let name = format!("Port-{number}");
-    let failed = addresses.iter().find_map(|address| bind(*address, udp).err().map(|error| (*address, error)));
+    let failed = addresses.iter().find_map(|address| try_bind(*address, udp).err().map(|error| (*address, error)));
     let Some((address, error)) = failed else { return Finding::passed(name) };
     let protocol = if udp { "udp" } else { "tcp" };
     match error.kind() {
         ErrorKind::AddrInUse => {
-            let owner = owner(address, udp).map_or_else(String::new, |owner| format!(" by {owner}"));
-            Finding::error(name, format!("port {number}/{protocol} is taken{owner}"), another(addresses, udp, flag))
+            let owner = find_owner(address, udp).map_or_else(String::new, |owner| format!(" by {owner}"));
+            Finding::error(
+                name,
+                format!("port {number}/{protocol} is taken{owner}"),
+                other_port_hint(addresses, udp, flag),
+            )
         }
         ErrorKind::AddrNotAvailable => {
             let message = format!("{} is not an address of this host", address.ip());
@@ -28,22 +31,27 @@ pub fn port(addresses: &[SocketAddr], udp: bool, flag: Option<&str>) -> Finding 
             let hint = format!("{other}as root: sysctl -w net.ipv4.ip_unprivileged_port_start={number}");
             Finding::error(name, format!("port {number}/{protocol} may only be bound by root"), hint)
         }
-        _ => Finding::error(name, format!("cannot bind {address}/{protocol}: {error}"), another(addresses, udp, flag)),
+        _ => Finding::error(
+            name,
+            format!("cannot bind {address}/{protocol}: {error}"),
+            other_port_hint(addresses, udp, flag),
+        ),
     }
 }
 
-/// The standard library sets SO_REUSEADDR, so that connections of a last life do not count as taken.
-fn bind(address: SocketAddr, udp: bool) -> std::io::Result<()> {
+/// The standard library sets SO_REUSEADDR, so that connections of an earlier process do not block the port.
+fn try_bind(address: SocketAddr, udp: bool) -> std::io::Result<()> {
     if udp { UdpSocket::bind(address).map(drop) } else { TcpListener::bind(address).map(drop) }
 }
 
-fn another(addresses: &[SocketAddr], udp: bool, flag: Option<&str>) -> String {
+fn other_port_hint(addresses: &[SocketAddr], udp: bool, flag: Option<&str>) -> String {
     let Some(flag) = flag else {
         return "end the other program: this port is the same on every host of the cluster".to_owned();
     };
-    let all_free = |port: &u16| addresses.iter().all(|address| bind(SocketAddr::new(address.ip(), *port), udp).is_ok());
+    let all_free =
+        |port: &u16| addresses.iter().all(|address| try_bind(SocketAddr::new(address.ip(), *port), udp).is_ok());
     let taken = addresses.first().map_or(0, SocketAddr::port);
-    // A few tries are enough; whoever has a hundred neighbours taken chooses for himself.
+    // A few tries are enough.
     let free = (taken.saturating_add(1)..=taken.saturating_add(100)).find(all_free);
     free.map_or_else(
         || format!("{flag} PORT, or end the other program"),
@@ -51,13 +59,13 @@ fn another(addresses: &[SocketAddr], udp: bool, flag: Option<&str>) -> String {
     )
 }
 
-/// `kubelet (pid 7)`, or `user alice` where the process is not ours to look into.
-fn owner(address: SocketAddr, udp: bool) -> Option<String> {
+/// `kubelet (pid 7)`, or `user alice` if the process cannot be inspected.
+fn find_owner(address: SocketAddr, udp: bool) -> Option<String> {
     let table = if udp { ["udp", "udp6"] } else { ["tcp", "tcp6"] };
     let read = |name| std::fs::read_to_string(format!("/proc/net/{name}")).unwrap_or_default();
-    let socket = table.iter().find_map(|name| find(&read(name), address, udp))?;
+    let socket = table.iter().find_map(|name| find_socket(&read(name), address, udp))?;
     let user = || format!("user {}", by_uid(socket.uid).map_or_else(|_| socket.uid.to_string(), |user| user.name));
-    Some(process(socket.inode).unwrap_or_else(user))
+    Some(find_process(socket.inode).unwrap_or_else(user))
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -67,10 +75,10 @@ struct Socket {
 }
 
 /// The socket of `/proc/net/{tcp,udp}{,6}` that keeps `address` from being bound.
-fn find(table: &str, address: SocketAddr, udp: bool) -> Option<Socket> {
+fn find_socket(table: &str, address: SocketAddr, udp: bool) -> Option<Socket> {
     table.lines().skip(1).find_map(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
-        let (local, state) = (local(fields.get(1)?)?, *fields.get(3)?);
+        let (local, state) = (parse_address(fields.get(1)?)?, *fields.get(3)?);
         // 0A is LISTEN; a bound UDP socket is 07 or, when connected, 01.
         let counts = udp || state == "0A";
         let same = local.ip() == address.ip() || local.ip().is_unspecified() || address.ip().is_unspecified();
@@ -80,7 +88,7 @@ fn find(table: &str, address: SocketAddr, udp: bool) -> Option<Socket> {
 }
 
 /// `0100007F:1F90`: 32-bit words in the machine's byte order, the port in the network's.
-fn local(text: &str) -> Option<SocketAddr> {
+fn parse_address(text: &str) -> Option<SocketAddr> {
     let (address, port) = text.split_once(':')?;
     let word = |n: usize| u32::from_str_radix(address.get(n * 8..n * 8 + 8)?, 16).ok().map(u32::to_ne_bytes);
     let ip = match address.len() {
@@ -98,10 +106,10 @@ fn local(text: &str) -> Option<SocketAddr> {
 }
 
 /// The process that has a socket open, as far as we may look.
-fn process(inode: u64) -> Option<String> {
+fn find_process(inode: u64) -> Option<String> {
     let wanted = format!("socket:[{inode}]");
-    let has = |folder: &std::path::Path| {
-        let files = std::fs::read_dir(folder.join("fd")).into_iter().flatten().flatten();
+    let has = |process: &std::path::Path| {
+        let files = std::fs::read_dir(process.join("fd")).into_iter().flatten().flatten();
         files
             .filter_map(|file| std::fs::read_link(file.path()).ok())
             .any(|target| target.as_os_str().as_bytes() == wanted.as_bytes())
@@ -125,7 +133,7 @@ mod tests {
             0: 0100007F:192B 00000000:0000 01 00000000:00000000 00:00000000 00000000  1000        0 11 1 0 100 0 0 10 0\n\
             1: 0100007F:192B 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1001        0 12 1 0 100 0 0 10 0\n\
             2: 00000000000000000000000000000000:192C 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000  7 0 13 1\n";
-        let find = |address: &str| find(text, address.parse().expect("an address"), false);
+        let find = |address: &str| find_socket(text, address.parse().expect("an address"), false);
         assert_eq!(find("127.0.0.1:6443"), Some(Socket { uid: 1001, inode: 12 }));
         assert_eq!(find("192.0.2.1:6443"), None);
         assert_eq!(find("192.0.2.1:6444"), Some(Socket { uid: 7, inode: 13 }));
@@ -164,12 +172,12 @@ mod tests {
     proptest! {
         #[test]
         fn no_table_makes_it_panic(text in "\n([0-9A-F:]{0,40}[ ]){0,11}") {
-            find(&text, ([0, 0, 0, 0], 1).into(), false);
+            find_socket(&text, ([0, 0, 0, 0], 1).into(), false);
         }
 
         #[test]
         fn no_address_makes_it_panic(text in ".{0,40}") {
-            local(&text);
+            parse_address(&text);
         }
     }
 }

@@ -1,15 +1,15 @@
-//! Who runs it, where its state goes, how the host is called.
+//! The user of the tool, the state directory and the name of the host.
 
 use crate::{Finding, env};
 use std::io::Write as _;
 use std::path::Path;
 
-/// kubeadm's check turned round: root is what this tool is made to do without.
+/// The reverse of kubeadm's check: the tool is made to run without root.
 pub fn not_root(allowed: bool) -> Finding {
-    not_root_as(env::is_root(), allowed)
+    check_root(env::is_root(), allowed)
 }
 
-fn not_root_as(root: bool, allowed: bool) -> Finding {
+fn check_root(root: bool, allowed: bool) -> Finding {
     const NAME: &str = "IsPrivilegedUser";
     match (root, allowed) {
         (false, _) => Finding::passed(NAME),
@@ -22,14 +22,14 @@ fn not_root_as(root: bool, allowed: bool) -> Finding {
     }
 }
 
-/// Whether the user's services stay after the last logout. Without systemd nobody ends them.
+/// Whether the user's services stay after the last logout. Without systemd they are not ended.
 pub fn linger() -> Finding {
     let user = env::user();
     let name = user.as_ref().map_or("$USER", |user| user.name.as_str());
-    linger_of(name, systemd_runs(), crate::systemd::lingers(name))
+    check_linger(name, systemd_runs(), crate::systemd::lingers(name))
 }
 
-fn linger_of(user: &str, systemd: bool, lingers: bool) -> Finding {
+fn check_linger(user: &str, systemd: bool, lingers: bool) -> Finding {
     if !systemd || lingers {
         return Finding::passed("Linger");
     }
@@ -39,16 +39,16 @@ fn linger_of(user: &str, systemd: bool, lingers: bool) -> Finding {
 /// Whether the user's service manager answers (`found`), where systemd runs.
 pub fn user_manager(found: bool) -> Finding {
     let user = env::user();
-    user_manager_of(user.as_ref().map_or("$USER", |user| user.name.as_str()), systemd_runs(), found)
+    check_user_manager(user.as_ref().map_or("$USER", |user| user.name.as_str()), systemd_runs(), found)
 }
 
-fn user_manager_of(user: &str, systemd: bool, found: bool) -> Finding {
+fn check_user_manager(user: &str, systemd: bool, found: bool) -> Finding {
     if !systemd || found {
         return Finding::passed("UserManager");
     }
     Finding::warning(
         "UserManager",
-        "this user's service manager does not answer: nobody starts the node again when it dies or after a reboot, and \
+        "this user's service manager does not respond: the node is not restarted after a failure or a reboot, and \
          its pods have no limits",
         format!("sudo loginctl enable-linger {user}, or log in by ssh or on a console instead of su or sudo"),
     )
@@ -58,10 +58,10 @@ fn systemd_runs() -> bool {
     Path::new("/run/systemd/system").exists()
 }
 
-/// Whether the state folder, or the nearest folder above it, takes a file with content: only writing finds a full disk.
+/// Whether a file can be written in the state directory, or its nearest existing parent. Only a write detects a full disk.
 pub fn state_dir(path: &Path) -> Finding {
     const NAME: &str = "StateDirWritable";
-    let Some(folder) = path.ancestors().find(|folder| folder.exists()) else {
+    let Some(directory) = path.ancestors().find(|directory| directory.exists()) else {
         return Finding::error(
             NAME,
             format!("no part of {} exists", path.display()),
@@ -69,27 +69,29 @@ pub fn state_dir(path: &Path) -> Finding {
         );
     };
     let probe = || {
-        let mut file = tempfile::Builder::new().prefix(".probe-").tempfile_in(folder)?;
+        let mut file = tempfile::Builder::new().prefix(".probe-").tempfile_in(directory)?;
         file.write_all(&vec![0x5a; 64 * 1024])?;
         file.as_file().sync_data()
     };
     match probe() {
         Ok(()) => Finding::passed(NAME),
-        Err(error) => {
-            Finding::error(NAME, format!("cannot write to {}: {error}", folder.display()), hint(&error, folder))
-        }
+        Err(error) => Finding::error(
+            NAME,
+            format!("cannot write to {}: {error}", directory.display()),
+            write_hint(&error, directory),
+        ),
     }
 }
 
-fn hint(error: &std::io::Error, folder: &Path) -> String {
+fn write_hint(error: &std::io::Error, directory: &Path) -> String {
     use std::io::ErrorKind as K;
-    let folder = folder.display();
+    let directory = directory.display();
     match error.kind() {
         K::StorageFull | K::QuotaExceeded => {
-            format!("free space (df -h {folder}), or set XDG_DATA_HOME to a folder on another disk")
+            format!("free space (df -h {directory}), or set XDG_DATA_HOME to a directory on another disk")
         }
-        K::ReadOnlyFilesystem => "set XDG_DATA_HOME to a folder on a disk that is mounted writable".into(),
-        _ => format!("chown $USER {folder}, or set XDG_DATA_HOME to a folder of yours"),
+        K::ReadOnlyFilesystem => "set XDG_DATA_HOME to a directory on a disk that is mounted writable".into(),
+        _ => format!("chown $USER {directory}, or set XDG_DATA_HOME to a directory of yours"),
     }
 }
 
@@ -114,23 +116,23 @@ mod tests {
 
     #[test]
     fn root_is_refused_unless_allowed() {
-        assert_eq!(not_root_as(false, false).level, Level::Passed);
-        assert_eq!(not_root_as(true, true).level, Level::Warning);
-        assert_eq!(not_root_as(true, false).level, Level::Error);
+        assert_eq!(check_root(false, false).level, Level::Passed);
+        assert_eq!(check_root(true, true).level, Level::Warning);
+        assert_eq!(check_root(true, false).level, Level::Error);
     }
 
     #[test]
     fn lingering_matters_only_with_systemd() {
-        assert_eq!(linger_of("alice", false, false).level, Level::Passed);
-        assert_eq!(linger_of("alice", true, true).level, Level::Passed);
-        assert_eq!(linger_of("alice", true, false).hint.as_deref(), Some("loginctl enable-linger alice"));
+        assert_eq!(check_linger("alice", false, false).level, Level::Passed);
+        assert_eq!(check_linger("alice", true, true).level, Level::Passed);
+        assert_eq!(check_linger("alice", true, false).hint.as_deref(), Some("loginctl enable-linger alice"));
     }
 
     #[test]
     fn a_service_manager_is_missed_only_with_systemd() {
-        assert_eq!(user_manager_of("alice", false, false).level, Level::Passed);
-        assert_eq!(user_manager_of("alice", true, true).level, Level::Passed);
-        let hint = user_manager_of("alice", true, false).hint.expect("a hint");
+        assert_eq!(check_user_manager("alice", false, false).level, Level::Passed);
+        assert_eq!(check_user_manager("alice", true, true).level, Level::Passed);
+        let hint = check_user_manager("alice", true, false).hint.expect("a hint");
         assert!(hint.starts_with("sudo loginctl enable-linger alice"), "{hint}");
     }
 
@@ -143,8 +145,8 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_cannot_be_written_is_named() {
-        let top = tempfile::tempdir().expect("a folder");
+    fn a_directory_that_cannot_be_written_is_named() {
+        let top = tempfile::tempdir().expect("a directory");
         assert_eq!(state_dir(&top.path().join("not/yet")).level, Level::Passed);
         assert_eq!(std::fs::read_dir(top.path()).expect("there").count(), 0, "the probe is gone");
         // Not even root can make files here.
@@ -155,9 +157,9 @@ mod tests {
 
     #[test]
     fn hints_fit_the_error() {
-        let hint = |errno: nix::errno::Errno| hint(&errno.into(), Path::new("/d"));
-        assert!(hint(nix::errno::Errno::ENOSPC).starts_with("free space (df -h /d)"));
-        assert!(hint(nix::errno::Errno::EROFS).contains("mounted writable"));
-        assert!(hint(nix::errno::Errno::EACCES).starts_with("chown $USER /d"));
+        let hint_of = |errno: nix::errno::Errno| write_hint(&errno.into(), Path::new("/d"));
+        assert!(hint_of(nix::errno::Errno::ENOSPC).starts_with("free space (df -h /d)"));
+        assert!(hint_of(nix::errno::Errno::EROFS).contains("mounted writable"));
+        assert!(hint_of(nix::errno::Errno::EACCES).starts_with("chown $USER /d"));
     }
 }

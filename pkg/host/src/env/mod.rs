@@ -1,4 +1,4 @@
-//! Who we are, where our folders are, what the machine is called, how much of it there is.
+//! Environment of the process: user, directories, name, addresses and capacity of the host.
 
 mod net;
 mod sources;
@@ -8,7 +8,7 @@ mod xdg;
 pub use net::{Candidate, Route, default_host_ip, host_ips, mtu, mtu_to_outside, routed_host_ip, routes};
 pub use sources::sources;
 pub use user::{User, current as user};
-pub use xdg::{BaseFolders, xdg};
+pub use xdg::{BaseDirectories, xdg};
 
 use crate::FsError;
 use nix::sys::resource::{Resource, getrlimit};
@@ -17,38 +17,38 @@ use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-/// Something about us or this machine that cannot be found out.
+/// A fact of the user or the host that cannot be determined.
 #[derive(Debug, thiserror::Error)]
 pub enum EnvError {
-    /// Neither `/etc/passwd` nor `getent` knows our uid.
+    /// Neither `/etc/passwd` nor `getent` has the uid of this process.
     #[error("no user has the uid {uid}, neither in /etc/passwd nor for getent")]
     NoUser {
-        /// Our uid.
+        /// Uid of this process.
         uid: u32,
     },
-    /// A file that tells it cannot be read.
+    /// A file with the fact cannot be read.
     #[error(transparent)]
     File(#[from] FsError),
     /// The interfaces cannot be listed.
     #[error("cannot list this host's addresses")]
     Interfaces {
-        /// Why.
+        /// Underlying error.
         source: io::Error,
     },
     /// More than one address may be meant.
-    #[error("this host has several addresses, and no default route tells which one other hosts use: {}", list(.candidates))]
+    #[error("this host has several addresses, and no default route tells which one other hosts use: {}", list_candidates(.candidates))]
     AmbiguousHostIp {
         /// All of them.
         candidates: Vec<Candidate>,
     },
 }
 
-fn list(candidates: &[Candidate]) -> String {
+fn list_candidates(candidates: &[Candidate]) -> String {
     candidates.iter().map(|c| format!("{} ({})", c.address, c.interface)).collect::<Vec<_>>().join(", ")
 }
 
 impl EnvError {
-    /// What the user does about it.
+    /// What to do about the error.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::AmbiguousHostIp { candidates } => {
@@ -62,12 +62,12 @@ impl EnvError {
     }
 }
 
-/// Whether we run with root's rights on this machine.
+/// Whether this process has root's rights on the host.
 pub fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
 }
 
-/// Our home folder.
+/// Home directory of the user.
 pub fn home() -> Result<PathBuf, EnvError> {
     let given = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
     given.map_or_else(|| user().map(|user| user.home), Ok)
@@ -78,13 +78,13 @@ pub fn hostname() -> Result<String, FsError> {
     Ok(crate::fs::read("/proc/sys/kernel/hostname")?.trim().to_owned())
 }
 
-/// How many files a process of ours may open at most: the hard limit, which any process may set as its soft one.
+/// Most files that a process of the user may open: the hard limit, which any process may set as its soft one.
 pub fn open_files_limit() -> u64 {
-    // The kernel's own default, for a kernel that does not answer.
+    // The kernel's own default, for a kernel that does not return one.
     getrlimit(Resource::RLIMIT_NOFILE).map_or(4096, |(_, hard)| hard)
 }
 
-/// The first port that we may bind.
+/// The first port that this process may bind.
 pub fn first_free_port() -> u16 {
     if is_root() {
         return 0;
@@ -106,21 +106,21 @@ pub fn proxy_variables() -> Vec<(String, String)> {
 /// The file of a program, found as a shell finds it.
 pub fn find_program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|p| access(p, AccessFlags::X_OK).is_ok())
+    std::env::split_paths(&path).map(|directory| directory.join(name)).find(|p| access(p, AccessFlags::X_OK).is_ok())
 }
 
-/// How many processors we may use: affinity and cgroup quota respected.
+/// Number of processors that this process may use: affinity and cgroup quota respected.
 pub fn cpus() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// The machine's memory in bytes.
 pub fn memory() -> Result<u64, FsError> {
-    Ok(meminfo(&crate::fs::read("/proc/meminfo")?).unwrap_or_default())
+    Ok(parse_meminfo(&crate::fs::read("/proc/meminfo")?).unwrap_or_default())
 }
 
 /// `MemTotal` of `/proc/meminfo`, in bytes.
-fn meminfo(text: &str) -> Option<u64> {
+fn parse_meminfo(text: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
@@ -131,8 +131,8 @@ mod tests {
 
     #[test]
     fn memory_is_in_bytes() {
-        assert_eq!(meminfo("MemTotal:        8048956 kB\nMemFree: 1 kB\n"), Some(8_048_956 * 1024));
-        assert_eq!(meminfo("MemFree: 1 kB\n"), None);
+        assert_eq!(parse_meminfo("MemTotal:        8048956 kB\nMemFree: 1 kB\n"), Some(8_048_956 * 1024));
+        assert_eq!(parse_meminfo("MemFree: 1 kB\n"), None);
         assert!(memory().expect("readable") > 1 << 20);
     }
 

@@ -1,4 +1,4 @@
-//! The host's addresses and routes, and which address others use.
+//! Addresses and routes of the host, and the address that other hosts use.
 
 use super::EnvError;
 use crate::{FsError, fs};
@@ -11,11 +11,11 @@ use std::path::Path;
 /// A route of the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
-    /// Where it leads; the default route's is `0.0.0.0/0` or `::/0`.
+    /// Destination; the default route's is `0.0.0.0/0` or `::/0`.
     pub net: IpNet,
-    /// By which interface.
+    /// Interface of the route.
     pub interface: String,
-    /// The smallest wins.
+    /// Metric; the route with the smallest one is used.
     pub metric: u32,
 }
 
@@ -33,9 +33,9 @@ pub struct Candidate {
 /// All routes that are up, of both families.
 pub fn routes() -> Result<Vec<Route>, FsError> {
     let mut routes: Vec<Route> =
-        fs::read_if_exists("/proc/net/route")?.unwrap_or_default().lines().filter_map(route4).collect();
+        fs::read_if_exists("/proc/net/route")?.unwrap_or_default().lines().filter_map(parse_route_ipv4).collect();
     // Absent on a kernel without IPv6.
-    routes.extend(fs::read_if_exists("/proc/net/ipv6_route")?.unwrap_or_default().lines().filter_map(route6));
+    routes.extend(fs::read_if_exists("/proc/net/ipv6_route")?.unwrap_or_default().lines().filter_map(parse_route_ipv6));
     Ok(routes)
 }
 
@@ -43,7 +43,7 @@ const UP: u32 = 1;
 const REJECT: u32 = 0x200;
 
 /// `Iface Destination Gateway Flags RefCnt Use Metric Mask MTU Window IRTT`, addresses in the machine's byte order.
-fn route4(line: &str) -> Option<Route> {
+fn parse_route_ipv4(line: &str) -> Option<Route> {
     let fields: Vec<&str> = line.split_whitespace().collect();
     let [interface, destination, _, flags, _, _, metric, mask, ..] = fields[..] else { return None };
     let address = |hex| u32::from_str_radix(hex, 16).ok().map(|n| Ipv4Addr::from(n.to_ne_bytes()));
@@ -57,7 +57,7 @@ fn route4(line: &str) -> Option<Route> {
 }
 
 /// `destination prefix source prefix next-hop metric refcount use flags interface`, all numbers hexadecimal.
-fn route6(line: &str) -> Option<Route> {
+fn parse_route_ipv6(line: &str) -> Option<Route> {
     let fields: Vec<&str> = line.split_whitespace().collect();
     let [destination, prefix, _, _, _, metric, _, _, flags, interface] = fields[..] else { return None };
     let address = Ipv6Addr::from(u128::from_str_radix(destination, 16).ok()?);
@@ -79,10 +79,10 @@ pub fn host_ips() -> Result<Vec<Candidate>, EnvError> {
         let v4 = storage.as_sockaddr_in().map(|s| IpAddr::V4(s.ip()));
         Some((a.interface_name, v4.or_else(|| storage.as_sockaddr_in6().map(|s| IpAddr::V6(s.ip())))?))
     });
-    Ok(candidates(addresses, &routes))
+    Ok(rank_candidates(addresses, &routes))
 }
 
-fn candidates(addresses: impl Iterator<Item = (String, IpAddr)>, routes: &[Route]) -> Vec<Candidate> {
+fn rank_candidates(addresses: impl Iterator<Item = (String, IpAddr)>, routes: &[Route]) -> Vec<Candidate> {
     let global = |ip: &IpAddr| match ip {
         IpAddr::V4(ip) => !ip.is_link_local(),
         IpAddr::V6(ip) => !ip.is_unicast_link_local(),
@@ -90,7 +90,8 @@ fn candidates(addresses: impl Iterator<Item = (String, IpAddr)>, routes: &[Route
     let mut found: Vec<Candidate> = addresses
         .filter(|(_, ip)| global(ip))
         .map(|(interface, address)| {
-            let on_default_route = best_default(routes, address.is_ipv4()).any(|route| route.interface == interface);
+            let on_default_route =
+                best_default_routes(routes, address.is_ipv4()).any(|route| route.interface == interface);
             Candidate { address, interface, on_default_route }
         })
         .collect();
@@ -99,7 +100,7 @@ fn candidates(addresses: impl Iterator<Item = (String, IpAddr)>, routes: &[Route
 }
 
 /// The default routes of a family that share the smallest metric.
-fn best_default(routes: &[Route], v4: bool) -> impl Iterator<Item = &Route> {
+fn best_default_routes(routes: &[Route], v4: bool) -> impl Iterator<Item = &Route> {
     let default = move |route: &&Route| route.net.prefix_len() == 0 && route.net.addr().is_ipv4() == v4;
     let best = routes.iter().filter(default).map(|route| route.metric).min();
     routes.iter().filter(default).filter(move |route| Some(route.metric) == best)
@@ -109,20 +110,20 @@ fn best_default(routes: &[Route], v4: bool) -> impl Iterator<Item = &Route> {
 ///
 /// `None` when there is no address at all; an error when several may be meant.
 pub fn default_host_ip() -> Result<Option<IpAddr>, EnvError> {
-    choose(host_ips()?)
+    choose_host_ip(host_ips()?)
 }
 
 /// The same, but only an address on a default route: what is left of a host that has lost its network is no substitute.
 pub fn routed_host_ip() -> Result<Option<IpAddr>, EnvError> {
-    choose(routed(host_ips()?))
+    choose_host_ip(keep_routed(host_ips()?))
 }
 
-fn routed(mut candidates: Vec<Candidate>) -> Vec<Candidate> {
+fn keep_routed(mut candidates: Vec<Candidate>) -> Vec<Candidate> {
     candidates.retain(|c| c.on_default_route);
     candidates
 }
 
-fn choose(candidates: Vec<Candidate>) -> Result<Option<IpAddr>, EnvError> {
+fn choose_host_ip(candidates: Vec<Candidate>) -> Result<Option<IpAddr>, EnvError> {
     let Some(first) = candidates.first() else { return Ok(None) };
     let v4 = first.address.is_ipv4();
     let mut rivals =

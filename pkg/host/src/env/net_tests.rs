@@ -12,7 +12,7 @@ fn lines_of_proc_net_route() {
                 eth0\t00000000\t010200C0\t0003\t0\t0\t100\t00000000\t0\t0\t0\n\
                 eth0\t000200C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n\
                 *\t0000000A\t00000000\t0201\t0\t0\t0\t000000FF\t0\t0\t0\n";
-    let found: Vec<Route> = text.lines().filter_map(route4).collect();
+    let found: Vec<Route> = text.lines().filter_map(parse_route_ipv4).collect();
     assert_eq!(found, [route("0.0.0.0/0", "eth0", 100), route("192.0.2.0/24", "eth0", 0)]);
 }
 
@@ -21,13 +21,13 @@ fn lines_of_proc_net_ipv6_route() {
     let text = "fd000000000000000000000000000000 40 00000000000000000000000000000000 00 00000000000000000000000000000000 00000100 00000001 00000000 00000001     eth0\n\
                 00000000000000000000000000000000 00 00000000000000000000000000000000 00 fd000000000000000000000000000001 00000400 00000002 00000000 00000003     eth0\n\
                 00000000000000000000000000000000 00 00000000000000000000000000000000 00 00000000000000000000000000000000 ffffffff 00000001 00000000 00200200       lo\n";
-    let found: Vec<Route> = text.lines().filter_map(route6).collect();
+    let found: Vec<Route> = text.lines().filter_map(parse_route_ipv6).collect();
     assert_eq!(found, [route("fd00::/64", "eth0", 256), route("::/0", "eth0", 1024)]);
 }
 
 fn chosen(addresses: &[(&str, &str)], routes: &[Route]) -> Result<Option<String>, String> {
     let addresses = addresses.iter().map(|(name, ip)| ((*name).to_owned(), ip.parse().expect("an address")));
-    choose(candidates(addresses, routes))
+    choose_host_ip(rank_candidates(addresses, routes))
         .map(|ip| ip.map(|ip| ip.to_string()))
         .map_err(|e| format!("{e}; {}", e.hint().unwrap_or_default()))
 }
@@ -69,7 +69,7 @@ fn an_address_without_a_default_route_is_no_substitute() {
             .map(|(n, ip)| (n.to_owned(), ip.parse().expect("an address")))
             .into_iter()
     };
-    let with = |routes: &[Route]| choose(routed(candidates(addresses(), routes))).expect("one");
+    let with = |routes: &[Route]| choose_host_ip(keep_routed(rank_candidates(addresses(), routes))).expect("one");
     assert_eq!(with(&[]), None);
     assert_eq!(with(&[route("0.0.0.0/0", "eth0", 0)]), Some([192, 0, 2, 2].into()));
 }
@@ -86,6 +86,6 @@ fn this_machine_can_be_read() {
 proptest! {
     #[test]
     fn no_line_makes_them_panic(line in "([0-9a-fA-F]{0,33}[ \t]){0,11}.{0,5}") {
-        let _ = (route4(&line), route6(&line));
+        let _ = (parse_route_ipv4(&line), parse_route_ipv6(&line));
     }
 }

@@ -1,4 +1,4 @@
-//! Which addresses the kernel sends from, where it is not told.
+//! Addresses from which the kernel sends where a socket is not bound.
 
 use super::EnvError;
 use ipnet::Ipv4Net;
@@ -6,7 +6,7 @@ use nix::ifaddrs::{InterfaceAddress, getifaddrs};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 
-/// An address behind the default route, if there is one: nobody's, kept for documentation.
+/// An address behind the default route, if there is one: of a range for documentation.
 const FAR_AWAY: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 
 /// The other addresses of HOST_IP's interface from which this host sends to its neighbours or by its default route: where
@@ -17,32 +17,32 @@ pub fn sources(host_ip: IpAddr) -> Result<BTreeSet<IpAddr>, EnvError> {
     // The network helper sends IPv4 only.
     let IpAddr::V4(host_ip) = host_ip else { return Ok(BTreeSet::new()) };
     let addresses = getifaddrs().map_err(|e| EnvError::Interfaces { source: e.into() })?;
-    let addresses: Vec<_> = addresses.filter_map(network).collect();
-    Ok(others(host_ip, &addresses, chosen))
+    let addresses: Vec<_> = addresses.filter_map(ipv4_network).collect();
+    Ok(other_sources(host_ip, &addresses, source_address))
 }
 
-fn network(address: InterfaceAddress) -> Option<(String, Ipv4Net)> {
+fn ipv4_network(address: InterfaceAddress) -> Option<(String, Ipv4Net)> {
     let of = |storage: Option<nix::sys::socket::SockaddrStorage>| Some(storage?.as_sockaddr_in()?.ip());
     let net = Ipv4Net::with_netmask(of(address.address)?, of(address.netmask)?).ok()?;
     Some((address.interface_name, net))
 }
 
-fn others(
+fn other_sources(
     host_ip: Ipv4Addr,
     addresses: &[(String, Ipv4Net)],
-    chosen: impl Fn(Ipv4Addr) -> Option<Ipv4Addr>,
+    source_of: impl Fn(Ipv4Addr) -> Option<Ipv4Addr>,
 ) -> BTreeSet<IpAddr> {
     let Some((interface, _)) = addresses.iter().find(|(_, net)| net.addr() == host_ip) else { return BTreeSet::new() };
     let beside: Vec<_> = addresses.iter().filter(|(name, _)| name == interface).map(|(_, net)| net).collect();
     let is_ours = |ip: Ipv4Addr| addresses.iter().any(|(_, net)| net.addr() == ip);
     let neighbours = beside.iter().filter(|net| net.contains(&host_ip));
     let neighbours = neighbours.filter_map(|net| net.hosts().find(|&ip| !is_ours(ip)));
-    let sources = neighbours.chain([FAR_AWAY]).filter_map(chosen);
+    let sources = neighbours.chain([FAR_AWAY]).filter_map(source_of);
     sources.filter(|&ip| ip != host_ip && beside.iter().any(|net| net.addr() == ip)).map(IpAddr::V4).collect()
 }
 
 /// The kernel's own choice: connecting a UDP socket looks the route up and sends nothing.
-fn chosen(to: Ipv4Addr) -> Option<Ipv4Addr> {
+fn source_address(to: Ipv4Addr) -> Option<Ipv4Addr> {
     const DISCARD: u16 = 9;
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
     socket.connect((to, DISCARD)).ok()?;
@@ -67,7 +67,7 @@ mod tests {
             let first = all.iter().find(|(_, net)| net.contains(&to)).map(|(_, net)| net.addr());
             first.or_else(|| default.map(|ip| ip.parse().expect("an address")))
         };
-        others(host_ip, &all, chosen).iter().map(ToString::to_string).collect()
+        other_sources(host_ip, &all, chosen).iter().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn this_machine() {
-        assert_eq!(chosen(Ipv4Addr::LOCALHOST), Some(Ipv4Addr::LOCALHOST));
+        assert_eq!(source_address(Ipv4Addr::LOCALHOST), Some(Ipv4Addr::LOCALHOST));
         assert_eq!(sources([127, 0, 0, 1].into()).expect("interfaces"), BTreeSet::new());
     }
 }

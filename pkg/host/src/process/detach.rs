@@ -1,7 +1,7 @@
-//! Leaving a process behind that outlives us and our terminal.
+//! Starts a process that outlives its parent and the terminal.
 //!
 //! The session is the new process' own to make: what it runs first is [`lead_session`]. That needs neither `unsafe`
-//! between fork and exec nor the `setsid` program, and keeps the process ours to wait for while we look on.
+//! between fork and exec nor the `setsid` program, and the parent can still wait for the process.
 
 use crate::FsError;
 use crate::fs::{Context as _, create_dir};
@@ -10,7 +10,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// Starts a program of ours that begins with [`lead_session`]: `stdin` (null, or a socket to report on) to read, its output appended to `log` (0600).
+/// Starts a program that begins with [`lead_session`]: `stdin` (null, or a socket to report on) to read, its output appended to `log` (0600).
 pub fn detach(command: &mut Command, stdin: impl Into<Stdio>, log: impl AsRef<Path>) -> Result<Child, FsError> {
     let log = log.as_ref();
     create_dir(log.parent().unwrap_or(Path::new(".")))?;

@@ -75,8 +75,8 @@ fn orphans_are_reaped() {
     }
     rustix::process::set_child_subreaper(rustix::process::Pid::from_raw(1)).expect("allowed");
     let reaper = Reaper::start();
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("pid");
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("pid");
     // The inner shell is orphaned by the end of the outer one, and ends later.
     let script = format!("(sleep 0.2; exit 5) & echo $! > {}", file.display());
     block(reaper.spawn(&mut shell(&script)).expect("started").wait());
@@ -99,8 +99,8 @@ fn a_detached_process_leads_a_session_and_writes_its_log() {
         assert_eq!(nix::unistd::getsid(None).expect("ours"), nix::unistd::getpid());
         return;
     }
-    let folder = tempfile::tempdir().expect("a folder");
-    let log = folder.path().join("log/daemon.log");
+    let directory = tempfile::tempdir().expect("a directory");
+    let log = directory.path().join("log/daemon.log");
     let mut command = Command::new(std::env::current_exe().expect("this program"));
     command.args(["--exact", "process::tests::a_detached_process_leads_a_session_and_writes_its_log"]).env(STAGE, "1");
     let status = detach(&mut command, Stdio::null(), &log).expect("started").wait().expect("ended");

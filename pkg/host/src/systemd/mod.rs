@@ -8,13 +8,13 @@ use crate::{CommandError, CommandExt as _, FsError, Mode, fs};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// A unit could not be handled.
+/// An operation on a unit that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum SystemdError {
     /// systemctl failed.
     #[error(transparent)]
     Systemctl(#[from] CommandError),
-    /// The unit's file.
+    /// The file of the unit cannot be read or written.
     #[error(transparent)]
     File(#[from] FsError),
     /// The user, or an administrator, has forbidden the unit.
@@ -25,13 +25,13 @@ pub enum SystemdError {
     Start {
         /// Its name.
         unit: String,
-        /// What systemctl says.
+        /// Error of systemctl.
         source: CommandError,
     },
 }
 
 impl SystemdError {
-    /// What the user does about it.
+    /// What to do about the error.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Masked(unit) => Some(format!("systemctl --user unmask {unit}")),
@@ -42,7 +42,7 @@ impl SystemdError {
     }
 }
 
-/// A user manager that answers.
+/// A user manager that responds.
 #[derive(Clone, Debug)]
 pub struct UserManager {
     systemctl: PathBuf,
@@ -51,100 +51,100 @@ pub struct UserManager {
 }
 
 impl UserManager {
-    /// The user manager, if one runs and answers; `config` and `runtime` are the base folders of [`crate::env::xdg`].
+    /// The user manager, if one runs and responds; `config` and `runtime` are the base directories of [`crate::env::xdg`].
     pub fn detect(config: &Path, runtime: &Path) -> Option<Self> {
         // The manager's own socket: without it systemctl would only fail, and more slowly.
         if !runtime.join("systemd/private").exists() {
             return None;
         }
-        let manager = Self::with("systemctl".into(), config, runtime);
-        manager.answers().then_some(manager)
+        let manager = Self::with_systemctl("systemctl".into(), config, runtime);
+        manager.is_responding().then_some(manager)
     }
 
-    fn with(systemctl: PathBuf, config: &Path, runtime: &Path) -> Self {
+    fn with_systemctl(systemctl: PathBuf, config: &Path, runtime: &Path) -> Self {
         Self { systemctl, units: config.join("systemd/user"), runtime: runtime.into() }
     }
 
-    /// `is-system-running` fails when some unit of the user has failed, which is no matter of ours: its word counts.
-    fn answers(&self) -> bool {
-        let output = self.command(&["is-system-running"]).stdin(Stdio::null()).stderr(Stdio::null()).output();
+    /// `is-system-running` fails when some unit of the user has failed, so its output is read instead of its exit code.
+    fn is_responding(&self) -> bool {
+        let output = self.systemctl_command(&["is-system-running"]).stdin(Stdio::null()).stderr(Stdio::null()).output();
         let state = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default();
         matches!(state.as_str(), "running" | "degraded" | "starting" | "initializing")
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    fn systemctl_command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.systemctl);
         command.arg("--user").args(arguments).env("XDG_RUNTIME_DIR", &self.runtime);
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> Result<(), SystemdError> {
-        self.command(arguments).run()?;
+    fn run_systemctl(&self, arguments: &[&str]) -> Result<(), SystemdError> {
+        self.systemctl_command(arguments).run()?;
         Ok(())
     }
 
-    fn file(&self, unit: &str) -> PathBuf {
-        self.units.join(service(unit))
+    fn unit_file(&self, unit: &str) -> PathBuf {
+        self.units.join(service_name(unit))
     }
 
     /// Writes the unit and has the manager read it.
     pub fn install(&self, unit: &Unit) -> Result<(), SystemdError> {
-        let file = self.file(&unit.name);
+        let file = self.unit_file(&unit.name);
         // Writing would take the mask away in silence.
         if std::fs::read_link(&file).is_ok_and(|target| target == Path::new("/dev/null")) {
-            return Err(SystemdError::Masked(service(&unit.name)));
+            return Err(SystemdError::Masked(service_name(&unit.name)));
         }
         fs::write(file, unit.to_string(), Mode::Public)?;
-        self.run(&["daemon-reload"])
+        self.run_systemctl(&["daemon-reload"])
     }
 
     /// Starts the unit whenever the user's manager starts: at login, or with lingering at boot.
     pub fn enable(&self, unit: &str) -> Result<(), SystemdError> {
-        // By its path: the manager knows another configuration folder than a shell with its own XDG_CONFIG_HOME.
-        self.command(&["enable"]).arg(self.file(unit)).run()?;
+        // By its path: the manager uses another configuration directory than a shell with its own XDG_CONFIG_HOME.
+        self.systemctl_command(&["enable"]).arg(self.unit_file(unit)).run()?;
         Ok(())
     }
 
-    /// Starts the unit and returns when it has said READY. Clears an earlier failure, which would count against its limit of starts.
+    /// Starts the unit and returns when it has notified READY. Clears an earlier failure, which would count against its limit of starts.
     pub fn start(&self, unit: &str) -> Result<(), SystemdError> {
         // Fails when the unit never ran; then there is nothing to clear.
-        let _ = self.run(&["reset-failed", &service(unit)]);
-        let started = self.command(&["start", &service(unit)]).run();
-        started.map_err(|source| SystemdError::Start { unit: service(unit), source })?;
+        let _ = self.run_systemctl(&["reset-failed", &service_name(unit)]);
+        let started = self.systemctl_command(&["start", &service_name(unit)]).run();
+        started.map_err(|source| SystemdError::Start { unit: service_name(unit), source })?;
         Ok(())
     }
 
     /// Stops the unit and returns when all its processes have ended; one that is not installed is no error.
     pub fn stop(&self, unit: &str) -> Result<(), SystemdError> {
-        if self.is_installed(unit) { self.run(&["stop", &service(unit)]) } else { Ok(()) }
+        if self.is_installed(unit) { self.run_systemctl(&["stop", &service_name(unit)]) } else { Ok(()) }
     }
 
     /// The manager's own cgroup as `/proc/PID/cgroup` names it: what a unit of the user gets is taken from it.
     pub fn control_group(&self) -> Option<String> {
-        let group = self.command(&["show", "--value", "--property", "ControlGroup"]).run().ok()?;
+        let group = self.systemctl_command(&["show", "--value", "--property", "ControlGroup"]).run().ok()?;
         Some(group.trim().to_owned()).filter(|group| group.starts_with('/'))
     }
 
     /// Whether the unit is installed.
     pub fn is_installed(&self, unit: &str) -> bool {
-        self.file(unit).exists()
+        self.unit_file(unit).exists()
     }
 
     /// Stops, disables and removes the unit; one that is not there is no error.
     pub fn remove(&self, unit: &str) -> Result<(), SystemdError> {
         if self.is_installed(unit) {
-            // Not `disable --now`: that forgets a unit in another folder than the manager's before it stops it.
-            let disabled = self.stop(unit).and_then(|()| self.run(&["disable", &service(unit)]));
-            fs::remove_if_exists(self.file(unit))?;
+            // Not `disable --now`: that forgets a unit in another directory than the manager's before it stops it.
+            let disabled = self.stop(unit).and_then(|()| self.run_systemctl(&["disable", &service_name(unit)]));
+            fs::remove_if_exists(self.unit_file(unit))?;
             disabled?;
-            self.run(&["daemon-reload"])?;
+            self.run_systemctl(&["daemon-reload"])?;
         }
         Ok(())
     }
 }
 
 /// A unit's name as systemctl takes it.
-fn service(unit: &str) -> String {
+fn service_name(unit: &str) -> String {
     format!("{unit}.service")
 }
 

@@ -49,32 +49,32 @@ WantedBy=default.target
 }
 
 /// A user manager whose systemctl writes down what it is asked, and answers `is-system-running` with `state`.
-fn manager(folder: &Path, state: &str) -> UserManager {
+fn manager(directory: &Path, state: &str) -> UserManager {
     let script = format!(
         "#!/bin/sh\necho \"$XDG_RUNTIME_DIR $*\" >> {}/asked\ncase $2 in is-system-running) echo {state}; exit 1;; reset-failed) exit 3;; esac\n",
-        folder.display()
+        directory.display()
     );
-    fs::write(folder.join("systemctl"), script, Mode::Program).expect("writable");
-    UserManager::with(folder.join("systemctl"), &folder.join("config"), Path::new("/run/user/7"))
+    fs::write(directory.join("systemctl"), script, Mode::Program).expect("writable");
+    UserManager::with_systemctl(directory.join("systemctl"), &directory.join("config"), Path::new("/run/user/7"))
 }
 
 #[test]
 fn a_manager_with_failed_units_is_one_and_none_is_none() {
-    let folder = tempfile::tempdir().expect("a folder");
-    assert!(manager(folder.path(), "degraded").answers());
-    assert!(!manager(folder.path(), "offline").answers());
-    assert!(!UserManager::with("/nonexistent".into(), folder.path(), folder.path()).answers());
-    assert!(UserManager::detect(folder.path(), folder.path()).is_none());
+    let directory = tempfile::tempdir().expect("a directory");
+    assert!(manager(directory.path(), "degraded").is_responding());
+    assert!(!manager(directory.path(), "offline").is_responding());
+    assert!(!UserManager::with_systemctl("/nonexistent".into(), directory.path(), directory.path()).is_responding());
+    assert!(UserManager::detect(directory.path(), directory.path()).is_none());
 }
 
 #[test]
 fn what_systemctl_is_asked() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let manager = manager(folder.path(), "running");
+    let directory = tempfile::tempdir().expect("a directory");
+    let manager = manager(directory.path(), "running");
     let unit = unit();
     manager.install(&unit).expect("installed");
     assert_eq!(
-        fs::read(folder.path().join("config/systemd/user/usernetes-default.service")).expect("there"),
+        fs::read(directory.path().join("config/systemd/user/usernetes-default.service")).expect("there"),
         unit.to_string()
     );
     assert_eq!(manager.control_group(), None);
@@ -85,8 +85,8 @@ fn what_systemctl_is_asked() {
     assert!(!manager.is_installed(&unit.name));
     manager.remove(&unit.name).expect("nothing to do");
     manager.stop(&unit.name).expect("nothing to do");
-    let asked = fs::read(folder.path().join("asked")).expect("asked");
-    assert_snapshot!(asked.replace(&folder.path().display().to_string(), "~"), @r#"
+    let asked = fs::read(directory.path().join("asked")).expect("asked");
+    assert_snapshot!(asked.replace(&directory.path().display().to_string(), "~"), @r#"
 /run/user/7 --user daemon-reload
 /run/user/7 --user show --value --property ControlGroup
 /run/user/7 --user enable ~/config/systemd/user/usernetes-default.service
@@ -101,10 +101,10 @@ fn what_systemctl_is_asked() {
 
 #[test]
 fn a_masked_unit_stays_masked() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let manager = manager(folder.path(), "running");
-    let file = manager.file("usernetes-default");
-    std::fs::create_dir_all(file.parent().expect("a folder")).expect("writable");
+    let directory = tempfile::tempdir().expect("a directory");
+    let manager = manager(directory.path(), "running");
+    let file = manager.unit_file("usernetes-default");
+    std::fs::create_dir_all(file.parent().expect("a directory")).expect("writable");
     std::os::unix::fs::symlink("/dev/null", &file).expect("writable");
     let error = manager.install(&unit()).expect_err("masked");
     assert_eq!(error.to_string(), "the unit usernetes-default.service is masked");
@@ -115,14 +115,14 @@ fn a_masked_unit_stays_masked() {
 /// Says nothing where systemd is not installed: the tool is then used without units.
 #[test]
 fn systemd_itself_accepts_the_unit() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("usernetes-default.service");
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("usernetes-default.service");
     let unit = Unit { program: "/bin/true".into(), ..unit() };
     fs::write(&file, unit.to_string(), Mode::Public).expect("writable");
     match Command::new("systemd-analyze")
         .args(["verify", "--user"])
         .arg(&file)
-        .env("XDG_RUNTIME_DIR", folder.path())
+        .env("XDG_RUNTIME_DIR", directory.path())
         .output()
     {
         Ok(output) => {

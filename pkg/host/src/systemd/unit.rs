@@ -4,12 +4,12 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// A service with delegated cgroups that says itself when it is ready.
+/// A service with delegated cgroups that notifies systemd when it is ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unit {
     /// Name without `.service`.
     pub name: String,
-    /// For people.
+    /// Human-readable description.
     pub description: String,
     /// Program to run.
     pub program: PathBuf,
@@ -30,18 +30,18 @@ pub struct Unit {
 impl fmt::Display for Unit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "# Made by usernetes-rs; its next start writes this anew.")?;
-        writeln!(f, "[Unit]\nDescription={}", specifiers(&self.description))?;
+        writeln!(f, "[Unit]\nDescription={}", escape_specifiers(&self.description))?;
         // A node that cannot start shall not try for ever.
         writeln!(f, "StartLimitIntervalSec=300\nStartLimitBurst=5\n")?;
         // READY comes from the parent's own child where that one is forked once more.
         writeln!(f, "[Service]\nType=notify\nNotifyAccess=all")?;
-        write!(f, "ExecStart={}", quote(&self.program.to_string_lossy(), true))?;
+        write!(f, "ExecStart={}", quote_word(&self.program.to_string_lossy(), true))?;
         for argument in &self.arguments {
-            write!(f, " {}", quote(argument, true))?;
+            write!(f, " {}", quote_word(argument, true))?;
         }
         writeln!(f)?;
         for (name, value) in &self.environment {
-            writeln!(f, "Environment={}", quote(&format!("{name}={value}"), false))?;
+            writeln!(f, "Environment={}", quote_word(&format!("{name}={value}"), false))?;
         }
         // mixed: the parent alone gets SIGTERM and stops components in order; SIGKILL reaches all that is left.
         writeln!(f, "Delegate=yes\nKillMode=mixed\nRestart=on-failure\nRestartSec=2")?;
@@ -60,12 +60,12 @@ impl fmt::Display for Unit {
 }
 
 /// `%` begins a specifier everywhere in a unit.
-fn specifiers(s: &str) -> String {
+fn escape_specifiers(s: &str) -> String {
     s.replace('%', "%%").replace('\n', " ")
 }
 
 /// One word of a command line or an assignment. `$` begins a variable in command lines only.
-fn quote(s: &str, command: bool) -> String {
+fn quote_word(s: &str, command: bool) -> String {
     let s = s.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%").replace('\n', "\\n");
     let s = if command { s.replace('$', "$$") } else { s };
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,%$+".contains(c);

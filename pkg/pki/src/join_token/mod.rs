@@ -96,15 +96,15 @@ pub enum JoinTokenError {
 }
 
 impl JoinTokenError {
-    /// What a person does about it.
+    /// What to do about the error.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::NotAToken => "on the first host: usernetes-rs token create",
+            Self::NotAToken => "create one on the control-plane host: usernetes-rs token create",
             Self::UnknownVersion(_) => "use the same version of usernetes-rs on every host",
             Self::Truncated { .. } | Self::Checksum => {
                 "copy the whole string, without spaces or line breaks, from usernetes-rs token create"
             }
-            Self::Content(_) => "make another one on the first host: usernetes-rs token create",
+            Self::Content(_) => "create another one on the control-plane host: usernetes-rs token create",
         };
         Some(hint.to_owned())
     }
@@ -118,12 +118,12 @@ impl JoinToken {
             return Err(JoinTokenError::Content("Kubernetes version"));
         }
         let mut writer = Writer(vec![0; LENGTH_BYTES]);
-        writer.token(&self.token).bytes(&self.ca_cert_hash.0);
-        writer.text(&self.bundle.kubernetes_version).bytes(&self.bundle.sha256);
-        writer.text(&self.cluster.to_string()).bytes(&self.vxlan_port.to_be_bytes());
-        writer.bytes(&[count.ok_or(JoinTokenError::Content("number of endpoints"))?]);
+        writer.write_token(&self.token).write_bytes(&self.ca_cert_hash.0);
+        writer.write_text(&self.bundle.kubernetes_version).write_bytes(&self.bundle.sha256);
+        writer.write_text(&self.cluster.to_string()).write_bytes(&self.vxlan_port.to_be_bytes());
+        writer.write_bytes(&[count.ok_or(JoinTokenError::Content("number of endpoints"))?]);
         for endpoint in &self.endpoints {
-            writer.endpoint(endpoint)?;
+            writer.write_endpoint(endpoint)?;
         }
 
         let mut bytes = writer.0;
@@ -138,16 +138,16 @@ impl FromStr for JoinToken {
     type Err = JoinTokenError;
 
     fn from_str(text: &str) -> Result<Self, JoinTokenError> {
-        let bytes = unwrap(text.trim())?;
+        let bytes = decode_fields(text.trim())?;
         let mut reader = Reader(&bytes);
-        let token = reader.token()?;
-        let ca_cert_hash = CaCertHash(reader.array("CA pin")?);
-        let kubernetes_version = reader.text("Kubernetes version")?.to_owned();
-        let bundle = BundleIdentity { kubernetes_version, sha256: reader.array("bundle checksum")? };
-        let cluster = reader.text("cluster name")?.parse().map_err(|_| JoinTokenError::Content("cluster name"))?;
-        let vxlan_port = reader.u16("VXLAN port")?;
-        let count = reader.u8("number of endpoints")?;
-        let endpoints: Vec<_> = (0..count).map(|_| reader.endpoint()).collect::<Result<_, _>>()?;
+        let token = reader.read_token()?;
+        let ca_cert_hash = CaCertHash(reader.read_array("CA pin")?);
+        let kubernetes_version = reader.read_text("Kubernetes version")?.to_owned();
+        let bundle = BundleIdentity { kubernetes_version, sha256: reader.read_array("bundle checksum")? };
+        let cluster = reader.read_text("cluster name")?.parse().map_err(|_| JoinTokenError::Content("cluster name"))?;
+        let vxlan_port = reader.read_u16("VXLAN port")?;
+        let count = reader.read_u8("number of endpoints")?;
+        let endpoints: Vec<_> = (0..count).map(|_| reader.read_endpoint()).collect::<Result<_, _>>()?;
         if !(1..=16).contains(&count) || !reader.0.is_empty() {
             return Err(JoinTokenError::Content("number of endpoints"));
         }
@@ -156,8 +156,8 @@ impl FromStr for JoinToken {
 }
 
 /// The fields of a string that is whole.
-fn unwrap(text: &str) -> Result<Vec<u8>, JoinTokenError> {
-    let payload = payload(text)?;
+fn decode_fields(text: &str) -> Result<Vec<u8>, JoinTokenError> {
+    let payload = strip_prefix(text)?;
     let strict = URL_SAFE_NO_PAD.decode(payload);
     // One character more than a multiple of four holds no whole byte.
     let usable = if payload.len() % 4 == 1 { payload.len() - 1 } else { payload.len() };
@@ -166,8 +166,8 @@ fn unwrap(text: &str) -> Result<Vec<u8>, JoinTokenError> {
         Err(_) => LENIENT.decode(&payload.as_bytes()[..usable]).map_err(|_| JoinTokenError::Checksum)?,
     };
     let wanted = match seen.first_chunk() {
-        Some(length) => characters(u16::from_be_bytes(*length).into()),
-        None => characters(LENGTH_BYTES + CHECKSUM_BYTES),
+        Some(length) => encoded_length(u16::from_be_bytes(*length).into()),
+        None => encoded_length(LENGTH_BYTES + CHECKSUM_BYTES),
     };
     if text.len() < wanted {
         return Err(JoinTokenError::Truncated { found: text.len(), wanted });
@@ -181,8 +181,8 @@ fn unwrap(text: &str) -> Result<Vec<u8>, JoinTokenError> {
     Ok(bytes.split_off(LENGTH_BYTES))
 }
 
-/// What stands behind the prefix, if that is ours.
-fn payload(text: &str) -> Result<&str, JoinTokenError> {
+/// The text behind the prefix of join tokens.
+fn strip_prefix(text: &str) -> Result<&str, JoinTokenError> {
     if let Some(payload) = text.strip_prefix(PREFIX) {
         return Ok(payload);
     }
@@ -191,7 +191,7 @@ fn payload(text: &str) -> Result<&str, JoinTokenError> {
 }
 
 /// Length of the string that carries so many bytes.
-fn characters(bytes: usize) -> usize {
+fn encoded_length(bytes: usize) -> usize {
     PREFIX.len() + (bytes * 4).div_ceil(3)
 }
 

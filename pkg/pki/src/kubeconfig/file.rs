@@ -39,7 +39,7 @@ pub struct NamedCluster {
     pub name: String,
 }
 
-/// Where the API is and whom to trust there.
+/// URL of an API server and the CA of its certificate.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct Cluster {
@@ -86,7 +86,7 @@ pub struct NamedUser {
     pub user: User,
 }
 
-/// How a user proves who it is.
+/// Credentials of a user.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct User {
@@ -134,10 +134,10 @@ impl Kubeconfig {
         }
     }
 
-    /// One cluster and nobody.
+    /// One cluster without a user.
     pub(crate) fn anonymous(cluster_name: &str, server: &str, ca_pem: &str) -> Self {
         let cluster = Cluster {
-            certificate_authority_data: Some(encode(ca_pem)),
+            certificate_authority_data: Some(encode_pem(ca_pem)),
             certificate_authority: None,
             server: server.to_owned(),
         };
@@ -181,7 +181,7 @@ impl Kubeconfig {
         self
     }
 
-    fn context(&self) -> Option<&Context> {
+    fn current_context(&self) -> Option<&Context> {
         let named = self.contexts.iter().flatten().find(|c| c.name == self.current_context);
         named.map(|c| &c.context)
     }
@@ -189,55 +189,55 @@ impl Kubeconfig {
     /// The cluster in use: the one without a name if there is one, else the current context's.
     pub fn cluster(&self) -> Result<&Cluster, KubeconfigError> {
         let find = |name: &str| self.clusters.iter().flatten().find(|c| c.name == name);
-        let found = find("").or_else(|| find(&self.context()?.cluster));
+        let found = find("").or_else(|| find(&self.current_context()?.cluster));
         found.map(|c| &c.cluster).ok_or(KubeconfigError::Missing("cluster in its current context"))
     }
 
     /// The user in use.
     pub fn user(&self) -> Result<&User, KubeconfigError> {
         let find = |name: &str| self.users.iter().flatten().find(|u| u.name == name);
-        let found = self.context().and_then(|context| find(&context.user));
+        let found = self.current_context().and_then(|context| find(&context.user));
         found.map(|u| &u.user).ok_or(KubeconfigError::Missing("user in its current context"))
     }
 
     /// The user in use, to change it.
     pub(crate) fn user_mut(&mut self) -> Option<&mut User> {
-        let name = self.context()?.user.clone();
+        let name = self.current_context()?.user.clone();
         self.users.iter_mut().flatten().find(|u| u.name == name).map(|u| &mut u.user)
     }
 }
 
 impl Cluster {
-    /// PEM of the CA, if it stands inside.
+    /// PEM of the CA, if it is embedded.
     pub fn ca_pem(&self) -> Result<Option<String>, KubeconfigError> {
-        self.certificate_authority_data.as_deref().map(|d| decode(d, "certificate-authority-data")).transpose()
+        self.certificate_authority_data.as_deref().map(|d| decode_pem(d, "certificate-authority-data")).transpose()
     }
 }
 
 impl User {
     /// Puts a certificate and its key inside.
     pub(crate) fn set_certificate(&mut self, certificate: &str, key: &str) {
-        self.client_certificate_data = Some(encode(certificate));
-        self.client_key_data = Some(Secret::new(encode(key)));
+        self.client_certificate_data = Some(encode_pem(certificate));
+        self.client_key_data = Some(Secret::new(encode_pem(key)));
     }
 
-    /// PEM of the client certificate, if it stands inside.
+    /// PEM of the client certificate, if it is embedded.
     pub fn certificate_pem(&self) -> Result<Option<String>, KubeconfigError> {
-        self.client_certificate_data.as_deref().map(|d| decode(d, "client-certificate-data")).transpose()
+        self.client_certificate_data.as_deref().map(|d| decode_pem(d, "client-certificate-data")).transpose()
     }
 
-    /// PEM of the client's key, if it stands inside.
+    /// PEM of the client's key, if it is embedded.
     pub fn key_pem(&self) -> Result<Option<Secret>, KubeconfigError> {
         let data = self.client_key_data.as_ref();
-        data.map(|d| decode(d.expose(), "client-key-data").map(Secret::new)).transpose()
+        data.map(|d| decode_pem(d.expose(), "client-key-data").map(Secret::new)).transpose()
     }
 }
 
-fn encode(pem: &str) -> String {
+fn encode_pem(pem: &str) -> String {
     STANDARD.encode(pem)
 }
 
-fn decode(data: &str, field: &'static str) -> Result<String, KubeconfigError> {
+fn decode_pem(data: &str, field: &'static str) -> Result<String, KubeconfigError> {
     // YAML folds long lines at white space when people wrap them.
     let data: String = data.chars().filter(|c| !c.is_ascii_whitespace()).collect();
     let bytes = STANDARD.decode(data).map_err(|_| KubeconfigError::Data(field))?;

@@ -98,7 +98,7 @@ preferences: { colors: true }
         before.insert("current-context".into(), "".into());
         let rest = take_out(&merged, &ours("CA")).expect("readable").expect("something");
         assert_eq!(serde_yaml::from_str::<Mapping>(&rest).expect("YAML"), before);
-        // Somebody else's of that name, a cluster that was never merged, and no file.
+        // Another cluster of that name, a cluster that was never merged, and no file.
         for (text, ca) in [(merged.as_str(), "other CA"), (theirs, "CA"), ("", "CA")] {
             assert_eq!(take_out(text, &ours(ca)).expect("readable"), None);
         }

@@ -5,10 +5,11 @@
 use super::{Kubeconfig, KubeconfigError, with_certificate};
 use crate::issue::{self, Subject};
 use crate::load::Chain;
+use crate::problem::Problem;
 use crate::spec::{Sans, Usage};
 use crate::store::by_name;
 use crate::store::pair::Authority;
-use crate::store::{Action, Outcome, PkiError, Problem};
+use crate::store::{Action, Outcome, PkiError};
 use crate::{CertParams, Endpoint, keys};
 use jiff::Timestamp;
 use rcgen::KeyPair;
@@ -116,7 +117,7 @@ fn bring_in_line(
     let ca = Authority::load(pki_dir, by_name("ca"))?;
     let ca_pem = fs::read(&ca.crt)?;
     let there: Vec<_> =
-        specs.iter().map(|s| check(&path(kubernetes_dir, s), s, &ca, params)).collect::<Result<_, _>>()?;
+        specs.iter().map(|s| check_file(&path(kubernetes_dir, s), s, &ca, params)).collect::<Result<_, _>>()?;
     let missing = there.iter().filter(|there| !**there).count();
     let made = keys::generate_many(params.policy.algorithm, missing);
     let mut keys = made.map_err(|source| PkiError::Make { name: specs[0].file, source })?.into_iter();
@@ -127,7 +128,7 @@ fn bring_in_line(
             if ca.issuer.is_none() { Action::KeptExternal } else { Action::Kept }
         } else {
             let key = keys.next().expect("one for each that is missing");
-            let config = make(spec, &ca, &ca_pem, &key, params)?;
+            let config = make_kubeconfig(spec, &ca, &ca_pem, &key, params)?;
             fs::write(path(kubernetes_dir, spec), config.to_yaml(), Mode::Secret)?;
             Action::Made
         };
@@ -136,7 +137,7 @@ fn bring_in_line(
     Ok(outcomes)
 }
 
-fn make(
+fn make_kubeconfig(
     spec: &ClientSpec,
     ca: &Authority,
     ca_pem: &str,
@@ -153,7 +154,7 @@ fn make(
 }
 
 /// Whether it is there; one that is there must be good.
-fn check(path: &Path, spec: &ClientSpec, ca: &Authority, params: &CertParams) -> Result<bool, PkiError> {
+fn check_file(path: &Path, spec: &ClientSpec, ca: &Authority, params: &CertParams) -> Result<bool, PkiError> {
     let Some(text) = fs::read_if_exists(path)? else {
         if ca.issuer.is_none() {
             return Err(PkiError::External { path: path.to_owned(), key: ca.key.clone() });
@@ -161,7 +162,7 @@ fn check(path: &Path, spec: &ClientSpec, ca: &Authority, params: &CertParams) ->
         return Ok(false);
     };
     let wanted = spec.server(params).url();
-    verdict(&text, path, &wanted, ca).map(|()| true).map_err(|problem| invalid(path, spec, problem))
+    check_text(&text, path, &wanted, ca).map(|()| true).map_err(|problem| invalid(path, spec, problem))
 }
 
 pub(crate) fn invalid(path: &Path, spec: &ClientSpec, problem: Problem) -> PkiError {
@@ -169,14 +170,14 @@ pub(crate) fn invalid(path: &Path, spec: &ClientSpec, problem: Problem) -> PkiEr
     let phase = format!("kubeconfig {}", spec.name);
     match PkiError::invalid(path, problem, &[path], &phase) {
         PkiError::Invalid { path, problem, .. } if expired => {
-            let cure = format!("usernetes-rs certs renew {}", spec.file);
-            PkiError::Invalid { path, problem, cure }
+            let hint = format!("usernetes-rs certs renew {}", spec.file);
+            PkiError::Invalid { path, problem, hint }
         }
         other => other,
     }
 }
 
-fn verdict(text: &str, path: &Path, wanted: &str, ca: &Authority) -> Result<(), Problem> {
+fn check_text(text: &str, path: &Path, wanted: &str, ca: &Authority) -> Result<(), Problem> {
     let unreadable = |_: KubeconfigError| Problem::Unreadable("a kubeconfig");
     let config = Kubeconfig::parse(text).map_err(unreadable)?;
     let cluster = config.cluster().map_err(unreadable)?;
@@ -184,7 +185,7 @@ fn verdict(text: &str, path: &Path, wanted: &str, ca: &Authority) -> Result<(), 
         return Err(Problem::Server { found: cluster.server.clone(), wanted: wanted.to_owned() });
     }
     let trusted = cluster.ca_pem().map_err(unreadable)?.and_then(|pem| Chain::parse(&pem));
-    if !trusted.ok_or(Problem::Unreadable("a kubeconfig with its CA inside"))?.shares(&ca.chain) {
+    if !trusted.ok_or(Problem::Unreadable("a kubeconfig with its CA inside"))?.shares_certificate(&ca.chain) {
         return Err(Problem::OtherCa(ca.crt.clone()));
     }
     // The kubelet replaces its certificate by paths; what it keeps there is its own affair.

@@ -1,4 +1,4 @@
-//! A PKI folder kept in line with the table: what is valid stays, what is missing is made, what is wrong is an error.
+//! Creates the certificates of a PKI directory: valid ones are kept, missing ones created, invalid ones are errors.
 //!
 //! Everything is read and checked, and every new certificate made, before the first file is written.
 
@@ -8,9 +8,10 @@ mod service_account;
 
 use crate::issue::{self, Subject};
 use crate::load::Chain;
+use crate::problem::Problem;
 use crate::spec::{self, CERTIFICATES, CertSpec, SERVICE_ACCOUNT};
 use crate::{CertParams, keys};
-pub use error::{PkiError, Problem};
+pub use error::PkiError;
 use pair::{Authority, NewPair, Pair};
 use rcgen::KeyPair;
 use service_account::ServiceAccount;
@@ -48,11 +49,11 @@ pub fn ensure_all(pki_dir: &Path, params: &CertParams) -> Result<Vec<Outcome>, P
     for pair in pairs {
         let step = match pair.spec.ca {
             None => {
-                let (authority, step) = authority(pair, params, &mut spare)?;
+                let (authority, step) = ensure_authority(pair, params, &mut spare)?;
                 authorities.push(authority);
                 step
             }
-            Some(ca) => leaf(pair, named(&authorities, ca), params, &mut spare)?,
+            Some(ca) => ensure_leaf(pair, find_authority(&authorities, ca), params, &mut spare)?,
         };
         done.push(step);
     }
@@ -68,14 +69,14 @@ pub fn ensure(pki_dir: &Path, name: &str, params: &CertParams) -> Result<Outcome
         let mut keys = spare_keys(&[], &account, params)?;
         return account.write(|| keys.pop().expect("made if needed"));
     }
-    let spec = spec::find(name).ok_or_else(|| unknown(name))?;
+    let spec = spec::find(name).ok_or_else(|| unknown_name(name))?;
     let pair = Pair::read(pki_dir, spec)?;
     let spare = || keys::generate(params.policy.algorithm);
-    let mut key = if pair.needs_key() { Some(spare().map_err(|e| make(spec, e))?) } else { None };
+    let mut key = if pair.needs_key() { Some(spare().map_err(|e| make_error(spec, e))?) } else { None };
     let mut spare = || key.take().expect("made if needed");
     let step = match spec.ca {
-        None => authority(pair, params, &mut spare)?.1,
-        Some(ca) => leaf(pair, &Authority::load(pki_dir, by_name(ca))?, params, &mut spare)?,
+        None => ensure_authority(pair, params, &mut spare)?.1,
+        Some(ca) => ensure_leaf(pair, &Authority::load(pki_dir, by_name(ca))?, params, &mut spare)?,
     };
     step.commit()
 }
@@ -109,7 +110,7 @@ fn spare_keys(pairs: &[Pair], account: &ServiceAccount, params: &CertParams) -> 
     keys::generate_many(params.policy.algorithm, count).map_err(|source| PkiError::Make { name, source })
 }
 
-fn authority(
+fn ensure_authority(
     mut pair: Pair,
     params: &CertParams,
     spare: &mut impl FnMut() -> KeyPair,
@@ -125,7 +126,7 @@ fn authority(
     let new = key.is_none();
     let key = key.unwrap_or_else(spare);
     let pem = issue::authority(spec.common_name(params), &key, params.policy.ca_validity);
-    let pem = pem.map_err(|e| make(spec, e))?.pem();
+    let pem = pem.map_err(|e| make_error(spec, e))?.pem();
     let chain = Chain::parse(&pem).expect("just made");
     let secret = new.then(|| (pair.key.clone(), key.serialize_pem()));
     let step = Step::made(spec, NewPair { key: secret, crt: pair.crt.clone(), pem });
@@ -133,7 +134,7 @@ fn authority(
     Ok((Authority::from_pair(pair, chain, true)?, step))
 }
 
-fn leaf(
+fn ensure_leaf(
     mut pair: Pair,
     ca: &Authority,
     params: &CertParams,
@@ -149,7 +150,8 @@ fn leaf(
     };
     let subject = Subject::new(spec.common_name(params), None, spec.usages, spec.sans(params));
     let (key, new) = pair.private.take().map_or_else(|| (spare(), true), |key| (key, false));
-    let pem = issue::leaf(subject, &key, &ca.chain, issuer, params.policy.validity).map_err(|e| make(spec, e))?.pem();
+    let pem =
+        issue::leaf(subject, &key, &ca.chain, issuer, params.policy.validity).map_err(|e| make_error(spec, e))?.pem();
     let secret = new.then(|| (pair.key, key.serialize_pem()));
     Ok(Step::made(spec, NewPair { key: secret, crt: pair.crt, pem }))
 }
@@ -165,19 +167,19 @@ fn check_leaf(pair: &Pair, chain: &Chain, ca: &Authority, params: &CertParams) -
     verdict.map_err(|problem| pair.invalid(&pair.crt, problem))
 }
 
-fn named<'a>(authorities: &'a [Authority], name: &str) -> &'a Authority {
-    authorities.iter().find(|a| a.name == name).expect("a CA stands before what it signs")
+fn find_authority<'a>(authorities: &'a [Authority], name: &str) -> &'a Authority {
+    authorities.iter().find(|a| a.name == name).expect("a CA comes before the certificates that it signs")
 }
 
 pub(crate) fn by_name(name: &str) -> &'static CertSpec {
     spec::find(name).expect("a name of the table")
 }
 
-fn make(spec: &CertSpec, source: rcgen::Error) -> PkiError {
+fn make_error(spec: &CertSpec, source: rcgen::Error) -> PkiError {
     PkiError::Make { name: spec.name, source }
 }
 
-fn unknown(name: &str) -> PkiError {
+fn unknown_name(name: &str) -> PkiError {
     let known: Vec<_> = CERTIFICATES.iter().map(|s| s.name).chain([SERVICE_ACCOUNT]).collect();
     PkiError::Unknown { name: name.to_owned(), known: known.join(", ") }
 }

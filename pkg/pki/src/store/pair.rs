@@ -1,15 +1,16 @@
 //! A certificate and its key as files.
 
-use super::{PkiError, Problem};
+use super::PkiError;
 use crate::keys;
 use crate::load::Chain;
+use crate::problem::Problem;
 use crate::spec::CertSpec;
 use jiff::Timestamp;
 use rcgen::{Issuer, KeyPair};
 use std::path::{Path, PathBuf};
 use usernetes_host::fs::{self, Mode};
 
-/// What lies in the folder under one name.
+/// Certificate and key of one name in the PKI directory.
 pub(crate) struct Pair {
     pub(crate) spec: &'static CertSpec,
     pub(crate) crt: PathBuf,
@@ -63,7 +64,7 @@ impl Pair {
         verdict.map_err(|p| self.invalid(&self.crt, p))
     }
 
-    /// Names the problem, the file and the cure.
+    /// An error with the problem, the file and the hint.
     pub(crate) fn invalid(&self, path: &Path, problem: Problem) -> PkiError {
         let phase = format!("certs {}", self.spec.name);
         PkiError::invalid(path, problem, &[&self.crt, &self.key], &phase)

@@ -1,13 +1,14 @@
 //! `sa.key` and `sa.pub`: a key pair without a certificate.
 
-use super::{Action, Outcome, PkiError, Problem};
+use super::{Action, Outcome, PkiError};
 use crate::keys;
+use crate::problem::Problem;
 use crate::spec::SERVICE_ACCOUNT;
 use rcgen::KeyPair;
 use std::path::{Path, PathBuf};
 use usernetes_host::fs::{self, Mode};
 
-/// What lies in the folder.
+/// The key pair in the PKI directory.
 pub(super) struct ServiceAccount {
     key: PathBuf,
     public: PathBuf,

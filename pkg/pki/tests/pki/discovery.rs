@@ -45,7 +45,7 @@ fn a_false_one_is_not() {
     let other: BootstrapToken = "abcdef.0000000000000000".parse().unwrap();
     assert!(matches!(discovery::verify(&data, &other, &pin), Err(TrustError::Signature { .. })));
     assert_eq!(discovery::verify(&BTreeMap::new(), &token, &pin), Err(TrustError::NoKubeconfig));
-    // Somebody in between who knows the token: the signature is right, the CA is not.
+    // A man in the middle who knows the token: the signature is right, the CA is not.
     let false_one = signed(ca(), token.clone());
     assert!(matches!(discovery::verify(&false_one.data, &token, &pin), Err(TrustError::Pin { .. })));
     // The same with the true CA beside his own: his own is not believed.

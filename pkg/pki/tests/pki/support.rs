@@ -1,4 +1,4 @@
-//! Trees in temporary folders.
+//! Trees in temporary directories.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
@@ -27,15 +27,15 @@ pub(crate) fn params(algorithm: EncryptionAlgorithm) -> CertParams {
     }
 }
 
-/// A folder as `/etc/kubernetes` is.
+/// A directory as `/etc/kubernetes` is.
 pub(crate) struct Tree {
-    pub(crate) folder: TempDir,
+    pub(crate) directory: TempDir,
     pub(crate) params: CertParams,
 }
 
 impl Tree {
     pub(crate) fn empty(algorithm: EncryptionAlgorithm) -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), params: params(algorithm) }
+        Self { directory: tempfile::tempdir().unwrap(), params: params(algorithm) }
     }
 
     /// With everything made.
@@ -51,7 +51,7 @@ impl Tree {
     }
 
     pub(crate) fn dir(&self) -> &Path {
-        self.folder.path()
+        self.directory.path()
     }
 
     pub(crate) fn pki(&self) -> PathBuf {
@@ -77,11 +77,11 @@ impl Tree {
     /// Path, mode and content of every file.
     pub(crate) fn files(&self) -> BTreeMap<String, (u32, Vec<u8>)> {
         let mut files = BTreeMap::new();
-        let mut folders = vec![self.dir().to_owned()];
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let mut directories = vec![self.dir().to_owned()];
+        while let Some(directory) = directories.pop() {
+            for entry in std::fs::read_dir(directory).unwrap().map(Result::unwrap) {
                 if entry.file_type().unwrap().is_dir() {
-                    folders.push(entry.path());
+                    directories.push(entry.path());
                     continue;
                 }
                 let name = entry.path().strip_prefix(self.dir()).unwrap().display().to_string();
@@ -97,7 +97,7 @@ pub(crate) fn actions(outcomes: &[Outcome]) -> Vec<Action> {
     outcomes.iter().map(|o| o.action).collect()
 }
 
-/// The error's text without the temporary folder, and its cure.
+/// The error's text without the temporary directory, and its hint.
 pub(crate) fn told(tree: &Tree, error: &PkiError) -> String {
     let text = format!("{error}\n{}", error.hint().unwrap_or_default());
     text.replace(&format!("{}/", tree.dir().display()), "")

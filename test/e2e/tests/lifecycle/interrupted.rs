@@ -82,8 +82,12 @@ pub(crate) fn second_init_at_the_same_time(testbed: &Testbed) -> Result<()> {
     let host = testbed.host();
     let first = init_until(host, "bundle")?;
     let second = host.init::<&str>(&[]).limit(30).output()?;
-    second.exits(1)?.says(&["init", "at work", "hint:"])?;
-    host.tool(&["reset", "--force"]).limit(30).output()?.exits(1)?.says(&["init", "at work", "hint:"])?;
+    second.exits(1)?.says(&["init", "is running on this cluster", "hint:"])?;
+    host.tool(&["reset", "--force"]).limit(30).output()?.exits(1)?.says(&[
+        "init",
+        "is running on this cluster",
+        "hint:",
+    ])?;
     first.wait(LIMIT)?.ok()?;
     works(host)
 }

@@ -267,7 +267,7 @@ fn a_target_that_cannot_be_written_is_named() {
     // Root may write into any folder; nobody may make one in procfs.
     case.options.bundles = "/proc/self/bundles".into();
     let error = case.download().expect_err("refused");
-    assert!(error.to_string().starts_with("cannot make folder /proc/self/bundles"), "{error}");
+    assert!(error.to_string().starts_with("cannot create directory /proc/self/bundles"), "{error}");
     assert!(case.server.shelf().log.is_empty());
 }
 

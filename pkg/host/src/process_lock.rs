@@ -1,9 +1,9 @@
-//! One process to a folder: a lock file by which everybody finds the process that holds it, whatever became of its
-//! sockets.
+//! Lock of a process on a directory: a lock file by which other processes find the holder, also when its sockets are
+//! gone.
 //!
-//! A record lock, and no `flock` as in [`crate::lock`]: the kernel itself names its holder, and to look takes no lock
-//! that could be in the way of the next holder. The price: a process that closes the file, however often it has opened
-//! it, lets go of the lock. So who has a [`Tenancy`] must not look for a [`Tenant`] of the same file.
+//! It is a record lock and no `flock` as in [`crate::lock`]: the kernel names its holder, and a look takes no lock that
+//! could be in the way of the next holder. The price: a process that closes the file, however often it has opened it,
+//! releases the lock. So the holder of a [`ProcessLock`] must not look for a [`LockHolder`] of the same file.
 
 use crate::FsError;
 use crate::fs::Context as _;
@@ -16,34 +16,34 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Held until dropped, or until the process ends in any way.
+/// Held until dropped or until the process ends.
 #[derive(Debug)]
-pub struct Tenancy(#[expect(dead_code, reason = "its close unlocks")] File);
+pub struct ProcessLock(#[expect(dead_code, reason = "its close unlocks")] File);
 
-/// The process that has the tenancy.
+/// The process that holds a [`ProcessLock`].
 #[derive(Debug)]
-pub struct Tenant {
+pub struct LockHolder {
     path: PathBuf,
     pid: Pid,
 }
 
-/// The tenancy could not be had, or its holder not be ended.
+/// The lock cannot be acquired, or its holder cannot be ended.
 #[derive(Debug, thiserror::Error)]
-pub enum TenancyError {
-    /// Somebody has it.
+pub enum ProcessLockError {
+    /// Another process holds it.
     #[error("process {pid} has {}", path.display())]
     Held {
         /// The lock file.
         path: PathBuf,
-        /// Whose it is.
+        /// Pid of the holder.
         pid: i32,
     },
-    /// It does not end.
+    /// The holder does not end.
     #[error("process {pid} has not ended within {limit:?}")]
     Stays {
-        /// Which.
+        /// Pid of the holder.
         pid: i32,
-        /// How long was waited.
+        /// Time that was waited.
         limit: Duration,
     },
     /// The file is not accessible.
@@ -51,11 +51,11 @@ pub enum TenancyError {
     File(#[from] FsError),
 }
 
-impl TenancyError {
-    /// What the user does about it.
+impl ProcessLockError {
+    /// What to do about the error.
     pub fn hint(&self) -> Option<String> {
         match self {
-            // The caller knows who that is.
+            // The caller knows the purpose of the holder.
             Self::Held { .. } => None,
             Self::Stays { pid, .. } => Some(format!("kill -KILL {pid}, and run it again")),
             Self::File(error) => error.hint(),
@@ -63,9 +63,9 @@ impl TenancyError {
     }
 }
 
-impl Tenancy {
-    /// Takes it, or says who has it. The file stays when it is let go, as that of [`crate::Lock`].
-    pub fn take(path: impl AsRef<Path>) -> Result<Self, TenancyError> {
+impl ProcessLock {
+    /// Acquires the lock; an error names another holder. The file stays when the lock is released, as that of [`crate::Lock`].
+    pub fn take(path: impl AsRef<Path>) -> Result<Self, ProcessLockError> {
         let path = path.as_ref();
         let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
         let file = file.context("open lock", path)?;
@@ -73,26 +73,26 @@ impl Tenancy {
             Ok(()) => Ok(Self(file)),
             // POSIX allows either.
             Err(Errno::AGAIN | Errno::ACCESS) => {
-                Err(TenancyError::Held { path: path.into(), pid: Pid::as_raw(holder(&file, path)?) })
+                Err(ProcessLockError::Held { path: path.into(), pid: Pid::as_raw(find_holder(&file, path)?) })
             }
             Err(errno) => Err(FsError { action: "lock", path: path.into(), source: errno.into() }.into()),
         }
     }
 }
 
-impl Tenant {
-    /// Who holds the file, if anybody does.
+impl LockHolder {
+    /// The process that holds the lock, if there is one.
     pub fn of(path: impl AsRef<Path>) -> Result<Option<Self>, FsError> {
         let path = path.as_ref();
         match File::open(path) {
-            Ok(file) => Ok(holder(&file, path)?.map(|pid| Self { path: path.into(), pid })),
+            Ok(file) => Ok(find_holder(&file, path)?.map(|pid| Self { path: path.into(), pid })),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(e).context("open lock", path),
         }
     }
 
     /// Sends SIGTERM and returns when the process is gone.
-    pub fn end(&self, limit: Duration) -> Result<(), TenancyError> {
+    pub fn end(&self, limit: Duration) -> Result<(), ProcessLockError> {
         let pid = self.pid.as_raw_nonzero().get();
         let failed = |errno: Errno| {
             Err(FsError { action: "end the holder of", path: self.path.clone(), source: errno.into() }.into())
@@ -102,7 +102,7 @@ impl Tenant {
             Err(Errno::SRCH) => return Ok(()),
             Err(errno) => return failed(errno),
         };
-        // Its number may have become somebody else's before we held on to the process.
+        // The pid may have been reused before the pidfd was opened.
         if Self::of(&self.path)?.is_none_or(|now| now.pid != self.pid) {
             return Ok(());
         }
@@ -114,15 +114,15 @@ impl Tenant {
         let wait = Timespec::try_from(limit).ok();
         let ended = rustix::io::retry_on_intr(|| poll(&mut [PollFd::new(&process, PollFlags::IN)], wait.as_ref()));
         match ended {
-            Ok(0) => Err(TenancyError::Stays { pid, limit }),
+            Ok(0) => Err(ProcessLockError::Stays { pid, limit }),
             Ok(_) => Ok(()),
             Err(errno) => failed(errno),
         }
     }
 }
 
-/// Whose lock keeps others from the file.
-fn holder(file: &File, path: &Path) -> Result<Option<Pid>, FsError> {
+/// The holder of the lock that conflicts with a write lock.
+fn find_holder(file: &File, path: &Path) -> Result<Option<Pid>, FsError> {
     let lock =
         fcntl_getlk(file, &Flock::from(FlockType::WriteLock)).map_err(Into::into).context("ask for lock", path)?;
     Ok(lock.and_then(|lock| lock.pid))

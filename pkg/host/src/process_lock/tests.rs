@@ -10,15 +10,15 @@ const LOCK: &str = "USERNETES_HOST_TEST_LOCK";
 #[test]
 fn as_holder() {
     let Some(path) = std::env::var_os(LOCK) else { return };
-    let _tenancy = Tenancy::take(path).expect("free");
-    writeln!(std::io::stdout(), "\nheld").expect("somebody reads");
+    let _tenancy = ProcessLock::take(path).expect("free");
+    writeln!(std::io::stdout(), "\nheld").expect("a reader");
     std::thread::sleep(Duration::from_mins(1));
 }
 
 /// `ignored` is a signal that does not end it.
 fn start_holder(path: &Path, ignored: &str) -> Child {
     let mut command = Command::new("sh");
-    let script = format!("trap '' {ignored}; exec \"$0\" --exact tenancy::tests::as_holder --nocapture");
+    let script = format!("trap '' {ignored}; exec \"$0\" --exact process_lock::tests::as_holder --nocapture");
     command.args(["-c", &script]).arg(std::env::current_exe().expect("this program"));
     let mut holder = command.env(LOCK, path).stdout(Stdio::piped()).spawn().expect("started");
     let lines = BufReader::new(holder.stdout.take().expect("piped")).lines();
@@ -32,27 +32,27 @@ fn pid(process: &Child) -> i32 {
 
 #[test]
 fn a_second_one_is_refused_and_the_first_is_found_and_ended() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("lock");
-    assert!(Tenant::of(&path).expect("readable").is_none(), "there is no file");
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("lock");
+    assert!(LockHolder::of(&path).expect("readable").is_none(), "there is no file");
     let mut first = start_holder(&path, "HUP");
-    let held = Tenancy::take(&path).expect_err("held");
+    let held = ProcessLock::take(&path).expect_err("held");
     assert_eq!(held.to_string(), format!("process {} has {}", pid(&first), path.display()));
-    let tenant = Tenant::of(&path).expect("readable").expect("somebody");
-    assert_eq!(tenant.pid.as_raw_nonzero().get(), pid(&first));
-    tenant.end(Duration::from_secs(20)).expect("ends");
-    assert!(Tenant::of(&path).expect("readable").is_none(), "the file is there and nobody has it");
+    let holder = LockHolder::of(&path).expect("readable").expect("a holder");
+    assert_eq!(holder.pid.as_raw_nonzero().get(), pid(&first));
+    holder.end(Duration::from_secs(20)).expect("ends");
+    assert!(LockHolder::of(&path).expect("readable").is_none(), "the file is there and no process holds it");
     assert!(!first.wait().expect("ours").success(), "by SIGTERM");
-    Tenancy::take(&path).expect("free again");
+    ProcessLock::take(&path).expect("free again");
 }
 
 #[test]
 fn one_that_stays_is_named() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("lock");
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("lock");
     let mut first = start_holder(&path, "TERM");
-    let tenant = Tenant::of(&path).expect("readable").expect("somebody");
-    let stays = tenant.end(Duration::from_millis(50)).expect_err("ignores SIGTERM");
+    let holder = LockHolder::of(&path).expect("readable").expect("a holder");
+    let stays = holder.end(Duration::from_millis(50)).expect_err("ignores SIGTERM");
     assert_eq!(stays.hint(), Some(format!("kill -KILL {}, and run it again", pid(&first))));
     first.kill().expect("ours");
     first.wait().expect("ours");
@@ -60,11 +60,11 @@ fn one_that_stays_is_named() {
 
 #[test]
 fn a_process_that_lost_the_file_is_left_alone() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("lock");
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("lock");
     std::fs::write(&path, "").expect("writable");
     let mut other = Command::new("sleep").arg("60").spawn().expect("started");
-    let past = Tenant { path, pid: Pid::from_raw(pid(&other)).expect("a pid") };
+    let past = LockHolder { path, pid: Pid::from_raw(pid(&other)).expect("a pid") };
     past.end(Duration::from_secs(20)).expect("nothing to end");
     assert!(other.try_wait().expect("ours").is_none(), "it had nothing to do with it");
     other.kill().expect("ours");
