@@ -33,7 +33,7 @@ pub(crate) fn state_where_overlay_does_not_work(testbed: &Testbed) -> Result<()>
     )?;
     host.tool(&["preflight"]).output()?.says(&["overlay", "images take more space and time", "fuse3"])?;
     host.admin("chmod 666 /dev/fuse")?;
-    host.tool(&["preflight"]).output()?.says(&["overlay", "fuse-overlayfs does"])?;
+    host.tool(&["preflight"]).output()?.says(&["overlay", "fuse-overlayfs works"])?;
     host.init::<&str>(&[]).ok()?;
     lies_on(host, "fuse.fuse-overlayfs")?;
     works(host)?;

@@ -12,7 +12,7 @@ fn inside<'a>(host: &'a Host, command: &str) -> Run<'a> {
 
 pub(crate) fn in_a_user_namespace(testbed: &Testbed) -> Result<()> {
     let host = testbed.host();
-    host.init(&["--nested"]).output()?.exits(1)?.says(&["--nested", "no container"])?;
+    host.init(&["--nested"]).output()?.exits(1)?.says(&["--nested", "outside of a container"])?;
     // An engine that covers parts of /proc leaves no way to a new one.
     let covered = "mount --bind /dev/null /proc/timer_list; usernetes-rs preflight --nested --bundle /srv/bundle";
     inside(host, covered).output()?.exits(2)?.says(&["OwnProc", "/proc"])?;

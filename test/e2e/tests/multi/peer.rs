@@ -98,5 +98,5 @@ fn interrupted(worker: &Host, token: &str) -> Result<()> {
     ensure!(before > 3, "{before} files are left");
     // Without a word: what was kept names cluster and bundle.
     let joined = worker.tool(&["join"]).ok()?;
-    joined.says(&["MiB from the control plane, named by the join token", "joined"]).map(drop)
+    joined.says(&["MiB from the control plane, identified by the join token", "joined"]).map(drop)
 }

@@ -104,7 +104,7 @@ fn endpoints(first: &Host, worker: &Host) -> Result<()> {
     refused(worker, at("198.51.100.99:6443")?, &["198.51.100.99:6443", "cannot reach"])?;
     refused(worker, at("198.51.100.11:10250")?, &["198.51.100.11:10250"])?;
     filter(worker, "add rule inet cut out tcp dport 6443 drop;")?;
-    refused(worker, at("198.51.100.11:6443")?, &["did not answer", "let TCP port 6443"])?;
+    refused(worker, at("198.51.100.11:6443")?, &["did not answer", "allow TCP port 6443"])?;
     lift(worker)
 }
 
