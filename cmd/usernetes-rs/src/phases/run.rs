@@ -25,6 +25,10 @@ pub(crate) trait WorkflowData: Sized + 'static {
     fn config(&self) -> &Config;
     /// A message where the node is healthy and nothing is to be done; an error where nothing can be done.
     fn check_healthy(&mut self) -> Result<Option<String>>;
+    /// Before the phases of a whole run, under the cluster's lock.
+    fn prepare(&mut self, _journal: &Journal) -> Result<()> {
+        Ok(())
+    }
     /// Prints the result of a whole run.
     fn print_result(&mut self, seconds: f64) -> Result<()>;
 }
@@ -57,6 +61,7 @@ pub(crate) fn run_workflow<D: WorkflowData>(
         {
             printer.note(&format!("continuing: the last run stopped in phase {}", entry.phase));
         }
+        data.prepare(&journal)?;
     }
     if kept.as_deref() != Some(&data.config().to_kept_yaml()) {
         session.instance.keep_config(data.config())?;

@@ -3,6 +3,7 @@
 mod addon;
 mod bootstrap_token;
 mod certs;
+mod etcd_data;
 mod kubeconfig;
 mod mark_control_plane;
 mod show_join_command;
@@ -12,6 +13,7 @@ mod wait_dns;
 
 use super::run::WorkflowData;
 use super::{NodeData, bundle, node_start, preflight};
+use crate::journal::Journal;
 use crate::session::{ADMIN_CONF, Session};
 use crate::workflow::Workflow;
 use anyhow::Result;
@@ -124,6 +126,18 @@ impl WorkflowData for InitData {
         let name = self.node.config.node_name().to_owned();
         let ready = self.is_node_ready(&name).unwrap_or(false);
         Ok(ready.then(|| format!("node {name} is up and Ready; nothing to do (usernetes-rs status shows it)")))
+    }
+
+    fn prepare(&mut self, journal: &Journal) -> Result<()> {
+        let session = &self.node.session;
+        if session.instance.is_alive()? {
+            return Ok(());
+        }
+        if let Some(aside) = etcd_data::set_aside(session.paths(), journal)? {
+            let message = format!("etcd did not finish its first start and begins anew; old data: {}", aside.display());
+            session.printer.note(&message);
+        }
+        Ok(())
     }
 
     fn print_result(&mut self, seconds: f64) -> Result<()> {
