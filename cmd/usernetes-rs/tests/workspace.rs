@@ -66,7 +66,7 @@ fn crates_depend_on_each_other_as_the_design_says() {
 
 #[test]
 fn every_crate_has_the_workspaces_lints() {
-    for folder in [
+    for directory in [
         "cmd/usernetes-rs",
         "pkg/api",
         "pkg/host",
@@ -77,8 +77,8 @@ fn every_crate_has_the_workspaces_lints() {
         "pkg/daemon",
         "test/e2e",
     ] {
-        let manifest = std::fs::read_to_string(root().join(folder).join("Cargo.toml")).unwrap();
-        assert!(manifest.contains("[lints]\nworkspace = true"), "{folder}");
+        let manifest = std::fs::read_to_string(root().join(directory).join("Cargo.toml")).unwrap();
+        assert!(manifest.contains("[lints]\nworkspace = true"), "{directory}");
     }
 }
 
@@ -88,7 +88,7 @@ fn one_tls_provider_and_no_c_library_of_the_host() {
         let args = ["tree", "--offline", "--workspace", "--edges", "normal,build", "--invert", banned];
         let output = Command::new(env!("CARGO")).args(args).current_dir(root()).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
-        // In the lock file it may stand, as an option that nobody takes.
+        // The lock file may list it as an option that is not enabled.
         let absent = ["did not match any packages", "nothing to print"].iter().any(|words| said.contains(words));
         assert!(absent && output.stdout.is_empty(), "{banned}: {said}{}", String::from_utf8_lossy(&output.stdout));
     }
@@ -167,8 +167,8 @@ fn errors_with_hint(source: &str) -> Vec<String> {
     found
 }
 
-fn rust_files(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+fn rust_files(directory: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     entries
         .flat_map(|path| if path.is_dir() { rust_files(&path) } else { vec![path] })
         .filter(|path| path.extension().is_some_and(|e| e == "rs"))

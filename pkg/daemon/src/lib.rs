@@ -2,7 +2,7 @@
 //!
 //! [`Instance`] is the way in for commands. A node has two processes, both this program: the *parent* ([`run_parent`]) stays
 //! in the host's network namespace and lives as long as the node; the *child* is PID 1 inside the node's namespaces and runs
-//! [`payload`]: the supervisor of components and the controllers. Nothing here prints; nothing here parses a command line.
+//! [`payload()`]: the supervisor of components and the controllers. Nothing here prints; nothing here parses a command line.
 
 mod control;
 mod controllers;

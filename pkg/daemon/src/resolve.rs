@@ -19,7 +19,7 @@ pub(crate) fn resolve_plan(instance: &Instance, config: &Config) -> Result<NodeP
     let bundle = bundle::find(config, &paths.bundles())?;
     bundle.verify(&paths.bundles(), Check::Changed, &|_| {})?;
     let cri = Cri::find(config.container_runtime())
-        .map_err(|missing| DaemonError::MissingProgram { message: missing.to_string(), hint: missing.cure() })?;
+        .map_err(|missing| DaemonError::MissingProgram { message: missing.to_string(), hint: missing.hint() })?;
     let host = ResolvedHost {
         cgroups: select_cgroup_mode(config)?,
         snapshotter: select_snapshotter(instance, config, bundle.manifest()),

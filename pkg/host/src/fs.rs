@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn files_and_folders_have_their_modes() {
+    fn files_and_directories_have_their_modes() {
         let top = tempfile::tempdir().expect("a directory");
         let file = top.path().join("a/b/file");
         for m in [Mode::Public, Mode::Secret, Mode::Program] {

@@ -37,14 +37,14 @@ pub struct CrioPrograms {
 
 /// A program of CRI-O's that the host does not have.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{program} is neither in PATH nor in {}", FOLDERS.join(", "))]
+#[error("{program} is neither in PATH nor in {}", DIRECTORIES.join(", "))]
 pub struct NoCrio {
     program: &'static str,
 }
 
 impl NoCrio {
-    /// The command that cures it.
-    pub fn cure(&self) -> String {
+    /// The command that helps.
+    pub fn hint(&self) -> String {
         match self.program {
             "crio" | "pinns" => {
                 "install CRI-O 1.34 or later (package cri-o, see https://cri-o.io; its service need not run), or leave --cri-socket out"
@@ -56,7 +56,7 @@ impl NoCrio {
 }
 
 /// Where distributions put programs that only other programs call.
-const FOLDERS: [&str; 5] =
+const DIRECTORIES: [&str; 5] =
     ["/usr/libexec/crio", "/usr/lib/crio", "/usr/local/libexec/crio", "/usr/libexec/podman", "/usr/lib/podman"];
 
 impl Cri {
@@ -88,7 +88,7 @@ impl Cri {
         self.runtime().socket()
     }
 
-    /// Inside the node: the folder of its images.
+    /// Inside the node: the directory of its images.
     pub fn store(&self) -> &'static str {
         match self {
             Self::Containerd => c::CONTAINERD_DIR,
@@ -115,14 +115,14 @@ impl CrioPrograms {
     }
 }
 
-/// For whoever opens the storage. `/root`, which they would look into, is the home of the host's root.
+/// For programs that open the storage. `/root`, which they would read, is the home of the host's root.
 pub(crate) fn storage_env() -> [(String, String); 2] {
     [("CONTAINERS_STORAGE_CONF", config::CRIO_STORAGE_FILE), ("HOME", c::CRIO_DIR)]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
 }
 
 fn find(program: &'static str) -> Result<PathBuf, NoCrio> {
-    let beside = || FOLDERS.iter().map(|folder| Path::new(folder).join(program)).find(|path| path.is_file());
+    let beside = || DIRECTORIES.iter().map(|directory| Path::new(directory).join(program)).find(|path| path.is_file());
     find_program(program).or_else(beside).ok_or(NoCrio { program })
 }
 
@@ -146,10 +146,10 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named_with_its_cure() {
+    fn what_is_missing_is_named_with_its_hint() {
         let missing = find("no-such-program").expect_err("not there");
         insta::assert_snapshot!(missing, @"no-such-program is neither in PATH nor in /usr/libexec/crio, /usr/lib/crio, /usr/local/libexec/crio, /usr/libexec/podman, /usr/lib/podman");
-        insta::assert_snapshot!(missing.cure(), @"sudo apt-get install no-such-program (Debian, Ubuntu) or sudo dnf install no-such-program (Fedora)");
-        insta::assert_snapshot!(NoCrio { program: "pinns" }.cure(), @"install CRI-O 1.34 or later (package cri-o, see https://cri-o.io; its service need not run), or leave --cri-socket out");
+        insta::assert_snapshot!(missing.hint(), @"sudo apt-get install no-such-program (Debian, Ubuntu) or sudo dnf install no-such-program (Fedora)");
+        insta::assert_snapshot!(NoCrio { program: "pinns" }.hint(), @"install CRI-O 1.34 or later (package cri-o, see https://cri-o.io; its service need not run), or leave --cri-socket out");
     }
 }

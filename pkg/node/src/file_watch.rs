@@ -1,4 +1,4 @@
-//! Waits for a file to appear, by inotify: on its folder or, while that is not there, on the nearest one above it.
+//! Waits for a file to appear, by inotify: on its directory or, while that is not there, on the nearest one above it.
 
 use futures::StreamExt as _;
 use inotify::{Inotify, WatchMask};
@@ -29,17 +29,17 @@ pub(crate) fn appears_within(file: &Path, limit: Duration) -> io::Result<bool> {
 }
 
 /// Something that becomes readable when the file may have appeared; `None` when it is there. Used for one event only:
-/// the folder to be watched may be another after it.
+/// the directory to be watched may be another after it.
 fn watch(file: &Path) -> io::Result<Option<Inotify>> {
     loop {
         if is_there(file) {
             return Ok(None);
         }
         let inotify = Inotify::init()?;
-        let folder = nearest_folder(file);
-        inotify.watches().add(folder, WatchMask::CREATE | WatchMask::MOVED_TO)?;
+        let directory = nearest_directory(file);
+        inotify.watches().add(directory, WatchMask::CREATE | WatchMask::MOVED_TO)?;
         // What came before the watch raises no event.
-        if nearest_folder(file) == folder && !is_there(file) {
+        if nearest_directory(file) == directory && !is_there(file) {
             return Ok(Some(inotify));
         }
     }
@@ -50,8 +50,8 @@ fn is_there(file: &Path) -> bool {
     file.symlink_metadata().is_ok()
 }
 
-fn nearest_folder(file: &Path) -> &Path {
-    file.ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(Path::new("/"))
+fn nearest_directory(file: &Path) -> &Path {
+    file.ancestors().skip(1).find(|directory| directory.is_dir()).unwrap_or(Path::new("/"))
 }
 
 #[cfg(test)]
@@ -60,14 +60,14 @@ mod tests {
     use tokio::time::{sleep, timeout};
 
     #[tokio::test]
-    async fn sees_a_file_in_a_folder_that_is_made_later() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("a/b/c");
+    async fn sees_a_file_in_a_directory_that_is_made_later() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("a/b/c");
         let make = async {
             sleep(Duration::from_millis(20)).await;
-            std::fs::create_dir_all(folder.path().join("a/b")).expect("made");
+            std::fs::create_dir_all(directory.path().join("a/b")).expect("made");
             sleep(Duration::from_millis(20)).await;
-            std::fs::rename(tempfile::NamedTempFile::new_in(&folder).expect("a file"), &file).expect("renamed");
+            std::fs::rename(tempfile::NamedTempFile::new_in(&directory).expect("a file"), &file).expect("renamed");
         };
         let (seen, ()) = tokio::join!(timeout(Duration::from_secs(5), appears(&file)), make);
         seen.expect("in time").expect("watched");
@@ -75,16 +75,16 @@ mod tests {
 
     #[test]
     fn gives_up_after_the_limit() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let directory = tempfile::tempdir().expect("a directory");
         let start = Instant::now();
-        assert!(!appears_within(&folder.path().join("x"), Duration::from_millis(50)).expect("watched"));
+        assert!(!appears_within(&directory.path().join("x"), Duration::from_millis(50)).expect("watched"));
         assert!(start.elapsed() >= Duration::from_millis(50));
     }
 
     #[tokio::test]
     async fn a_link_that_leads_nowhere_is_there() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let link = folder.path().join("link");
+        let directory = tempfile::tempdir().expect("a directory");
+        let link = directory.path().join("link");
         std::os::unix::fs::symlink("/nowhere/at/all", &link).expect("linked");
         timeout(Duration::from_secs(5), appears(&link)).await.expect("at once").expect("watched");
     }

@@ -82,7 +82,7 @@ fn command(args: &[OsString]) -> (Option<&OsStr>, &[OsString]) {
     (None, rest)
 }
 
-/// Folder of the OCI bundle: `--bundle`, by default the current one.
+/// Directory of the OCI bundle: `--bundle`, by default the current one.
 fn bundle(args: &[OsString]) -> PathBuf {
     let mut words = args.iter();
     while let Some(word) = words.next() {
@@ -106,7 +106,7 @@ fn rewrite(path: &Path, without_cgroups: bool) -> Result<(), OciRuntimeError> {
         if let Some(Value::Array(mounts)) = spec.get_mut("mounts") {
             id_maps::settle(mounts)?;
         }
-        // Not through a temporary file: nobody else reads it before the runtime, and a crash leaves no container behind.
+        // Not through a temporary file: no other process reads it before the runtime, and a crash leaves no container behind.
         std::fs::write(path, serde_json::to_vec(&spec)?)
     };
     rewrite().map_err(|source| OciRuntimeError::Config { path: path.to_owned(), source })
@@ -138,8 +138,8 @@ mod tests {
 
     #[test]
     fn takes_out_cgroups_and_nothing_else() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("config.json");
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("config.json");
         let spec = r#"{"ociVersion":"1.3.0","linux":{"uidMappings":[],"resources":{"devices":[]},"cgroupsPath":"/a","namespaces":[{"type":"pid"}]},"hostname":"x"}"#;
         std::fs::write(&path, spec).expect("written");
         rewrite(&path, true).expect("rewritten");
@@ -160,8 +160,8 @@ mod tests {
 
     #[test]
     fn takes_out_id_maps_of_disks_and_nothing_else() {
-        let folder = tempfile::tempdir_in(".").expect("a folder on a disk");
-        let (path, source) = (folder.path().join("config.json"), folder.path().canonicalize().expect("a path"));
+        let directory = tempfile::tempdir_in(".").expect("a directory on a disk");
+        let (path, source) = (directory.path().join("config.json"), directory.path().canonicalize().expect("a path"));
         let source = source.display();
         let spec = format!(
             r#"{{"mounts":[{{"destination":"/a","source":"{source}","options":["rbind","idmap"],

@@ -1,4 +1,4 @@
-//! Writes a node's files below its state folder, before the node is started; again and again with the same result.
+//! Writes a node's files below its state directory, before the node is started; again and again with the same result.
 
 use crate::cri::{self, Cri};
 use crate::{NodePlan, cni_front, config, oci_runtime};
@@ -34,7 +34,7 @@ impl PrepareError {
 /// Writes configuration files, links CNI plugins, keeps the plan; `program` is the executable to keep beside the state.
 pub fn prepare(plan: &NodePlan, paths: &Paths, program: &Path) -> Result<(), PrepareError> {
     forget_networks(paths)?;
-    make_folders(paths)?;
+    make_directories(paths)?;
     keep_program(program, &paths.program())?;
     link_runtime(plan, paths)?;
     link_plugins(plan, paths)?;
@@ -53,10 +53,10 @@ fn forget_networks(paths: &Paths) -> Result<(), FsError> {
     }
 }
 
-fn make_folders(paths: &Paths) -> Result<(), FsError> {
+fn make_directories(paths: &Paths) -> Result<(), FsError> {
     let inside = [config::STATIC_POD_DIR, config::VOLUME_PLUGIN_DIR, c::PKI_DIR];
-    for folder in Paths::PERSISTENT.iter().chain(&inside) {
-        fs::create_dir(paths.node(folder))?;
+    for directory in Paths::PERSISTENT.iter().chain(&inside) {
+        fs::create_dir(paths.node(directory))?;
     }
     fs::create_dir(paths.logs())
 }
@@ -68,10 +68,10 @@ fn keep_program(from: &Path, to: &Path) -> Result<(), FsError> {
     if same_file(from, to) || to.metadata().is_ok_and(|kept| looks_alike(&source, &kept)) {
         return Ok(());
     }
-    let folder = to.parent().expect("a file in the state folder");
-    fs::create_dir(folder)?;
+    let directory = to.parent().expect("a file in the state directory");
+    fs::create_dir(directory)?;
     let copy = || {
-        let new = tempfile::NamedTempFile::new_in(folder)?;
+        let new = tempfile::NamedTempFile::new_in(directory)?;
         // Inside the kernel, sharing blocks where the file system can; the mode comes with it, the time does not.
         std::fs::copy(from, new.path())?;
         new.as_file().set_modified(source.modified()?)?;
@@ -94,11 +94,11 @@ fn looks_alike(one: &Metadata, other: &Metadata) -> bool {
 /// Our program under its names as OCI runtime, and beside it the one that it becomes.
 fn link_runtime(plan: &NodePlan, paths: &Paths) -> Result<(), FsError> {
     let program = paths.program();
-    let folder = program.parent().expect("a file in the state folder");
+    let directory = program.parent().expect("a file in the state directory");
     for name in [oci_runtime::PROGRAM_NAME, oci_runtime::WITHOUT_CGROUPS] {
-        link(&program, &folder.join(name))?;
+        link(&program, &directory.join(name))?;
     }
-    link(&plan.host.oci_runtime, &folder.join(oci_runtime::BEHIND))
+    link(&plan.host.oci_runtime, &directory.join(oci_runtime::BEHIND))
 }
 
 /// Links to all plugins of the bundle: it is visible under the same path inside the node.
@@ -138,9 +138,9 @@ fn link(to: &Path, at: &Path) -> Result<(), FsError> {
     if std::fs::read_link(at).is_ok_and(|old| old == to) {
         return Ok(());
     }
-    let folder = at.parent().expect("not the root");
-    fs::create_dir(folder)?;
-    let new = folder.join(".new-link");
+    let directory = at.parent().expect("not the root");
+    fs::create_dir(directory)?;
+    let new = directory.join(".new-link");
     fs::remove_if_exists(&new)?;
     std::os::unix::fs::symlink(to, &new).context("link", &new)?;
     std::fs::rename(&new, at).context("link", at)

@@ -56,7 +56,7 @@ fn check_crio(config: &Config) -> Option<Finding> {
     match Cri::find(config.container_runtime()) {
         Ok(Cri::Containerd) => None,
         Ok(Cri::CriO(_)) => Some(Finding::passed(CHECK)),
-        Err(missing) => Some(Finding::error(CHECK, missing.to_string(), missing.cure())),
+        Err(missing) => Some(Finding::error(CHECK, missing.to_string(), missing.hint())),
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! `cluster-info` is read anonymously without verifying TLS; its signature and the pin of its CA are verified; then it is read
 //! once more over TLS verified by that CA, and both have to agree. No request carries a secret: the token only verifies.
-//! [`file`] fetches a discovery file from a web server instead.
+//! [`mod@file`] fetches a discovery file from a web server instead.
 
 mod client;
 mod error;

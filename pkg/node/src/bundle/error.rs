@@ -1,4 +1,4 @@
-//! Why a bundle cannot be used, and what cures it.
+//! Why a bundle cannot be used, and with hints.
 
 use super::{Skew, skew};
 use std::fmt;
@@ -10,13 +10,13 @@ use usernetes_host::FsError;
 /// Why a bundle cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {
-    /// A file or folder could not be read or written.
+    /// A file or directory could not be read or written.
     #[error(transparent)]
     Fs(#[from] FsError),
     /// There is nothing at that path.
     #[error("bundle {} does not exist", .0.display())]
     Missing(PathBuf),
-    /// No `bundle.yaml` in the folder or archive.
+    /// No `bundle.yaml` in the directory or archive.
     #[error("{} is no bundle: it has no bundle.yaml", .0.display())]
     NoManifest(PathBuf),
     /// An archive where an opened bundle is needed.
@@ -63,7 +63,7 @@ pub enum BundleError {
     /// Files that are not what the manifest says, all of them.
     #[error("bundle {} is damaged:\n{}", dir.display(), list(files))]
     Damaged {
-        /// The bundle's folder, or the archive it came from.
+        /// The bundle's directory, or the archive it came from.
         dir: PathBuf,
         /// Every bad file.
         files: Vec<BadFile>,
@@ -153,7 +153,7 @@ pub struct BadFile {
 pub enum Fault {
     /// Not there.
     Missing,
-    /// A folder, link, socket or device.
+    /// A directory, link, socket or device.
     NotAFile,
     /// Cut short or too long.
     Size {
@@ -234,7 +234,7 @@ impl BundleError {
             Self::Damaged { dir, .. } => {
                 format!("remove {} and fetch or import the bundle again", dir.display())
             }
-            Self::NoArchive(_) => format!("name a bundle's folder or its .tar, .tar.gz or .tar.zst; {WAYS}"),
+            Self::NoArchive(_) => format!("name a bundle's directory or its .tar, .tar.gz or .tar.zst; {WAYS}"),
             Self::Unpack { .. } => "copy the archive again; it is cut short, damaged, or the disk is full".to_owned(),
             Self::Entry { .. } => "do not use this archive: it was not made by usernetes-rs or was changed".to_owned(),
             Self::Skew { server, .. } => {

@@ -1,4 +1,4 @@
-//! Keeps a bundle from a folder or an archive; it appears whole and verified, or not at all.
+//! Keeps a bundle from a directory or an archive; it appears whole and verified, or not at all.
 
 use super::stamps::{self, Stamps};
 use super::verify::unexpected;
@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use tempfile::TempDir;
 use usernetes_host::fs::{self, Context as _, create_dir};
 
-/// Prefix of folders in which a bundle is being put together.
+/// Prefix of directories in which a bundle is being put together.
 const HALF_MADE: &str = ".import-";
 
 /// A bundle that was imported.
@@ -25,7 +25,7 @@ pub struct Imported {
     pub kept: bool,
 }
 
-/// Imports from a folder, an archive (tar, alone or in gzip or zstd) or, for `-`, an archive on standard input.
+/// Imports from a directory, an archive (tar, alone or in gzip or zstd) or, for `-`, an archive on standard input.
 pub fn import(
     source: &Path,
     bundles: &Path,
@@ -33,7 +33,7 @@ pub fn import(
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Imported, BundleError> {
     let workshop = Workshop::open(bundles)?;
-    let half_made = workshop.folder()?;
+    let half_made = workshop.directory()?;
     let root = if source.is_dir() {
         let bundle = Bundle::open(source)?;
         // Linking again would change ctime, and with it every stamp.
@@ -51,7 +51,7 @@ pub fn import(
     workshop.keep(&root, source, cache, progress)
 }
 
-/// The folder of imported bundles while one is added; others wait.
+/// The directory of imported bundles while one is added; others wait.
 pub(crate) struct Workshop {
     bundles: PathBuf,
     _lock: File,
@@ -72,10 +72,10 @@ impl Workshop {
         Ok(Self { bundles: bundles.canonicalize().context("open", bundles)?, _lock: file })
     }
 
-    /// A new folder on the same file system, removed when dropped.
-    pub(crate) fn folder(&self) -> Result<TempDir, BundleError> {
+    /// A new directory on the same file system, removed when dropped.
+    pub(crate) fn directory(&self) -> Result<TempDir, BundleError> {
         let made = tempfile::Builder::new().prefix(HALF_MADE).tempdir_in(&self.bundles);
-        Ok(made.context("make folder in", &self.bundles)?)
+        Ok(made.context("make directory in", &self.bundles)?)
     }
 
     /// Verifies the bundle in `root` and moves it to its place; `source` is for messages.
@@ -116,13 +116,13 @@ impl Workshop {
     }
 
     fn place(&self, bundle: &Bundle) -> PathBuf {
-        self.bundles.join(bundle.folder_name())
+        self.bundles.join(bundle.directory_name())
     }
 
     /// Moves `from` to `place`; a damaged bundle of that name gives way.
     fn replace(&self, from: &Path, place: &Path) -> Result<(), BundleError> {
         fs::sync_all(from)?;
-        let old = self.folder()?;
+        let old = self.directory()?;
         if place.exists() {
             std::fs::rename(place, old.path().join("old")).context("move away", place)?;
         }
@@ -157,7 +157,7 @@ fn take(bundle: &Bundle, to: &Path) -> Result<(), BundleError> {
     Ok(())
 }
 
-/// A hard link where nobody else may write the file; else a copy, which is a reflink where the file system has them.
+/// A hard link where no other user may write the file; else a copy, which is a reflink where the file system has them.
 fn link_or_copy(from: &Path, to: &Path) -> std::io::Result<()> {
     let meta = from.metadata()?;
     let ours = meta.uid() == rustix::process::geteuid().as_raw() && meta.mode() & 0o022 == 0;

@@ -13,8 +13,8 @@ pub(crate) const API_VERSION: &str = "usernetes.rs/v1alpha1";
 /// `kind` of a manifest.
 pub(crate) const KIND: &str = "Bundle";
 
-/// The folder without links, so that what is stamped is what runs.
-pub(crate) fn folder(dir: &Path) -> Result<PathBuf, BundleError> {
+/// The directory without links, so that what is stamped is what runs.
+pub(crate) fn directory(dir: &Path) -> Result<PathBuf, BundleError> {
     match dir.canonicalize() {
         Ok(found) if found.is_dir() => Ok(found),
         Ok(found) => Err(BundleError::Archive(found)),
@@ -54,7 +54,7 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<BundleManifest, BundleErr
 fn faults(manifest: &BundleManifest) -> Vec<FieldError> {
     let mut faults = Vec::new();
     let mut fault = |field: String, message: String| faults.push(FieldError { field, message });
-    if !is_folder_name(&manifest.name) {
+    if !is_directory_name(&manifest.name) {
         fault("name".into(), format!("{:?} is not of letters, digits, dots and dashes", manifest.name));
     }
     let mut seen = BTreeSet::from([MANIFEST]);
@@ -77,7 +77,7 @@ fn faults(manifest: &BundleManifest) -> Vec<FieldError> {
     faults
 }
 
-fn is_folder_name(name: &str) -> bool {
+fn is_directory_name(name: &str) -> bool {
     let good = |c: char| c.is_ascii_alphanumeric() || "._+-".contains(c);
     !name.is_empty() && name.len() <= 100 && !name.starts_with('.') && name.chars().all(good)
 }
@@ -91,7 +91,7 @@ fn strict_path(text: &str) -> Result<(), &'static str> {
     if inside.to_str() == Some(text) { Ok(()) } else { Err("is not written in its shortest form") }
 }
 
-/// An entry's path without its `.` parts, when it stays inside of the folder that it is unpacked to.
+/// An entry's path without its `.` parts, when it stays inside of the directory that it is unpacked to.
 pub(crate) fn inside(path: &Path) -> Result<PathBuf, &'static str> {
     let mut clean = PathBuf::new();
     for part in path.components() {

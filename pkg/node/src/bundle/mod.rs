@@ -28,7 +28,7 @@ use usernetes_api::bundle::{BundleImage, BundleManifest};
 /// Name of the manifest within a bundle.
 pub const MANIFEST: &str = "bundle.yaml";
 
-/// A bundle's folder with its manifest, whose every field has been checked.
+/// A bundle's directory with its manifest, whose every field has been checked.
 #[derive(Clone, Debug)]
 pub struct Bundle {
     dir: PathBuf,
@@ -39,12 +39,12 @@ pub struct Bundle {
 impl Bundle {
     /// Reads and checks `bundle.yaml`; the files it lists are left to [`Bundle::verify`].
     pub fn open(dir: impl AsRef<Path>) -> Result<Self, BundleError> {
-        let dir = manifest::folder(dir.as_ref())?;
+        let dir = manifest::directory(dir.as_ref())?;
         let (manifest, digest) = manifest::read(&dir)?;
         Ok(Self { dir, manifest, digest })
     }
 
-    /// Its folder, absolute and without links.
+    /// Its directory, absolute and without links.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
@@ -59,8 +59,8 @@ impl Bundle {
         &self.digest
     }
 
-    /// Folder name of an imported bundle: its name and the first 12 digits of its digest.
-    pub fn folder_name(&self) -> String {
+    /// Directory name of an imported bundle: its name and the first 12 digits of its digest.
+    pub fn directory_name(&self) -> String {
         format!("{}-{}", self.manifest.name, &self.digest[..12])
     }
 

@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use usernetes_api::bundle::{BundleFile, BundleImage, BundleManifest};
 
-/// A folder for one test, with the folders that importing needs.
+/// A directory for one test, with the directories that importing needs.
 pub(crate) struct Place {
     pub(crate) dir: TempDir,
 }
 
 impl Place {
     pub(crate) fn new() -> Self {
-        Self { dir: tempfile::tempdir().expect("a temporary folder") }
+        Self { dir: tempfile::tempdir().expect("a temporary directory") }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -55,7 +55,7 @@ impl Place {
         dir
     }
 
-    /// What is in the folder of imported bundles, but the lock.
+    /// What is in the directory of imported bundles, but the lock.
     pub(crate) fn kept(&self) -> Vec<String> {
         let entries = fs::read_dir(self.bundles()).expect("listed").flatten();
         let mut names: Vec<_> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
@@ -67,7 +67,7 @@ impl Place {
 
 fn put(dir: &Path, path: &str, content: &[u8], executable: bool) -> BundleFile {
     let full = dir.join(path);
-    fs::create_dir_all(full.parent().expect("a folder")).expect("made");
+    fs::create_dir_all(full.parent().expect("a directory")).expect("made");
     fs::write(&full, content).expect("written");
     let mode = if executable { 0o755 } else { 0o644 };
     fs::set_permissions(&full, Permissions::from_mode(mode)).expect("changed");
@@ -81,7 +81,7 @@ pub(crate) fn edit(dir: &Path, change: impl FnOnce(String) -> String) {
     fs::write(path, change(text)).expect("written");
 }
 
-/// The folder `dir` as a tar archive, under `prefix`.
+/// The directory `dir` as a tar archive, under `prefix`.
 pub(crate) fn tar(dir: &Path, prefix: &str) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     builder.append_dir_all(prefix, dir).expect("archived");

@@ -28,7 +28,7 @@ fn settle(place: &Place, dir: &Path) -> Verified {
     }
 }
 
-/// What is wrong, without the folder.
+/// What is wrong, without the directory.
 fn faults(outcome: Result<Verified, BundleError>) -> String {
     match outcome {
         Err(BundleError::Damaged { files, .. }) => files.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
@@ -108,11 +108,11 @@ fn progress_ends_at_the_total() {
     let last = std::sync::Mutex::new((0, 0));
     let bundle = Bundle::open(place.bundle("b")).expect("good");
     let note = |now: Progress| {
-        let mut last = last.lock().expect("held by nobody");
+        let mut last = last.lock().expect("not poisoned");
         *last = (last.0.max(now.done), now.total);
     };
     bundle.verify(&place.cache(), Check::Full, &note).expect("good");
-    assert_eq!(last.into_inner().expect("held by nobody"), (300_011, 300_011));
+    assert_eq!(last.into_inner().expect("not poisoned"), (300_011, 300_011));
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn links_and_unrunnable_programs_are_bad() {
 }
 
 #[test]
-fn a_folder_is_linked_and_found_again() {
+fn a_directory_is_linked_and_found_again() {
     let place = Place::new();
     let dir = place.bundle("b");
     fs::write(dir.join("README"), "not listed").expect("written");
@@ -179,7 +179,7 @@ fn a_folder_is_linked_and_found_again() {
     let inode = |path: PathBuf| fs::metadata(path).expect("there").ino();
     assert_eq!(inode(imported.bundle.program("kubelet")), inode(dir.join("bin/kubelet")));
     assert!(!imported.bundle.dir().join("README").exists());
-    assert_eq!(place.kept(), [imported.bundle.folder_name()]);
+    assert_eq!(place.kept(), [imported.bundle.directory_name()]);
     let again = import_from(&place, &dir).expect("good");
     assert!(again.kept);
     settle(&place, imported.bundle.dir());
@@ -245,7 +245,7 @@ fn hostile_archives_leave_nothing() {
     /evil: entry "bin/link" is a symbolic link, which no bundle has
     /evil: entry "bin/link" is a link to outside of the bundle
     /evil: entry "bin/link" is a link to outside of the bundle
-    /evil: entry "bin/pipe" is neither a file nor a folder
+    /evil: entry "bin/pipe" is neither a file nor a directory
     "#);
 }
 
@@ -265,7 +265,7 @@ fn what_is_no_archive_is_not_repeated() {
     let place = Place::new();
     let secret = "root:x:0:0:secret\n".repeat(100);
     let mut damaged = tar(&place.bundle("b"), ".");
-    // The second header; the first is that of the folder.
+    // The second header; the first is that of the directory.
     damaged[512..1024].copy_from_slice(&secret.as_bytes()[..512]);
     let zstd = zstd::encode_all(secret.as_bytes(), 1).expect("packed");
     let mut said = Vec::new();
@@ -273,15 +273,15 @@ fn what_is_no_archive_is_not_repeated() {
         fs::write(place.path(name), content).expect("written");
         let error = import_from(&place, &place.path(name)).expect_err("refused");
         let source = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
-        said.push(format!("{error}{source}\n  {}", error.hint().expect("a cure")));
+        said.push(format!("{error}{source}\n  {}", error.hint().expect("a hint")));
     }
     insta::assert_snapshot!(said.join("\n").replace(&place.dir.path().display().to_string(), ""), @r"
     /text is no archive: neither tar nor tar in gzip or zstd
-      name a bundle's folder or its .tar, .tar.gz or .tar.zst; get one with `usernetes-rs bundle download`, keep one with `usernetes-rs bundle import PATH`, or name one with `--bundle PATH`
+      name a bundle's directory or its .tar, .tar.gz or .tar.zst; get one with `usernetes-rs bundle download`, keep one with `usernetes-rs bundle import PATH`, or name one with `--bundle PATH`
     /short is no archive: neither tar nor tar in gzip or zstd
-      name a bundle's folder or its .tar, .tar.gz or .tar.zst; get one with `usernetes-rs bundle download`, keep one with `usernetes-rs bundle import PATH`, or name one with `--bundle PATH`
+      name a bundle's directory or its .tar, .tar.gz or .tar.zst; get one with `usernetes-rs bundle download`, keep one with `usernetes-rs bundle import PATH`, or name one with `--bundle PATH`
     /text.zst is no archive: neither tar nor tar in gzip or zstd
-      name a bundle's folder or its .tar, .tar.gz or .tar.zst; get one with `usernetes-rs bundle download`, keep one with `usernetes-rs bundle import PATH`, or name one with `--bundle PATH`
+      name a bundle's directory or its .tar, .tar.gz or .tar.zst; get one with `usernetes-rs bundle download`, keep one with `usernetes-rs bundle import PATH`, or name one with `--bundle PATH`
     cannot unpack /tar: it is damaged or cut off
       copy the archive again; it is cut short, damaged, or the disk is full
     ");
@@ -324,7 +324,7 @@ fn a_damaged_import_is_replaced() {
     fs::remove_file(kept.program("kubelet")).expect("removed");
     let again = import_from(&place, &dir).expect("good");
     assert!(!again.kept);
-    assert_eq!(place.kept(), [kept.folder_name()]);
+    assert_eq!(place.kept(), [kept.directory_name()]);
     assert!(kept.verify(&place.cache(), Check::Full, QUIET).is_ok());
 }
 
@@ -365,7 +365,7 @@ fn a_kubelet_may_be_older_than_the_api_server_but_not_newer() {
     }
     let refused = |found: &str| {
         let error = find_version(Some(&place.path(found)), &place.bundles(), server).expect_err("refused");
-        let text = format!("{error}\n  {}", error.hint().expect("a cure"));
+        let text = format!("{error}\n  {}", error.hint().expect("a hint"));
         text.replace(&place.dir.path().canonicalize().expect("there").display().to_string(), "")
     };
     insta::assert_snapshot!(refused("v1.32.7") + "\n" + &refused("v1.37.0"), @r#"
@@ -380,7 +380,7 @@ fn a_kubelet_may_be_older_than_the_api_server_but_not_newer() {
 fn nothing_to_use_is_said_with_the_ways_out() {
     let place = Place::new();
     let said = |error: BundleError| {
-        let text = format!("{error}\n  {}", error.hint().expect("a cure"));
+        let text = format!("{error}\n  {}", error.hint().expect("a hint"));
         text.replace(&place.dir.path().canonicalize().expect("there").display().to_string(), "")
     };
     let mut all = vec![said(find_version(None, &place.bundles(), Required::Exactly("v1.36.3")).expect_err("none"))];
@@ -429,7 +429,7 @@ fn a_joining_host_without_a_bundle_is_pointed_to_its_peer() {
 #[test]
 fn a_place_that_cannot_be_written_is_named() {
     let place = Place::new();
-    fs::write(place.bundles(), "a file where the folder should be").expect("written");
+    fs::write(place.bundles(), "a file where the directory should be").expect("written");
     let error = import_from(&place, &place.bundle("b")).expect_err("refused");
     assert!(error.to_string().contains(&place.bundles().display().to_string()), "{error}");
 }

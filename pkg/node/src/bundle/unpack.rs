@@ -1,4 +1,4 @@
-//! Unpacks an archive that may be hostile: files and folders only, all of them inside, nothing written twice.
+//! Unpacks an archive that may be hostile: files and directories only, all of them inside, nothing written twice.
 
 use super::{BundleError, MANIFEST, manifest};
 use flate2::bufread::MultiGzDecoder;
@@ -39,7 +39,7 @@ pub(crate) fn decoded(raw: impl Read + 'static) -> io::Result<Box<dyn Read>> {
     Ok(Box::new(reader))
 }
 
-/// Unpacks the archive `name` from `stream` into the empty folder `to`, and finds the bundle in it.
+/// Unpacks the archive `name` from `stream` into the empty directory `to`, and finds the bundle in it.
 pub(crate) fn unpack(name: &Path, mut stream: impl Read, to: &Path) -> Result<PathBuf, BundleError> {
     let broken = |source| BundleError::Unpack { archive: name.to_owned(), source };
     let mut first = Vec::with_capacity(BLOCK);
@@ -73,7 +73,7 @@ pub(crate) fn unpack(name: &Path, mut stream: impl Read, to: &Path) -> Result<Pa
                 std::fs::hard_link(to.join(first), &target).map_err(|e| said_twice(e, refuse, broken))?;
             }
             EntryType::Symlink => return Err(refuse("is a symbolic link, which no bundle has")),
-            _ => return Err(refuse("is neither a file nor a folder")),
+            _ => return Err(refuse("is neither a file nor a directory")),
         }
     }
     root(to).ok_or_else(|| BundleError::NoManifest(name.to_owned()))
@@ -109,7 +109,7 @@ fn put<R: Read>(entry: &mut Entry<'_, R>, target: &Path) -> io::Result<()> {
     if copied == entry.size() { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
 
-/// The folder with the manifest: `to`, or the only folder in it (as `tar` of a folder makes it).
+/// The directory with the manifest: `to`, or the only directory in it (as `tar` of a directory makes it).
 fn root(to: &Path) -> Option<PathBuf> {
     if to.join(MANIFEST).is_file() {
         return Some(to.to_owned());

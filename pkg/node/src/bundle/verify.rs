@@ -43,7 +43,7 @@ pub struct Verified {
 impl Bundle {
     /// Checks size, SHA-256 and permission of every file, and that `bin/`, `cni/` and `lib/` hold nothing else.
     ///
-    /// `cache` is the folder where stamps are kept between verifications.
+    /// `cache` is the directory where stamps are kept between verifications.
     pub fn verify(
         &self,
         cache: &Path,
@@ -168,28 +168,28 @@ fn fault(error: &io::Error) -> Fault {
     }
 }
 
-/// Folders whose files are run or loaded by name.
-const PROGRAM_FOLDERS: [&str; 3] = ["bin", "cni", "lib"];
+/// Directories whose files are run or loaded by name.
+const PROGRAM_DIRECTORIES: [&str; 3] = ["bin", "cni", "lib"];
 
-/// What lies in the folders of programs without being listed: it would be found by name and run.
+/// What lies in the directories of programs without being listed: it would be found by name and run.
 pub(crate) fn unexpected(dir: &Path, files: &[BundleFile]) -> Vec<BadFile> {
     let listed: BTreeSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
     let mut extra = Vec::new();
-    let mut folders = PROGRAM_FOLDERS.map(str::to_owned).to_vec();
-    while let Some(folder) = folders.pop() {
-        let entries = match dir.join(&folder).read_dir() {
+    let mut directories = PROGRAM_DIRECTORIES.map(str::to_owned).to_vec();
+    while let Some(directory) = directories.pop() {
+        let entries = match dir.join(&directory).read_dir() {
             Ok(entries) => entries,
-            // A missing folder is told of by its missing files.
+            // A missing directory is told of by its missing files.
             Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
             Err(e) => {
-                extra.push(BadFile { path: folder, fault: Fault::Unreadable(e.to_string()) });
+                extra.push(BadFile { path: directory, fault: Fault::Unreadable(e.to_string()) });
                 continue;
             }
         };
         for entry in entries.flatten() {
-            let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
+            let path = format!("{directory}/{}", entry.file_name().to_string_lossy());
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                folders.push(path);
+                directories.push(path);
             } else if !listed.contains(path.as_str()) {
                 extra.push(BadFile { path, fault: Fault::Unexpected });
             }

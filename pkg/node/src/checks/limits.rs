@@ -85,15 +85,15 @@ pub(super) fn open_files(hard: u64) -> Finding {
 pub(super) fn processes(nproc: u64, tasks: u64) -> Finding {
     let most = nproc.min(tasks);
     let message = format!("{most} processes and threads are allowed");
-    let cure = if tasks <= nproc {
+    let hint = if tasks <= nproc {
         "sudo systemctl set-property user-$(id -u).slice TasksMax=infinity"
     } else {
         "echo \"$USER hard nproc unlimited\" | sudo tee /etc/security/limits.d/99-usernetes-nproc.conf, and log in again"
     };
     if most < LEAST_PROCESSES {
-        Finding::error("PidLimit", format!("{message}, less than {LEAST_PROCESSES}"), cure)
+        Finding::error("PidLimit", format!("{message}, less than {LEAST_PROCESSES}"), hint)
     } else if most < GOOD_PROCESSES {
-        Finding::warning("PidLimit", format!("{message}, less than {GOOD_PROCESSES}"), cure)
+        Finding::warning("PidLimit", format!("{message}, less than {GOOD_PROCESSES}"), hint)
     } else {
         Finding::passed("PidLimit")
     }
@@ -103,9 +103,9 @@ pub(super) fn processes(nproc: u64, tasks: u64) -> Finding {
 pub(super) fn pids_max(own: &str) -> u64 {
     let cgroup = own.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
     let root = Path::new("/sys/fs/cgroup");
-    let folder = root.join(cgroup);
-    let limits = folder.ancestors().take_while(|folder| folder.starts_with(root));
-    let limits = limits.filter_map(|folder| std::fs::read_to_string(folder.join("pids.max")).ok());
+    let directory = root.join(cgroup);
+    let limits = directory.ancestors().take_while(|directory| directory.starts_with(root));
+    let limits = limits.filter_map(|directory| std::fs::read_to_string(directory.join("pids.max")).ok());
     limits.filter_map(|text| number(&text)).min().unwrap_or(u64::MAX)
 }
 

@@ -33,11 +33,11 @@ pub(super) fn memory(role: Role, total: Option<u64>) -> Finding {
         Role::Worker => (400 * MIB, 800 * MIB),
     };
     let message = |what: u64| format!("{} MiB of memory, less than {} MiB", total / MIB, what / MIB);
-    let cure = "use a host with more memory";
+    let hint = "use a host with more memory";
     if total < least {
-        Finding::error("Mem", message(least), cure)
+        Finding::error("Mem", message(least), hint)
     } else if total < good {
-        Finding::warning("Mem", message(good), cure)
+        Finding::warning("Mem", message(good), hint)
     } else {
         Finding::passed("Mem")
     }
@@ -75,11 +75,11 @@ pub(super) fn hostname(name: &str) -> Finding {
 }
 
 /// A program of the host that runs inside the node.
-pub(super) fn program(name: &str, without: &str, cure: &str) -> Finding {
+pub(super) fn program(name: &str, without: &str, hint: &str) -> Finding {
     let check = format!("FileExisting-{name}");
-    let folders = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
-    if folders.iter().any(|folder| Path::new(folder).join(name).exists()) {
+    let directories = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+    if directories.iter().any(|directory| Path::new(directory).join(name).exists()) {
         return Finding::passed(check);
     }
-    Finding::warning(check, format!("{name} not found: {without}"), cure)
+    Finding::warning(check, format!("{name} not found: {without}"), hint)
 }

@@ -47,7 +47,7 @@ fn hard(resource: Resource) -> u64 {
     getrlimit(resource).map_or(u64::MAX, |(_, hard)| hard)
 }
 
-/// The path or the nearest folder above it: the state folder is made later.
+/// The path or the nearest directory above it: the state directory is made later.
 fn nearest(path: &Path) -> PathBuf {
-    path.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("/")).to_owned()
+    path.ancestors().find(|directory| directory.exists()).unwrap_or(Path::new("/")).to_owned()
 }

@@ -1,4 +1,4 @@
-//! The file system of the state folder.
+//! The file system of the state directory.
 
 use nix::sys::statfs::{self, FsType, Statfs, statfs};
 use nix::sys::statvfs::statvfs;
@@ -14,7 +14,7 @@ const CEPH: i64 = 0x00c3_6400;
 const CIFS: i64 = 0xff53_4d42;
 const SMB2: i64 = 0xfe53_4d42;
 
-const CURE: &str = "export XDG_DATA_HOME=FOLDER, a folder of yours on a local disk (ext4, xfs, btrfs)";
+const CURE: &str = "export XDG_DATA_HOME=DIRECTORY, a directory of yours on a local disk (ext4, xfs, btrfs)";
 
 pub(super) fn state_fs(path: &Path) -> Finding {
     match statfs(path) {
@@ -67,11 +67,11 @@ pub(super) fn disk_space(path: &Path) -> Finding {
 pub(super) fn free_space(path: &Path, free: u64) -> Finding {
     #[expect(clippy::cast_precision_loss, reason = "for people")]
     let message = format!("{:.1} GiB free at {}", free as f64 / GIB as f64, path.display());
-    let cure = "free some space, or export XDG_DATA_HOME=FOLDER, a folder of yours on a larger disk";
+    let hint = "free some space, or export XDG_DATA_HOME=DIRECTORY, a directory of yours on a larger disk";
     if free < 2 * GIB {
-        Finding::error("DiskSpace", format!("{message}, less than 2 GiB"), cure)
+        Finding::error("DiskSpace", format!("{message}, less than 2 GiB"), hint)
     } else if free < 6 * GIB {
-        Finding::warning("DiskSpace", format!("{message}, less than 6 GiB"), cure)
+        Finding::warning("DiskSpace", format!("{message}, less than 6 GiB"), hint)
     } else {
         Finding::passed("DiskSpace")
     }

@@ -14,7 +14,7 @@ pub fn crio(plan: &NodePlan) -> String {
             "root": c::CRIO_STORAGE_DIR,
             "runroot": CRIO_RUN_DIR,
             "storage_driver": crio_storage_driver(plan.host.snapshotter),
-            // The default's folder could be made by root only.
+            // The default's directory could be made by root only.
             "log_dir": c::POD_LOG_DIR,
             // On /run, so that what the node's last life left is taken for what a reboot left.
             "version_file": "/run/crio/version",
@@ -65,7 +65,7 @@ fn runtime(plan: &NodePlan) -> Value {
         "conmon_env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
         // Profiles are root's to load.
         "apparmor_profile": "unconfined",
-        // Without a pause process CRI-O would make the pod's cgroup itself, which nobody may without delegation.
+        // Without a pause process CRI-O would make the pod's cgroup itself, which is not permitted without delegation.
         "drop_infra_ctr": false,
         "irqbalance_config_restore_file": "disable",
         "enable_criu_support": false,
@@ -87,7 +87,7 @@ fn image(plan: &NodePlan) -> Value {
         // No garbage collection takes what no registry gives back.
         "pinned_images": plan.software.images.iter().map(|image| &image.reference).collect::<Vec<_>>(),
         "signature_policy": CRIO_POLICY_FILE,
-        // The default's folder may be root's.
+        // The default's directory may be root's.
         "signature_policy_dir": "/run/crio/policies",
         "big_files_temporary_dir": CRIO_TMP_DIR,
     })

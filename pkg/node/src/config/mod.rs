@@ -19,7 +19,7 @@ pub const KUBELET_FILE: &str = "/var/lib/kubelet/config.yaml";
 pub const CONTAINERD_FILE: &str = "/var/lib/containerd/config.toml";
 /// Inside the node: CRI-O's configuration, beside its storage because that persists.
 pub const CRIO_FILE: &str = "/var/lib/containers/crio.conf";
-/// Inside the node: where CRI-O's storage lies, for whoever opens it.
+/// Inside the node: where CRI-O's storage lies, for programs that open it.
 pub const CRIO_STORAGE_FILE: &str = "/var/lib/containers/storage.conf";
 /// Inside the node: what CRI-O's storage knows of running containers.
 const CRIO_RUN_DIR: &str = "/run/containers/storage";
@@ -27,7 +27,7 @@ const CRIO_RUN_DIR: &str = "/run/containers/storage";
 pub const CRIO_POLICY_FILE: &str = "/var/lib/containers/policy.json";
 /// Inside the node: the CNI configuration, at flannel's own place.
 pub const CNI_FILE: &str = "/etc/cni/net.d/10-flannel.conflist";
-/// Inside the node: static Pods, which nobody but the user puts there.
+/// Inside the node: static Pods of the user.
 pub const STATIC_POD_DIR: &str = "/etc/kubernetes/manifests";
 /// Inside the node: Flexvolume plugins; the default place can be made by root only.
 pub const VOLUME_PLUGIN_DIR: &str = "/var/lib/kubelet/volumeplugins";

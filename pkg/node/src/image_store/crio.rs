@@ -79,11 +79,11 @@ mod tests {
 
     #[test]
     fn images_are_listed_by_name() {
-        let storage = tempfile::tempdir().expect("a folder");
+        let storage = tempfile::tempdir().expect("a directory");
         assert_eq!(crio_images(storage.path(), "overlay", &[]).expect("none yet"), []);
         for (file, text) in [("overlay-images/images.json", IMAGES), ("overlay-layers/layers.json", LAYERS)] {
             let path = storage.path().join(file);
-            std::fs::create_dir(path.parent().expect("a folder")).expect("made");
+            std::fs::create_dir(path.parent().expect("a directory")).expect("made");
             std::fs::write(path, text).expect("written");
         }
         let images = crio_images(storage.path(), "overlay", &["registry.example/b:1"]).expect("two names");
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn damaged_records_are_named() {
-        let storage = tempfile::tempdir().expect("a folder");
+        let storage = tempfile::tempdir().expect("a directory");
         std::fs::create_dir(storage.path().join("vfs-images")).expect("made");
         std::fs::write(storage.path().join("vfs-images/images.json"), "[{").expect("written");
         let error = crio_images(storage.path(), "vfs", &[]).expect_err("damaged");

@@ -1,4 +1,4 @@
-//! Why images cannot be imported, and what cures it.
+//! Why images cannot be imported, and with hints.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 /// Why images cannot be imported.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
-    /// A file or folder that cannot be read.
+    /// A file or directory that cannot be read.
     #[error("cannot read {}", path.display())]
     Read {
         /// Which.
@@ -14,7 +14,7 @@ pub enum ImageError {
         /// Why.
         source: io::Error,
     },
-    /// A folder that has none.
+    /// A directory that has none.
     #[error("no image archive in {}", .0.display())]
     NoArchive(PathBuf),
     /// An archive whose list is empty, or has nothing of the wanted base name.
@@ -56,11 +56,11 @@ pub enum ImageError {
 }
 
 impl ImageError {
-    /// The edit or command that cures it.
+    /// The command that helps.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
-                Some("name an archive, an OCI layout, a folder of them, or - for standard input".into())
+                Some("name an archive, an OCI layout, a directory of them, or - for standard input".into())
             }
             Self::Read { .. } | Self::Send { .. } | Self::NoImage(_) => None,
             Self::NoArchive(_) => Some("archives end in .tar, .tar.gz, .tgz, .tar.zst or .tzst".into()),

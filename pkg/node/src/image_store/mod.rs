@@ -21,13 +21,13 @@ pub enum Source {
     Stdin,
     /// An archive: tar, alone or in gzip or zstd, as `docker save` or with an OCI layout in it.
     File(PathBuf),
-    /// A folder with an OCI layout.
+    /// A directory with an OCI layout.
     Layout(PathBuf),
 }
 
-/// Names that an archive may have in a folder of archives.
+/// Names that an archive may have in a directory of archives.
 const ENDINGS: [&str; 5] = [".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst"];
-/// What makes a folder, or an archive, an OCI layout.
+/// What makes a directory, or an archive, an OCI layout.
 const LAYOUT: &str = "oci-layout";
 
 /// What this machine's images are for, as containerd writes it.
@@ -40,7 +40,7 @@ pub(crate) fn platform() -> String {
 }
 
 impl Source {
-    /// What `path` names: standard input for `-`, an archive, a layout, or every archive and layout of a folder.
+    /// What `path` names: standard input for `-`, an archive, a layout, or every archive and layout of a directory.
     pub fn find(path: &Path) -> Result<Vec<Self>, ImageError> {
         if path == Path::new("-") {
             return Ok(vec![Self::Stdin]);

@@ -24,7 +24,7 @@ pub struct Sent {
     pub images: Vec<String>,
     /// Whether it is as `docker save` writes it, perhaps with an OCI layout beside; else it is a layout alone.
     pub saved: bool,
-    /// As `sha256sum` of the archive says; of a layout's folder, that of its `index.json`.
+    /// As `sha256sum` of the archive says; of a layout's directory, that of its `index.json`.
     pub sha256: String,
     /// How many bytes were read.
     pub bytes: u64,
@@ -112,7 +112,7 @@ impl Lists {
     }
 }
 
-/// A folder has no checksum of its own; its index names everything in it by checksum.
+/// A directory has no checksum of its own; its index names everything in it by checksum.
 fn pack(path: &Path, base: Option<&str>, to: impl Write, progress: impl Fn(u64)) -> Result<Sent, ImageError> {
     let unreadable = |source| ImageError::Read { path: path.to_owned(), source };
     let index = std::fs::read(path.join(INDEX)).map_err(unreadable)?;

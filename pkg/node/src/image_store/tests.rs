@@ -105,7 +105,7 @@ fn a_reader_that_stops_early_does_not_matter() {
 }
 
 #[test]
-fn a_folder_means_what_is_in_it() {
+fn a_directory_means_what_is_in_it() {
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| dir.path().join(name);
     assert!(matches!(Source::find(dir.path()), Err(ImageError::NoArchive(_))));

@@ -12,7 +12,7 @@ use usernetes_host::fs::Context as _;
 
 /// Lines added to logs from now on; a blocking iterator without an end.
 pub struct Follow {
-    folder: PathBuf,
+    directory: PathBuf,
     changes: Inotify,
     logs: Vec<Log>,
     lines: VecDeque<(ComponentName, String)>,
@@ -31,7 +31,7 @@ struct Log {
 pub fn follow(logs: &Path, components: &[ComponentName]) -> Result<Follow, FsError> {
     let watch = || {
         let changes = Inotify::init()?;
-        // The folder, not the files: a log may be made later.
+        // The directory, not the files: a log may be made later.
         changes.watches().add(logs, WatchMask::MODIFY | WatchMask::CREATE)?;
         Ok(changes)
     };
@@ -42,7 +42,7 @@ pub fn follow(logs: &Path, components: &[ComponentName]) -> Result<Follow, FsErr
         Log { component, path, position, part: vec![] }
     };
     let logs_of = components.iter().map(log).collect();
-    Ok(Follow { folder: logs.to_owned(), changes, logs: logs_of, lines: VecDeque::new() })
+    Ok(Follow { directory: logs.to_owned(), changes, logs: logs_of, lines: VecDeque::new() })
 }
 
 impl Iterator for Follow {
@@ -53,7 +53,7 @@ impl Iterator for Follow {
             if let Some(line) = self.lines.pop_front() {
                 return Some(Ok(line));
             }
-            if let Err(error) = self.wait().context("watch", &self.folder) {
+            if let Err(error) = self.wait().context("watch", &self.directory) {
                 return Some(Err(error));
             }
             for log in &mut self.logs {

@@ -21,12 +21,12 @@ const LONGEST: u64 = 10 * 1024 * 1024;
 /// How many old logs are kept: `.1` is the newest.
 const KEPT: u32 = 3;
 
-/// The log of a detached parent and of the child, in the folder of logs.
+/// The log of a detached parent and of the child, in the directory of logs.
 pub fn of_the_daemon(logs: &Path) -> PathBuf {
     logs.join("daemon.log")
 }
 
-/// The log of a component in the folder of logs.
+/// The log of a component in the directory of logs.
 pub fn path(logs: &Path, component: ComponentName) -> PathBuf {
     logs.join(format!("{component}.log"))
 }

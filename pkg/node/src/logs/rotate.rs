@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-/// Opens a log for a process to append to; the folder is made where it is missing.
+/// Opens a log for a process to append to; the directory is made where it is missing.
 pub(crate) fn open(log: &Path) -> io::Result<File> {
     // A component that needs no disk may run on a full one.
     if let Err(error) = rotate(log) {

@@ -4,8 +4,8 @@ use std::io::Write as _;
 
 #[test]
 fn rotation_keeps_the_writers_file_and_three_old_logs() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let log = path(&folder.path().join("log"), Etcd);
+    let directory = tempfile::tempdir().expect("a directory");
+    let log = path(&directory.path().join("log"), Etcd);
     let mut file = open(&log).expect("opened");
     for n in 0..6 {
         writeln!(file, "first of {n}").expect("written");
@@ -25,38 +25,38 @@ fn rotation_keeps_the_writers_file_and_three_old_logs() {
 
 #[test]
 fn a_short_log_stays() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let log = path(folder.path(), Etcd);
+    let directory = tempfile::tempdir().expect("a directory");
+    let log = path(directory.path(), Etcd);
     rotate(&log).expect("nothing to do");
     writeln!(open(&log).expect("opened"), "one").expect("written");
     writeln!(open(&log).expect("opened"), "two").expect("written");
-    assert_eq!(tail(folder.path(), Etcd, 10).expect("read"), ["one", "two"]);
-    assert_eq!(tail(folder.path(), Etcd, 1).expect("read"), ["two"]);
-    assert_eq!(tail(folder.path(), Etcd, 0).expect("read"), Vec::<String>::new());
-    assert_eq!(tail(folder.path(), Kubelet, 10).expect("no log"), Vec::<String>::new());
+    assert_eq!(tail(directory.path(), Etcd, 10).expect("read"), ["one", "two"]);
+    assert_eq!(tail(directory.path(), Etcd, 1).expect("read"), ["two"]);
+    assert_eq!(tail(directory.path(), Etcd, 0).expect("read"), Vec::<String>::new());
+    assert_eq!(tail(directory.path(), Kubelet, 10).expect("no log"), Vec::<String>::new());
 }
 
 #[test]
 fn tail_goes_back_into_older_logs() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let log = path(folder.path(), Etcd);
+    let directory = tempfile::tempdir().expect("a directory");
+    let log = path(directory.path(), Etcd);
     std::fs::write(generation(&log, 1), "a\nb\n").expect("written");
     std::fs::write(&log, "c\n").expect("written");
-    assert_eq!(tail(folder.path(), Etcd, 2).expect("read"), ["b", "c"]);
+    assert_eq!(tail(directory.path(), Etcd, 2).expect("read"), ["b", "c"]);
 }
 
 #[test]
 fn follows_new_lines_new_logs_and_rotation() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let log = path(folder.path(), Etcd);
+    let directory = tempfile::tempdir().expect("a directory");
+    let log = path(directory.path(), Etcd);
     let mut file = open(&log).expect("opened");
     writeln!(file, "before").expect("written");
-    let mut follow = follow(folder.path(), &[Etcd, Kubelet]).expect("watched");
+    let mut follow = follow(directory.path(), &[Etcd, Kubelet]).expect("watched");
     let mut next = || follow.next().expect("endless").expect("read");
     write!(file, "half ").expect("written");
     writeln!(file, "whole").expect("written");
     assert_eq!(next(), (Etcd, "half whole".into()));
-    writeln!(open(&path(folder.path(), Kubelet)).expect("opened"), "new").expect("written");
+    writeln!(open(&path(directory.path(), Kubelet)).expect("opened"), "new").expect("written");
     assert_eq!(next(), (Kubelet, "new".into()));
     file.set_len(0).expect("truncated");
     writeln!(file, "rotated").expect("written");

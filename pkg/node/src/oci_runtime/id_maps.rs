@@ -15,7 +15,7 @@ use usernetes_api::constants::{CONTAINERD_DIR, KUBELET_DIR};
 
 /// First kernel that maps a tmpfs.
 const TMPFS_MAPPED: (u32, u32) = (6, 3);
-/// Volumes that the kubelet fills, as folders of a pod name their plugins.
+/// Volumes that the kubelet fills, as directories of a pod name their plugins.
 const FILLED: [&str; 4] =
     ["kubernetes.io~configmap", "kubernetes.io~downward-api", "kubernetes.io~projected", "kubernetes.io~secret"];
 /// Volumes that the kubelet makes for the pod to fill.
@@ -48,7 +48,7 @@ fn mapped(mount: &Value) -> Option<(Map, PathBuf)> {
     Some((map, mount["source"].as_str()?.into()))
 }
 
-/// Whether it is a tmpfs of the node. One of the host's can be seen only below other folders, or is where the node's own
+/// Whether it is a tmpfs of the node. One of the host's can be seen only below other directories, or is where the node's own
 /// state lies.
 fn can_be_mapped(source: &Path) -> bool {
     let ours = source.starts_with(KUBELET_DIR) || source.starts_with("/run");
@@ -66,7 +66,7 @@ fn kernel_maps_tmpfs(release: &str) -> bool {
 /// How much of a mount's source was made for the pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Made {
-    /// This file or folder, and not what is in it.
+    /// This file or directory, and not what is in it.
     Alone,
     /// With all that is in it.
     Tree,
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn what_is_made_for_a_pod() {
-        let root = tempfile::tempdir().expect("a folder");
+        let root = tempfile::tempdir().expect("a directory");
         let pod = root.path().join("var/lib/kubelet/pods/P");
         fs::create_dir_all(pod.join("volumes/kubernetes.io~empty-dir/scratch")).expect("made");
         fs::create_dir_all(pod.join("volumes/kubernetes.io~local-volume/data")).expect("made");

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 
 struct Host {
-    folder: tempfile::TempDir,
+    directory: tempfile::TempDir,
     paths: Paths,
     plan: NodePlan,
     program: PathBuf,
 }
 
 fn host() -> Host {
-    let folder = tempfile::tempdir().expect("a folder");
-    let root = folder.path();
+    let directory = tempfile::tempdir().expect("a directory");
+    let root = directory.path();
     let xdg = usernetes_api::Xdg {
         config: root.join("config"),
         data: root.join("data"),
@@ -31,13 +31,13 @@ fn host() -> Host {
     plan.software.bundle = bundle;
     plan.software.program = paths.program();
     plan.software.logs = paths.logs();
-    Host { folder, paths, plan, program }
+    Host { directory, paths, plan, program }
 }
 
-/// Every file and link below the state folder, with mode and inode.
+/// Every file and link below the state directory, with mode and inode.
 fn files(host: &Host) -> BTreeMap<String, (u32, u64)> {
-    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
-        for entry in std::fs::read_dir(folder).expect("a folder") {
+    fn walk(directory: &Path, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(directory).expect("a directory") {
             let path = entry.expect("an entry").path();
             if path.is_dir() && !path.is_symlink() {
                 walk(&path, found);
@@ -52,7 +52,7 @@ fn files(host: &Host) -> BTreeMap<String, (u32, u64)> {
         let name = path.strip_prefix(host.paths.state()).expect("below").display().to_string();
         let meta = path.symlink_metadata().expect("there");
         let links = path.read_link().map_or(String::new(), |to| {
-            format!(" -> {}", to.strip_prefix(host.folder.path()).expect("below").display())
+            format!(" -> {}", to.strip_prefix(host.directory.path()).expect("below").display())
         });
         (name + &links, (meta.permissions().mode() & 0o777, std::os::unix::fs::MetadataExt::ino(&meta)))
     };
@@ -96,7 +96,7 @@ fn a_new_program_replaces_the_kept_one() {
 #[test]
 fn a_bundle_without_plugins_is_an_error() {
     let mut host = host();
-    host.plan.software.bundle = host.folder.path().join("other");
+    host.plan.software.bundle = host.directory.path().join("other");
     fs::create_dir(host.plan.software.bundle.join("cni")).expect("made");
     let error = prepare(&host.plan, &host.paths, &host.program).expect_err("no plugins").to_string();
     assert!(error.starts_with("no CNI plugins in ") && error.ends_with("other/cni"), "{error}");

@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 /// Health endpoints answer with a list of their checks at most.
 const LONGEST: usize = 64 * 1024;
 
-/// Comes back when the answer is 200; an error when it is not and nobody asks again, when the connection ended, or when
+/// Comes back when the answer is 200; an error when it is not and no retry follows, when the connection ended, or when
 /// it does not say where an answer ends.
 pub(super) async fn ok(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,

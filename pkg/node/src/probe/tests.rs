@@ -64,12 +64,12 @@ async fn a_server_that_only_fails_is_not_ready() {
 
 #[tokio::test]
 async fn a_socket_is_ready_when_it_accepts() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("run/x.sock");
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("run/x.sock");
     let probe = Probe::Unix(path.clone());
     let listen = async {
         sleep(Duration::from_millis(30)).await;
-        std::fs::create_dir(folder.path().join("run")).expect("made");
+        std::fs::create_dir(directory.path().join("run")).expect("made");
         // A socket that a killed process left does not accept.
         drop(UnixListener::bind(&path).expect("bound"));
         sleep(Duration::from_millis(30)).await;

@@ -29,7 +29,7 @@ fn component(name: ComponentName, script: &str, ready: Probe, start_after: Vec<C
 pub(super) static REAPER: LazyLock<Reaper> = LazyLock::new(Reaper::start);
 
 struct Node {
-    folder: tempfile::TempDir,
+    directory: tempfile::TempDir,
     status: watch::Sender<NodeStatus>,
     running: Vec<Running>,
     _listener: tokio::net::UnixListener,
@@ -38,22 +38,22 @@ struct Node {
 
 impl Node {
     fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let socket = folder.path().join("socket");
+        let directory = tempfile::tempdir().expect("a directory");
+        let socket = directory.path().join("socket");
         let listener = tokio::net::UnixListener::bind(&socket).expect("bound");
         let status = watch::Sender::new(NodeStatus::default());
-        Self { ready: Probe::Unix(socket), folder, status, running: vec![], _listener: listener }
+        Self { ready: Probe::Unix(socket), directory, status, running: vec![], _listener: listener }
     }
 
     fn never(&self) -> Probe {
-        Probe::Unix(self.folder.path().join("never"))
+        Probe::Unix(self.directory.path().join("never"))
     }
 
     fn start(&mut self, components: &[Component]) {
         let list = components.iter().map(|c| ComponentStatus::new(c.name)).collect();
         self.status.send_modify(|s| s.components = list);
         let mut plan = control_plane();
-        plan.software.logs = self.folder.path().join("log");
+        plan.software.logs = self.directory.path().join("log");
         let brief = Duration::from_millis(20);
         let liveness = Liveness { period: brief, timeout: 25 * brief, failures: 3 };
         self.running = start_all(components.to_vec(), &plan, liveness, &REAPER, &self.status);
@@ -68,7 +68,7 @@ impl Node {
     }
 
     fn log(&self, name: ComponentName) -> Vec<String> {
-        logs::tail(&self.folder.path().join("log"), name, 100).expect("a log")
+        logs::tail(&self.directory.path().join("log"), name, 100).expect("a log")
     }
 }
 
@@ -83,7 +83,7 @@ fn exists(path: &Path) -> Condition {
 #[tokio::test]
 async fn starts_in_order_logs_and_stops() {
     let mut node = Node::new();
-    let key = node.folder.path().join("key");
+    let key = node.directory.path().join("key");
     let ready = node.ready.clone();
     node.start(&[
         component(Etcd, "echo out; echo err >&2; exec sleep 100", ready.clone(), vec![exists(&key)]),
@@ -105,7 +105,7 @@ async fn starts_in_order_logs_and_stops() {
 #[tokio::test]
 async fn comes_back_after_its_end() {
     let mut node = Node::new();
-    let mark = node.folder.path().join("mark");
+    let mark = node.directory.path().join("mark");
     let script = format!("test -e {0} && exec sleep 100; touch {0}; exit 3", mark.display());
     node.start(&[component(Etcd, &script, node.ready.clone(), vec![])]);
     let back = |s: &NodeStatus| s.components[0].restarts == 1 && s.components[0].state == State::Ready;

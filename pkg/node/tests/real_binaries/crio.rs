@@ -9,16 +9,16 @@ use usernetes_node::{Cri, CrioPrograms, config};
 fn programs() -> Option<CrioPrograms> {
     let named = std::env::var_os("U7S_CRIO").map(PathBuf::from);
     let cached = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache/usernetes-dev/crio/current"));
-    let found = named.or_else(cached).filter(|folder| folder.join("crio").exists());
+    let found = named.or_else(cached).filter(|directory| directory.join("crio").exists());
     assert!(found.is_some() || std::env::var_os("U7S_E2E_REQUIRE").is_none(), "no CRI-O, and U7S_E2E_REQUIRE is set");
     if found.is_none() {
         writeln!(std::io::stderr(), "SKIPPED: no CRI-O; hack/crio makes one").expect("standard error");
     }
-    let folder = found?;
+    let directory = found?;
     Some(CrioPrograms {
-        crio: folder.join("crio"),
+        crio: directory.join("crio"),
         conmon: "/usr/bin/conmon".into(),
-        pinns: folder.join("pinns"),
+        pinns: directory.join("pinns"),
         skopeo: "/usr/bin/skopeo".into(),
     })
 }
@@ -30,8 +30,8 @@ fn crio_reads_its_configuration() {
     for plan in plans(&bundle) {
         let mut plan = plan;
         plan.host.cri = Cri::CriO(programs.clone());
-        let folder = tempfile::tempdir().expect("a folder");
-        let (file, storage) = (folder.path().join("crio.conf"), folder.path().join("storage.conf"));
+        let directory = tempfile::tempdir().expect("a directory");
+        let (file, storage) = (directory.path().join("crio.conf"), directory.path().join("storage.conf"));
         std::fs::write(&file, config::crio(&plan)).expect("written");
         std::fs::write(&storage, config::crio_storage(&plan)).expect("written");
         let mut command = Command::new(&programs.crio);

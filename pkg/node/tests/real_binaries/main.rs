@@ -73,8 +73,8 @@ fn containerd_reads_its_configuration() {
     let Some(bundle) = bundle() else { return };
     for plan in plans(&bundle) {
         let ours = config::containerd(&plan);
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("config.toml");
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("config.toml");
         std::fs::write(&file, &ours).expect("written");
         let mut command = Command::new(plan.program_path("containerd"));
         let dump = command.arg("--config").arg(&file).args(["config", "dump"]).output().expect("containerd");
@@ -105,12 +105,12 @@ fn the_kubelet_takes_its_configuration() {
     let Some(bundle) = bundle() else { return };
     for plan in plans(&bundle) {
         let kubelet = |text: &str| {
-            let folder = tempfile::tempdir().expect("a folder");
-            let file = folder.path().join("config.yaml");
+            let directory = tempfile::tempdir().expect("a directory");
+            let file = directory.path().join("config.yaml");
             let text = text.replace("/etc/kubernetes/pki/ca.crt", "/nowhere/ca.crt");
             std::fs::write(&file, text).expect("written");
             let mut command = Command::new(plan.program_path(ComponentName::Kubelet.as_str()));
-            command.arg(format!("--root-dir={}", folder.path().display()));
+            command.arg(format!("--root-dir={}", directory.path().display()));
             output(command.arg(format!("--config={}", file.display())))
         };
         let good = config::kubelet_file(&plan);

@@ -46,7 +46,7 @@ pub(crate) fn from_another_environment(testbed: &Testbed) -> Result<()> {
 }
 
 /// As by elogind, which removes the directory at the last logout and ends no process.
-pub(crate) fn without_its_runtime_folder(testbed: &Testbed) -> Result<()> {
+pub(crate) fn without_its_runtime_directory(testbed: &Testbed) -> Result<()> {
     let host = testbed.host();
     host.init::<&str>(&[]).ok()?;
     keep_something(host, "unreached")?;

@@ -39,7 +39,7 @@ fn main() -> ExitCode {
         own("killed_init_resumes", interrupted::by_sigkill),
         own("state_where_overlay_does_not_work", layers::state_where_overlay_does_not_work),
         own("found_from_another_environment", found::from_another_environment),
-        own("found_without_its_runtime_folder", found::without_its_runtime_folder),
+        own("found_without_its_runtime_directory", found::without_its_runtime_directory),
         own("nested_in_a_user_namespace", nested::in_a_user_namespace).on(HostKind::Nested),
         own("nested_preflight_with_few_ids", nested::preflight_with_few_ids).on(HostKind::Nested),
         own("fuse_overlayfs_is_chosen", layers::fuse_overlayfs_is_chosen),

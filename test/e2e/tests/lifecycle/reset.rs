@@ -15,8 +15,8 @@ pub(crate) fn gone(host: &Host) -> Result<()> {
          find /home/alice ! -user alice | head -50
          find /tmp -user alice | head -50",
     )?;
-    let folders = ["/home/alice/.local/share/usernetes", "/home/alice/.config/usernetes"];
-    let left: Vec<&str> = left.text().lines().filter(|line| !folders.contains(line)).collect();
+    let directories = ["/home/alice/.local/share/usernetes", "/home/alice/.config/usernetes"];
+    let left: Vec<&str> = left.text().lines().filter(|line| !directories.contains(line)).collect();
     let empty_runtime = |line: &&&str| !line.ends_with("/usernetes");
     let left: Vec<_> = left.iter().filter(empty_runtime).collect();
     ensure!(left.is_empty(), "files are left: {left:#?}");

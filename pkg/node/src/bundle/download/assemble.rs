@@ -21,7 +21,7 @@ pub(crate) struct Fetched {
     pub(crate) sha256: String,
 }
 
-/// Fills the empty folder `to`.
+/// Fills the empty directory `to`.
 pub(crate) fn assemble(fetched: &[Fetched], release: &Release<'_>, to: &Path) -> Result<(), DownloadError> {
     let mut images: Vec<BundleImage> = table::pulled().collect();
     let mut paths = Vec::new();

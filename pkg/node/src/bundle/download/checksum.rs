@@ -4,7 +4,7 @@ use crate::bundle::digest;
 
 /// The SHA-256 of `file` in the text of a checksum file.
 ///
-/// Forms: a lone digest (`kubelet.sha256`), lines of `sha256sum` in text or binary mode with or without a folder before
+/// Forms: a lone digest (`kubelet.sha256`), lines of `sha256sum` in text or binary mode with or without a directory before
 /// the name (`SHA256SUMS`, `….sha256sum`), BSD lines (`SHA256 (file) = …`), each also within a PGP-signed message.
 pub(crate) fn find(text: &str, file: &str) -> Option<String> {
     let alone = text.trim().to_ascii_lowercase();

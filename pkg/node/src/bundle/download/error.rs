@@ -1,4 +1,4 @@
-//! Why a download failed, and what cures it.
+//! Why a download failed, and with hints.
 
 use crate::bundle::BundleError;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use usernetes_host::FsError;
 /// Why a download failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DownloadError {
-    /// A file or folder could not be read or written.
+    /// A file or directory could not be read or written.
     #[error(transparent)]
     Fs(#[from] FsError),
     /// What was downloaded is no good bundle.

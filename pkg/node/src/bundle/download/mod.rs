@@ -162,7 +162,7 @@ pub(crate) async fn hash(path: &Path) -> Result<String, DownloadError> {
 }
 
 fn finish(workshop: &Workshop, fetched: &[Fetched], options: &Options, work: &Path) -> Result<Imported, DownloadError> {
-    let half_made = workshop.folder()?;
+    let half_made = workshop.directory()?;
     assemble::assemble(fetched, &release(options), half_made.path())?;
     let imported = workshop.keep(half_made.path(), half_made.path(), &options.cache, &|_| {})?;
     std::fs::remove_dir_all(work).context("remove", work)?;

@@ -151,7 +151,7 @@ impl Artifact {
         let url = self.url(release);
         match self.checksum {
             Checksum::Suffix(suffix) => Some(url + suffix),
-            Checksum::List(name) => url.rsplit_once('/').map(|(folder, _)| format!("{folder}/{name}")),
+            Checksum::List(name) => url.rsplit_once('/').map(|(directory, _)| format!("{directory}/{name}")),
             Checksum::Unpublished => None,
         }
     }

@@ -67,15 +67,15 @@ fn a_whole_release_becomes_a_bundle() {
     let seen = Mutex::new(Vec::new());
     let note = |now: Progress<'_>| {
         if Some(now.done) == now.total {
-            seen.lock().expect("held by nobody").push(now.file.to_owned());
+            seen.lock().expect("not poisoned").push(now.file.to_owned());
         }
     };
     let imported = case.download_with(&note).expect("good");
     let bundle = find_version(None, &case.place.bundles(), Required::Exactly("v1.36.3")).expect("found");
     assert_eq!(bundle.dir(), imported.bundle.dir());
     bundle.verify(&case.place.cache(), Check::Full, &|_| {}).expect("good");
-    assert_eq!(seen.into_inner().expect("held by nobody").len(), ARTIFACTS.len());
-    assert_eq!(case.place.kept(), [bundle.folder_name()]);
+    assert_eq!(seen.into_inner().expect("not poisoned").len(), ARTIFACTS.len());
+    assert_eq!(case.place.kept(), [bundle.directory_name()]);
     let mut lines: Vec<String> = bundle.manifest().files.iter().map(|file| file.path.clone()).collect();
     lines.extend(bundle.manifest().components.iter().map(|one| format!("{} {}", one.name, one.version)));
     lines.extend(bundle.images().map(|(image, path)| format!("{} archive={}", image.reference, path.is_some())));
@@ -161,7 +161,7 @@ fn a_file_that_changed_between_two_parts_is_taken_anew() {
     });
     let changed = Mutex::new(false);
     let swap = |now: Progress<'_>| {
-        let mut changed = changed.lock().expect("held by nobody");
+        let mut changed = changed.lock().expect("not poisoned");
         if now.file == "kubelet" && !std::mem::replace(&mut *changed, true) {
             let new = b"a rebuilt kubelet".repeat(30_000);
             let mut shelf = case.server.shelf();
@@ -264,7 +264,7 @@ fn a_server_that_is_not_there_is_named() {
 #[test]
 fn a_target_that_cannot_be_written_is_named() {
     let mut case = case(|_| {});
-    // Root may write into any folder; nobody may make one in procfs.
+    // Root may write into any directory; nobody may make one in procfs.
     case.options.bundles = "/proc/self/bundles".into();
     let error = case.download().expect_err("refused");
     assert!(error.to_string().starts_with("cannot create directory /proc/self/bundles"), "{error}");

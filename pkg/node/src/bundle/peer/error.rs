@@ -1,4 +1,4 @@
-//! Why a bundle could not be taken from a peer, and what cures it.
+//! Why a bundle could not be taken from a peer, and with hints.
 
 use crate::bundle::download::DownloadError;
 

@@ -36,7 +36,7 @@ const SILENCE: Duration = Duration::from_secs(20);
 /// Where the bundle is served, and how we prove who we are there.
 #[derive(Clone, Debug)]
 pub struct Peer {
-    /// URL of the folder, without a slash at its end.
+    /// URL of the directory, without a slash at its end.
     pub url: String,
     /// CA of the API server: no other is believed.
     pub ca_pem: String,
@@ -61,11 +61,11 @@ pub async fn take(
     progress: &(dyn Fn(Progress) + Send + Sync),
 ) -> Result<Imported, PeerError> {
     let client = client(peer)?;
-    let folder = bundles.to_owned();
-    let workshop = download::blocking(move || Workshop::open(&folder)).await?;
+    let directory = bundles.to_owned();
+    let workshop = download::blocking(move || Workshop::open(&directory)).await?;
     let text = Fetcher::by(client.clone(), BACKOFF, &|_| {}).text(&format!("{}/{MANIFEST}", peer.url)).await?;
     let manifest = manifest_of(peer, &text, identity)?;
-    let half_made = workshop.folder()?;
+    let half_made = workshop.directory()?;
     fs::write(half_made.path().join(MANIFEST), &text, Mode::Public)?;
     if let Some(imported) = workshop.kept(&Bundle::open(half_made.path())?, bundles, &|_| {})? {
         return Ok(imported);
@@ -161,7 +161,7 @@ async fn fetch_one(
     Ok(std::fs::rename(&part, &complete).context("make", &complete)?)
 }
 
-/// Fills the folder `to`, that has its manifest already.
+/// Fills the directory `to`, that has its manifest already.
 fn put_together(manifest: &BundleManifest, work: &Path, to: &Path) -> Result<(), BundleError> {
     use std::os::unix::fs::PermissionsExt as _;
     for file in &manifest.files {

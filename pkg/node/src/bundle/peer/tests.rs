@@ -1,4 +1,4 @@
-//! A bundle goes from one host's folder to another's, over HTTP without the API server in between.
+//! A bundle goes from one host's directory to another's, over HTTP without the API server in between.
 
 use super::*;
 use crate::bundle::testing::Place;
@@ -25,11 +25,11 @@ async fn take_plain(place: &Place, dir: &Path, prepare: impl FnOnce(&Path)) -> R
     let text = Fetcher::by(client.clone(), BACKOFF, &|_| {}).text(&format!("{}/{MANIFEST}", peer.url)).await?;
     let manifest = manifest_of(&peer, &text, None)?;
     let (seen, tally_total) = (Mutex::new(Vec::new()), manifest.files.iter().map(|file| file.size).sum::<u64>());
-    let note = |p: Progress| seen.lock().expect("held by nobody").push(p);
+    let note = |p: Progress| seen.lock().expect("not poisoned").push(p);
     let tally = Tally::new(&manifest, &note);
     fetch_all(&peer, client, &manifest, &work, &|p| tally.advance(p)).await?;
     server.abort();
-    let last = seen.lock().expect("held by nobody").last().copied();
+    let last = seen.lock().expect("not poisoned").last().copied();
     assert_eq!(last, Some(Progress { done: tally_total, total: tally_total }));
     let to = place.path("taken");
     create_dir(&to)?;
