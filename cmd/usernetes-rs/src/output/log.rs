@@ -3,9 +3,9 @@
 use std::io::IsTerminal as _;
 use tracing_subscriber::EnvFilter;
 
-/// The filter of a node: its milestones and warnings. The client of the API would warn at every start, before the API
-/// server is up.
-pub(crate) const NODE: &str = "warn,usernetes=info,kube_client=off";
+/// The filter of a node: its milestones and warnings. The client of the API and its watches would warn at every start, before
+/// the API server has its rules; the controllers try again by themselves.
+pub(crate) const NODE: &str = "warn,usernetes=info,kube_client=off,kube_runtime=error";
 /// The filter of `--verbose`.
 pub(crate) const VERBOSE: &str = "usernetes=debug,info";
 /// The filter of other commands.
