@@ -41,6 +41,7 @@ impl Guard {
                 print_error(&format!("\ninterrupted; the same {workflow} command continues where it stopped"));
             }
             // The main thread may wait for something that does not end.
+            #[expect(clippy::disallowed_methods, reason = "no way back to main from here")]
             std::process::exit(code)
         });
         Ok(guard)

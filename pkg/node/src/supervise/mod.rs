@@ -41,6 +41,7 @@ use task::Supervised;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 use usernetes_host::Reaper;
 
 /// Interval at which the sizes of logs are checked.
@@ -81,6 +82,7 @@ fn start_all(
     let mut running = Vec::new();
     for component in components {
         let stage = component.stop;
+        let span = tracing::info_span!("component", name = %component.name);
         let stop = CancellationToken::new();
         let supervised = Supervised {
             liveness,
@@ -90,7 +92,7 @@ fn start_all(
             status: status.clone(),
             stop: stop.clone(),
         };
-        running.push(Running { stage, stop, task: tokio::spawn(supervised.run()) });
+        running.push(Running { stage, stop, task: tokio::spawn(supervised.run().instrument(span)) });
     }
     running
 }

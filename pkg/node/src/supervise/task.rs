@@ -43,7 +43,7 @@ impl Supervised {
                 s.last_exit = Some(end.clone());
             });
             let pause = backoff.next_pause(begin.elapsed());
-            tracing::warn!(component = %self.component.name, exit = end, restart_in = ?pause, "component ended");
+            tracing::warn!(exit = end, restart_in = ?pause, "component ended");
             self.unless_stopped(sleep(pause)).await;
         }
         self.set_state(State::Stopped, |s| s.pid = None);
@@ -57,12 +57,12 @@ impl Supervised {
         }
         let process = self.spawn_process()?;
         let started = Instant::now();
-        tracing::info!(component = %self.component.name, pid = process.pid(), "component started");
+        tracing::info!(pid = process.pid(), "component started");
         self.set_state(State::Starting, |s| s.pid = Some(process.pid()));
         let failure = async {
             self.component.ready.ready().await;
             let seconds = format!("{:.1}", started.elapsed().as_secs_f64());
-            tracing::info!(component = %self.component.name, seconds, "component ready");
+            tracing::info!(seconds, "component ready");
             self.set_state(State::Ready, |_| ());
             self.liveness.wait_for_failure(self.component.live.as_ref()).await
         };
@@ -104,7 +104,7 @@ impl Supervised {
         self.set_state(State::Stopping, |_| ());
         process.signal(Signal::SIGTERM);
         if timeout(self.component.grace, process.wait()).await.is_err() {
-            tracing::warn!(component = %self.component.name, "component ignores SIGTERM; sending SIGKILL");
+            tracing::warn!("component ignores SIGTERM; sending SIGKILL");
             process.signal(Signal::SIGKILL);
             process.wait().await;
         }
