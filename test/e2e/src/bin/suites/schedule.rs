@@ -113,7 +113,7 @@ impl Scheduler {
         let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
         // Should this program be killed, its jobs are told to end.
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "TERM", "nice", "-n", if job.lane == Lane::Build { "10" } else { "0" }]);
+        command.args(["--pdeathsig", "TERM", "nice", "-n", if job.lane == Lane::Build { "5" } else { "0" }]);
         command.args(&job.command).envs(job.env.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).process_group(0);
         let child = command.spawn().with_context(|| format!("cannot start {}", job.name))?;
