@@ -5,6 +5,7 @@ use crate::output::{print_error, print_line};
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
+use usernetes_api::join_causes;
 use usernetes_node::{cni_front, oci_runtime};
 
 /// Runs the role that `argv[0]` names; `None` when this program was called by its own name.
@@ -28,9 +29,4 @@ pub(crate) fn run_as_plugin() -> Option<ExitCode> {
             Some(ExitCode::FAILURE)
         }
     }
-}
-
-fn join_causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |e| e.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

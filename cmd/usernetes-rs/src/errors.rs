@@ -167,6 +167,7 @@ fn code_of(error: &(dyn Error + 'static)) -> Option<u8> {
         Some(64)
     } else if error.is::<ConfigError>()
         || error.is::<UnreadableConfig>()
+        || matches!(error.downcast_ref(), Some(DaemonError::Config(_)))
         || matches!(error.downcast_ref(), Some(EnvError::AmbiguousHostIp { .. }))
     {
         Some(3)
@@ -192,6 +193,7 @@ mod tests {
         assert_eq!(of(BundleError::Fs(full()).into()), [free]);
         assert_eq!(of(DownloadError::Bundle(BundleError::Fs(full())).into()), [free]);
         assert_eq!(of(EnvError::File(full()).into()), [free]);
+        assert_eq!(of(DaemonError::from(full()).into()), [free]);
         assert_eq!(of(PrepareError::Fs(full()).into()), [free]);
         assert_eq!(of(usernetes_rootless::Error::File(full()).into()), [free]);
         assert_eq!(of(Hinted::new("outer", "last").caused_by(full())), [free, "last"]);
@@ -213,6 +215,7 @@ mod tests {
         let wrap = |e: anyhow::Error| exit_code(&Err::<(), _>(e).context("outer").unwrap_err());
         assert_eq!(wrap(UsageError::Flags("x".into()).into()), 64);
         assert_eq!(wrap(ConfigError::Invalid(Vec::new()).into()), 3);
+        assert_eq!(wrap(DaemonError::from(ConfigError::Invalid(Vec::new())).into()), 3);
         assert_eq!(wrap(PreflightFailed(Vec::new()).into()), 2);
         assert_eq!(wrap(anyhow::anyhow!("x")), 1);
         let hinted =

@@ -5,6 +5,7 @@
 //! is done by its callers.
 
 pub mod bundle;
+mod causes;
 pub mod constants;
 mod cri;
 mod defaults;
@@ -23,6 +24,7 @@ mod v1beta4;
 mod validate;
 mod yaml;
 
+pub use causes::join_causes;
 pub use cri::ContainerRuntime;
 pub use defaults::HostFacts;
 pub use duration::Duration;

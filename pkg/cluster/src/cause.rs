@@ -54,18 +54,3 @@ impl Cause {
         }
     }
 }
-
-/// The messages of an error and its sources in one line, without repetitions.
-pub(crate) fn join_chain(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        let message = source.to_string();
-        if !text.contains(&message) {
-            text.push_str(": ");
-            text.push_str(&message);
-        }
-        next = source.source();
-    }
-    text
-}

@@ -11,7 +11,7 @@ use usernetes_node::bundle::BundleError;
 use usernetes_node::{ComponentStatus, PlanError, PrepareError};
 use usernetes_rootless::control::ControlError;
 
-/// An error of the node of this host. Errors of libraries keep their message and are the source.
+/// An error of the node of this host. Errors of libraries are passed on with their own message, sources and hint.
 #[derive(Debug, thiserror::Error)]
 pub enum DaemonError {
     /// Neither `init` nor `join` has run for this cluster.
@@ -123,40 +123,40 @@ pub enum DaemonError {
         source: std::io::Error,
     },
     /// [`ConfigError`]
-    #[error("{0}")]
+    #[error(transparent)]
     Config(#[from] ConfigError),
     /// [`FsError`]
-    #[error("{0}")]
+    #[error(transparent)]
     Fs(#[from] FsError),
     /// [`EnvError`]
-    #[error("{0}")]
+    #[error(transparent)]
     Env(#[from] EnvError),
     /// [`LockError`]
-    #[error("{0}")]
+    #[error(transparent)]
     Lock(#[from] LockError),
     /// [`ProcessLockError`]
-    #[error("{0}")]
+    #[error(transparent)]
     ProcessLock(#[from] ProcessLockError),
     /// [`SystemdError`]
-    #[error("{0}")]
+    #[error(transparent)]
     Systemd(#[from] SystemdError),
     /// [`BundleError`]
-    #[error("{0}")]
+    #[error(transparent)]
     Bundle(#[from] BundleError),
     /// [`PlanError`]
-    #[error("{0}")]
+    #[error(transparent)]
     Plan(#[from] PlanError),
     /// [`PrepareError`]
-    #[error("{0}")]
+    #[error(transparent)]
     Prepare(#[from] PrepareError),
     /// [`ControlError`]
-    #[error("{0}")]
+    #[error(transparent)]
     Control(#[from] ControlError),
     /// [`usernetes_rootless::Error`]
-    #[error("{0}")]
+    #[error(transparent)]
     Rootless(#[from] usernetes_rootless::Error),
     /// [`usernetes_rootless::IdMapError`]
-    #[error("{0}")]
+    #[error(transparent)]
     IdMap(#[from] usernetes_rootless::IdMapError),
 }
 
@@ -177,6 +177,7 @@ impl DaemonError {
                 Some(hint.clone())
             }
             Self::DamagedList { path, .. } => Some(format!("rm {} to start without what it lists", path.display())),
+            Self::Config(error) => error.hint(),
             Self::Fs(error) => error.hint(),
             Self::Env(error) => error.hint(),
             Self::Lock(error) => error.hint(),
@@ -187,12 +188,8 @@ impl DaemonError {
             Self::Prepare(error) => error.hint(),
             Self::Control(error) => error.hint(),
             Self::Rootless(error) => error.hint(),
-            Self::NoAnswer { .. }
-            | Self::NoPlan
-            | Self::PodSubnetFamily(_)
-            | Self::Io { .. }
-            | Self::Config(_)
-            | Self::IdMap(_) => None,
+            Self::IdMap(error) => error.hint(),
+            Self::NoAnswer { .. } | Self::NoPlan | Self::PodSubnetFamily(_) | Self::Io { .. } => None,
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::{DaemonError, Instance, namespaces};
 use sd_notify::NotifyState;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode};
+use usernetes_api::join_causes;
 use usernetes_host::process::lead_session;
 use usernetes_host::{ProcessLock, ProcessLockError, fs};
 use usernetes_rootless::Event;
@@ -94,16 +95,4 @@ fn restart(instance: &Instance, detached: bool) -> Result<ExitCode, DaemonError>
     }
     let source = Command::new(instance.paths.program()).args(std::env::args_os().skip(1)).exec();
     Err(DaemonError::Io { action: "execute the node's program again", source })
-}
-
-fn join_causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |e| e.source());
-    let mut messages: Vec<String> = Vec::new();
-    for message in causes.map(ToString::to_string) {
-        // Errors of libraries keep their message in ours.
-        if messages.last() != Some(&message) {
-            messages.push(message);
-        }
-    }
-    messages.join(": ")
 }

@@ -26,7 +26,6 @@
 //! }
 //! ```
 
-mod causes;
 mod cgroup;
 pub mod checks;
 mod child;

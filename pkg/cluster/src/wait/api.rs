@@ -1,12 +1,13 @@
 //! Waits for the API server to answer.
 
 use super::wait_until;
-use crate::cause::{Cause, join_chain};
+use crate::cause::Cause;
 use crate::{Cluster, Error, Verb};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::client::Body;
 use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
+use usernetes_api::join_causes;
 
 /// Pause between two attempts: a server that is starting has nothing to watch.
 const PAUSE: Duration = Duration::from_millis(25);
@@ -33,7 +34,7 @@ impl Cluster {
                 Ok(Err(error)) => match Cause::find(&error) {
                     Cause::Tls(_) => return Err(Error::request(Verb::Get, format!("{}{path}", self.server()))(error)),
                     Cause::Refused => "connection refused".to_owned(),
-                    _ => join_chain(&error),
+                    _ => join_causes(&error),
                 },
                 Err(_) => format!("no answer within {} s", ATTEMPT_LIMIT.as_secs()),
             };

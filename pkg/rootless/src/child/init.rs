@@ -2,7 +2,6 @@
 
 use super::{ChildContext, ReadyNotifier, Status, SysctlOutcome, files, mounts};
 use crate::Spec;
-use crate::causes::join_causes;
 use crate::control::{self, Node};
 use crate::network::interfaces;
 use crate::ports::{self, ClientAddresses, PortError, PortManager};
@@ -18,6 +17,7 @@ use std::time::{Duration, SystemTime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use usernetes_api::join_causes;
 use usernetes_host::Reaper;
 
 /// Time for the payload to end. Shorter than the parent's limit, which is for a child that hangs.

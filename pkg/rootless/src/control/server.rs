@@ -2,7 +2,6 @@
 
 use super::node::{Node, PayloadRequest};
 use super::{Info, NetworkInfo, Request, Response};
-use crate::causes::join_causes;
 use crate::network;
 use crate::ports::{self, PortError};
 use crate::protocol::VERSION;
@@ -16,6 +15,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::oneshot;
+use usernetes_api::join_causes;
 
 /// Longest request in bytes.
 const LINE: u64 = 1024 * 1024;

@@ -2,7 +2,6 @@
 
 use super::backoff::Backoff;
 use super::driver::{Driver, NetworkError};
-use crate::causes::join_causes;
 use crate::protocol::HelperState;
 use crate::userns::hide_session;
 use std::collections::VecDeque;
@@ -14,7 +13,7 @@ use tokio::net::unix::pipe;
 use tokio::process::{Child, ChildStderr, Command};
 use tokio::sync::watch;
 use tokio::time::Instant;
-use usernetes_api::NetworkOptions;
+use usernetes_api::{NetworkOptions, join_causes};
 
 /// Shortest and longest pause before a restart.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);

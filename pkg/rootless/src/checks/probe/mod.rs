@@ -4,10 +4,10 @@ mod stage;
 
 pub(crate) use stage::{run_probe_stage, run_proc_stage};
 
-use crate::causes::join_causes;
 use crate::protocol::Outcome;
 use crate::userns::{self, NestedKind, Stage, SubIds, UsernsError, nested};
 use std::path::{Path, PathBuf};
+use usernetes_api::join_causes;
 use usernetes_host::Finding;
 
 const USERNS: &str = "UserNamespace";
