@@ -90,6 +90,11 @@ impl Session {
     }
 }
 
+/// Runs a future to its end.
+pub(crate) fn block_on<F: Future>(future: F) -> Result<F::Output> {
+    Ok(usernetes_daemon::runtime()?.block_on(future))
+}
+
 /// The documents of a file that the user names.
 pub(crate) fn read_config(path: &Path) -> Result<Config> {
     Ok(Config::parse(path, &fs::read(path).map_err(UnreadableConfig)?)?)

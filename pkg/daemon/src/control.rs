@@ -45,7 +45,7 @@ impl Instance {
 
     /// The supervisor's status; `None` when the node does not run.
     pub fn node_status(&self) -> Option<NodeStatus> {
-        parse_status(&self.info()?)
+        status_of(&self.info()?)
     }
 
     /// Sends `request` to the child and waits at most `limit` for the answer.
@@ -89,7 +89,7 @@ impl Instance {
 }
 
 /// The supervisor's status in the answer of the control socket; `None` when it comes from another version.
-pub(crate) fn parse_status(info: &Info) -> Option<NodeStatus> {
+pub fn status_of(info: &Info) -> Option<NodeStatus> {
     serde_json::from_value(info.status.clone()).ok()
 }
 

@@ -1,6 +1,5 @@
 //! Starting and stopping the node, as a systemd user unit or as a detached process.
 
-use crate::control::parse_status;
 use crate::unit::STOP_LIMIT;
 use crate::{DaemonError, Instance, kept};
 use jiff::Timestamp;
@@ -16,7 +15,6 @@ use std::time::Duration;
 use usernetes_host::process::detach;
 use usernetes_host::systemd::UserManager;
 use usernetes_host::{LockHolder, fs};
-use usernetes_node::NodeStatus;
 use usernetes_rootless::control::{Client, ControlError, Info};
 
 /// Pause between two looks at a unit that starts.
@@ -32,13 +30,6 @@ pub struct Started {
     pub since: Timestamp,
     /// What the node reports of itself.
     pub info: Info,
-}
-
-impl Started {
-    /// The supervisor's status.
-    pub fn status(&self) -> Option<NodeStatus> {
-        parse_status(&self.info)
-    }
 }
 
 /// What keeps the parent process.

@@ -20,6 +20,7 @@ mod request;
 mod resolve;
 mod unit;
 
+pub use control::status_of;
 pub use error::DaemonError;
 pub use instance::Instance;
 pub use launch::{How, Started};

@@ -31,6 +31,13 @@ pub enum Role {
     Worker,
 }
 
+impl Role {
+    /// The role that the documents describe: a JoinConfiguration makes a worker.
+    pub fn of(config: &Config) -> Self {
+        if config.join.is_some() { Self::Worker } else { Self::ControlPlane }
+    }
+}
+
 /// The plan of a node.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -112,7 +119,7 @@ impl NodePlan {
         if host.snapshotter == Snapshotter::FuseOverlayfs && !manifest.has_file(constants::FUSE_OVERLAYFS_PROGRAM) {
             return Err(PlanError::NoFuseOverlayfs { bundle: bundle.to_owned() });
         }
-        let role = if config.join.is_some() { Role::Worker } else { Role::ControlPlane };
+        let role = Role::of(config);
         let ports = &config.rootless.ports;
         Ok(Self {
             role,

@@ -1,7 +1,7 @@
 //! `bundle`: the node's software.
 
 use crate::output::Printer;
-use crate::session::Session;
+use crate::session::{Session, block_on};
 use anyhow::Result;
 use clap::Subcommand;
 use indicatif::{MultiProgress, ProgressBar};
@@ -111,7 +111,7 @@ fn download_bundle(session: &Session, version: &str, mirror: Option<&str>) -> Re
     };
     let bars = Bars::default();
     let on_progress = |p: download::Progress<'_>| bars.update(&session.printer, p);
-    let imported = usernetes_daemon::runtime()?.block_on(download::download(&options, &on_progress))?;
+    let imported = block_on(download::download(&options, &on_progress))??;
     let dir = imported.bundle.dir();
     session.printer.result(&dir.display().to_string());
     session.printer.object(&json!({ "path": dir }));

@@ -11,12 +11,14 @@ const GROUPS: [(&str, &[&str]); 4] = [
     ("Help", &["help", "completion"]),
 ];
 
+/// Text of `help`, which clap adds when it parses the command line.
+const HELP: &str = "Print this message or the help of the given subcommand(s)";
+
 /// The command line, with its commands in groups.
 pub(super) fn command() -> Command {
-    let mut command = Cli::command();
-    command.build();
+    let command = Cli::command();
     let groups = render_groups(&command);
-    Cli::command().help_template(format!(
+    command.help_template(format!(
         "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{groups}{{all-args}}{{after-help}}"
     ))
 }
@@ -29,7 +31,7 @@ fn render_groups(command: &Command) -> String {
         lines.push(format!("{header}{title} commands:{header:#}"));
         for name in names {
             let about = command.find_subcommand(name).and_then(Command::get_about);
-            let about = about.map(ToString::to_string).unwrap_or_default();
+            let about = about.map_or(HELP.to_owned(), ToString::to_string);
             lines.push(format!("  {literal}{name:<12}{literal:#} {about}"));
         }
         lines.push(String::new());

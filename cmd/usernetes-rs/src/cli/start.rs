@@ -3,7 +3,7 @@
 use crate::errors::{Hinted, PreflightFailed};
 use crate::journal::Journal;
 use crate::phases::{describe_start, has_started_node, workflow_name};
-use crate::session::{ADMIN_CONF, KUBELET_CONF, Session};
+use crate::session::{ADMIN_CONF, KUBELET_CONF, Session, block_on};
 use anyhow::Result;
 use jiff::Timestamp;
 use std::net::IpAddr;
@@ -106,10 +106,10 @@ fn refuse_running(session: &Session) -> Result<()> {
 fn wait_ready(session: &Session, config: &Config, since: Timestamp) -> Result<()> {
     let kubeconfig = if config.join.is_some() { KUBELET_CONF } else { ADMIN_CONF };
     let limit = config.timeouts().kubelet_health_check.0;
-    usernetes_daemon::runtime()?.block_on(async {
+    block_on(async {
         let cluster = session.api_server(kubeconfig).await?;
         anyhow::Ok(cluster.wait_node_ready(config.node_name(), since, limit).await?)
-    })?;
+    })??;
     session.printer.result(&format!("node {} is Ready", config.node_name()));
     Ok(())
 }

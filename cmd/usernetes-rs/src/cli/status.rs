@@ -3,8 +3,7 @@
 mod view;
 
 use super::start::resume_hint;
-use crate::phases::block_on;
-use crate::session::{ADMIN_CONF, KUBELET_CONF, Session};
+use crate::session::{ADMIN_CONF, KUBELET_CONF, Session, block_on};
 use anyhow::Result;
 use jiff::Timestamp;
 use std::process::ExitCode;
@@ -35,7 +34,7 @@ pub(crate) fn run(session: &Session) -> Result<ExitCode> {
 fn collect_status(session: &Session, config: &Config) -> Result<Status> {
     let plan = NodePlan::load(session.paths())?;
     let info = session.instance.info();
-    let components = session.instance.node_status();
+    let components = info.as_ref().and_then(usernetes_daemon::status_of);
     let asked = info.as_ref().and_then(|_| ask_node(session, config));
     let removed = asked == Some(None) && session.paths().has_joined();
     let node = asked.flatten();
@@ -45,7 +44,7 @@ fn collect_status(session: &Session, config: &Config) -> Result<Status> {
         Some(_) => session.instance.connect()?.ports()?.iter().map(|p| p.forward.spec).collect(),
         None => Vec::new(),
     };
-    let role = if config.join.is_some() { Role::Worker } else { Role::ControlPlane };
+    let role = Role::of(config);
     let lost = host_ip::describe_loss(config, &host_ip::host_ip_state(&session.instance, config));
     let healthy =
         components.as_ref().is_some_and(NodeStatus::is_ready) && ready != Some(false) && lost.is_none() && !removed;

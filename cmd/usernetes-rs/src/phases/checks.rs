@@ -13,7 +13,7 @@ use usernetes_rootless::SubIds;
 
 /// All checks, with those that the configuration ignores turned into warnings.
 pub(crate) fn run_all(session: &Session, config: &Config) -> Vec<Finding> {
-    let role = if config.join.is_some() { Role::Worker } else { Role::ControlPlane };
+    let role = Role::of(config);
     let mut findings = usernetes_rootless::checks::checks(&session.paths().state(), config.rootless.network.driver);
     findings.extend(check_pod_ids(config));
     if config.rootless.oci_runtime == OciRuntime::Crun {

@@ -17,7 +17,6 @@ pub(crate) use node_start::describe_start;
 pub(crate) use run::{WorkflowData, run_workflow};
 
 use crate::journal::Journal;
-use anyhow::Result;
 
 /// Whether a phase that makes the node startable has succeeded.
 pub(crate) fn has_started_node(journal: &Journal) -> bool {
@@ -27,9 +26,4 @@ pub(crate) fn has_started_node(journal: &Journal) -> bool {
 /// The command of the workflow that made this node, or is about to.
 pub(crate) fn workflow_name(config: &usernetes_api::Config) -> &'static str {
     if config.join.is_some() { join::JOIN.name } else { init::INIT.name }
-}
-
-/// Runs a future to its end.
-pub(crate) fn block_on<F: Future>(future: F) -> Result<F::Output> {
-    Ok(usernetes_daemon::runtime()?.block_on(future))
 }

@@ -105,17 +105,18 @@ fn announce(config: &Config, printer: &Printer) {
 
 /// The lock is in the state directory: where that cannot be written, its check comes before all others.
 fn acquire_lock(paths: &Paths, purpose: &str) -> Result<Lock> {
-    let locked = fs::create_dir(paths.state()).map_err(anyhow::Error::from).and_then(|()| {
-        let lock = Lock::acquire(paths.lock(), purpose)?;
-        Ok(lock)
-    });
-    locked.map_err(|error| {
+    make_lock(paths, purpose).map_err(|error| {
         let finding = usernetes_host::checks::state_dir(&paths.state());
         match finding.level {
             Level::Error => PreflightFailed(vec![finding]).into(),
             _ => error,
         }
     })
+}
+
+fn make_lock(paths: &Paths, purpose: &str) -> Result<Lock> {
+    fs::create_dir(paths.state())?;
+    Ok(Lock::acquire(paths.lock(), purpose)?)
 }
 
 /// The documents of a complete cluster are not replaced: a part of the cluster would follow the new ones. A node that

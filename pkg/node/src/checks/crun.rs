@@ -14,15 +14,15 @@ pub fn crun() -> Finding {
 /// `version` is what it says when asked.
 pub(super) fn judge(version: Option<&str>) -> Finding {
     const CHECK: &str = "OciRuntime";
-    const CURE: &str = "sudo apt-get install crun (Debian 13, Ubuntu 24.04 or later) or sudo dnf install crun (Fedora), or --oci-runtime runc";
+    const HINT: &str = "sudo apt-get install crun (Debian 13, Ubuntu 24.04 or later) or sudo dnf install crun (Fedora), or --oci-runtime runc";
     let Some(said) = version else {
-        return Finding::error(CHECK, "crun is not in PATH, or does not run", CURE);
+        return Finding::error(CHECK, "crun is not in PATH, or does not run", HINT);
     };
     let word = said.lines().find_map(|line| line.strip_prefix("crun version ")).unwrap_or_default();
     let mut numbers = word.split(|c: char| !c.is_ascii_digit()).map_while(|part| part.parse().ok());
     match numbers.next().zip(numbers.next()) {
         Some(version) if version >= LEAST => Finding::passed(CHECK),
-        Some(_) => Finding::error(CHECK, format!("crun {word} is too old; {}.{} is needed", LEAST.0, LEAST.1), CURE),
-        None => Finding::error(CHECK, "crun does not tell its version", CURE),
+        Some(_) => Finding::error(CHECK, format!("crun {word} is too old; {}.{} is needed", LEAST.0, LEAST.1), HINT),
+        None => Finding::error(CHECK, "crun does not tell its version", HINT),
     }
 }

@@ -14,12 +14,12 @@ const CEPH: i64 = 0x00c3_6400;
 const CIFS: i64 = 0xff53_4d42;
 const SMB2: i64 = 0xfe53_4d42;
 
-const CURE: &str = "export XDG_DATA_HOME=DIRECTORY, a directory of yours on a local disk (ext4, xfs, btrfs)";
+const HINT: &str = "export XDG_DATA_HOME=DIRECTORY, a directory of yours on a local disk (ext4, xfs, btrfs)";
 
 pub(super) fn state_fs(path: &Path) -> Finding {
     match statfs(path) {
         Ok(fs) => file_system(path, fs_type(&fs)),
-        Err(error) => Finding::error("StateFs", format!("cannot examine {}: {error}", path.display()), CURE),
+        Err(error) => Finding::error("StateFs", format!("cannot examine {}: {error}", path.display()), HINT),
     }
 }
 
@@ -36,9 +36,9 @@ pub(super) fn file_system(path: &Path, magic: i64) -> Finding {
     let refused = |name: &str| {
         let message =
             format!("{path} is on {name}: no files of subordinate users, no overlay, and locks that etcd cannot trust");
-        Finding::error("StateFs", message, CURE)
+        Finding::error("StateFs", message, HINT)
     };
-    let doubtful = |what: &str| Finding::warning("StateFs", format!("{path} is on {what}"), CURE);
+    let doubtful = |what: &str| Finding::warning("StateFs", format!("{path} is on {what}"), HINT);
     if is(statfs::NFS_SUPER_MAGIC) {
         refused("NFS")
     } else if is(statfs::SMB_SUPER_MAGIC) || [CIFS, SMB2].contains(&magic) {

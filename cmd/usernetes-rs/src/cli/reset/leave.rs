@@ -2,8 +2,7 @@
 
 use crate::cli::nodes::DRAIN_LIMIT;
 use crate::errors::Hinted;
-use crate::phases::block_on;
-use crate::session::{KUBELET_CONF, Session};
+use crate::session::{KUBELET_CONF, Session, block_on};
 use anyhow::{Result, anyhow};
 use std::time::Duration;
 use tokio::time::timeout;

@@ -3,8 +3,7 @@
 
 use super::{JoinData, clock};
 use crate::errors::{Hinted, PreflightFailed};
-use crate::phases::block_on;
-use crate::session::KUBELET_CONF;
+use crate::session::{KUBELET_CONF, block_on};
 use crate::workflow::Phase;
 use anyhow::{Context as _, Result};
 use jiff::SignedDuration;

@@ -2,9 +2,8 @@
 
 use super::JoinData;
 use crate::errors::Hinted;
-use crate::phases::block_on;
 use crate::phases::node_start::start;
-use crate::session::{KUBELET_CONF, Session};
+use crate::session::{KUBELET_CONF, Session, block_on};
 use crate::workflow::Phase;
 use anyhow::{Context as _, Result};
 use jiff::Timestamp;

@@ -264,7 +264,7 @@ fn a_server_that_is_not_there_is_named() {
 #[test]
 fn a_target_that_cannot_be_written_is_named() {
     let mut case = case(|_| {});
-    // Root may write into any directory; nobody may make one in procfs.
+    // Root may write into any directory; but no user may make one in procfs.
     case.options.bundles = "/proc/self/bundles".into();
     let error = case.download().expect_err("refused");
     assert!(error.to_string().starts_with("cannot create directory /proc/self/bundles"), "{error}");
