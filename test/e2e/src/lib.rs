@@ -9,6 +9,7 @@ mod command;
 mod kubernetes;
 pub mod pod_checks;
 mod program;
+pub mod signals;
 mod suite;
 mod testbed;
 

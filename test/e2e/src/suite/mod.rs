@@ -8,13 +8,12 @@ pub(crate) mod requirement;
 mod run;
 pub(crate) mod scenario;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use libtest_mimic::Arguments;
-use nix::sys::signal::{SigSet, Signal};
 use std::process::ExitCode;
 use std::sync::PoisonError;
-use std::thread;
 
+use crate::signals;
 use crate::testbed::{self, init, namespaces};
 use run::Cluster;
 use scenario::{Scenario, SharedCluster};
@@ -48,21 +47,14 @@ pub fn main(suite: &'static str, scenarios: Vec<Scenario>, shared: Option<Shared
     }
 }
 
-/// Signals are taken by a thread that removes everything and then ends the process.
+/// At a signal a thread removes everything and ends the process.
 pub(crate) fn clean_up_at_signals() -> Result<()> {
-    let mut signals = SigSet::empty();
-    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-        signals.add(signal);
-    }
-    signals.thread_block().context("cannot block signals")?;
-    thread::spawn(move || {
-        let signal = signals.wait().unwrap_or(Signal::SIGTERM);
+    signals::catch(|signal| {
         if let Err(error) = testbed::release_all() {
             print_error(&format!("{error:#}"));
         }
         std::process::exit(diagnostics::code(signal));
-    });
-    Ok(())
+    })
 }
 
 fn exit_code(result: Result<()>) -> ExitCode {

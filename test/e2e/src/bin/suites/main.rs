@@ -10,7 +10,6 @@ mod tables;
 
 use anyhow::Result;
 use clap::Parser;
-use nix::sys::signal::{SigSet, Signal};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -53,12 +52,6 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<ExitCode> {
     let start = Instant::now();
-    let mut signals = SigSet::empty();
-    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-        signals.add(signal);
-    }
-    // Before there is a second thread: all of them inherit it.
-    signals.thread_block()?;
     std::fs::create_dir_all(&options.output)?;
     let output = options.output.canonicalize()?;
     let report = output.join("report.jsonl");
@@ -69,7 +62,7 @@ fn run(options: &Options) -> Result<ExitCode> {
         at_once: options.jobs.unwrap_or_else(|| 2 * std::thread::available_parallelism().map_or(2, usize::from)),
         end: Instant::now() + Duration::from_secs(options.budget.saturating_sub(options.elapsed)),
     };
-    let mut scheduler = schedule::Scheduler::new(output, report.clone(), signals);
+    let mut scheduler = schedule::Scheduler::new(output, report.clone())?;
     let mut results = scheduler.run(jobs, &limits)?;
     second_try::run(&mut scheduler, &mut results, &limits)?;
     let before = Duration::from_secs(options.elapsed);

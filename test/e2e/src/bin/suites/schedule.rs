@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use nix::errno::Errno;
-use nix::sys::signal::{SigSet, Signal, killpg};
+use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use std::collections::HashMap;
 use std::fs::File;
@@ -12,6 +12,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use usernetes_e2e::signals;
 
 use crate::job::{End, Ended, Job, Lane};
 use crate::{say, summary};
@@ -46,16 +48,12 @@ pub(crate) struct Scheduler {
 }
 
 impl Scheduler {
-    /// One whose logs go to `output`; the signals, which are blocked, end everything.
-    pub(crate) fn new(output: PathBuf, report: PathBuf, signals: SigSet) -> Self {
+    /// One whose logs go to `output`; a signal ends everything.
+    pub(crate) fn new(output: PathBuf, report: PathBuf) -> Result<Self> {
         let (sender, events) = channel();
         let to = sender.clone();
-        thread::spawn(move || {
-            while let Ok(signal) = signals.wait() {
-                let _ = to.send(Event::Signal(signal));
-            }
-        });
-        Self { output, report, events, sender, running: HashMap::new() }
+        signals::catch(move |signal| drop(to.send(Event::Signal(signal))))?;
+        Ok(Self { output, report, events, sender, running: HashMap::new() })
     }
 
     /// The file to which suites report.
