@@ -10,6 +10,7 @@ use usernetes_host::{EnvError, Finding, FsError, LockError, ProcessLockError};
 use usernetes_node::bundle::BundleError;
 use usernetes_node::bundle::download::DownloadError;
 use usernetes_node::bundle::peer::PeerError;
+use usernetes_node::cri::MissingProgramError;
 use usernetes_node::image_store::ImageError;
 use usernetes_node::{PlanError, PrepareError};
 use usernetes_pki::{JoinTokenError, PkiError};
@@ -139,6 +140,7 @@ fn find_hint(error: &(dyn Error + 'static)) -> Option<String> {
         DownloadError,
         PeerError,
         ImageError,
+        MissingProgramError,
         PlanError,
         PrepareError,
         PkiError,

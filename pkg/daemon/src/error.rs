@@ -8,6 +8,7 @@ use usernetes_api::{ClusterName, ConfigError};
 use usernetes_host::systemd::SystemdError;
 use usernetes_host::{EnvError, FsError, LockError, ProcessLockError};
 use usernetes_node::bundle::BundleError;
+use usernetes_node::cri::MissingProgramError;
 use usernetes_node::{ComponentStatus, PlanError, PrepareError};
 use usernetes_rootless::control::ControlError;
 
@@ -143,6 +144,9 @@ pub enum DaemonError {
     /// [`BundleError`]
     #[error(transparent)]
     Bundle(#[from] BundleError),
+    /// [`MissingProgramError`]
+    #[error(transparent)]
+    Cri(#[from] MissingProgramError),
     /// [`PlanError`]
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -184,6 +188,7 @@ impl DaemonError {
             Self::ProcessLock(error) => error.hint(),
             Self::Systemd(error) => error.hint(),
             Self::Bundle(error) => error.hint(),
+            Self::Cri(error) => error.hint(),
             Self::Plan(error) => error.hint(),
             Self::Prepare(error) => error.hint(),
             Self::Control(error) => error.hint(),

@@ -141,7 +141,7 @@ impl Instance {
 
     /// The log of a detached parent and its child.
     pub fn log(&self) -> PathBuf {
-        usernetes_node::logs::of_the_daemon(&self.paths.logs())
+        usernetes_node::logs::daemon_log_path(&self.paths.logs())
     }
 
     /// Stops the node and waits until nothing of it is left; `false` when none was running.

@@ -16,10 +16,9 @@ use usernetes_rootless::checks::{Overlay, overlay};
 /// The plan of the node that `config` describes, with its verified bundle.
 pub(crate) fn resolve_plan(instance: &Instance, config: &Config) -> Result<NodePlan, DaemonError> {
     let paths = &instance.paths;
-    let bundle = bundle::find(config, &paths.bundles())?;
+    let bundle = bundle::find_bundle(config, &paths.bundles())?;
     bundle.verify(&paths.bundles(), Check::Changed, &|_| {})?;
-    let cri = Cri::find(config.container_runtime())
-        .map_err(|missing| DaemonError::MissingProgram { message: missing.to_string(), hint: missing.hint() })?;
+    let cri = Cri::find(config.container_runtime())?;
     let host = ResolvedHost {
         cgroups: select_cgroup_mode(config)?,
         snapshotter: select_snapshotter(instance, config, bundle.manifest()),

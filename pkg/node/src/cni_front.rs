@@ -44,7 +44,7 @@ pub fn run(program: &Path) -> Result<std::convert::Infallible, CniError> {
 }
 
 fn wait_for_flannel(file: &Path, limit: Duration) -> Result<(), CniError> {
-    match file_watch::appears_within(file, limit) {
+    match file_watch::wait_for_file_within(file, limit) {
         Ok(true) => Ok(()),
         Ok(false) => Err(CniError::new(
             TRY_AGAIN,

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use usernetes_api::{ContainerRuntime, constants as c};
 use usernetes_host::env::find_program;
 
-/// Inside the node: where images lie while they are unpacked. `/run` is memory, and images are large.
+/// Path inside the node of the directory in which images are unpacked. `/run` is a tmpfs, and images are large.
 pub const CRIO_TMP_DIR: &str = "/var/lib/containers/tmp";
 
-/// What runs pods.
+/// The container runtime that the kubelet uses, and where its programs are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cri {
@@ -21,47 +21,47 @@ pub enum Cri {
     CriO(CrioPrograms),
 }
 
-/// CRI-O and what it does not work without, as found on the host.
+/// Absolute paths of CRI-O and of the programs that it needs, as found on the host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CrioPrograms {
     /// CRI-O.
     pub crio: PathBuf,
-    /// Holds a container.
+    /// Monitors one container; its parent process.
     pub conmon: PathBuf,
-    /// Makes the namespaces of a pod.
+    /// Creates the namespaces of a pod.
     pub pinns: PathBuf,
-    /// Puts images into CRI-O's storage, for which CRI-O itself wants a registry.
+    /// Copies image archives into CRI-O's storage; CRI-O itself only pulls from registries.
     pub skopeo: PathBuf,
 }
 
-/// A program of CRI-O's that the host does not have.
+/// CRI-O, or a program that it needs, is not installed on the host.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{program} is neither in PATH nor in {}", DIRECTORIES.join(", "))]
-pub struct NoCrio {
+pub struct MissingProgramError {
     program: &'static str,
 }
 
-impl NoCrio {
-    /// The command that helps.
-    pub fn hint(&self) -> String {
-        match self.program {
+impl MissingProgramError {
+    /// How to install the program.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self.program {
             "crio" | "pinns" => {
                 "install CRI-O 1.34 or later (package cri-o, see https://cri-o.io; its service need not run), or leave --cri-socket out"
                     .to_owned()
             }
             program => format!("sudo apt-get install {program} (Debian, Ubuntu) or sudo dnf install {program} (Fedora)"),
-        }
+        })
     }
 }
 
-/// Where distributions put programs that only other programs call.
+/// Directories outside of `PATH` in which distributions install programs that only other programs call.
 const DIRECTORIES: [&str; 5] =
     ["/usr/libexec/crio", "/usr/lib/crio", "/usr/local/libexec/crio", "/usr/libexec/podman", "/usr/lib/podman"];
 
 impl Cri {
-    /// Finds what a runtime consists of.
-    pub fn find(runtime: ContainerRuntime) -> Result<Self, NoCrio> {
+    /// Finds the programs of a runtime on the host. containerd needs none: it is in the bundle.
+    pub fn find(runtime: ContainerRuntime) -> Result<Self, MissingProgramError> {
         match runtime {
             ContainerRuntime::Containerd => Ok(Self::Containerd),
             ContainerRuntime::CriO => CrioPrograms::find().map(Self::CriO),
@@ -75,7 +75,7 @@ impl Cri {
         }
     }
 
-    /// The component that is started.
+    /// Name of the runtime's component.
     pub fn component(&self) -> ComponentName {
         match self {
             Self::Containerd => ComponentName::Containerd,
@@ -83,12 +83,12 @@ impl Cri {
         }
     }
 
-    /// Its socket inside the node.
+    /// Path of the CRI socket inside the node.
     pub fn socket(&self) -> &'static str {
         self.runtime().socket()
     }
 
-    /// Inside the node: the directory of its images.
+    /// Directory of the runtime's image store inside the node.
     pub fn store(&self) -> &'static str {
         match self {
             Self::Containerd => c::CONTAINERD_DIR,
@@ -98,12 +98,18 @@ impl Cri {
 }
 
 impl CrioPrograms {
-    /// Finds them in `PATH` or where distributions put them.
-    pub fn find() -> Result<Self, NoCrio> {
-        Ok(Self { crio: find("crio")?, conmon: find("conmon")?, pinns: find("pinns")?, skopeo: find("skopeo")? })
+    /// Finds the programs in `PATH`, else in the directories that distributions use.
+    pub fn find() -> Result<Self, MissingProgramError> {
+        Ok(Self {
+            crio: find_crio_program("crio")?,
+            conmon: find_crio_program("conmon")?,
+            pinns: find_crio_program("pinns")?,
+            skopeo: find_crio_program("skopeo")?,
+        })
     }
 
-    /// The command, for the inside of the node, that copies an image in one of skopeo's notations into the storage.
+    /// Command to run inside the node that copies an image into CRI-O's storage. `from` is in skopeo's notation
+    /// (containers-transports(5)), `reference` the image's full name.
     pub fn copy_command(&self, from: &str, reference: &str) -> Vec<OsString> {
         let mut words = vec![OsString::from("/usr/bin/env")];
         words.extend(storage_env().map(|(name, value)| format!("{name}={value}").into()));
@@ -115,15 +121,17 @@ impl CrioPrograms {
     }
 }
 
-/// For programs that open the storage. `/root`, which they would read, is the home of the host's root.
+/// Environment of programs that open the storage. Without `HOME` they would read configuration of the host's root in
+/// `/root`.
 pub(crate) fn storage_env() -> [(String, String); 2] {
     [("CONTAINERS_STORAGE_CONF", config::CRIO_STORAGE_FILE), ("HOME", c::CRIO_DIR)]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
 }
 
-fn find(program: &'static str) -> Result<PathBuf, NoCrio> {
-    let beside = || DIRECTORIES.iter().map(|directory| Path::new(directory).join(program)).find(|path| path.is_file());
-    find_program(program).or_else(beside).ok_or(NoCrio { program })
+fn find_crio_program(program: &'static str) -> Result<PathBuf, MissingProgramError> {
+    let found = find_program(program)
+        .or_else(|| DIRECTORIES.iter().map(|directory| Path::new(directory).join(program)).find(|path| path.is_file()));
+    found.ok_or(MissingProgramError { program })
 }
 
 #[cfg(test)]
@@ -147,9 +155,9 @@ pub(crate) mod tests {
 
     #[test]
     fn what_is_missing_is_named_with_its_hint() {
-        let missing = find("no-such-program").expect_err("not there");
+        let missing = find_crio_program("no-such-program").expect_err("not there");
         insta::assert_snapshot!(missing, @"no-such-program is neither in PATH nor in /usr/libexec/crio, /usr/lib/crio, /usr/local/libexec/crio, /usr/libexec/podman, /usr/lib/podman");
-        insta::assert_snapshot!(missing.hint(), @"sudo apt-get install no-such-program (Debian, Ubuntu) or sudo dnf install no-such-program (Fedora)");
-        insta::assert_snapshot!(NoCrio { program: "pinns" }.hint(), @"install CRI-O 1.34 or later (package cri-o, see https://cri-o.io; its service need not run), or leave --cri-socket out");
+        insta::assert_snapshot!(missing.hint().unwrap(), @"sudo apt-get install no-such-program (Debian, Ubuntu) or sudo dnf install no-such-program (Fedora)");
+        insta::assert_snapshot!(MissingProgramError { program: "pinns" }.hint().unwrap(), @"install CRI-O 1.34 or later (package cri-o, see https://cri-o.io; its service need not run), or leave --cri-socket out");
     }
 }

@@ -8,17 +8,17 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Waits until the file is there.
-pub async fn appears(file: &Path) -> io::Result<()> {
-    while let Some(inotify) = watch(file)? {
+pub async fn wait_for_file(file: &Path) -> io::Result<()> {
+    while let Some(inotify) = watch_file(file)? {
         inotify.into_event_stream(vec![0; 4096])?.next().await.transpose()?;
     }
     Ok(())
 }
 
 /// Waits at most `limit` until the file is there, without a runtime; whether it is.
-pub(crate) fn appears_within(file: &Path, limit: Duration) -> io::Result<bool> {
+pub(crate) fn wait_for_file_within(file: &Path, limit: Duration) -> io::Result<bool> {
     let end = Instant::now() + limit;
-    while let Some(inotify) = watch(file)? {
+    while let Some(inotify) = watch_file(file)? {
         let left = end.saturating_duration_since(Instant::now());
         let timeout = Timespec::try_from(left).map_err(io::Error::other)?;
         if poll(&mut [PollFd::new(&inotify, PollFlags::IN)], Some(&timeout))? == 0 {
@@ -30,7 +30,7 @@ pub(crate) fn appears_within(file: &Path, limit: Duration) -> io::Result<bool> {
 
 /// Something that becomes readable when the file may have appeared; `None` when it is there. Used for one event only:
 /// the directory to be watched may be another after it.
-fn watch(file: &Path) -> io::Result<Option<Inotify>> {
+fn watch_file(file: &Path) -> io::Result<Option<Inotify>> {
     loop {
         if is_there(file) {
             return Ok(None);
@@ -69,7 +69,7 @@ mod tests {
             sleep(Duration::from_millis(20)).await;
             std::fs::rename(tempfile::NamedTempFile::new_in(&directory).expect("a file"), &file).expect("renamed");
         };
-        let (seen, ()) = tokio::join!(timeout(Duration::from_secs(5), appears(&file)), make);
+        let (seen, ()) = tokio::join!(timeout(Duration::from_secs(5), wait_for_file(&file)), make);
         seen.expect("in time").expect("watched");
     }
 
@@ -77,7 +77,7 @@ mod tests {
     fn gives_up_after_the_limit() {
         let directory = tempfile::tempdir().expect("a directory");
         let start = Instant::now();
-        assert!(!appears_within(&directory.path().join("x"), Duration::from_millis(50)).expect("watched"));
+        assert!(!wait_for_file_within(&directory.path().join("x"), Duration::from_millis(50)).expect("watched"));
         assert!(start.elapsed() >= Duration::from_millis(50));
     }
 
@@ -86,6 +86,6 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let link = directory.path().join("link");
         std::os::unix::fs::symlink("/nowhere/at/all", &link).expect("linked");
-        timeout(Duration::from_secs(5), appears(&link)).await.expect("at once").expect("watched");
+        timeout(Duration::from_secs(5), wait_for_file(&link)).await.expect("at once").expect("watched");
     }
 }

@@ -94,7 +94,7 @@ fn importer_name(plan: &NodePlan) -> &'static str {
 }
 
 async fn run_importer(plan: &NodePlan, reaper: &Reaper, image: &ImageArchive) -> std::io::Result<Exit> {
-    let log = logs::open(&plan.software.logs.join("images.log"))?;
+    let log = logs::open_log(&plan.software.logs.join("images.log"))?;
     let mut command = match &plan.host.cri {
         Cri::Containerd => ctr_command(plan, image),
         Cri::CriO(programs) => skopeo_command(programs, image),

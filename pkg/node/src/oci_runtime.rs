@@ -50,11 +50,13 @@ pub enum OciRuntimeError {
 pub fn run(argv: &[OsString]) -> Result<(), OciRuntimeError> {
     let (program, args) = argv.split_first().map_or((Path::new(""), [].as_slice()), |(p, a)| (Path::new(p), a));
     let without_cgroups = program.file_name().is_some_and(|name| name == WITHOUT_CGROUPS);
-    let (command, rest) = command(args);
+    let (command, rest) = find_command(args);
     match command.and_then(OsStr::to_str) {
         // Limits are not applied, so changing them always succeeds.
         Some("update") if without_cgroups => return Ok(()),
-        Some("create" | "run" | "restore") => rewrite(&bundle(rest).join("config.json"), without_cgroups)?,
+        Some("create" | "run" | "restore") => {
+            rewrite_config(&bundle_directory(rest).join("config.json"), without_cgroups)?;
+        }
         _ => {}
     }
     let path = program.with_file_name(BEHIND);
@@ -68,7 +70,7 @@ pub fn run(argv: &[OsString]) -> Result<(), OciRuntimeError> {
 }
 
 /// The command among runc's arguments, and what follows it.
-fn command(args: &[OsString]) -> (Option<&OsStr>, &[OsString]) {
+fn find_command(args: &[OsString]) -> (Option<&OsStr>, &[OsString]) {
     let mut rest = args;
     while let Some((word, after)) = rest.split_first() {
         rest = if WITH_VALUE.iter().any(|flag| word == flag) {
@@ -83,7 +85,7 @@ fn command(args: &[OsString]) -> (Option<&OsStr>, &[OsString]) {
 }
 
 /// Directory of the OCI bundle: `--bundle`, by default the current one.
-fn bundle(args: &[OsString]) -> PathBuf {
+fn bundle_directory(args: &[OsString]) -> PathBuf {
     let mut words = args.iter();
     while let Some(word) = words.next() {
         if word == "--bundle" || word == "-b" {
@@ -96,7 +98,7 @@ fn bundle(args: &[OsString]) -> PathBuf {
     PathBuf::new()
 }
 
-fn rewrite(path: &Path, without_cgroups: bool) -> Result<(), OciRuntimeError> {
+fn rewrite_config(path: &Path, without_cgroups: bool) -> Result<(), OciRuntimeError> {
     let rewrite = || {
         let mut spec: Value = serde_json::from_slice(&std::fs::read(path)?)?;
         if without_cgroups && let Some(linux) = spec.get_mut("linux").and_then(Value::as_object_mut) {
@@ -104,7 +106,7 @@ fn rewrite(path: &Path, without_cgroups: bool) -> Result<(), OciRuntimeError> {
             linux.shift_remove("resources");
         }
         if let Some(Value::Array(mounts)) = spec.get_mut("mounts") {
-            id_maps::settle(mounts)?;
+            id_maps::adjust_mounts(mounts)?;
         }
         // Not through a temporary file: no other process reads it before the runtime, and a crash leaves no container behind.
         std::fs::write(path, serde_json::to_vec(&spec)?)
@@ -122,8 +124,8 @@ mod tests {
 
     fn parsed(line: &str) -> (Option<String>, PathBuf) {
         let words = words(line);
-        let (command, rest) = command(&words);
-        (command.map(|c| c.to_string_lossy().into_owned()), bundle(rest))
+        let (command, rest) = find_command(&words);
+        (command.map(|c| c.to_string_lossy().into_owned()), bundle_directory(rest))
     }
 
     #[test]
@@ -142,7 +144,7 @@ mod tests {
         let path = directory.path().join("config.json");
         let spec = r#"{"ociVersion":"1.3.0","linux":{"uidMappings":[],"resources":{"devices":[]},"cgroupsPath":"/a","namespaces":[{"type":"pid"}]},"hostname":"x"}"#;
         std::fs::write(&path, spec).expect("written");
-        rewrite(&path, true).expect("rewritten");
+        rewrite_config(&path, true).expect("rewritten");
         insta::assert_snapshot!(std::fs::read_to_string(&path).expect("read"), @r#"{"ociVersion":"1.3.0","linux":{"uidMappings":[],"namespaces":[{"type":"pid"}]},"hostname":"x"}"#);
     }
 
@@ -169,7 +171,7 @@ mod tests {
             {{"destination":"/proc","type":"proc"}}],"linux":{{"cgroupsPath":"/a"}}}}"#
         );
         std::fs::write(&path, spec).expect("written");
-        rewrite(&path, false).expect("rewritten");
+        rewrite_config(&path, false).expect("rewritten");
         let left = std::fs::read_to_string(&path).expect("read").replace(&source.to_string(), "SOURCE");
         insta::assert_snapshot!(left, @r#"{"mounts":[{"destination":"/a","source":"SOURCE","options":["rbind"]},{"destination":"/proc","type":"proc"}],"linux":{"cgroupsPath":"/a"}}"#);
     }

@@ -33,7 +33,7 @@ impl PrepareError {
 
 /// Writes configuration files, links CNI plugins, keeps the plan; `program` is the executable to keep beside the state.
 pub fn prepare(plan: &NodePlan, paths: &Paths, program: &Path) -> Result<(), PrepareError> {
-    forget_networks(paths)?;
+    remove_stale_cni_state(paths)?;
     make_directories(paths)?;
     keep_program(program, &paths.program())?;
     link_runtime(plan, paths)?;
@@ -45,7 +45,7 @@ pub fn prepare(plan: &NodePlan, paths: &Paths, program: &Path) -> Result<(), Pre
 
 /// What CNI plugins kept of pods whose network namespaces ended with the node's last life. A power cut leaves such files
 /// empty, and then no plugin could take its pod down, and no pod come back.
-fn forget_networks(paths: &Paths) -> Result<(), FsError> {
+fn remove_stale_cni_state(paths: &Paths) -> Result<(), FsError> {
     let kept = paths.node(c::CNI_STATE_DIR);
     match std::fs::remove_dir_all(&kept) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e).context("remove", kept),
@@ -96,9 +96,9 @@ fn link_runtime(plan: &NodePlan, paths: &Paths) -> Result<(), FsError> {
     let program = paths.program();
     let directory = program.parent().expect("a file in the state directory");
     for name in [oci_runtime::PROGRAM_NAME, oci_runtime::WITHOUT_CGROUPS] {
-        link(&program, &directory.join(name))?;
+        replace_link(&program, &directory.join(name))?;
     }
-    link(&plan.host.oci_runtime, &directory.join(oci_runtime::BEHIND))
+    replace_link(&plan.host.oci_runtime, &directory.join(oci_runtime::BEHIND))
 }
 
 /// Links to all plugins of the bundle: it is visible under the same path inside the node.
@@ -108,33 +108,35 @@ fn link_plugins(plan: &NodePlan, paths: &Paths) -> Result<(), PrepareError> {
     let mut count = 0;
     for entry in std::fs::read_dir(&bundle).context("read", &bundle)? {
         let entry = entry.context("read", &bundle)?;
-        link(&entry.path(), &target.join(entry.file_name()))?;
+        replace_link(&entry.path(), &target.join(entry.file_name()))?;
         count += 1;
     }
     if count == 0 {
         return Err(PrepareError::NoPlugins { path: bundle });
     }
-    Ok(link(&paths.program(), &target.join(cni_front::PROGRAM_NAME))?)
+    Ok(replace_link(&paths.program(), &target.join(cni_front::PROGRAM_NAME))?)
 }
 
 fn write_configuration(plan: &NodePlan, paths: &Paths) -> Result<(), FsError> {
-    fs::write(paths.node(config::KUBELET_FILE), config::kubelet_file(plan), Mode::Public)?;
+    fs::write(paths.node(config::KUBELET_FILE), config::render_kubelet(plan), Mode::Public)?;
     match plan.host.cri {
-        Cri::Containerd => fs::write(paths.node(config::CONTAINERD_FILE), config::containerd(plan), Mode::Public)?,
+        Cri::Containerd => {
+            fs::write(paths.node(config::CONTAINERD_FILE), config::render_containerd(plan), Mode::Public)?;
+        }
         Cri::CriO(_) => write_crio(plan, paths)?,
     }
-    fs::write(paths.node(config::CNI_FILE), config::cni(), Mode::Public)
+    fs::write(paths.node(config::CNI_FILE), config::render_cni(), Mode::Public)
 }
 
 fn write_crio(plan: &NodePlan, paths: &Paths) -> Result<(), FsError> {
     fs::create_dir(paths.node(cri::CRIO_TMP_DIR))?;
-    fs::write(paths.node(config::CRIO_POLICY_FILE), config::crio_policy(), Mode::Public)?;
-    fs::write(paths.node(config::CRIO_STORAGE_FILE), config::crio_storage(plan), Mode::Public)?;
-    fs::write(paths.node(config::CRIO_FILE), config::crio(plan), Mode::Public)
+    fs::write(paths.node(config::CRIO_POLICY_FILE), config::render_crio_policy(), Mode::Public)?;
+    fs::write(paths.node(config::CRIO_STORAGE_FILE), config::render_crio_storage(plan), Mode::Public)?;
+    fs::write(paths.node(config::CRIO_FILE), config::render_crio(plan), Mode::Public)
 }
 
 /// Makes a symbolic link in one step, in the place of whatever file is there.
-fn link(to: &Path, at: &Path) -> Result<(), FsError> {
+fn replace_link(to: &Path, at: &Path) -> Result<(), FsError> {
     if std::fs::read_link(at).is_ok_and(|old| old == to) {
         return Ok(());
     }

@@ -63,7 +63,7 @@ pub struct ImagesStatus {
 
 impl ImagesStatus {
     /// Whether all images were imported or failed.
-    pub fn settled(&self) -> bool {
+    pub fn is_settled(&self) -> bool {
         self.early == Some(0) && self.imported + self.errors.len() == self.total
     }
 }
@@ -105,7 +105,7 @@ impl ComponentStatus {
     }
 
     /// Enters a state. Entering the current state keeps `since`.
-    pub(crate) fn enter(&mut self, state: State) {
+    pub(crate) fn enter_state(&mut self, state: State) {
         self.waits_for = None;
         if self.state != state {
             self.state = state;

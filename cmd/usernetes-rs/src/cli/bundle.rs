@@ -78,11 +78,11 @@ fn bundle_in_use(session: &Session) -> Result<Bundle> {
     if config.cluster.kubernetes_version.is_empty() {
         KUBERNETES_VERSION.clone_into(&mut config.cluster.kubernetes_version);
     }
-    Ok(bundle::find(&config, &session.paths().bundles())?)
+    Ok(bundle::find_bundle(&config, &session.paths().bundles())?)
 }
 
 fn list_bundles(session: &Session) -> Result<()> {
-    for imported in bundle::list(&session.paths().bundles())? {
+    for imported in bundle::list_bundles(&session.paths().bundles())? {
         let bundle = match imported.bundle {
             Ok(bundle) => bundle,
             Err(error) => {
@@ -111,7 +111,7 @@ fn download_bundle(session: &Session, version: &str, mirror: Option<&str>) -> Re
     };
     let bars = Bars::default();
     let on_progress = |p: download::Progress<'_>| bars.update(&session.printer, p);
-    let imported = block_on(download::download(&options, &on_progress))??;
+    let imported = block_on(download::download_bundle(&options, &on_progress))??;
     let dir = imported.bundle.dir();
     session.printer.result(&dir.display().to_string());
     session.printer.object(&json!({ "path": dir }));

@@ -29,12 +29,12 @@ pub(crate) fn run(session: &Session, args: &LogsArgs) -> Result<ExitCode> {
     let components = args.component.map_or(ComponentName::ALL.to_vec(), |c| vec![c]);
     let with_names = args.component.is_none();
     for name in &components {
-        for line in logs::tail(&directory, *name, args.tail)? {
+        for line in logs::read_tail(&directory, *name, args.tail)? {
             print_log_line(*name, &line, with_names);
         }
     }
     if args.follow {
-        for line in logs::follow(&directory, &components)? {
+        for line in logs::follow_logs(&directory, &components)? {
             let (name, line) = line?;
             print_log_line(name, &line, with_names);
         }
@@ -47,7 +47,7 @@ fn print_log_line(name: ComponentName, line: &str, with_name: bool) {
 }
 
 fn has_log(directory: &Path, name: ComponentName) -> bool {
-    logs::path(directory, name).exists()
+    logs::log_path(directory, name).exists()
 }
 
 fn missing_log(directory: &Path, name: ComponentName) -> Hinted {

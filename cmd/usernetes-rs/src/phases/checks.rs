@@ -7,7 +7,7 @@ use usernetes_api::{CgroupSelection, Config, OciRuntime, Protocol, constants};
 use usernetes_daemon::PodIds;
 use usernetes_host::systemd::UserManager;
 use usernetes_host::{Finding, Level, checks as host};
-use usernetes_node::bundle::{self, FROM_PEER_HINT, Skew, skew};
+use usernetes_node::bundle::{self, FROM_PEER_HINT, Skew, compare_versions};
 use usernetes_node::{Cri, Role};
 use usernetes_rootless::SubIds;
 
@@ -17,10 +17,10 @@ pub(crate) fn run_all(session: &Session, config: &Config) -> Vec<Finding> {
     let mut findings = usernetes_rootless::checks::checks(&session.paths().state(), config.rootless.network.driver);
     findings.extend(check_pod_ids(config));
     if config.rootless.oci_runtime == OciRuntime::Crun {
-        findings.push(usernetes_node::checks::crun());
+        findings.push(usernetes_node::checks::check_crun());
     }
     findings.extend(check_crio(config));
-    findings.extend(usernetes_node::checks::run(role, config.node_name(), session.paths()));
+    findings.extend(usernetes_node::checks::run_checks(role, config.node_name(), session.paths()));
     findings.push(host::state_dir(&session.paths().state()));
     let manager = session.instance.service_manager();
     findings.extend(check_cgroups(config.rootless.cgroups, manager.as_ref()));
@@ -56,7 +56,7 @@ fn check_crio(config: &Config) -> Option<Finding> {
     match Cri::find(config.container_runtime()) {
         Ok(Cri::Containerd) => None,
         Ok(Cri::CriO(_)) => Some(Finding::passed(CHECK)),
-        Err(missing) => Some(Finding::error(CHECK, missing.to_string(), missing.hint())),
+        Err(missing) => Some(Finding::error(CHECK, missing.to_string(), missing.hint().unwrap_or_default())),
     }
 }
 
@@ -100,7 +100,7 @@ fn check_bundle(session: &Session, config: &Config) -> Finding {
         // Fetched later, when all other checks have passed.
         return Finding::passed("Bundle");
     }
-    match bundle::find(config, &session.paths().bundles()) {
+    match bundle::find_bundle(config, &session.paths().bundles()) {
         Ok(bundle) => check_kubelet_skew(config, &bundle.manifest().kubernetes_version),
         Err(error) if config.join.is_some() => {
             let error = anyhow::Error::from(error);
@@ -116,7 +116,7 @@ fn check_bundle(session: &Session, config: &Config) -> Finding {
 /// A kubelet older than the API server works, without the features in between.
 fn check_kubelet_skew(config: &Config, found: &str) -> Finding {
     let server = &config.cluster.kubernetes_version;
-    match skew(found, server) {
+    match compare_versions(found, server) {
         Skew::Older(by) if config.join.is_some() => {
             let minors = if by == 1 { "1 minor".into() } else { format!("{by} minors") };
             let message = format!("the kubelet of the bundle is {found}, {minors} older than the API server, {server}");

@@ -38,7 +38,7 @@ fn is_failing(component: &ComponentStatus) -> bool {
 }
 
 fn show_log(session: &Session, name: ComponentName) {
-    let Ok(lines) = logs::tail(&session.paths().logs(), name, LOG_LINES) else { return };
+    let Ok(lines) = logs::read_tail(&session.paths().logs(), name, LOG_LINES) else { return };
     if session.printer.json() {
         session.printer.event("log", serde_json::json!({ "component": name, "lines": lines }));
         return;

@@ -95,7 +95,7 @@ async fn kubelet_kubeconfig(plan: &NodePlan) -> PathBuf {
         Role::Worker => Paths::kubelet_certificate(),
     };
     // The user's inotify instances may be used up for a while.
-    while let Err(error) = usernetes_node::appears(&last).await {
+    while let Err(error) = usernetes_node::wait_for_file(&last).await {
         tracing::warn!(file = %last.display(), %error, "cannot watch for the kubelet's credentials");
         tokio::time::sleep(RETRY_DELAY).await;
     }

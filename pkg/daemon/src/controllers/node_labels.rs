@@ -16,13 +16,13 @@ pub(super) async fn run(context: Context) {
 async fn track_image_import(context: Context) {
     let Context { plan, mut status, .. } = context;
     let imported = match status.wait_for(|status| status.images.early == Some(0)).await {
-        Ok(status) => status.images.settled(),
+        Ok(status) => status.images.is_settled(),
         Err(_) => return,
     };
     if !imported {
         set_label(&plan, IMAGES_LABEL, Some(IMAGES_PARTIAL)).await;
     }
-    if status.wait_for(|status| status.images.settled()).await.is_ok() {
+    if status.wait_for(|status| status.images.is_settled()).await.is_ok() {
         set_label(&plan, IMAGES_LABEL, None).await;
     }
 }

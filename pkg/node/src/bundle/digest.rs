@@ -24,14 +24,14 @@ impl Hasher {
 }
 
 /// Digest of `bytes`.
-pub(crate) fn of(bytes: &[u8]) -> String {
+pub(crate) fn hash_bytes(bytes: &[u8]) -> String {
     let mut hasher = Hasher::default();
     hasher.update(bytes);
     hasher.finish()
 }
 
 /// Digest of everything that `reader` gives; `on_bytes` hears of each piece.
-pub(crate) fn read(mut reader: impl Read, on_bytes: &dyn Fn(u64)) -> io::Result<String> {
+pub(crate) fn hash_reader(mut reader: impl Read, on_bytes: &dyn Fn(u64)) -> io::Result<String> {
     // Large enough that system calls do not count, small enough for the second-level cache.
     let mut buffer = vec![0; 256 << 10];
     let mut hasher = Hasher::default();

@@ -1,6 +1,6 @@
 //! Why a bundle cannot be used, and with hints.
 
-use super::{Skew, skew};
+use super::{Skew, compare_versions};
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -43,7 +43,7 @@ pub enum BundleError {
         kind: String,
     },
     /// Values of the manifest that cannot be, all of them.
-    #[error("{}: {}", path.display(), list(fields))]
+    #[error("{}: {}", path.display(), join_lines(fields))]
     Invalid {
         /// The manifest.
         path: PathBuf,
@@ -61,7 +61,7 @@ pub enum BundleError {
         host: &'static str,
     },
     /// Files that are not what the manifest says, all of them.
-    #[error("bundle {} is damaged:\n{}", dir.display(), list(files))]
+    #[error("bundle {} is damaged:\n{}", dir.display(), join_lines(files))]
     Damaged {
         /// The bundle's directory, or the archive it came from.
         dir: PathBuf,
@@ -100,7 +100,7 @@ pub enum BundleError {
         wanted: String,
     },
     /// A bundle whose kubelet may not speak to the cluster's API server.
-    #[error("bundle {} is Kubernetes {found}: {}, {server}", dir.display(), why(found, server))]
+    #[error("bundle {} is Kubernetes {found}: {}, {server}", dir.display(), explain_skew(found, server))]
     Skew {
         /// The bundle.
         dir: PathBuf,
@@ -110,7 +110,7 @@ pub enum BundleError {
         server: String,
     },
     /// No imported bundle of that version.
-    #[error("no bundle of Kubernetes {wanted} in {}{}", bundles.display(), others(found))]
+    #[error("no bundle of Kubernetes {wanted} in {}{}", bundles.display(), list_found(found))]
     NotFound {
         /// Where imported bundles are.
         bundles: PathBuf,
@@ -120,7 +120,7 @@ pub enum BundleError {
         found: Vec<String>,
     },
     /// No imported bundle whose kubelet may connect to the cluster's API server.
-    #[error("this host has no bundle for the cluster: none of Kubernetes {server} in {}{}", bundles.display(), others(found))]
+    #[error("this host has no bundle for the cluster: none of Kubernetes {server} in {}{}", bundles.display(), list_found(found))]
     NotFoundForCluster {
         /// Directory of imported bundles.
         bundles: PathBuf,
@@ -195,18 +195,18 @@ impl fmt::Display for BadFile {
     }
 }
 
-fn list<T: fmt::Display>(items: &[T]) -> String {
+fn join_lines<T: fmt::Display>(items: &[T]) -> String {
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
-fn why(kubelet: &str, server: &str) -> &'static str {
-    match skew(kubelet, server) {
+fn explain_skew(kubelet: &str, server: &str) -> &'static str {
+    match compare_versions(kubelet, server) {
         Skew::Newer => "its kubelet is newer than the cluster's API server",
         _ => "its kubelet is too old for the cluster's API server",
     }
 }
 
-fn others(found: &[String]) -> String {
+fn list_found(found: &[String]) -> String {
     if found.is_empty() { String::new() } else { format!("; there is {}", found.join(", ")) }
 }
 
@@ -238,7 +238,7 @@ impl BundleError {
             Self::Unpack { .. } => "copy the archive again; it is cut short, damaged, or the disk is full".to_owned(),
             Self::Entry { .. } => "do not use this archive: it was not made by usernetes-rs or was changed".to_owned(),
             Self::Skew { server, .. } => {
-                let range = super::skew::supported(server).unwrap_or_else(|| server.clone());
+                let range = super::skew::supported_range(server).unwrap_or_else(|| server.clone());
                 format!(
                     "take a bundle of Kubernetes {server} ({range} work): usernetes-rs join TOKEN --bundle-from-peer \
                      fetches the cluster's own; or {WAYS}"

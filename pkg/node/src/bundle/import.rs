@@ -1,7 +1,7 @@
 //! Keeps a bundle from a directory or an archive; it appears whole and verified, or not at all.
 
-use super::stamps::{self, Stamps};
-use super::verify::unexpected;
+use super::verified::{self, Stamps};
+use super::verify::find_unexpected;
 use super::{Bundle, BundleError, Check, MANIFEST, Progress, Verified, unpack};
 use rustix::fs::FlockOperation;
 use std::fs::File;
@@ -32,32 +32,32 @@ pub fn import(
     cache: &Path,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Imported, BundleError> {
-    let workshop = Workshop::open(bundles)?;
-    let half_made = workshop.directory()?;
+    let staging = Staging::open(bundles)?;
+    let half_made = staging.new_directory()?;
     let root = if source.is_dir() {
         let bundle = Bundle::open(source)?;
         // Linking again would change ctime, and with it every stamp.
-        if let Some(imported) = workshop.kept(&bundle, cache, progress)? {
+        if let Some(imported) = staging.find_imported(&bundle, cache, progress)? {
             return Ok(imported);
         }
-        take(&bundle, half_made.path())?;
+        link_files(&bundle, half_made.path())?;
         half_made.path().to_owned()
     } else if source == Path::new(unpack::STDIN) || source.exists() {
-        let stream = unpack::open(source).context("read", source)?;
-        unpack::unpack(source, stream, half_made.path())?
+        let stream = unpack::open_archive(source).context("read", source)?;
+        unpack::unpack_bundle(source, stream, half_made.path())?
     } else {
         return Err(BundleError::Missing(source.to_owned()));
     };
-    workshop.keep(&root, source, cache, progress)
+    staging.publish(&root, source, cache, progress)
 }
 
 /// The directory of imported bundles while one is added; others wait.
-pub(crate) struct Workshop {
+pub(crate) struct Staging {
     bundles: PathBuf,
     _lock: File,
 }
 
-impl Workshop {
+impl Staging {
     /// Waits for its turn and removes what a killed import left.
     pub(crate) fn open(bundles: &Path) -> Result<Self, BundleError> {
         create_dir(bundles)?;
@@ -73,13 +73,13 @@ impl Workshop {
     }
 
     /// A new directory on the same file system, removed when dropped.
-    pub(crate) fn directory(&self) -> Result<TempDir, BundleError> {
+    pub(crate) fn new_directory(&self) -> Result<TempDir, BundleError> {
         let made = tempfile::Builder::new().prefix(HALF_MADE).tempdir_in(&self.bundles);
         Ok(made.context("make directory in", &self.bundles)?)
     }
 
     /// Verifies the bundle in `root` and moves it to its place; `source` is for messages.
-    pub(crate) fn keep(
+    pub(crate) fn publish(
         &self,
         root: &Path,
         source: &Path,
@@ -91,56 +91,56 @@ impl Workshop {
             other => other,
         };
         let bundle = Bundle::open(root)?;
-        if let Some(imported) = self.kept(&bundle, cache, progress)? {
+        if let Some(imported) = self.find_imported(&bundle, cache, progress)? {
             return Ok(imported);
         }
-        let (verified, stamps) = bundle.compare(&Stamps::new(), progress).map_err(blame)?;
-        let place = self.place(&bundle);
-        self.replace(bundle.dir(), &place)?;
-        stamps::save(cache, &place, &stamps);
+        let (verified, stamps) = bundle.compare_files(&Stamps::new(), progress).map_err(blame)?;
+        let place = self.target_path(&bundle);
+        self.move_to(bundle.dir(), &place)?;
+        verified::save_stamps(cache, &place, &stamps);
         Ok(Imported { bundle: Bundle::open(&place)?, verified, kept: false })
     }
 
     /// The same bundle, where it was imported before and is still good; it becomes the newest.
-    pub(crate) fn kept(
+    pub(crate) fn find_imported(
         &self,
         bundle: &Bundle,
         cache: &Path,
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<Option<Imported>, BundleError> {
-        let place = self.place(bundle);
+        let place = self.target_path(bundle);
         let Ok(bundle) = Bundle::open(&place) else { return Ok(None) };
         let Ok(verified) = bundle.verify(cache, Check::Changed, progress) else { return Ok(None) };
-        touch(&place)?;
+        update_mtime(&place)?;
         Ok(Some(Imported { bundle, verified, kept: true }))
     }
 
-    fn place(&self, bundle: &Bundle) -> PathBuf {
+    fn target_path(&self, bundle: &Bundle) -> PathBuf {
         self.bundles.join(bundle.directory_name())
     }
 
     /// Moves `from` to `place`; a damaged bundle of that name gives way.
-    fn replace(&self, from: &Path, place: &Path) -> Result<(), BundleError> {
+    fn move_to(&self, from: &Path, place: &Path) -> Result<(), BundleError> {
         fs::sync_all(from)?;
-        let old = self.directory()?;
+        let old = self.new_directory()?;
         if place.exists() {
             std::fs::rename(place, old.path().join("old")).context("move away", place)?;
         }
         std::fs::rename(from, place).context("make", place)?;
-        touch(place)
+        update_mtime(place)
     }
 }
 
 /// Makes a bundle the one that `locate` takes.
-fn touch(place: &Path) -> Result<(), BundleError> {
+fn update_mtime(place: &Path) -> Result<(), BundleError> {
     let touched = File::open(place).and_then(|dir| dir.set_modified(SystemTime::now()));
     Ok(touched.context("touch", place)?)
 }
 
 /// Takes the listed files of a bundle into `to`, and nothing else.
-fn take(bundle: &Bundle, to: &Path) -> Result<(), BundleError> {
+fn link_files(bundle: &Bundle, to: &Path) -> Result<(), BundleError> {
     let files = &bundle.manifest().files;
-    let extra = unexpected(bundle.dir(), files);
+    let extra = find_unexpected(bundle.dir(), files);
     if !extra.is_empty() {
         return Err(BundleError::Damaged { dir: bundle.dir().to_owned(), files: extra });
     }

@@ -1,6 +1,6 @@
 //! Finds the bundle of a node: the configured one, else the best imported one.
 
-use super::{Bundle, BundleError, Skew, import, skew};
+use super::{Bundle, BundleError, Skew, compare_versions, import};
 use std::cmp::Reverse;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use usernetes_host::fs::Context as _;
 /// The bundle that the configuration names, else the best imported one below `bundles`; an archive is imported first.
 ///
 /// A joining node uses the bundle with the digest of the join token, where that is known.
-pub fn find(config: &Config, bundles: &Path) -> Result<Bundle, BundleError> {
+pub fn find_bundle(config: &Config, bundles: &Path) -> Result<Bundle, BundleError> {
     let named = config.rootless.bundle.as_deref();
     if let Some(archive) = named.filter(|path| path.is_file()) {
         return Ok(import(archive, bundles, bundles, &|_| {})?.bundle);
@@ -36,7 +36,7 @@ pub struct ImportedBundle {
 }
 
 /// All imported bundles, the latest import first; empty if the directory does not exist.
-pub fn list(bundles: &Path) -> Result<Vec<ImportedBundle>, BundleError> {
+pub fn list_bundles(bundles: &Path) -> Result<Vec<ImportedBundle>, BundleError> {
     let entries = match bundles.read_dir() {
         Ok(entries) => entries,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -75,7 +75,7 @@ impl<'a> Required<'a> {
 
     /// Number of minor versions between `found` and the best version, `None` if `found` does not fit.
     fn distance_to(self, found: &str) -> Option<u64> {
-        match (self, skew(found, self.version())) {
+        match (self, compare_versions(found, self.version())) {
             _ if found == self.version() => Some(0),
             (Self::KubeletFor(_), Skew::Same) => Some(1),
             (Self::KubeletFor(_), Skew::Older(by)) => Some(1 + by),
@@ -114,7 +114,7 @@ pub fn find_version(named: Option<&Path>, bundles: &Path, required: Required<'_>
     }
     let mut found = Vec::new();
     let mut best: Option<(u64, Bundle)> = None;
-    for bundle in list(bundles)?.into_iter().filter_map(|imported| imported.bundle.ok()) {
+    for bundle in list_bundles(bundles)?.into_iter().filter_map(|imported| imported.bundle.ok()) {
         let version = &bundle.manifest.kubernetes_version;
         found.push(version.clone());
         let Some(distance) = required.distance_to(version) else { continue };
@@ -129,7 +129,7 @@ pub fn find_version(named: Option<&Path>, bundles: &Path, required: Required<'_>
 
 /// The imported bundle whose `bundle.yaml` has this SHA-256.
 fn find_by_digest(bundles: &Path, sha256: &str) -> Result<Bundle, BundleError> {
-    let mut all = list(bundles)?.into_iter().filter_map(|imported| imported.bundle.ok());
+    let mut all = list_bundles(bundles)?.into_iter().filter_map(|imported| imported.bundle.ok());
     let found = all.find(|bundle| bundle.digest() == sha256);
     found.ok_or_else(|| BundleError::NoDigest { bundles: bundles.to_owned(), sha256: sha256.to_owned() })
 }

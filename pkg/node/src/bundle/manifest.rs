@@ -14,7 +14,7 @@ pub(crate) const API_VERSION: &str = "usernetes.rs/v1alpha1";
 pub(crate) const KIND: &str = "Bundle";
 
 /// The directory without links, so that what is stamped is what runs.
-pub(crate) fn directory(dir: &Path) -> Result<PathBuf, BundleError> {
+pub(crate) fn resolve_directory(dir: &Path) -> Result<PathBuf, BundleError> {
     match dir.canonicalize() {
         Ok(found) if found.is_dir() => Ok(found),
         Ok(found) => Err(BundleError::Archive(found)),
@@ -24,14 +24,14 @@ pub(crate) fn directory(dir: &Path) -> Result<PathBuf, BundleError> {
 }
 
 /// The manifest of the bundle in `dir` and its digest.
-pub(crate) fn read(dir: &Path) -> Result<(BundleManifest, String), BundleError> {
+pub(crate) fn read_manifest(dir: &Path) -> Result<(BundleManifest, String), BundleError> {
     let path = dir.join(MANIFEST);
     let text = fs::read_if_exists(&path)?.ok_or_else(|| BundleError::NoManifest(dir.to_owned()))?;
-    let manifest = parse(&path, &text)?;
-    Ok((manifest, digest::of(text.as_bytes())))
+    let manifest = parse_manifest(&path, &text)?;
+    Ok((manifest, digest::hash_bytes(text.as_bytes())))
 }
 
-pub(crate) fn parse(path: &Path, text: &str) -> Result<BundleManifest, BundleError> {
+pub(crate) fn parse_manifest(path: &Path, text: &str) -> Result<BundleManifest, BundleError> {
     let path = path.to_owned();
     let manifest: BundleManifest = serde_yaml::from_str(text).map_err(|e| BundleError::Parse {
         path: path.clone(),
@@ -41,7 +41,7 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<BundleManifest, BundleErr
     if (manifest.api_version.as_str(), manifest.kind.as_str()) != (API_VERSION, KIND) {
         return Err(BundleError::Kind { path, api_version: manifest.api_version, kind: manifest.kind });
     }
-    let fields = faults(&manifest);
+    let fields = find_faults(&manifest);
     if !fields.is_empty() {
         return Err(BundleError::Invalid { path, fields });
     }
@@ -51,7 +51,7 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<BundleManifest, BundleErr
     Ok(manifest)
 }
 
-fn faults(manifest: &BundleManifest) -> Vec<FieldError> {
+fn find_faults(manifest: &BundleManifest) -> Vec<FieldError> {
     let mut faults = Vec::new();
     let mut fault = |field: String, message: String| faults.push(FieldError { field, message });
     if !is_directory_name(&manifest.name) {
@@ -84,7 +84,7 @@ fn is_directory_name(name: &str) -> bool {
 
 /// A manifest's path: exactly one way to write it, and it stays inside.
 fn strict_path(text: &str) -> Result<(), &'static str> {
-    let inside = inside(Path::new(text))?;
+    let inside = clean_path(Path::new(text))?;
     if text.is_empty() {
         return Err("has no name");
     }
@@ -92,7 +92,7 @@ fn strict_path(text: &str) -> Result<(), &'static str> {
 }
 
 /// An entry's path without its `.` parts, when it stays inside of the directory that it is unpacked to.
-pub(crate) fn inside(path: &Path) -> Result<PathBuf, &'static str> {
+pub(crate) fn clean_path(path: &Path) -> Result<PathBuf, &'static str> {
     let mut clean = PathBuf::new();
     for part in path.components() {
         match part {
@@ -115,7 +115,7 @@ mod tests {
         #[test]
         fn nothing_leads_out(parts in proptest::collection::vec("(\\.{0,3}|[a-z/\\x00]{0,4})", 0..6)) {
             let text = parts.join("/");
-            if let Ok(clean) = inside(Path::new(&text)) {
+            if let Ok(clean) = clean_path(Path::new(&text)) {
                 let base = Path::new("/base");
                 prop_assert!(base.join(&clean).starts_with(base));
                 prop_assert!(clean.components().all(|part| matches!(part, Component::Normal(_))));

@@ -11,15 +11,15 @@ mod manifest;
 pub mod peer;
 mod serve;
 mod skew;
-mod stamps;
 pub(crate) mod unpack;
+mod verified;
 mod verify;
 
 pub use error::{BadFile, BundleError, FROM_PEER_HINT, Fault};
 pub use import::{Imported, import};
-pub use locate::{ImportedBundle, Required, find, find_version, list};
+pub use locate::{ImportedBundle, Required, find_bundle, find_version, list_bundles};
 pub use serve::serve;
-pub use skew::{Skew, skew};
+pub use skew::{Skew, compare_versions};
 pub use verify::{Check, Progress, Verified};
 
 use std::path::{Path, PathBuf};
@@ -39,8 +39,8 @@ pub struct Bundle {
 impl Bundle {
     /// Reads and checks `bundle.yaml`; the files it lists are left to [`Bundle::verify`].
     pub fn open(dir: impl AsRef<Path>) -> Result<Self, BundleError> {
-        let dir = manifest::directory(dir.as_ref())?;
-        let (manifest, digest) = manifest::read(&dir)?;
+        let dir = manifest::resolve_directory(dir.as_ref())?;
+        let (manifest, digest) = manifest::read_manifest(&dir)?;
         Ok(Self { dir, manifest, digest })
     }
 

@@ -33,9 +33,9 @@ impl Place {
     pub(crate) fn bundle(&self, name: &str) -> PathBuf {
         let dir = self.path(name);
         let files = [
-            put(&dir, "bin/kubelet", &vec![7; 300_000], true),
-            put(&dir, "cni/bridge", b"bridge", true),
-            put(&dir, "images/pause.tar", b"pause", false),
+            write_file(&dir, "bin/kubelet", &vec![7; 300_000], true),
+            write_file(&dir, "cni/bridge", b"bridge", true),
+            write_file(&dir, "images/pause.tar", b"pause", false),
         ];
         let manifest = BundleManifest {
             api_version: manifest::API_VERSION.into(),
@@ -65,31 +65,31 @@ impl Place {
     }
 }
 
-fn put(dir: &Path, path: &str, content: &[u8], executable: bool) -> BundleFile {
+fn write_file(dir: &Path, path: &str, content: &[u8], executable: bool) -> BundleFile {
     let full = dir.join(path);
     fs::create_dir_all(full.parent().expect("a directory")).expect("made");
     fs::write(&full, content).expect("written");
     let mode = if executable { 0o755 } else { 0o644 };
     fs::set_permissions(&full, Permissions::from_mode(mode)).expect("changed");
-    BundleFile { path: path.into(), size: content.len() as u64, sha256: digest::of(content), executable }
+    BundleFile { path: path.into(), size: content.len() as u64, sha256: digest::hash_bytes(content), executable }
 }
 
 /// Rewrites the manifest of the bundle in `dir`.
-pub(crate) fn edit(dir: &Path, change: impl FnOnce(String) -> String) {
+pub(crate) fn edit_manifest(dir: &Path, change: impl FnOnce(String) -> String) {
     let path = dir.join(MANIFEST);
     let text = fs::read_to_string(&path).expect("read");
     fs::write(path, change(text)).expect("written");
 }
 
 /// The directory `dir` as a tar archive, under `prefix`.
-pub(crate) fn tar(dir: &Path, prefix: &str) -> Vec<u8> {
+pub(crate) fn build_tar(dir: &Path, prefix: &str) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     builder.append_dir_all(prefix, dir).expect("archived");
     builder.into_inner().expect("archived")
 }
 
 /// One entry whose path is written as it is, as no honest tool would.
-pub(crate) fn hostile(path: &str, kind: tar::EntryType, link: &str) -> Vec<u8> {
+pub(crate) fn build_hostile_entry(path: &str, kind: tar::EntryType, link: &str) -> Vec<u8> {
     let mut header = tar::Header::new_ustar();
     header.set_size(0);
     header.set_mode(0o644);

@@ -1,6 +1,6 @@
 //! Bundles good and bad, opened, verified, imported and located.
 
-use super::testing::{Place, edit, hostile, tar};
+use super::testing::{Place, build_hostile_entry, build_tar, edit_manifest};
 use super::*;
 use ::tar::EntryType;
 use std::fs::{self, OpenOptions};
@@ -68,7 +68,7 @@ fn manifests_that_cannot_be_are_refused() {
     ];
     for change in edits {
         let dir = place.bundle("b");
-        edit(&dir, change);
+        edit_manifest(&dir, change);
         let error = Bundle::open(&dir).expect_err("refused");
         assert!(error.hint().is_some());
         messages.push(error.to_string().replace(&format!("{}/b/", place.dir.path().display()), ""));
@@ -89,7 +89,7 @@ fn manifests_that_cannot_be_are_refused() {
 fn bad_digest_in_the_manifest_is_refused() {
     let place = Place::new();
     let dir = place.bundle("b");
-    edit(&dir, |text| text.replace("sha256: ", "sha256: X"));
+    edit_manifest(&dir, |text| text.replace("sha256: ", "sha256: X"));
     assert!(matches!(Bundle::open(&dir), Err(BundleError::Invalid { fields, .. }) if fields.len() == 3));
 }
 
@@ -202,13 +202,13 @@ fn what_others_may_write_is_copied() {
 fn archives_of_every_kind_are_unpacked() {
     let place = Place::new();
     let dir = place.bundle("b");
-    let plain = tar(&dir, "v1.36.3-test");
+    let plain = build_tar(&dir, "v1.36.3-test");
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(&plain).expect("packed");
     // Two frames, as parallel compressors write them.
     let (a, b) = plain.split_at(5000);
     let zstd = [zstd::encode_all(a, 1).expect("packed"), zstd::encode_all(b, 1).expect("packed")].concat();
-    let kinds = [("a.tar", plain), ("b.gz", gzip.finish().expect("packed")), ("c", zstd), ("d", tar(&dir, "."))];
+    let kinds = [("a.tar", plain), ("b.gz", gzip.finish().expect("packed")), ("c", zstd), ("d", build_tar(&dir, "."))];
     for (i, (name, bytes)) in kinds.into_iter().enumerate() {
         fs::write(place.path(name), bytes).expect("written");
         let imported = import_from(&place, &place.path(name)).expect(name);
@@ -232,7 +232,7 @@ fn hostile_archives_leave_nothing() {
     ];
     let mut messages = Vec::new();
     for (path, kind, link) in entries {
-        fs::write(place.path("evil"), hostile(path, kind, link)).expect("written");
+        fs::write(place.path("evil"), build_hostile_entry(path, kind, link)).expect("written");
         let error = import_from(&place, &place.path("evil")).expect_err("refused");
         messages.push(error.to_string().replace(&place.dir.path().display().to_string(), ""));
         assert!(place.kept().is_empty() && !place.path("escaped").exists());
@@ -252,7 +252,7 @@ fn hostile_archives_leave_nothing() {
 #[test]
 fn an_entry_said_twice_is_refused() {
     let place = Place::new();
-    let once = hostile("bin/a", EntryType::Regular, "");
+    let once = build_hostile_entry("bin/a", EntryType::Regular, "");
     // An archive ends with two empty blocks.
     let twice = [&once[..512], &once[..]].concat();
     fs::write(place.path("evil"), twice).expect("written");
@@ -264,7 +264,7 @@ fn an_entry_said_twice_is_refused() {
 fn what_is_no_archive_is_not_repeated() {
     let place = Place::new();
     let secret = "root:x:0:0:secret\n".repeat(100);
-    let mut damaged = tar(&place.bundle("b"), ".");
+    let mut damaged = build_tar(&place.bundle("b"), ".");
     // The second header; the first is that of the directory.
     damaged[512..1024].copy_from_slice(&secret.as_bytes()[..512]);
     let zstd = zstd::encode_all(secret.as_bytes(), 1).expect("packed");
@@ -291,18 +291,18 @@ fn what_is_no_archive_is_not_repeated() {
 fn a_damaged_source_leaves_nothing_half_made() {
     let place = Place::new();
     let dir = place.bundle("b");
-    let whole = tar(&dir, ".");
+    let whole = build_tar(&dir, ".");
     fs::write(place.path("cut.tar"), &whole[..whole.len() / 2]).expect("written");
     assert!(matches!(import_from(&place, &place.path("cut.tar")), Err(BundleError::Unpack { .. })));
     flip(&dir.join("bin/kubelet"));
     let Err(BundleError::Damaged { dir: blamed, .. }) = import_from(&place, &dir) else { panic!("imported") };
     assert_eq!(blamed, dir);
-    fs::write(place.path("bad.tar"), tar(&dir, ".")).expect("written");
+    fs::write(place.path("bad.tar"), build_tar(&dir, ".")).expect("written");
     let Err(BundleError::Damaged { dir: blamed, .. }) = import_from(&place, &place.path("bad.tar")) else {
         panic!("imported")
     };
     assert_eq!(blamed, place.path("bad.tar"));
-    fs::write(place.path("no.tar"), hostile("bin/a", EntryType::Regular, "")).expect("written");
+    fs::write(place.path("no.tar"), build_hostile_entry("bin/a", EntryType::Regular, "")).expect("written");
     assert!(matches!(import_from(&place, &place.path("no.tar")), Err(BundleError::NoManifest(_))));
     assert!(matches!(import_from(&place, &place.path("nowhere")), Err(BundleError::Missing(_))));
     assert!(place.kept().is_empty());
@@ -332,14 +332,14 @@ fn a_damaged_import_is_replaced() {
 fn the_newest_of_the_wanted_version_is_taken() {
     let place = Place::new();
     let (old, new) = (place.bundle("old"), place.bundle("new"));
-    edit(&new, |text| text.replace("v1.36.3-test", "v1.36.3-newer"));
+    edit_manifest(&new, |text| text.replace("v1.36.3-test", "v1.36.3-newer"));
     let old = import_from(&place, &old).expect("good").bundle;
     let new = import_from(&place, &new).expect("good").bundle;
     let now = || find_version(None, &place.bundles(), Required::Exactly("v1.36.3")).expect("found").dir().to_owned();
     assert_eq!(now(), new.dir());
     import_from(&place, &place.path("old")).expect("good");
     assert_eq!(now(), old.dir());
-    assert_eq!(list(&place.bundles()).expect("listed").len(), 2);
+    assert_eq!(list_bundles(&place.bundles()).expect("listed").len(), 2);
 }
 
 #[test]
@@ -347,7 +347,7 @@ fn a_kubelet_may_be_older_than_the_api_server_but_not_newer() {
     let place = Place::new();
     let of = |version: &str| {
         let dir = place.bundle(version);
-        edit(&dir, |text| text.replace("v1.36.3", version));
+        edit_manifest(&dir, |text| text.replace("v1.36.3", version));
         dir
     };
     let server = Required::KubeletFor("v1.36.3");
@@ -414,16 +414,16 @@ fn a_joining_host_without_a_bundle_is_pointed_to_its_peer() {
     let place = Place::new();
     let mut config = Config { join: Some(JoinConfiguration::default()), ..Config::default() };
     config.cluster.kubernetes_version = "v1.36.3".into();
-    let none = find(&config, &place.bundles()).expect_err("nothing imported");
+    let none = find_bundle(&config, &place.bundles()).expect_err("nothing imported");
     config.state.bundle_sha256 = Some("0".repeat(64));
     import_from(&place, &place.bundle("b")).expect("good");
-    let other = find(&config, &place.bundles()).expect_err("another digest");
+    let other = find_bundle(&config, &place.bundles()).expect_err("another digest");
     for error in [none, other] {
         assert!(error.hint().is_some_and(|hint| hint.contains("join TOKEN --bundle-from-peer")), "{error}");
     }
     let bundle = Bundle::open(place.path("b")).expect("good");
     config.state.bundle_sha256 = Some(bundle.digest().to_owned());
-    assert_eq!(find(&config, &place.bundles()).expect("imported").digest(), bundle.digest());
+    assert_eq!(find_bundle(&config, &place.bundles()).expect("imported").digest(), bundle.digest());
 }
 
 #[test]

@@ -19,12 +19,12 @@ const BLOCK: usize = 512;
 const CHECKSUM: Range<usize> = 148..156;
 
 /// Opens an archive, or standard input for `-`.
-pub(crate) fn open(source: &Path) -> io::Result<Box<dyn Read>> {
-    if source == Path::new(STDIN) { decoded(io::stdin().lock()) } else { decoded(File::open(source)?) }
+pub(crate) fn open_archive(source: &Path) -> io::Result<Box<dyn Read>> {
+    if source == Path::new(STDIN) { decompress(io::stdin().lock()) } else { decompress(File::open(source)?) }
 }
 
 /// The tar stream in `raw`; the first bytes tell how it is compressed, for a pipe has no name.
-pub(crate) fn decoded(raw: impl Read + 'static) -> io::Result<Box<dyn Read>> {
+pub(crate) fn decompress(raw: impl Read + 'static) -> io::Result<Box<dyn Read>> {
     let mut reader = BufReader::with_capacity(256 << 10, raw);
     let head = reader.fill_buf()?;
     if head.starts_with(&[0x1f, 0x8b]) {
@@ -40,7 +40,7 @@ pub(crate) fn decoded(raw: impl Read + 'static) -> io::Result<Box<dyn Read>> {
 }
 
 /// Unpacks the archive `name` from `stream` into the empty directory `to`, and finds the bundle in it.
-pub(crate) fn unpack(name: &Path, mut stream: impl Read, to: &Path) -> Result<PathBuf, BundleError> {
+pub(crate) fn unpack_bundle(name: &Path, mut stream: impl Read, to: &Path) -> Result<PathBuf, BundleError> {
     let broken = |source| BundleError::Unpack { archive: name.to_owned(), source };
     let mut first = Vec::with_capacity(BLOCK);
     stream.by_ref().take(BLOCK as u64).read_to_end(&mut first).map_err(broken)?;
@@ -49,11 +49,11 @@ pub(crate) fn unpack(name: &Path, mut stream: impl Read, to: &Path) -> Result<Pa
     }
     let mut archive = Archive::new(first.as_slice().chain(stream));
     for entry in archive.entries().map_err(broken)? {
-        let mut entry = entry.map_err(|e| broken(without_contents(e)))?;
+        let mut entry = entry.map_err(|e| broken(hide_contents(e)))?;
         let path = entry.path().map_err(broken)?.into_owned();
         let refuse =
             |why| BundleError::Entry { archive: name.to_owned(), entry: path.to_string_lossy().into_owned(), why };
-        let inside = manifest::inside(&path).map_err(refuse)?;
+        let inside = manifest::clean_path(&path).map_err(refuse)?;
         let target = to.join(&inside);
         match entry.header().entry_type() {
             EntryType::Directory => create_dir(&target)?,
@@ -63,20 +63,20 @@ pub(crate) fn unpack(name: &Path, mut stream: impl Read, to: &Path) -> Result<Pa
             }
             EntryType::Regular | EntryType::Continuous => {
                 create_dir(target.parent().unwrap_or(to))?;
-                put(&mut entry, &target).map_err(|e| said_twice(e, refuse, broken))?;
+                write_entry(&mut entry, &target).map_err(|e| entry_error(e, refuse, broken))?;
             }
             EntryType::Link => {
                 // tar writes the second name of a file so.
                 let first = entry.link_name().map_err(broken)?.unwrap_or_default();
-                let first = manifest::inside(&first).map_err(|_| refuse("is a link to outside of the bundle"))?;
+                let first = manifest::clean_path(&first).map_err(|_| refuse("is a link to outside of the bundle"))?;
                 create_dir(target.parent().unwrap_or(to))?;
-                std::fs::hard_link(to.join(first), &target).map_err(|e| said_twice(e, refuse, broken))?;
+                std::fs::hard_link(to.join(first), &target).map_err(|e| entry_error(e, refuse, broken))?;
             }
             EntryType::Symlink => return Err(refuse("is a symbolic link, which no bundle has")),
             _ => return Err(refuse("is neither a file nor a directory")),
         }
     }
-    root(to).ok_or_else(|| BundleError::NoManifest(name.to_owned()))
+    find_root(to).ok_or_else(|| BundleError::NoManifest(name.to_owned()))
 }
 
 /// Whether an archive may begin so: with a header whose checksum fits, or with its end.
@@ -88,11 +88,11 @@ fn is_header(block: &[u8]) -> bool {
 }
 
 /// What the tar reader says of a header that it cannot read repeats its bytes, which may be anybody's.
-fn without_contents(error: io::Error) -> io::Error {
+fn hide_contents(error: io::Error) -> io::Error {
     if error.kind() == io::ErrorKind::Other { io::Error::other("it is damaged or cut off") } else { error }
 }
 
-fn said_twice(
+fn entry_error(
     error: io::Error,
     refuse: impl Fn(&'static str) -> BundleError,
     broken: impl Fn(io::Error) -> BundleError,
@@ -101,7 +101,7 @@ fn said_twice(
 }
 
 /// Writes a new file; neither set-user-id nor anyone else's right to write is taken over.
-fn put<R: Read>(entry: &mut Entry<'_, R>, target: &Path) -> io::Result<()> {
+fn write_entry<R: Read>(entry: &mut Entry<'_, R>, target: &Path) -> io::Result<()> {
     let program = entry.header().mode()? & 0o111 != 0;
     let mode = if program { 0o755 } else { 0o644 };
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(target)?;
@@ -110,7 +110,7 @@ fn put<R: Read>(entry: &mut Entry<'_, R>, target: &Path) -> io::Result<()> {
 }
 
 /// The directory with the manifest: `to`, or the only directory in it (as `tar` of a directory makes it).
-fn root(to: &Path) -> Option<PathBuf> {
+fn find_root(to: &Path) -> Option<PathBuf> {
     if to.join(MANIFEST).is_file() {
         return Some(to.to_owned());
     }

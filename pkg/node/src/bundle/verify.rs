@@ -1,6 +1,6 @@
 //! Checks every file of a bundle against its manifest, on all cores.
 
-use super::stamps::{self, Stamp, Stamps};
+use super::verified::{self, Stamp, Stamps};
 use super::{BadFile, Bundle, BundleError, Fault, digest};
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -51,18 +51,18 @@ impl Bundle {
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<Verified, BundleError> {
         let old = match check {
-            Check::Changed => stamps::load(cache, self.dir()),
+            Check::Changed => verified::load_stamps(cache, self.dir()),
             Check::Full => Stamps::new(),
         };
-        let (verified, stamps) = self.compare(&old, progress)?;
+        let (verified, stamps) = self.compare_files(&old, progress)?;
         if stamps != old {
-            stamps::save(cache, self.dir(), &stamps);
+            verified::save_stamps(cache, self.dir(), &stamps);
         }
         Ok(verified)
     }
 
     /// Compares files and manifest, trusting `old` stamps; gives the stamps that hold now.
-    pub(crate) fn compare(
+    pub(crate) fn compare_files(
         &self,
         old: &Stamps,
         progress: &(dyn Fn(Progress) + Sync),
@@ -72,12 +72,12 @@ impl Bundle {
         let workers = std::thread::available_parallelism().map_or(1, usize::from).min(files.len().max(1));
         std::thread::scope(|scope| {
             for _ in 1..workers {
-                scope.spawn(|| run.work());
+                scope.spawn(|| run.verify_queue());
             }
-            run.work();
+            run.verify_queue();
         });
         let mut found = run.found.into_inner().unwrap_or_else(PoisonError::into_inner);
-        found.bad.extend(unexpected(self.dir(), files));
+        found.bad.extend(find_unexpected(self.dir(), files));
         if !found.bad.is_empty() {
             found.bad.sort_by(|a, b| a.path.cmp(&b.path));
             return Err(BundleError::Damaged { dir: self.dir().to_owned(), files: found.bad });
@@ -115,9 +115,9 @@ impl<'a> Run<'a> {
         Self { dir, old, queue, next: 0.into(), done: 0.into(), total, progress, found: Mutex::default() }
     }
 
-    fn work(&self) {
+    fn verify_queue(&self) {
         while let Some(&file) = self.queue.get(self.next.fetch_add(1, Relaxed)) {
-            let outcome = self.examine(file);
+            let outcome = self.verify_file(file);
             let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
             match outcome {
                 Ok((stamp, hashed)) => {
@@ -130,38 +130,39 @@ impl<'a> Run<'a> {
     }
 
     /// The stamp where the file is settled, and whether it was hashed.
-    fn examine(&self, file: &BundleFile) -> Result<(Option<Stamp>, bool), Fault> {
+    fn verify_file(&self, file: &BundleFile) -> Result<(Option<Stamp>, bool), Fault> {
         let path = self.dir.join(&file.path);
-        let meta = path.symlink_metadata().map_err(|e| fault(&e))?;
+        let meta = path.symlink_metadata().map_err(|e| classify_error(&e))?;
         match (meta.is_file(), meta.len() == file.size, meta.permissions().mode() & 0o100 != 0) {
             (false, ..) => return Err(Fault::NotAFile),
             (_, false, _) => return Err(Fault::Size { expected: file.size, found: meta.len() }),
             (_, _, false) if file.executable => return Err(Fault::NotExecutable),
             _ => {}
         }
-        if let Some(stamp) = self.old.get(&file.path).filter(|old| old.sha256 == file.sha256 && old.holds(&meta)) {
-            self.advance(file.size);
+        if let Some(stamp) = self.old.get(&file.path).filter(|old| old.sha256 == file.sha256 && old.matches(&meta)) {
+            self.report_progress(file.size);
             return Ok((Some(stamp.clone()), false));
         }
         let settled = Stamp::is_settled(&meta);
-        let opened = File::open(&path).map_err(|e| fault(&e))?;
-        let found = digest::read(&opened, &|bytes| self.advance(bytes)).map_err(|e| fault(&e))?;
+        let opened = File::open(&path).map_err(|e| classify_error(&e))?;
+        let found =
+            digest::hash_reader(&opened, &|bytes| self.report_progress(bytes)).map_err(|e| classify_error(&e))?;
         if found != file.sha256 {
             return Err(Fault::Checksum { expected: file.sha256.clone(), found });
         }
         let stamp = Stamp::new(&meta, found);
         // Someone may have written into it, or put another in its place, while it was read.
-        let unchanged = stamp.holds(&opened.metadata().map_err(|e| fault(&e))?);
+        let unchanged = stamp.matches(&opened.metadata().map_err(|e| classify_error(&e))?);
         Ok(((settled && unchanged).then_some(stamp), true))
     }
 
-    fn advance(&self, bytes: u64) {
+    fn report_progress(&self, bytes: u64) {
         let done = self.done.fetch_add(bytes, Relaxed) + bytes;
         (self.progress)(Progress { done, total: self.total });
     }
 }
 
-fn fault(error: &io::Error) -> Fault {
+fn classify_error(error: &io::Error) -> Fault {
     match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Fault::Missing,
         _ => Fault::Unreadable(error.to_string()),
@@ -172,7 +173,7 @@ fn fault(error: &io::Error) -> Fault {
 const PROGRAM_DIRECTORIES: [&str; 3] = ["bin", "cni", "lib"];
 
 /// What lies in the directories of programs without being listed: it would be found by name and run.
-pub(crate) fn unexpected(dir: &Path, files: &[BundleFile]) -> Vec<BadFile> {
+pub(crate) fn find_unexpected(dir: &Path, files: &[BundleFile]) -> Vec<BadFile> {
     let listed: BTreeSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
     let mut extra = Vec::new();
     let mut directories = PROGRAM_DIRECTORIES.map(str::to_owned).to_vec();

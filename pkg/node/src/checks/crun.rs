@@ -7,12 +7,12 @@ use usernetes_host::{CommandExt as _, Finding};
 const LEAST: (u32, u32) = (1, 9);
 
 /// Whether there is a crun that works with the bundle's containerd.
-pub fn crun() -> Finding {
-    judge(Command::new("crun").arg("--version").run().ok().as_deref())
+pub fn check_crun() -> Finding {
+    check_crun_version(Command::new("crun").arg("--version").run().ok().as_deref())
 }
 
 /// `version` is what it says when asked.
-pub(super) fn judge(version: Option<&str>) -> Finding {
+pub(super) fn check_crun_version(version: Option<&str>) -> Finding {
     const CHECK: &str = "OciRuntime";
     const HINT: &str = "sudo apt-get install crun (Debian 13, Ubuntu 24.04 or later) or sudo dnf install crun (Fedora), or --oci-runtime runc";
     let Some(said) = version else {

@@ -20,8 +20,8 @@ const GOOD_RECEIVE_BUFFER: u64 = 4 * 1024 * 1024;
 const LEAST_PROCESSES: u64 = 512;
 const GOOD_PROCESSES: u64 = 4096;
 
-pub(super) fn inotify(instances: &str, watches: &str) -> Finding {
-    let low = |text: &str, good: u64| number(text).filter(|n| *n < good);
+pub(super) fn check_inotify(instances: &str, watches: &str) -> Finding {
+    let low = |text: &str, good: u64| parse_number(text).filter(|n| *n < good);
     let instances = low(instances, GOOD_INSTANCES).map(|n| ("fs.inotify.max_user_instances", n, GOOD_INSTANCES));
     let watches = low(watches, GOOD_WATCHES).map(|n| ("fs.inotify.max_user_watches", n, GOOD_WATCHES));
     let low: Vec<_> = instances.into_iter().chain(watches).collect();
@@ -36,41 +36,41 @@ pub(super) fn inotify(instances: &str, watches: &str) -> Finding {
     Finding::warning(
         "Inotify",
         format!("{message}: several nodes or many pods of one user may fail with \"too many open files\""),
-        set("inotify", &settings),
+        sysctl_command("inotify", &settings),
     )
 }
 
 /// At once and at every boot.
-fn set(name: &str, settings: &str) -> String {
+fn sysctl_command(name: &str, settings: &str) -> String {
     format!("printf '{settings}\\n' | sudo tee /etc/sysctl.d/99-usernetes-{name}.conf && sudo sysctl --system")
 }
 
-pub(super) fn keyring(keys: &str) -> Finding {
-    match number(keys) {
+pub(super) fn check_keyring(keys: &str) -> Finding {
+    match parse_number(keys) {
         Some(keys) if keys < GOOD_KEYS => Finding::warning(
             "Keyring",
             format!("kernel.keys.maxkeys is {keys}: about {} pods at a time", keys.saturating_sub(4) / 2),
-            set("keyring", "kernel.keys.maxkeys=2000\\nkernel.keys.maxbytes=200000"),
+            sysctl_command("keyring", "kernel.keys.maxkeys=2000\\nkernel.keys.maxbytes=200000"),
         ),
         _ => Finding::passed("Keyring"),
     }
 }
 
 /// VXLAN comes in bursts: a TCP stream between pods loses what the socket of the relay cannot hold.
-pub(super) fn receive_buffer(most: &str) -> Finding {
-    match number(most) {
+pub(super) fn check_receive_buffer(most: &str) -> Finding {
+    match parse_number(most) {
         Some(most) if most < GOOD_RECEIVE_BUFFER => Finding::warning(
             "ReceiveBuffer",
             format!(
                 "net.core.rmem_max is {most}: much traffic between pods of different hosts is slowed down by losses"
             ),
-            set("receive-buffer", &format!("net.core.rmem_max={GOOD_RECEIVE_BUFFER}")),
+            sysctl_command("receive-buffer", &format!("net.core.rmem_max={GOOD_RECEIVE_BUFFER}")),
         ),
         _ => Finding::passed("ReceiveBuffer"),
     }
 }
 
-pub(super) fn open_files(hard: u64) -> Finding {
+pub(super) fn check_open_files(hard: u64) -> Finding {
     if hard >= GOOD_FILES {
         return Finding::passed("OpenFiles");
     }
@@ -82,7 +82,7 @@ pub(super) fn open_files(hard: u64) -> Finding {
 }
 
 /// `nproc` is the user's limit, `tasks` that of the cgroups we are in.
-pub(super) fn processes(nproc: u64, tasks: u64) -> Finding {
+pub(super) fn check_processes(nproc: u64, tasks: u64) -> Finding {
     let most = nproc.min(tasks);
     let message = format!("{most} processes and threads are allowed");
     let hint = if tasks <= nproc {
@@ -100,15 +100,15 @@ pub(super) fn processes(nproc: u64, tasks: u64) -> Finding {
 }
 
 /// The least `pids.max` of our cgroup and those above it.
-pub(super) fn pids_max(own: &str) -> u64 {
+pub(super) fn read_pids_max(own: &str) -> u64 {
     let cgroup = own.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
     let root = Path::new("/sys/fs/cgroup");
     let directory = root.join(cgroup);
     let limits = directory.ancestors().take_while(|directory| directory.starts_with(root));
     let limits = limits.filter_map(|directory| std::fs::read_to_string(directory.join("pids.max")).ok());
-    limits.filter_map(|text| number(&text)).min().unwrap_or(u64::MAX)
+    limits.filter_map(|text| parse_number(&text)).min().unwrap_or(u64::MAX)
 }
 
-fn number(text: &str) -> Option<u64> {
+fn parse_number(text: &str) -> Option<u64> {
     text.trim().parse().ok()
 }

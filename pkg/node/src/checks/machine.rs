@@ -6,7 +6,7 @@ use usernetes_host::Finding;
 
 const MIB: u64 = 1024 * 1024;
 
-pub(super) fn cpus(role: Role, count: usize) -> Finding {
+pub(super) fn check_cpus(role: Role, count: usize) -> Finding {
     match role {
         Role::ControlPlane if count < 2 => Finding::warning(
             "NumCPU",
@@ -26,7 +26,7 @@ pub(crate) fn idle_memory(role: Role) -> u64 {
 }
 
 /// More than an idle node uses, or much more.
-pub(super) fn memory(role: Role, total: Option<u64>) -> Finding {
+pub(super) fn check_memory(role: Role, total: Option<u64>) -> Finding {
     let Some(total) = total else { return Finding::passed("Mem") };
     let (least, good) = match role {
         Role::ControlPlane => (1000 * MIB, 1700 * MIB),
@@ -43,7 +43,7 @@ pub(super) fn memory(role: Role, total: Option<u64>) -> Finding {
     }
 }
 
-pub(super) fn swap(total: Option<u64>) -> Finding {
+pub(super) fn check_swap(total: Option<u64>) -> Finding {
     match total {
         Some(total) if total > 0 => Finding::warning(
             "Swap",
@@ -55,13 +55,13 @@ pub(super) fn swap(total: Option<u64>) -> Finding {
 }
 
 /// A line of `/proc/meminfo`, in bytes.
-pub(super) fn kib(meminfo: &str, name: &str) -> Option<u64> {
+pub(super) fn parse_meminfo(meminfo: &str, name: &str) -> Option<u64> {
     let line = meminfo.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
     Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
 }
 
 /// Node names are DNS subdomains (RFC 1123).
-pub(super) fn hostname(name: &str) -> Finding {
+pub(super) fn check_hostname(name: &str) -> Finding {
     let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     let label = |l: &str| !l.is_empty() && l.chars().all(inner) && !l.starts_with('-') && !l.ends_with('-');
     if name.len() <= 253 && name.split('.').all(label) {
@@ -75,7 +75,7 @@ pub(super) fn hostname(name: &str) -> Finding {
 }
 
 /// A program of the host that runs inside the node.
-pub(super) fn program(name: &str, without: &str, hint: &str) -> Finding {
+pub(super) fn check_program(name: &str, without: &str, hint: &str) -> Finding {
     let check = format!("FileExisting-{name}");
     let directories = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
     if directories.iter().any(|directory| Path::new(directory).join(name).exists()) {

@@ -9,7 +9,7 @@ mod storage;
 #[cfg(test)]
 mod tests;
 
-pub use crun::crun;
+pub use crun::check_crun;
 pub(crate) use machine::idle_memory;
 
 use crate::Role;
@@ -19,35 +19,38 @@ use usernetes_api::Paths;
 use usernetes_host::Finding;
 
 /// All checks of this module.
-pub fn run(role: Role, node_name: &str, paths: &Paths) -> Vec<Finding> {
-    let meminfo = read("/proc/meminfo");
-    let state = nearest(&paths.state());
+pub fn run_checks(role: Role, node_name: &str, paths: &Paths) -> Vec<Finding> {
+    let meminfo = read_file("/proc/meminfo");
+    let state = nearest_directory(&paths.state());
     vec![
-        machine::cpus(role, std::thread::available_parallelism().map_or(1, std::num::NonZero::get)),
-        machine::memory(role, machine::kib(&meminfo, "MemTotal")),
-        machine::swap(machine::kib(&meminfo, "SwapTotal")),
-        machine::hostname(node_name),
-        machine::program("mount", "pods with volumes cannot start", "sudo apt install mount"),
-        storage::state_fs(&state),
-        storage::disk_space(&state),
-        limits::inotify(&read(limits::INSTANCES), &read(limits::WATCHES)),
-        limits::keyring(&read(limits::KEYS)),
-        limits::receive_buffer(&read(limits::RECEIVE_BUFFER)),
-        limits::open_files(hard(Resource::RLIMIT_NOFILE)),
-        limits::processes(hard(Resource::RLIMIT_NPROC), limits::pids_max(&read("/proc/self/cgroup"))),
+        machine::check_cpus(role, std::thread::available_parallelism().map_or(1, std::num::NonZero::get)),
+        machine::check_memory(role, machine::parse_meminfo(&meminfo, "MemTotal")),
+        machine::check_swap(machine::parse_meminfo(&meminfo, "SwapTotal")),
+        machine::check_hostname(node_name),
+        machine::check_program("mount", "pods with volumes cannot start", "sudo apt install mount"),
+        storage::check_state_fs(&state),
+        storage::check_disk_space(&state),
+        limits::check_inotify(&read_file(limits::INSTANCES), &read_file(limits::WATCHES)),
+        limits::check_keyring(&read_file(limits::KEYS)),
+        limits::check_receive_buffer(&read_file(limits::RECEIVE_BUFFER)),
+        limits::check_open_files(hard_limit(Resource::RLIMIT_NOFILE)),
+        limits::check_processes(
+            hard_limit(Resource::RLIMIT_NPROC),
+            limits::read_pids_max(&read_file("/proc/self/cgroup")),
+        ),
     ]
 }
 
 /// Empty where it cannot be read: every check passes what it knows nothing about.
-fn read(path: &str) -> String {
+fn read_file(path: &str) -> String {
     std::fs::read_to_string(path).unwrap_or_default()
 }
 
-fn hard(resource: Resource) -> u64 {
+fn hard_limit(resource: Resource) -> u64 {
     getrlimit(resource).map_or(u64::MAX, |(_, hard)| hard)
 }
 
 /// The path or the nearest directory above it: the state directory is made later.
-fn nearest(path: &Path) -> PathBuf {
+fn nearest_directory(path: &Path) -> PathBuf {
     path.ancestors().find(|directory| directory.exists()).unwrap_or(Path::new("/")).to_owned()
 }

@@ -16,9 +16,9 @@ const SMB2: i64 = 0xfe53_4d42;
 
 const HINT: &str = "export XDG_DATA_HOME=DIRECTORY, a directory of yours on a local disk (ext4, xfs, btrfs)";
 
-pub(super) fn state_fs(path: &Path) -> Finding {
+pub(super) fn check_state_fs(path: &Path) -> Finding {
     match statfs(path) {
-        Ok(fs) => file_system(path, fs_type(&fs)),
+        Ok(fs) => check_file_system(path, fs_type(&fs)),
         Err(error) => Finding::error("StateFs", format!("cannot examine {}: {error}", path.display()), HINT),
     }
 }
@@ -30,7 +30,7 @@ fn fs_type(fs: &Statfs) -> i64 {
 }
 
 #[expect(clippy::unnecessary_cast, reason = "its width depends on the architecture")]
-pub(super) fn file_system(path: &Path, magic: i64) -> Finding {
+pub(super) fn check_file_system(path: &Path, magic: i64) -> Finding {
     let is = |known: FsType| known.0 as i64 == magic;
     let path = path.display();
     let refused = |name: &str| {
@@ -57,14 +57,14 @@ pub(super) fn file_system(path: &Path, magic: i64) -> Finding {
 }
 
 /// Images unpacked take 0.7 GiB, etcd and logs another 0.5 GiB; below 512 MiB the kubelet evicts pods.
-pub(super) fn disk_space(path: &Path) -> Finding {
+pub(super) fn check_disk_space(path: &Path) -> Finding {
     match statvfs(path) {
-        Ok(fs) => free_space(path, fs.blocks_available().saturating_mul(fs.fragment_size())),
+        Ok(fs) => check_free_space(path, fs.blocks_available().saturating_mul(fs.fragment_size())),
         Err(_) => Finding::passed("DiskSpace"),
     }
 }
 
-pub(super) fn free_space(path: &Path, free: u64) -> Finding {
+pub(super) fn check_free_space(path: &Path, free: u64) -> Finding {
     #[expect(clippy::cast_precision_loss, reason = "for people")]
     let message = format!("{:.1} GiB free at {}", free as f64 / GIB as f64, path.display());
     let hint = "free some space, or export XDG_DATA_HOME=DIRECTORY, a directory of yours on a larger disk";

@@ -4,7 +4,7 @@ use crate::cni_front;
 use serde_json::json;
 
 /// `/etc/cni/net.d/10-flannel.conflist`; flannel's plugin knows no version above 0.4.0.
-pub fn cni() -> String {
+pub fn render_cni() -> String {
     let config = json!({
         "name": "cbr0",
         "cniVersion": "0.3.1",

@@ -3,28 +3,28 @@
 //! Version 3 is read by every containerd 2; the socket is not named, since its default is the one we use and its key
 //! moved in version 4.
 
-use crate::image_store::platform;
+use crate::image_store::host_platform;
 use crate::{NodePlan, oci_runtime};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use usernetes_api::{CgroupMode, Snapshotter, constants as c};
 
 /// `/var/lib/containerd/config.toml`.
-pub fn containerd(plan: &NodePlan) -> String {
+pub fn render_containerd(plan: &NodePlan) -> String {
     let mut config = json!({
         "version": 3,
         "root": c::CONTAINERD_DIR,
         "state": "/run/containerd",
         "plugins": {
-            "io.containerd.cri.v1.images": images(plan),
-            "io.containerd.cri.v1.runtime": runtime(plan),
-            "io.containerd.transfer.v1.local": transfer(plan),
+            "io.containerd.cri.v1.images": image_settings(plan),
+            "io.containerd.cri.v1.runtime": runtime_settings(plan),
+            "io.containerd.transfer.v1.local": transfer_settings(plan),
             // The default, /opt/containerd, can be made by root only.
             "io.containerd.internal.v1.opt": { "path": format!("{}/opt", c::CONTAINERD_DIR) },
         },
     });
     if plan.host.snapshotter == Snapshotter::FuseOverlayfs {
-        config["proxy_plugins"] = fuse_overlayfs();
+        config["proxy_plugins"] = proxy_plugins();
     }
     toml::to_string(&config).expect("no nulls, string keys")
 }
@@ -33,25 +33,25 @@ pub fn containerd(plan: &NodePlan) -> String {
 /// which is for the owner of the disk's file system. Without the platform's entry the node would have no statistics.
 const MAPPED: Snapshotter = Snapshotter::Native;
 
-fn images(plan: &NodePlan) -> Value {
+fn image_settings(plan: &NodePlan) -> Value {
     json!({
         "snapshotter": snapshotter_name(plan.host.snapshotter),
         "pinned_images": { "sandbox": plan.software.sandbox_image },
         "runtime_platforms": {
-            c::USER_NAMESPACES_CLASS: { "platform": platform(), "snapshotter": snapshotter_name(MAPPED) },
+            c::USER_NAMESPACES_CLASS: { "platform": host_platform(), "snapshotter": snapshotter_name(MAPPED) },
         },
     })
 }
 
 /// Pulls and imports unpack into the snapshotter of this service's own configuration.
-fn transfer(plan: &NodePlan) -> Value {
+fn transfer_settings(plan: &NodePlan) -> Value {
     json!({
-        "unpack_config": [{ "platform": platform(), "snapshotter": snapshotter_name(plan.host.snapshotter) }],
+        "unpack_config": [{ "platform": host_platform(), "snapshotter": snapshotter_name(plan.host.snapshotter) }],
     })
 }
 
 /// The snapshotter that is a process of its own. Its root is told, so that the kubelet knows which disk images fill.
-fn fuse_overlayfs() -> Value {
+fn proxy_plugins() -> Value {
     json!({
         snapshotter_name(Snapshotter::FuseOverlayfs): {
             "type": "snapshot",
@@ -61,7 +61,7 @@ fn fuse_overlayfs() -> Value {
     })
 }
 
-fn runtime(plan: &NodePlan) -> Value {
+fn runtime_settings(plan: &NodePlan) -> Value {
     json!({
         // Raising one's own badness is allowed, lowering it is root's: without this no pod starts.
         "restrict_oom_score_adj": true,
@@ -77,8 +77,8 @@ fn runtime(plan: &NodePlan) -> Value {
         "containerd": {
             "default_runtime_name": "runc",
             "runtimes": {
-                "runc": handler(oci_program(plan)),
-                c::USER_NAMESPACES_CLASS: mapped_handler(plan),
+                "runc": runtime_handler(oci_program(plan)),
+                c::USER_NAMESPACES_CLASS: user_namespace_handler(plan),
             },
         },
     })
@@ -93,19 +93,19 @@ pub(crate) fn snapshotter_name(snapshotter: Snapshotter) -> &'static str {
     }
 }
 
-fn handler(program: PathBuf) -> Value {
+fn runtime_handler(program: PathBuf) -> Value {
     json!({
         "runtime_type": "io.containerd.runc.v2",
         "options": { "BinaryName": program, "SystemdCgroup": false },
     })
 }
 
-fn mapped_handler(plan: &NodePlan) -> Value {
+fn user_namespace_handler(plan: &NodePlan) -> Value {
     let program = match plan.host.cgroups {
-        CgroupMode::Delegated => beside(plan, oci_runtime::PROGRAM_NAME),
+        CgroupMode::Delegated => sibling_program(plan, oci_runtime::PROGRAM_NAME),
         CgroupMode::None => oci_program(plan),
     };
-    let mut handler = handler(program);
+    let mut handler = runtime_handler(program);
     handler["snapshotter"] = snapshotter_name(MAPPED).into();
     handler
 }
@@ -114,10 +114,10 @@ fn mapped_handler(plan: &NodePlan) -> Value {
 pub(super) fn oci_program(plan: &NodePlan) -> PathBuf {
     match plan.host.cgroups {
         CgroupMode::Delegated => plan.host.oci_runtime.clone(),
-        CgroupMode::None => beside(plan, oci_runtime::WITHOUT_CGROUPS),
+        CgroupMode::None => sibling_program(plan, oci_runtime::WITHOUT_CGROUPS),
     }
 }
 
-fn beside(plan: &NodePlan, name: &str) -> PathBuf {
+fn sibling_program(plan: &NodePlan, name: &str) -> PathBuf {
     plan.software.program.with_file_name(name)
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use usernetes_api::{Snapshotter, constants as c};
 
 /// The text of [`super::CRIO_FILE`].
-pub fn crio(plan: &NodePlan) -> String {
+pub fn render_crio(plan: &NodePlan) -> String {
     let config = json!({
         "crio": {
             "root": c::CRIO_STORAGE_DIR,
@@ -20,8 +20,8 @@ pub fn crio(plan: &NodePlan) -> String {
             "version_file": "/run/crio/version",
             "clean_shutdown_file": format!("{}/clean.shutdown", c::CRIO_DIR),
             "api": { "listen": c::CRIO_SOCKET },
-            "runtime": runtime(plan),
-            "image": image(plan),
+            "runtime": runtime_settings(plan),
+            "image": image_settings(plan),
             "network": { "network_dir": c::CNI_CONF_DIR, "plugin_dirs": [c::CNI_BIN_DIR] },
             // Plugins of the host would be started as ours.
             "nri": { "enable_nri": false },
@@ -32,7 +32,7 @@ pub fn crio(plan: &NodePlan) -> String {
 
 /// The text of [`super::CRIO_STORAGE_FILE`], containers-storage.conf(5): for skopeo, and for CRI-O until it has read its
 /// own file. The host's is for a podman of the host.
-pub fn crio_storage(plan: &NodePlan) -> String {
+pub fn render_crio_storage(plan: &NodePlan) -> String {
     let storage = json!({
         "driver": crio_storage_driver(plan.host.snapshotter),
         "graphroot": c::CRIO_STORAGE_DIR,
@@ -42,7 +42,7 @@ pub fn crio_storage(plan: &NodePlan) -> String {
 }
 
 /// The text of [`CRIO_POLICY_FILE`]: CRI-O does not start without one. Like containerd, it takes every image.
-pub fn crio_policy() -> String {
+pub fn render_crio_policy() -> String {
     json!({ "default": [{ "type": "insecureAcceptAnything" }] }).to_string()
 }
 
@@ -54,7 +54,7 @@ pub fn crio_storage_driver(snapshotter: Snapshotter) -> &'static str {
     }
 }
 
-fn runtime(plan: &NodePlan) -> Value {
+fn runtime_settings(plan: &NodePlan) -> Value {
     let name = if plan.host.oci_runtime.ends_with("crun") { "crun" } else { "runc" };
     let mut runtime = json!({
         "default_runtime": name,
@@ -81,7 +81,7 @@ fn runtime(plan: &NodePlan) -> Value {
     runtime
 }
 
-fn image(plan: &NodePlan) -> Value {
+fn image_settings(plan: &NodePlan) -> Value {
     json!({
         "pause_image": plan.software.sandbox_image,
         // No garbage collection takes what no registry gives back.

@@ -11,8 +11,8 @@ use usernetes_api::{CgroupMode, constants as c, merge_yaml};
 const OPEN_FILES: u64 = 1_000_000;
 
 /// KubeletConfiguration of this node, the user's laid over ours: also what is uploaded as `kubelet-config`.
-pub fn kubelet(plan: &NodePlan) -> Mapping {
-    let mut config = ours(plan);
+pub fn merge_kubelet_config(plan: &NodePlan) -> Mapping {
+    let mut config = default_kubelet_config(plan);
     if let Some(users) = &plan.kubelet {
         merge_yaml(&mut config, users);
     }
@@ -20,8 +20,8 @@ pub fn kubelet(plan: &NodePlan) -> Mapping {
 }
 
 /// The text of [`super::KUBELET_FILE`].
-pub fn kubelet_file(plan: &NodePlan) -> String {
-    serde_yaml::to_string(&kubelet(plan)).expect("a mapping of plain values")
+pub fn render_kubelet(plan: &NodePlan) -> String {
+    serde_yaml::to_string(&merge_kubelet_config(plan)).expect("a mapping of plain values")
 }
 
 /// What a kubelet's configuration says of its own host and of its node's namespaces, and not of the cluster.
@@ -51,7 +51,7 @@ const OF_THIS_NODE: [&str; 21] = [
 
 /// What a worker takes over of the cluster's `kubelet-config`: all but what is each node's own. `own`, the words of the
 /// joining host's user, lie over it.
-pub fn kubelet_of_cluster(mut theirs: Mapping, own: Option<&Mapping>) -> Mapping {
+pub fn adopt_kubelet_config(mut theirs: Mapping, own: Option<&Mapping>) -> Mapping {
     for key in OF_THIS_NODE {
         theirs.remove(key);
     }
@@ -64,7 +64,7 @@ pub fn kubelet_of_cluster(mut theirs: Mapping, own: Option<&Mapping>) -> Mapping
     theirs
 }
 
-fn ours(plan: &NodePlan) -> Mapping {
+fn default_kubelet_config(plan: &NodePlan) -> Mapping {
     let mut config = json!({
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
@@ -100,21 +100,21 @@ fn ours(plan: &NodePlan) -> Mapping {
             "imagefs.available": "512Mi",
         },
     });
-    merge(&mut config, cgroups(plan));
+    merge_object(&mut config, cgroup_settings(plan));
     match serde_yaml::to_value(config) {
         Ok(serde_yaml::Value::Mapping(config)) => config,
         _ => unreachable!("a JSON object is a mapping"),
     }
 }
 
-fn cgroups(plan: &NodePlan) -> Value {
+fn cgroup_settings(plan: &NodePlan) -> Value {
     match plan.host.cgroups {
         CgroupMode::Delegated => json!({
             "cgroupDriver": "cgroupfs",
             "cgroupsPerQOS": true,
             "enforceNodeAllocatable": ["pods"],
             // Pods together get what is left: else a hog would starve etcd before it is ended itself.
-            "systemReserved": { "memory": format!("{}Mi", reserved(plan) >> 20) },
+            "systemReserved": { "memory": format!("{}Mi", reserved_memory(plan) >> 20) },
         }),
         // An empty list would be dropped where kubeadm writes the configuration anew, and the default be `pods`.
         CgroupMode::None => json!({
@@ -126,11 +126,11 @@ fn cgroups(plan: &NodePlan) -> Value {
 }
 
 /// What the node itself uses, and no more than a quarter: a small machine has to have room for pods.
-fn reserved(plan: &NodePlan) -> u64 {
+fn reserved_memory(plan: &NodePlan) -> u64 {
     idle_memory(plan.role).min(plan.host.memory / 4)
 }
 
-fn merge(config: &mut Value, more: Value) {
+fn merge_object(config: &mut Value, more: Value) {
     if let (Value::Object(config), Value::Object(more)) = (config, more) {
         config.extend(more);
     }

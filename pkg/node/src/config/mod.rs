@@ -7,11 +7,11 @@ mod kubelet;
 #[cfg(test)]
 mod tests;
 
-pub use cni::cni;
-pub use containerd::containerd;
+pub use cni::render_cni;
+pub use containerd::render_containerd;
 pub(crate) use containerd::snapshotter_name;
-pub use crio::{crio, crio_policy, crio_storage, crio_storage_driver};
-pub use kubelet::{kubelet, kubelet_file, kubelet_of_cluster};
+pub use crio::{crio_storage_driver, render_crio, render_crio_policy, render_crio_storage};
+pub use kubelet::{adopt_kubelet_config, merge_kubelet_config, render_kubelet};
 
 /// Inside the node: the kubelet's configuration, at kubeadm's place.
 pub const KUBELET_FILE: &str = "/var/lib/kubelet/config.yaml";

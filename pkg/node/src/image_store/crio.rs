@@ -27,9 +27,9 @@ struct Layer {
 }
 
 /// The images below `storage`, by name; `pinned` are the bundle's. Sizes are those of unpacked layers.
-pub fn crio_images(storage: &Path, driver: &str, pinned: &[&str]) -> Result<Vec<StoredImage>, ImageError> {
-    let images: Vec<Image> = records(&storage.join(format!("{driver}-images/images.json")))?;
-    let layers: Vec<Layer> = records(&storage.join(format!("{driver}-layers/layers.json")))?;
+pub fn list_crio_images(storage: &Path, driver: &str, pinned: &[&str]) -> Result<Vec<StoredImage>, ImageError> {
+    let images: Vec<Image> = read_records(&storage.join(format!("{driver}-images/images.json")))?;
+    let layers: Vec<Layer> = read_records(&storage.join(format!("{driver}-layers/layers.json")))?;
     let layers = layers.iter().map(|layer| (layer.id.as_str(), layer)).collect();
     let mut stored = Vec::new();
     for image in &images {
@@ -37,8 +37,8 @@ pub fn crio_images(storage: &Path, driver: &str, pinned: &[&str]) -> Result<Vec<
             stored.push(StoredImage {
                 name: name.clone(),
                 digest: image.digest.clone(),
-                size: mib(size(image, &layers)),
-                platforms: super::platform(),
+                size: format_mib(image_size(image, &layers)),
+                platforms: super::host_platform(),
                 pinned: pinned.contains(&name.as_str()),
             });
         }
@@ -48,7 +48,7 @@ pub fn crio_images(storage: &Path, driver: &str, pinned: &[&str]) -> Result<Vec<
 }
 
 /// None before the first image.
-fn records<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, ImageError> {
+fn read_records<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, ImageError> {
     match std::fs::read(path) {
         Ok(text) => serde_json::from_slice(&text)
             .map_err(|error| ImageError::Damaged { path: path.to_owned(), source: error.into() }),
@@ -57,13 +57,13 @@ fn records<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, ImageError> {
     }
 }
 
-fn size(image: &Image, layers: &HashMap<&str, &Layer>) -> u64 {
+fn image_size(image: &Image, layers: &HashMap<&str, &Layer>) -> u64 {
     let get = |id: &Option<String>| layers.get(id.as_deref()?).copied();
     std::iter::successors(get(&image.layer), |layer| get(&layer.parent)).map(|layer| layer.diff_size).sum()
 }
 
 /// As `ctr` writes it.
-fn mib(bytes: u64) -> String {
+fn format_mib(bytes: u64) -> String {
     let tenths = bytes * 10 / (1 << 20);
     format!("{}.{} MiB", tenths / 10, tenths % 10)
 }
@@ -80,13 +80,13 @@ mod tests {
     #[test]
     fn images_are_listed_by_name() {
         let storage = tempfile::tempdir().expect("a directory");
-        assert_eq!(crio_images(storage.path(), "overlay", &[]).expect("none yet"), []);
+        assert_eq!(list_crio_images(storage.path(), "overlay", &[]).expect("none yet"), []);
         for (file, text) in [("overlay-images/images.json", IMAGES), ("overlay-layers/layers.json", LAYERS)] {
             let path = storage.path().join(file);
             std::fs::create_dir(path.parent().expect("a directory")).expect("made");
             std::fs::write(path, text).expect("written");
         }
-        let images = crio_images(storage.path(), "overlay", &["registry.example/b:1"]).expect("two names");
+        let images = list_crio_images(storage.path(), "overlay", &["registry.example/b:1"]).expect("two names");
         let shown: Vec<_> = images.iter().map(|i| format!("{} {} {} {}", i.name, i.digest, i.size, i.pinned)).collect();
         assert_eq!(
             shown,
@@ -99,7 +99,7 @@ mod tests {
         let storage = tempfile::tempdir().expect("a directory");
         std::fs::create_dir(storage.path().join("vfs-images")).expect("made");
         std::fs::write(storage.path().join("vfs-images/images.json"), "[{").expect("written");
-        let error = crio_images(storage.path(), "vfs", &[]).expect_err("damaged");
+        let error = list_crio_images(storage.path(), "vfs", &[]).expect_err("damaged");
         assert!(error.to_string().ends_with("vfs-images/images.json is damaged"), "{error}");
     }
 }

@@ -23,7 +23,7 @@ pub struct StoredImage {
     pub pinned: bool,
 }
 
-fn ctr(bundle: &Bundle, words: &[&str]) -> Vec<OsString> {
+fn ctr_command(bundle: &Bundle, words: &[&str]) -> Vec<OsString> {
     let mut command = vec![bundle.program("ctr").into_os_string()];
     let fixed = ["--address", CONTAINERD_SOCKET, "--namespace", "k8s.io", "images"];
     command.extend(fixed.iter().chain(words).map(OsString::from));
@@ -33,17 +33,17 @@ fn ctr(bundle: &Bundle, words: &[&str]) -> Vec<OsString> {
 /// Imports an archive from standard input.
 pub fn import_command(bundle: &Bundle, base_name: Option<&str>) -> Vec<OsString> {
     let base: Vec<&str> = base_name.map_or(vec![], |name| vec!["--base-name", name]);
-    ctr(bundle, &[&["import", "--label", PINNED], &base[..], &["-"]].concat())
+    ctr_command(bundle, &[&["import", "--label", PINNED], &base[..], &["-"]].concat())
 }
 
 /// Pulls an image by its full name.
 pub fn pull_command(bundle: &Bundle, name: &str) -> Vec<OsString> {
-    ctr(bundle, &["pull", name])
+    ctr_command(bundle, &["pull", name])
 }
 
 /// Lists images, for [`parse_list`].
 pub fn list_command(bundle: &Bundle) -> Vec<OsString> {
-    ctr(bundle, &["list"])
+    ctr_command(bundle, &["list"])
 }
 
 /// Images by name. The runtime's further entries for the same images (by id, by digest) are left out.

@@ -6,7 +6,7 @@ mod error;
 mod names;
 mod send;
 
-pub use crio::crio_images;
+pub use crio::list_crio_images;
 pub use ctr::{StoredImage, import_command, list_command, parse_list, pull_command};
 pub use error::ImageError;
 pub use names::full_name;
@@ -31,7 +31,7 @@ const ENDINGS: [&str; 5] = [".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst"];
 const LAYOUT: &str = "oci-layout";
 
 /// What this machine's images are for, as containerd writes it.
-pub(crate) fn platform() -> String {
+pub(crate) fn host_platform() -> String {
     let architecture = match std::env::consts::ARCH {
         "aarch64" => "arm64",
         _ => "amd64",
@@ -45,7 +45,7 @@ impl Source {
         if path == Path::new("-") {
             return Ok(vec![Self::Stdin]);
         }
-        if let Some(layout) = Self::layout(path) {
+        if let Some(layout) = Self::from_layout(path) {
             return Ok(vec![layout]);
         }
         let unreadable = |source| ImageError::Read { path: path.to_owned(), source };
@@ -56,7 +56,7 @@ impl Source {
         for entry in path.read_dir().map_err(unreadable)? {
             let path = entry.map_err(unreadable)?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            if let Some(layout) = Self::layout(&path) {
+            if let Some(layout) = Self::from_layout(&path) {
                 found.push(layout);
             } else if path.is_file() && ENDINGS.iter().any(|ending| name.ends_with(ending)) {
                 found.push(Self::File(path));
@@ -66,7 +66,7 @@ impl Source {
         if found.is_empty() { Err(ImageError::NoArchive(path.to_owned())) } else { Ok(found) }
     }
 
-    fn layout(path: &Path) -> Option<Self> {
+    fn from_layout(path: &Path) -> Option<Self> {
         path.join(LAYOUT).is_file().then(|| Self::Layout(path.to_owned()))
     }
 

@@ -48,8 +48,8 @@ pub fn full_name(name: &str) -> Result<String, ImageError> {
 }
 
 /// Names in the `manifest.json` of `docker save`.
-pub(super) fn saved(archive: &Path, text: &[u8]) -> Result<Vec<String>, ImageError> {
-    let images: Vec<Saved> = parse(archive, text)?;
+pub(super) fn parse_saved_names(archive: &Path, text: &[u8]) -> Result<Vec<String>, ImageError> {
+    let images: Vec<Saved> = parse_json(archive, text)?;
     let mut names = Vec::new();
     for image in images {
         let tags = image.repo_tags.filter(|tags| !tags.is_empty());
@@ -61,8 +61,8 @@ pub(super) fn saved(archive: &Path, text: &[u8]) -> Result<Vec<String>, ImageErr
 }
 
 /// Names in the `index.json` of an OCI layout; with a base name, containerd takes only what belongs to it.
-pub(super) fn layout(archive: &Path, text: &[u8], base: Option<&str>) -> Result<Vec<String>, ImageError> {
-    let index: Index = parse(archive, text)?;
+pub(super) fn parse_layout_names(archive: &Path, text: &[u8], base: Option<&str>) -> Result<Vec<String>, ImageError> {
+    let index: Index = parse_json(archive, text)?;
     let mut names = Vec::new();
     for Manifest { annotations } in index.manifests {
         let name = annotations.get(WHOLE_NAME).or_else(|| annotations.get(REF_NAME));
@@ -78,6 +78,6 @@ pub(super) fn layout(archive: &Path, text: &[u8], base: Option<&str>) -> Result<
     Ok(names)
 }
 
-fn parse<'a, T: Deserialize<'a>>(archive: &Path, text: &'a [u8]) -> Result<T, ImageError> {
+fn parse_json<'a, T: Deserialize<'a>>(archive: &Path, text: &'a [u8]) -> Result<T, ImageError> {
     serde_json::from_slice(text).map_err(|e| ImageError::Damaged { path: archive.to_owned(), source: e.into() })
 }

@@ -2,7 +2,7 @@
 
 use super::{ImageError, LAYOUT, Source, names};
 use crate::bundle::digest::{self, Hasher};
-use crate::bundle::unpack::decoded;
+use crate::bundle::unpack::decompress;
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -40,13 +40,13 @@ impl Source {
     ) -> Result<Sent, ImageError> {
         let unreadable = |source| ImageError::Read { path: self.path().to_owned(), source };
         match self {
-            Self::Stdin => self.pass(io::stdin(), base_name, to, progress),
-            Self::File(path) => self.pass(File::open(path).map_err(unreadable)?, base_name, to, progress),
-            Self::Layout(path) => pack(path, base_name, to, progress),
+            Self::Stdin => self.stream_archive(io::stdin(), base_name, to, progress),
+            Self::File(path) => self.stream_archive(File::open(path).map_err(unreadable)?, base_name, to, progress),
+            Self::Layout(path) => send_layout(path, base_name, to, progress),
         }
     }
 
-    fn pass(
+    fn stream_archive(
         &self,
         raw: impl Read + 'static,
         base_name: Option<&str>,
@@ -57,10 +57,10 @@ impl Source {
         let counted = Counted { raw, seen: Rc::default(), progress };
         let seen = Rc::clone(&counted.seen);
         let damaged = |source| ImageError::Damaged { path: path.to_owned(), source };
-        let stream = decoded(counted).map_err(damaged)?;
+        let stream = decompress(counted).map_err(damaged)?;
         let mut archive = Archive::new(Tee { from: stream, to, closed: false });
-        let lists = Lists::read(&mut archive, path)?;
-        let (images, saved) = (lists.names(path, base_name)?, lists.saved.is_some());
+        let lists = Lists::from_archive(&mut archive, path)?;
+        let (images, saved) = (lists.parse_names(path, base_name)?, lists.saved.is_some());
         io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(damaged)?;
         let (sha, bytes) = &*seen.borrow();
         Ok(Sent { images, saved, sha256: sha.clone().finish(), bytes: *bytes })
@@ -76,7 +76,7 @@ struct Lists {
 }
 
 impl Lists {
-    fn read(archive: &mut Archive<impl Read>, path: &Path) -> Result<Self, ImageError> {
+    fn from_archive(archive: &mut Archive<impl Read>, path: &Path) -> Result<Self, ImageError> {
         let mut lists = Self::default();
         let mut any = false;
         let not_tar = |_| ImageError::NotAnArchive(path.to_owned());
@@ -102,10 +102,10 @@ impl Lists {
     }
 
     /// As containerd: a layout counts more than what else the archive may be.
-    fn names(&self, path: &Path, base_name: Option<&str>) -> Result<Vec<String>, ImageError> {
+    fn parse_names(&self, path: &Path, base_name: Option<&str>) -> Result<Vec<String>, ImageError> {
         let names = match (&self.index, &self.saved) {
-            (Some(index), _) if self.layout => names::layout(path, index, base_name)?,
-            (_, Some(saved)) => names::saved(path, saved)?,
+            (Some(index), _) if self.layout => names::parse_layout_names(path, index, base_name)?,
+            (_, Some(saved)) => names::parse_saved_names(path, saved)?,
             _ => return Err(ImageError::NotAnArchive(path.to_owned())),
         };
         if names.is_empty() { Err(ImageError::NoImage(path.to_owned())) } else { Ok(names) }
@@ -113,16 +113,16 @@ impl Lists {
 }
 
 /// A directory has no checksum of its own; its index names everything in it by checksum.
-fn pack(path: &Path, base: Option<&str>, to: impl Write, progress: impl Fn(u64)) -> Result<Sent, ImageError> {
+fn send_layout(path: &Path, base: Option<&str>, to: impl Write, progress: impl Fn(u64)) -> Result<Sent, ImageError> {
     let unreadable = |source| ImageError::Read { path: path.to_owned(), source };
     let index = std::fs::read(path.join(INDEX)).map_err(unreadable)?;
-    let images = names::layout(path, &index, base)?;
+    let images = names::parse_layout_names(path, &index, base)?;
     let mut to = Writer { to, written: 0, progress };
     let mut tar = Builder::new(&mut to);
     let packed = tar.append_dir_all("", path).and_then(|()| tar.into_inner().map(drop));
     let bytes = to.written;
     packed.map_err(|source| ImageError::Send { path: path.to_owned(), source })?;
-    Ok(Sent { images, saved: false, sha256: digest::of(&index), bytes })
+    Ok(Sent { images, saved: false, sha256: digest::hash_bytes(&index), bytes })
 }
 
 /// Counts and digests what is read.

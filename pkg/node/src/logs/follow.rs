@@ -28,7 +28,7 @@ struct Log {
 }
 
 /// Follows the logs of `components` from their present end; logs that are made later from their beginning.
-pub fn follow(logs: &Path, components: &[ComponentName]) -> Result<Follow, FsError> {
+pub fn follow_logs(logs: &Path, components: &[ComponentName]) -> Result<Follow, FsError> {
     let watch = || {
         let changes = Inotify::init()?;
         // The directory, not the files: a log may be made later.
@@ -37,7 +37,7 @@ pub fn follow(logs: &Path, components: &[ComponentName]) -> Result<Follow, FsErr
     };
     let changes = watch().context("watch", logs)?;
     let log = |&component: &ComponentName| {
-        let path = super::path(logs, component);
+        let path = super::log_path(logs, component);
         let position = path.metadata().map_or(0, |meta| meta.len());
         Log { component, path, position, part: vec![] }
     };
@@ -53,11 +53,11 @@ impl Iterator for Follow {
             if let Some(line) = self.lines.pop_front() {
                 return Some(Ok(line));
             }
-            if let Err(error) = self.wait().context("watch", &self.directory) {
+            if let Err(error) = self.wait_for_change().context("watch", &self.directory) {
                 return Some(Err(error));
             }
             for log in &mut self.logs {
-                if let Err(error) = log.read(&mut self.lines).context("read", &log.path) {
+                if let Err(error) = log.read_lines(&mut self.lines).context("read", &log.path) {
                     return Some(Err(error));
                 }
             }
@@ -66,7 +66,7 @@ impl Iterator for Follow {
 }
 
 impl Follow {
-    fn wait(&mut self) -> io::Result<()> {
+    fn wait_for_change(&mut self) -> io::Result<()> {
         while poll(&mut [PollFd::new(&self.changes, PollFlags::IN)], None).is_err_and(|e| e == rustix::io::Errno::INTR)
         {
         }
@@ -75,7 +75,7 @@ impl Follow {
 }
 
 impl Log {
-    fn read(&mut self, lines: &mut VecDeque<(ComponentName, String)>) -> io::Result<()> {
+    fn read_lines(&mut self, lines: &mut VecDeque<(ComponentName, String)>) -> io::Result<()> {
         let mut file = match File::open(&self.path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
             file => file?,

@@ -8,8 +8,8 @@
 mod follow;
 mod rotate;
 
-pub use follow::{Follow, follow};
-pub(crate) use rotate::{open, rotate};
+pub use follow::{Follow, follow_logs};
+pub(crate) use rotate::{open_log, rotate_log};
 
 use crate::ComponentName;
 use std::path::{Path, PathBuf};
@@ -22,16 +22,16 @@ const LONGEST: u64 = 10 * 1024 * 1024;
 const KEPT: u32 = 3;
 
 /// The log of a detached parent and of the child, in the directory of logs.
-pub fn of_the_daemon(logs: &Path) -> PathBuf {
+pub fn daemon_log_path(logs: &Path) -> PathBuf {
     logs.join("daemon.log")
 }
 
 /// The log of a component in the directory of logs.
-pub fn path(logs: &Path, component: ComponentName) -> PathBuf {
+pub fn log_path(logs: &Path, component: ComponentName) -> PathBuf {
     logs.join(format!("{component}.log"))
 }
 
-fn generation(log: &Path, n: u32) -> PathBuf {
+fn generation_path(log: &Path, n: u32) -> PathBuf {
     match n {
         0 => log.to_owned(),
         n => PathBuf::from(format!("{}.{n}", log.display())),
@@ -39,11 +39,11 @@ fn generation(log: &Path, n: u32) -> PathBuf {
 }
 
 /// The last `lines` lines, older generations of the log included; none where there is no log yet.
-pub fn tail(logs: &Path, component: ComponentName, lines: usize) -> Result<Vec<String>, FsError> {
-    let log = path(logs, component);
+pub fn read_tail(logs: &Path, component: ComponentName, lines: usize) -> Result<Vec<String>, FsError> {
+    let log = log_path(logs, component);
     let mut found: Vec<String> = Vec::new();
     for n in 0..=KEPT {
-        let Some(bytes) = read(&generation(&log, n))? else { break };
+        let Some(bytes) = read_log(&generation_path(&log, n))? else { break };
         let text = String::from_utf8_lossy(&bytes);
         let older = text.lines().rev().take(lines - found.len()).map(str::to_owned);
         found.extend(older);
@@ -55,7 +55,7 @@ pub fn tail(logs: &Path, component: ComponentName, lines: usize) -> Result<Vec<S
     Ok(found)
 }
 
-fn read(path: &Path) -> Result<Option<Vec<u8>>, FsError> {
+fn read_log(path: &Path) -> Result<Option<Vec<u8>>, FsError> {
     use fs::Context as _;
     match std::fs::read(path) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),

@@ -1,15 +1,15 @@
 //! Opening a log for a component, and copying it away when it has grown too long.
 
-use super::{KEPT, LONGEST, generation};
+use super::{KEPT, LONGEST, generation_path};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 /// Opens a log for a process to append to; the directory is made where it is missing.
-pub(crate) fn open(log: &Path) -> io::Result<File> {
+pub(crate) fn open_log(log: &Path) -> io::Result<File> {
     // A component that needs no disk may run on a full one.
-    if let Err(error) = rotate(log) {
+    if let Err(error) = rotate_log(log) {
         tracing::warn!(log = %log.display(), %error, "cannot rotate");
     }
     let new = || OpenOptions::new().append(true).create(true).mode(0o600).open(log);
@@ -24,22 +24,22 @@ pub(crate) fn open(log: &Path) -> io::Result<File> {
 
 /// Copies a log away and empties it when it is too long; older ones move up, the oldest goes. Where there is no place for
 /// the copy, what would be copied goes.
-pub(crate) fn rotate(log: &Path) -> io::Result<()> {
+pub(crate) fn rotate_log(log: &Path) -> io::Result<()> {
     match std::fs::metadata(log) {
         Ok(meta) if meta.len() > LONGEST => {}
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
         _ => return Ok(()),
     }
     for n in (1..KEPT).rev() {
-        match std::fs::rename(generation(log, n), generation(log, n + 1)) {
+        match std::fs::rename(generation_path(log, n), generation_path(log, n + 1)) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
             _ => {}
         }
     }
-    let copied = std::fs::copy(log, generation(log, 1));
+    let copied = std::fs::copy(log, generation_path(log, 1));
     if copied.is_err() {
         // Only a part, if it was made at all.
-        let _ = std::fs::remove_file(generation(log, 1));
+        let _ = std::fs::remove_file(generation_path(log, 1));
     }
     OpenOptions::new().write(true).open(log)?.set_len(0)?;
     copied.map(drop)

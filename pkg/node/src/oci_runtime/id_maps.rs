@@ -22,9 +22,9 @@ const FILLED: [&str; 4] =
 const EMPTY: &str = "kubernetes.io~empty-dir";
 
 /// Takes the maps away that cannot be; gives owners to what was made for the container.
-pub(super) fn settle(mounts: &mut [Value]) -> io::Result<()> {
+pub(super) fn adjust_mounts(mounts: &mut [Value]) -> io::Result<()> {
     for mount in mounts {
-        let Some((map, source)) = mapped(mount) else { continue };
+        let Some((map, source)) = read_map(mount) else { continue };
         if can_be_mapped(&source) {
             continue;
         }
@@ -34,17 +34,18 @@ pub(super) fn settle(mounts: &mut [Value]) -> io::Result<()> {
         if let Some(Value::Array(options)) = fields.get_mut("options") {
             options.retain(|option| option != "idmap" && option != "ridmap");
         }
-        match made_for_the_pod(Path::new("/"), &source) {
-            Some(Made::Alone) => map.give(&source)?,
-            Some(Made::Tree) => map.give_tree(&source)?,
+        match classify_source(Path::new("/"), &source) {
+            Some(Made::Alone) => map.change_owner(&source)?,
+            Some(Made::Tree) => map.change_owners(&source)?,
             None => {}
         }
     }
     Ok(())
 }
 
-fn mapped(mount: &Value) -> Option<(Map, PathBuf)> {
-    let map = Map { uids: Range::of(&mount["uidMappings"])?, gids: Range::of(&mount["gidMappings"])? };
+fn read_map(mount: &Value) -> Option<(Map, PathBuf)> {
+    let map =
+        Map { uids: Range::from_mappings(&mount["uidMappings"])?, gids: Range::from_mappings(&mount["gidMappings"])? };
     Some((map, mount["source"].as_str()?.into()))
 }
 
@@ -73,12 +74,12 @@ enum Made {
 }
 
 /// By its place; `root` is where the node's paths begin.
-fn made_for_the_pod(root: &Path, source: &Path) -> Option<Made> {
+fn classify_source(root: &Path, source: &Path) -> Option<Made> {
     if source.starts_with(Path::new(CONTAINERD_DIR).join("io.containerd.grpc.v1.cri/sandboxes")) {
         return Some(Made::Alone);
     }
     let inside = source.strip_prefix(Path::new(KUBELET_DIR).join("pods")).ok()?;
-    let words: Vec<&str> = inside.components().map(word).collect::<Option<_>>()?;
+    let words: Vec<&str> = inside.components().map(component_name).collect::<Option<_>>()?;
     match words[..] {
         [_, "etc-hosts"] | [_, "containers", ..] | [_, "volumes", EMPTY, _] => Some(Made::Alone),
         [_, "volumes", plugin, _] if FILLED.contains(&plugin) => Some(Made::Tree),
@@ -92,7 +93,7 @@ fn made_for_the_pod(root: &Path, source: &Path) -> Option<Made> {
     }
 }
 
-fn word(component: Component<'_>) -> Option<&str> {
+fn component_name(component: Component<'_>) -> Option<&str> {
     match component {
         Component::Normal(word) => word.to_str(),
         _ => None,
@@ -106,19 +107,19 @@ struct Map {
 }
 
 impl Map {
-    fn give(&self, path: &Path) -> io::Result<()> {
+    fn change_owner(&self, path: &Path) -> io::Result<()> {
         let is = fs::symlink_metadata(path)?;
-        match (self.uids.outside(is.uid()), self.gids.outside(is.gid())) {
+        match (self.uids.map_id(is.uid()), self.gids.map_id(is.gid())) {
             (None, None) => Ok(()),
             (uid, gid) => lchown(path, uid, gid),
         }
     }
 
-    fn give_tree(&self, path: &Path) -> io::Result<()> {
-        self.give(path)?;
+    fn change_owners(&self, path: &Path) -> io::Result<()> {
+        self.change_owner(path)?;
         if fs::symlink_metadata(path)?.is_dir() {
             for entry in fs::read_dir(path)? {
-                self.give_tree(&entry?.path())?;
+                self.change_owners(&entry?.path())?;
             }
         }
         Ok(())
@@ -134,14 +135,14 @@ struct Range {
 }
 
 impl Range {
-    fn of(mappings: &Value) -> Option<Self> {
+    fn from_mappings(mappings: &Value) -> Option<Self> {
         let first = mappings.as_array()?.first()?;
         let number = |name: &str| first[name].as_u64().and_then(|n| u32::try_from(n).ok());
         Some(Self { inside: number("containerID")?, outside: number("hostID")?, size: number("size")? })
     }
 
     /// What an owner on disk becomes; `None` for one beyond the range, such as one that was given before.
-    fn outside(self, id: u32) -> Option<u32> {
+    fn map_id(self, id: u32) -> Option<u32> {
         let offset = id.checked_sub(self.inside).filter(|offset| *offset < self.size)?;
         self.outside.checked_add(offset)
     }
@@ -157,7 +158,7 @@ mod tests {
         let pod = root.path().join("var/lib/kubelet/pods/P");
         fs::create_dir_all(pod.join("volumes/kubernetes.io~empty-dir/scratch")).expect("made");
         fs::create_dir_all(pod.join("volumes/kubernetes.io~local-volume/data")).expect("made");
-        let made = |path: &str| made_for_the_pod(root.path(), Path::new(path));
+        let made = |path: &str| classify_source(root.path(), Path::new(path));
         for (path, what) in [
             ("etc-hosts", Some(Made::Alone)),
             ("containers/main/0a1b2c3d", Some(Made::Alone)),
@@ -179,10 +180,10 @@ mod tests {
     #[test]
     fn owners_are_shifted_once() {
         let range = Range { inside: 0, outside: 131_072, size: 65536 };
-        assert_eq!(range.outside(0), Some(131_072));
-        assert_eq!(range.outside(2000), Some(133_072));
-        assert_eq!(range.outside(131_072), None);
-        assert_eq!(Range { inside: 0, outside: u32::MAX, size: 2 }.outside(1), None);
+        assert_eq!(range.map_id(0), Some(131_072));
+        assert_eq!(range.map_id(2000), Some(133_072));
+        assert_eq!(range.map_id(131_072), None);
+        assert_eq!(Range { inside: 0, outside: u32::MAX, size: 2 }.map_id(1), None);
     }
 
     #[test]

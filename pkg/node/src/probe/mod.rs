@@ -66,7 +66,7 @@ pub enum Trust {
 
 impl Probe {
     /// Asks until the answer is good.
-    pub async fn ready(&self) {
+    pub async fn wait_until_ready(&self) {
         while self.attempt(Ask::UntilGood).await.is_err() {
             sleep(RETRY).await;
         }
@@ -84,18 +84,18 @@ impl Probe {
     async fn attempt(&self, ask: Ask) -> io::Result<()> {
         match self {
             Self::Unix(path) => {
-                file_watch::appears(path).await?;
+                file_watch::wait_for_file(path).await?;
                 UnixStream::connect(path).await.map(drop)
             }
             Self::Http { address, path } => {
                 let stream = TcpStream::connect(address).await?;
-                http::ok(stream, *address, path, ask).await
+                http::wait_for_ok(stream, *address, path, ask).await
             }
             Self::Https { address, path, trust } => {
                 let stream = TcpStream::connect(address).await?;
                 stream.set_nodelay(true)?;
-                let stream = timeout(ANSWER, tls::connect(stream, address.ip(), trust)).await??;
-                http::ok(stream, *address, path, ask).await
+                let stream = timeout(ANSWER, tls::connect_tls(stream, address.ip(), trust)).await??;
+                http::wait_for_ok(stream, *address, path, ask).await
             }
         }
     }

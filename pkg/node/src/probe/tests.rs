@@ -1,4 +1,4 @@
-use super::http::{Parsed, parse};
+use super::http::{Parsed, parse_response};
 use super::*;
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -7,27 +7,30 @@ use tokio::net::{TcpListener, UnixListener};
 #[test]
 fn reads_answers_as_go_writes_them() {
     let answer = b"HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
-    assert_eq!(parse(answer).expect("HTTP"), Parsed::Whole(403));
-    assert_eq!(parse(&answer[..answer.len() - 1]).expect("HTTP"), Parsed::Part);
-    assert_eq!(parse(&answer[..20]).expect("HTTP"), Parsed::Part);
-    assert_eq!(parse(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").expect("HTTP"), Parsed::Whole(200));
-    parse(b"HTTP/1.1 500 No\r\nTransfer-Encoding: chunked\r\n\r\n").expect_err("no length");
+    assert_eq!(parse_response(answer).expect("HTTP"), Parsed::Whole(403));
+    assert_eq!(parse_response(&answer[..answer.len() - 1]).expect("HTTP"), Parsed::Part);
+    assert_eq!(parse_response(&answer[..20]).expect("HTTP"), Parsed::Part);
+    assert_eq!(
+        parse_response(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").expect("HTTP"),
+        Parsed::Whole(200)
+    );
+    parse_response(b"HTTP/1.1 500 No\r\nTransfer-Encoding: chunked\r\n\r\n").expect_err("no length");
     // What Go says to plain HTTP on a TLS port.
-    parse(b"Client sent an HTTP request to an HTTPS server.\r\n\r\n").expect_err("not HTTP");
+    parse_response(b"Client sent an HTTP request to an HTTPS server.\r\n\r\n").expect_err("not HTTP");
 }
 
 proptest! {
     #[test]
     fn never_panics(answer: Vec<u8>) {
-        let _ = parse(&answer);
+        let _ = parse_response(&answer);
     }
 
     #[test]
     fn no_prefix_of_a_failure_is_whole(body in "[ -~]{1,200}", cut in 1usize..100) {
         let answer = format!("HTTP/1.1 500 Bad\r\ncontent-length:{}\r\n\r\n{body}", body.len());
-        prop_assert_eq!(parse(answer.as_bytes()).expect("HTTP"), Parsed::Whole(500));
+        prop_assert_eq!(parse_response(answer.as_bytes()).expect("HTTP"), Parsed::Whole(500));
         let cut = answer.len().saturating_sub(cut);
-        prop_assert_eq!(parse(&answer.as_bytes()[..cut]).expect("HTTP"), Parsed::Part);
+        prop_assert_eq!(parse_response(&answer.as_bytes()[..cut]).expect("HTTP"), Parsed::Part);
     }
 }
 
@@ -48,7 +51,7 @@ async fn asks_again_on_the_same_connection_until_200() {
     let probe = Probe::Http { address: listener.local_addr().expect("an address"), path: "/readyz" };
     let bad = "HTTP/1.1 500 No\r\nContent-Length: 3\r\n\r\nno\n";
     let answers = [bad, bad, "HTTP/1.1 200 OK\r\n\r\n"];
-    let both = async { tokio::join!(probe.ready(), serve(listener, &answers)) };
+    let both = async { tokio::join!(probe.wait_until_ready(), serve(listener, &answers)) };
     timeout(Duration::from_secs(10), both).await.expect("ready");
 }
 
@@ -58,7 +61,7 @@ async fn a_server_that_only_fails_is_not_ready() {
     let probe = Probe::Http { address: listener.local_addr().expect("an address"), path: "/readyz" };
     let bad = "HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n";
     let answers = [bad, bad];
-    let ask = timeout(Duration::from_millis(200), probe.ready());
+    let ask = timeout(Duration::from_millis(200), probe.wait_until_ready());
     tokio::join!(ask, serve(listener, &answers)).0.expect_err("never ready");
 }
 
@@ -76,6 +79,6 @@ async fn a_socket_is_ready_when_it_accepts() {
         std::fs::remove_file(&path).expect("removed");
         UnixListener::bind(&path).expect("bound")
     };
-    let both = async { tokio::join!(probe.ready(), listen) };
+    let both = async { tokio::join!(probe.wait_until_ready(), listen) };
     timeout(Duration::from_secs(10), both).await.expect("ready");
 }

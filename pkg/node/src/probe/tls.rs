@@ -13,9 +13,9 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-pub(super) async fn connect(stream: TcpStream, server: IpAddr, trust: &Trust) -> io::Result<TlsStream<TcpStream>> {
+pub(super) async fn connect_tls(stream: TcpStream, server: IpAddr, trust: &Trust) -> io::Result<TlsStream<TcpStream>> {
     // Read anew for each connection: certificates may be renewed while we run.
-    let config = config(trust).map_err(io::Error::other)?;
+    let config = client_config(trust).map_err(io::Error::other)?;
     TlsConnector::from(Arc::new(config)).connect(ServerName::IpAddress(server.into()), stream).await
 }
 
@@ -28,7 +28,7 @@ enum ConfigError {
     Tls(#[from] rustls::Error),
 }
 
-fn config(trust: &Trust) -> Result<ClientConfig, ConfigError> {
+fn client_config(trust: &Trust) -> Result<ClientConfig, ConfigError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
     match trust {

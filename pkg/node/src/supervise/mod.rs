@@ -86,7 +86,7 @@ fn start_all(
         let stop = CancellationToken::new();
         let supervised = Supervised {
             liveness,
-            log: logs::path(&plan.software.logs, component.name),
+            log: logs::log_path(&plan.software.logs, component.name),
             component,
             reaper: reaper.clone(),
             status: status.clone(),
@@ -118,9 +118,9 @@ async fn stop_stage(running: &mut Vec<Running>, stage: StopStage) {
 async fn rotate_logs(directory: PathBuf) {
     loop {
         tokio::time::sleep(ROTATION).await;
-        let of_components = ComponentName::ALL.map(|name| logs::path(&directory, name));
-        for log in of_components.into_iter().chain([logs::of_the_daemon(&directory)]) {
-            if let Err(error) = logs::rotate(&log) {
+        let of_components = ComponentName::ALL.map(|name| logs::log_path(&directory, name));
+        for log in of_components.into_iter().chain([logs::daemon_log_path(&directory)]) {
+            if let Err(error) = logs::rotate_log(&log) {
                 tracing::warn!(log = %log.display(), %error, "cannot rotate log");
             }
         }

@@ -15,43 +15,43 @@ const SHIMS: [&str; 2] = ["containerd-shim", "conmon"];
 
 /// Ends all containers, the sandboxes after those that use their network, and the shims after their containers.
 pub(super) async fn stop_pods() {
-    let processes = processes();
+    let processes = list_processes();
     // Shims outlive what started them, so they are orphans, and orphans are children of PID 1, which is us.
     let own = std::process::id().cast_signed();
     let shim = |p: &&Process| p.parent == own && SHIMS.contains(&p.name.as_str());
     let shims: HashSet<i32> = processes.iter().filter(shim).map(|p| p.pid).collect();
     let (sandboxes, containers): (Vec<_>, Vec<_>) =
         processes.iter().filter(|p| shims.contains(&p.parent)).partition(|p| p.name == "pause");
-    end(&containers, Signal::SIGTERM).await;
-    end(&sandboxes, Signal::SIGKILL).await;
-    end(&processes.iter().filter(|p| shims.contains(&p.pid)).collect::<Vec<_>>(), Signal::SIGKILL).await;
+    end_processes(&containers, Signal::SIGTERM).await;
+    end_processes(&sandboxes, Signal::SIGKILL).await;
+    end_processes(&processes.iter().filter(|p| shims.contains(&p.pid)).collect::<Vec<_>>(), Signal::SIGKILL).await;
 }
 
 /// Signals all and waits for their ends; SIGKILL for those that would not notice, and after the grace for all.
-async fn end(processes: &[&Process], signal: Signal) {
+async fn end_processes(processes: &[&Process], signal: Signal) {
     let mut open = Vec::new();
     for process in processes {
         // A pidfd, not the pid: a process that ended meanwhile may have left its pid to another.
         let Some(fd) = Pid::from_raw(process.pid).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()) else {
             continue;
         };
-        send(&fd, if process.ignores_term { Signal::SIGKILL } else { signal });
+        send_signal(&fd, if process.ignores_term { Signal::SIGKILL } else { signal });
         open.push(fd);
     }
     let wait = move || {
-        if !ended(&open, Instant::now() + GRACE) {
+        if !wait_for_exits(&open, Instant::now() + GRACE) {
             tracing::warn!("containers do not end, killed");
             for fd in &open {
-                send(fd, Signal::SIGKILL);
+                send_signal(fd, Signal::SIGKILL);
             }
-            ended(&open, Instant::now() + GRACE);
+            wait_for_exits(&open, Instant::now() + GRACE);
         }
     };
     let _ = tokio::task::spawn_blocking(wait).await;
 }
 
 /// Waits for the ends of all; whether they came in time.
-fn ended(open: &[OwnedFd], until: Instant) -> bool {
+fn wait_for_exits(open: &[OwnedFd], until: Instant) -> bool {
     open.iter().all(|fd| {
         let left = Timespec::try_from(until.saturating_duration_since(Instant::now())).ok();
         // A pidfd is readable once the process has ended.
@@ -59,7 +59,7 @@ fn ended(open: &[OwnedFd], until: Instant) -> bool {
     })
 }
 
-fn send(fd: &OwnedFd, signal: Signal) {
+fn send_signal(fd: &OwnedFd, signal: Signal) {
     let signal = rustix::process::Signal::from_named_raw(signal as i32).expect("TERM and KILL are known");
     let _ = pidfd_send_signal(fd, signal);
 }
@@ -75,15 +75,15 @@ struct Process {
     ignores_term: bool,
 }
 
-fn processes() -> Vec<Process> {
+fn list_processes() -> Vec<Process> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
     let pid = |entry: std::io::Result<std::fs::DirEntry>| entry.ok()?.file_name().to_str()?.parse::<i32>().ok();
-    let read = |pid| parse(pid, &std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?);
+    let read = |pid| parse_status(pid, &std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?);
     entries.filter_map(pid).filter_map(read).collect()
 }
 
 /// Reads `/proc/PID/status`; `None` for a process that has ended.
-fn parse(pid: i32, status: &str) -> Option<Process> {
+fn parse_status(pid: i32, status: &str) -> Option<Process> {
     let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
     if field("State")?.starts_with('Z') {
         return None;
@@ -109,13 +109,13 @@ mod tests {
     #[test]
     fn reads_a_shim() {
         let expected = Process { pid: 812, parent: 1, name: "containerd-shim".into(), ignores_term: false };
-        assert_eq!(parse(812, STATUS), Some(expected));
+        assert_eq!(parse_status(812, STATUS), Some(expected));
     }
 
     #[test]
     fn an_init_without_a_handler_ignores_term() {
         let init = STATUS.replace("\t812\nSigIgn", "\t812\t1\nSigIgn");
-        let ignores = |status: &str| parse(812, status).expect("a process").ignores_term;
+        let ignores = |status: &str| parse_status(812, status).expect("a process").ignores_term;
         assert!(!ignores(&init));
         assert!(ignores(&init.replace("fffffffd7fc1feff", "0000000000000000")));
         assert!(!ignores(&STATUS.replace("fffffffd7fc1feff", "0000000000000000")));
@@ -123,13 +123,13 @@ mod tests {
 
     #[test]
     fn zombies_do_not_count() {
-        assert_eq!(parse(812, &STATUS.replace("S (sleeping)", "Z (zombie)")), None);
+        assert_eq!(parse_status(812, &STATUS.replace("S (sleeping)", "Z (zombie)")), None);
     }
 
     #[test]
     fn sees_this_process() {
         let own = i32::try_from(std::process::id()).expect("a pid");
-        assert!(processes().iter().any(|p| p.pid == own));
+        assert!(list_processes().iter().any(|p| p.pid == own));
     }
 
     #[tokio::test]
@@ -137,7 +137,7 @@ mod tests {
         let mut command = std::process::Command::new("sleep");
         let child = crate::supervise::tests::REAPER.spawn(command.arg("100")).expect("started");
         let process = Process { pid: child.pid(), parent: 0, name: String::new(), ignores_term: true };
-        end(&[&process], Signal::SIGTERM).await;
+        end_processes(&[&process], Signal::SIGTERM).await;
         assert_eq!(child.wait().await, usernetes_host::process::Exit::Signal(9));
     }
 }

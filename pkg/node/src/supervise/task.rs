@@ -60,7 +60,7 @@ impl Supervised {
         tracing::info!(pid = process.pid(), "component started");
         self.set_state(State::Starting, |s| s.pid = Some(process.pid()));
         let failure = async {
-            self.component.ready.ready().await;
+            self.component.ready.wait_until_ready().await;
             let seconds = format!("{:.1}", started.elapsed().as_secs_f64());
             tracing::info!(seconds, "component ready");
             self.set_state(State::Ready, |_| ());
@@ -84,14 +84,14 @@ impl Supervised {
             self.set_state(State::Waiting, |s| s.waits_for = Some(condition.to_string()));
             match condition {
                 Condition::Ready(other) => wait_until_ready(&self.status, *other).await,
-                Condition::File(file) => file_watch::appears(file).await?,
+                Condition::File(file) => file_watch::wait_for_file(file).await?,
             }
         }
         Ok(())
     }
 
     fn spawn_process(&self) -> io::Result<Process> {
-        let log = logs::open(&self.log)?;
+        let log = logs::open_log(&self.log)?;
         let (program, args) = self.component.argv.split_first().expect("a program");
         let mut command = Command::new(program);
         command.args(args).env_clear().envs(&self.component.env).current_dir("/");
@@ -113,7 +113,7 @@ impl Supervised {
     fn set_state(&self, state: State, change: impl FnOnce(&mut ComponentStatus)) {
         self.status.send_modify(|status| {
             let Some(one) = status.components.iter_mut().find(|c| c.name == self.component.name) else { return };
-            one.enter(state);
+            one.enter_state(state);
             change(one);
         });
     }

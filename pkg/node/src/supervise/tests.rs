@@ -68,7 +68,7 @@ impl Node {
     }
 
     fn log(&self, name: ComponentName) -> Vec<String> {
-        logs::tail(&self.directory.path().join("log"), name, 100).expect("a log")
+        logs::read_tail(&self.directory.path().join("log"), name, 100).expect("a log")
     }
 }
 
@@ -96,6 +96,13 @@ async fn starts_in_order_logs_and_stops() {
     std::fs::write(&key, "").expect("written");
     let status = node.until("ready", NodeStatus::is_ready).await;
     assert!(status.components.iter().all(|c| c.pid.is_some() && c.restarts == 0));
+    let written = async {
+        // Its socket is the test's: the process may be ready before its shell has run.
+        while node.log(Etcd).len() < 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(Duration::from_secs(30), written).await.expect("a log");
     assert_eq!(node.log(Etcd), ["out", "err"]);
     stop_all(std::mem::take(&mut node.running)).await;
     let status = node.status.borrow().clone();

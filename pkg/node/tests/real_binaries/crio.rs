@@ -32,15 +32,15 @@ fn crio_reads_its_configuration() {
         plan.host.cri = Cri::CriO(programs.clone());
         let directory = tempfile::tempdir().expect("a directory");
         let (file, storage) = (directory.path().join("crio.conf"), directory.path().join("storage.conf"));
-        std::fs::write(&file, config::crio(&plan)).expect("written");
-        std::fs::write(&storage, config::crio_storage(&plan)).expect("written");
+        std::fs::write(&file, config::render_crio(&plan)).expect("written");
+        std::fs::write(&storage, config::render_crio_storage(&plan)).expect("written");
         let mut command = Command::new(&programs.crio);
         command.arg("--config").arg(&file).args(["--config-dir=", "config"]);
         let said = command.env("CONTAINERS_STORAGE_CONF", &storage).output().expect("crio");
         assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
         let said = String::from_utf8(said.stdout).expect("text");
         let whole: toml::Table = said.parse().unwrap_or_else(|e| panic!("{e}: {said}"));
-        let mut ours: toml::Table = config::crio(&plan).parse().expect("TOML");
+        let mut ours: toml::Table = config::render_crio(&plan).parse().expect("TOML");
         let top = ours["crio"].as_table_mut().expect("a table");
         // It writes what is as by default as a comment.
         for key in ["root", "runroot", "storage_driver"] {

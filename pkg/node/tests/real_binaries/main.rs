@@ -72,7 +72,7 @@ fn every_flag_is_known_to_its_program() {
 fn containerd_reads_its_configuration() {
     let Some(bundle) = bundle() else { return };
     for plan in plans(&bundle) {
-        let ours = config::containerd(&plan);
+        let ours = config::render_containerd(&plan);
         let directory = tempfile::tempdir().expect("a directory");
         let file = directory.path().join("config.toml");
         std::fs::write(&file, &ours).expect("written");
@@ -113,7 +113,7 @@ fn the_kubelet_takes_its_configuration() {
             command.arg(format!("--root-dir={}", directory.path().display()));
             output(command.arg(format!("--config={}", file.display())))
         };
-        let good = config::kubelet_file(&plan);
+        let good = config::render_kubelet(&plan);
         let said = kubelet(&good);
         assert!(said.contains("/nowhere/ca.crt"), "stopped before authentication was set up: {said}");
         let said = kubelet(&good.replace("failSwapOn", "failSwapOm"));

@@ -7,7 +7,7 @@ use std::path::Path;
 use usernetes_api::constants::CRIO_STORAGE_DIR;
 use usernetes_node::CrioPrograms;
 use usernetes_node::cri::CRIO_TMP_DIR;
-use usernetes_node::image_store::{Sent, Source, StoredImage, crio_images};
+use usernetes_node::image_store::{Sent, Source, StoredImage, list_crio_images};
 
 pub(super) fn import(
     store: &ImageStore,
@@ -37,5 +37,5 @@ fn transport_name(archive: &Path, sent: &Sent, name: &str) -> String {
 pub(super) fn list(store: &ImageStore) -> Result<Vec<StoredImage>> {
     let pinned: Vec<_> = store.plan.software.images.iter().map(|image| image.reference.as_str()).collect();
     let storage = store.session.paths().node(CRIO_STORAGE_DIR);
-    Ok(crio_images(&storage, usernetes_node::config::crio_storage_driver(store.plan.host.snapshotter), &pinned)?)
+    Ok(list_crio_images(&storage, usernetes_node::config::crio_storage_driver(store.plan.host.snapshotter), &pinned)?)
 }

@@ -15,7 +15,7 @@ use usernetes_cluster::Cluster;
 use usernetes_cluster::discovery::{self, Limits};
 use usernetes_host::Level;
 use usernetes_host::fs::{self, Mode};
-use usernetes_node::config::kubelet_of_cluster;
+use usernetes_node::config::adopt_kubelet_config;
 use usernetes_pki::{BootstrapToken, CaCertHash, Endpoint, kubeconfig};
 
 /// How long a join with `HOST:PORT` waits for the signature of its token: a cluster that kubeadm made signs some seconds
@@ -171,7 +171,7 @@ fn adopt_cluster_config(data: &mut JoinData, documents: &Documents, server: &str
     let config = &mut data.node.config;
     config.cluster = Config::parse(Path::new("ConfigMap kubeadm-config"), &documents.cluster)?.cluster;
     let kubelet = Config::parse(Path::new("ConfigMap kubelet-config"), &documents.kubelet)?.kubelet;
-    config.kubelet = kubelet.map(|theirs| kubelet_of_cluster(theirs, config.kubelet.as_ref()));
+    config.kubelet = kubelet.map(|theirs| adopt_kubelet_config(theirs, config.kubelet.as_ref()));
     if config.cluster.control_plane_endpoint.is_empty() {
         server.trim_start_matches("https://").clone_into(&mut config.cluster.control_plane_endpoint);
     }

@@ -22,23 +22,23 @@ pub(crate) struct Fetched {
 }
 
 /// Fills the empty directory `to`.
-pub(crate) fn assemble(fetched: &[Fetched], release: &Release<'_>, to: &Path) -> Result<(), DownloadError> {
-    let mut images: Vec<BundleImage> = table::pulled().collect();
+pub(crate) fn assemble_bundle(fetched: &[Fetched], release: &Release<'_>, to: &Path) -> Result<(), DownloadError> {
+    let mut images: Vec<BundleImage> = table::pulled_images().collect();
     let mut paths = Vec::new();
     for one in fetched {
         match one.artifact.content {
             Content::Program(path) => {
-                place(&one.path, to, path, Mode::Program)?;
+                link_file(&one.path, to, path, Mode::Program)?;
                 paths.push((path, true));
             }
             Content::Image(name, path) => {
-                place(&one.path, to, path, Mode::Public)?;
-                let reference = reference(one)?;
+                link_file(&one.path, to, path, Mode::Public)?;
+                let reference = read_reference(one)?;
                 images.push(BundleImage { name: name.into(), reference, path: Some(path.into()) });
                 paths.push((path, false));
             }
             Content::Archive(members) => {
-                extract(one, members, release, to)?;
+                extract_members(one, members, release, to)?;
                 paths.extend(members.iter().map(|&(_, path)| (path, true)));
             }
         }
@@ -51,50 +51,55 @@ pub(crate) fn assemble(fetched: &[Fetched], release: &Release<'_>, to: &Path) ->
         name: format!("{}-{}", release.kubernetes, release.architecture),
         kubernetes_version: release.kubernetes.into(),
         architecture: release.architecture.into(),
-        components: components(fetched, release),
+        components: list_components(fetched, release),
         images,
-        files: paths.into_iter().map(|(path, program)| file(to, path, program)).collect::<Result<_, _>>()?,
+        files: paths.into_iter().map(|(path, program)| describe_file(to, path, program)).collect::<Result<_, _>>()?,
     };
     let text = serde_yaml::to_string(&manifest).expect("a manifest is YAML");
     Ok(fs::write(to.join(MANIFEST), text, Mode::Public)?)
 }
 
-fn components(fetched: &[Fetched], release: &Release<'_>) -> Vec<BundleComponent> {
+fn list_components(fetched: &[Fetched], release: &Release<'_>) -> Vec<BundleComponent> {
     let versions: BTreeMap<_, _> =
         fetched.iter().map(|one| (one.artifact.component, one.artifact.version(release))).collect();
     versions.into_iter().map(|(name, version)| BundleComponent { name: name.into(), version: version.into() }).collect()
 }
 
-fn place(from: &Path, to: &Path, path: &str, mode: Mode) -> Result<(), DownloadError> {
+fn link_file(from: &Path, to: &Path, path: &str, mode: Mode) -> Result<(), DownloadError> {
     let target = to.join(path);
     create_dir(target.parent().unwrap_or(to))?;
     std::fs::hard_link(from, &target).context("make", &target)?;
-    permit(&target, mode)
+    set_mode(&target, mode)
 }
 
-fn permit(path: &Path, mode: Mode) -> Result<(), DownloadError> {
+fn set_mode(path: &Path, mode: Mode) -> Result<(), DownloadError> {
     use std::os::unix::fs::PermissionsExt as _;
     let bits = std::fs::Permissions::from_mode(mode.bits());
     Ok(std::fs::set_permissions(path, bits).context("change", path)?)
 }
 
-fn file(dir: &Path, path: &str, executable: bool) -> Result<BundleFile, DownloadError> {
+fn describe_file(dir: &Path, path: &str, executable: bool) -> Result<BundleFile, DownloadError> {
     let full = dir.join(path);
     let opened = File::open(&full).context("read", &full)?;
     let size = opened.metadata().context("read", &full)?.len();
-    let sha256 = digest::read(opened, &|_| {}).context("read", &full)?;
+    let sha256 = digest::hash_reader(opened, &|_| {}).context("read", &full)?;
     Ok(BundleFile { path: path.into(), size, sha256, executable })
 }
 
 /// Takes the wanted members out of an archive, and nothing else.
-fn extract(one: &Fetched, members: &[(&str, &str)], release: &Release<'_>, to: &Path) -> Result<(), DownloadError> {
+fn extract_members(
+    one: &Fetched,
+    members: &[(&str, &str)],
+    release: &Release<'_>,
+    to: &Path,
+) -> Result<(), DownloadError> {
     let broken = |source| DownloadError::Archive { url: one.url.clone(), source };
     let mut wanted: HashMap<PathBuf, &str> =
-        members.iter().map(|(member, path)| (one.artifact.fill(member, release).into(), *path)).collect();
-    let mut archive = Archive::new(unpack::open(&one.path).map_err(broken)?);
+        members.iter().map(|(member, path)| (one.artifact.fill_template(member, release).into(), *path)).collect();
+    let mut archive = Archive::new(unpack::open_archive(&one.path).map_err(broken)?);
     for entry in archive.entries().map_err(broken)? {
         let mut entry = entry.map_err(broken)?;
-        let Ok(member) = manifest::inside(&entry.path().map_err(broken)?) else { continue };
+        let Ok(member) = manifest::clean_path(&entry.path().map_err(broken)?) else { continue };
         if !entry.header().entry_type().is_file() {
             continue;
         }
@@ -103,7 +108,7 @@ fn extract(one: &Fetched, members: &[(&str, &str)], release: &Release<'_>, to: &
             create_dir(target.parent().unwrap_or(to))?;
             let mut file = File::create_new(&target).context("make", &target)?;
             io::copy(&mut entry, &mut file).map_err(broken)?;
-            permit(&target, Mode::Program)?;
+            set_mode(&target, Mode::Program)?;
         }
     }
     match wanted.into_keys().min() {
@@ -119,9 +124,9 @@ struct DockerImage {
 }
 
 /// The name under which the runtime will know the image, as its archive says.
-fn reference(one: &Fetched) -> Result<String, DownloadError> {
+fn read_reference(one: &Fetched) -> Result<String, DownloadError> {
     let broken = |source| DownloadError::Archive { url: one.url.clone(), source };
-    let mut archive = Archive::new(unpack::open(&one.path).map_err(broken)?);
+    let mut archive = Archive::new(unpack::open_archive(&one.path).map_err(broken)?);
     for entry in archive.entries().map_err(broken)? {
         let mut entry = entry.map_err(broken)?;
         if entry.path().map_err(broken)?.as_ref() != Path::new("manifest.json") {

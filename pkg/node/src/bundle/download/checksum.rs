@@ -6,26 +6,26 @@ use crate::bundle::digest;
 ///
 /// Forms: a lone digest (`kubelet.sha256`), lines of `sha256sum` in text or binary mode with or without a directory before
 /// the name (`SHA256SUMS`, `….sha256sum`), BSD lines (`SHA256 (file) = …`), each also within a PGP-signed message.
-pub(crate) fn find(text: &str, file: &str) -> Option<String> {
+pub(crate) fn find_checksum(text: &str, file: &str) -> Option<String> {
     let alone = text.trim().to_ascii_lowercase();
     if digest::is_hex(&alone) {
         return Some(alone);
     }
     text.lines().find_map(|line| {
-        let (sum, name) = gnu(line).or_else(|| bsd(line))?;
+        let (sum, name) = parse_gnu_line(line).or_else(|| parse_bsd_line(line))?;
         let sum = sum.to_ascii_lowercase();
         let base = name.rsplit('/').next()?;
         (base == file && digest::is_hex(&sum)).then_some(sum)
     })
 }
 
-fn gnu(line: &str) -> Option<(&str, &str)> {
+fn parse_gnu_line(line: &str) -> Option<(&str, &str)> {
     let (sum, rest) = line.trim_end().split_once(' ')?;
     let name = rest.trim_start();
     (sum.len() == 64).then(|| (sum, name.strip_prefix('*').unwrap_or(name)))
 }
 
-fn bsd(line: &str) -> Option<(&str, &str)> {
+fn parse_bsd_line(line: &str) -> Option<(&str, &str)> {
     let (name, sum) = line.trim_end().strip_prefix("SHA256 (")?.rsplit_once(") = ")?;
     Some((sum, name))
 }
@@ -42,9 +42,9 @@ mod tests {
 
     #[test]
     fn signed_list_names_the_exact_file() {
-        assert_eq!(find(SIGNED, "runc.amd64"), Some("2".repeat(64)));
-        assert_eq!(find(SIGNED, "runc.arm64"), None);
-        assert_eq!(find(SIGNED, "amd64"), None);
+        assert_eq!(find_checksum(SIGNED, "runc.amd64"), Some("2".repeat(64)));
+        assert_eq!(find_checksum(SIGNED, "runc.arm64"), None);
+        assert_eq!(find_checksum(SIGNED, "amd64"), None);
     }
 
     proptest! {
@@ -60,20 +60,20 @@ mod tests {
                 format!("{}  x{name}\n{shown}  {name}\n", "0".repeat(64)),
                 format!("SHA256 ({name}) = {shown}\n"),
             ] {
-                prop_assert_eq!(find(&text, &name), Some(sum.clone()), "{}", text);
+                prop_assert_eq!(find_checksum(&text, &name), Some(sum.clone()), "{}", text);
             }
         }
 
         #[test]
         fn nothing_but_a_digest_comes_out(text in "[ -~\n]{0,200}", name in "[a-z]{1,5}") {
-            prop_assert!(find(&text, &name).is_none_or(|sum| digest::is_hex(&sum)));
+            prop_assert!(find_checksum(&text, &name).is_none_or(|sum| digest::is_hex(&sum)));
         }
 
         #[test]
         fn another_files_digest_is_not_taken(sum in "[0-9a-f]{64}", name in "[a-z]{1,8}", other in "[a-z]{1,8}") {
             prop_assume!(name != other);
             let text = format!("{sum}  {other}\n");
-            prop_assert_eq!(find(&text, &name), None);
+            prop_assert_eq!(find_checksum(&text, &name), None);
         }
     }
 }

@@ -51,7 +51,7 @@ impl<'a> Fetcher<'a> {
         backoff: Duration,
         progress: &'a (dyn Fn(Progress<'_>) + Send + Sync),
     ) -> Result<Self, DownloadError> {
-        let mirror = mirror.map(base).transpose()?;
+        let mirror = mirror.map(parse_mirror).transpose()?;
         let client = Client::builder()
             .user_agent(concat!("usernetes-rs/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(SILENCE)
@@ -64,12 +64,16 @@ impl<'a> Fetcher<'a> {
     }
 
     /// Takes URLs as they are, by this client.
-    pub(crate) fn by(client: Client, backoff: Duration, progress: &'a (dyn Fn(Progress<'_>) + Send + Sync)) -> Self {
+    pub(crate) fn with_client(
+        client: Client,
+        backoff: Duration,
+        progress: &'a (dyn Fn(Progress<'_>) + Send + Sync),
+    ) -> Self {
         Self { client, mirror: None, backoff, progress }
     }
 
     /// Where to take what upstream has at `url`: there, or at `<mirror>/<host>/<path>`.
-    pub(crate) fn address(&self, url: &str) -> String {
+    pub(crate) fn resolve_url(&self, url: &str) -> String {
         match (&self.mirror, url.split_once("://")) {
             (Some(mirror), Some((_, rest))) => format!("{mirror}{rest}"),
             _ => url.to_owned(),
@@ -77,36 +81,36 @@ impl<'a> Fetcher<'a> {
     }
 
     /// A small file as text.
-    pub(crate) async fn text(&self, url: &str) -> Result<String, DownloadError> {
-        let address = self.address(url);
+    pub(crate) async fn fetch_text(&self, url: &str) -> Result<String, DownloadError> {
+        let address = self.resolve_url(url);
         let mut failures = 0;
         loop {
-            let got = async { Ok(good(self.client.get(&address).send().await?)?.text().await?) };
+            let got = async { Ok(require_ok(self.client.get(&address).send().await?)?.text().await?) };
             match got.await {
                 Ok(text) => return Ok(text),
-                Err(failure) => self.pause(&address, failure, &mut failures).await?,
+                Err(failure) => self.wait_for_retry(&address, failure, &mut failures).await?,
             }
         }
     }
 
     /// A file into `part`, going on with what is there; `part` is complete when this returns, but not checked.
-    pub(crate) async fn file(&self, url: &str, part: &Path) -> Result<(), DownloadError> {
-        let address = self.address(url);
-        let (mut failures, mut best) = (0, length(part));
+    pub(crate) async fn fetch_file(&self, url: &str, part: &Path) -> Result<(), DownloadError> {
+        let address = self.resolve_url(url);
+        let (mut failures, mut best) = (0, part_length(part));
         loop {
-            let Err(failure) = self.attempt(&address, part).await else { return Ok(()) };
-            let have = length(part);
+            let Err(failure) = self.fetch_once(&address, part).await else { return Ok(()) };
+            let have = part_length(part);
             if have > best {
                 (best, failures) = (have, 0);
             }
-            self.pause(&address, failure, &mut failures).await?;
+            self.wait_for_retry(&address, failure, &mut failures).await?;
         }
     }
 
-    async fn attempt(&self, address: &str, part: &Path) -> Result<(), Failure> {
+    async fn fetch_once(&self, address: &str, part: &Path) -> Result<(), Failure> {
         let validator_file = part.with_added_extension("validator");
         let validator = fs::read_if_exists(&validator_file)?;
-        let have = length(part);
+        let have = part_length(part);
         let mut request = self.client.get(address);
         let resuming = validator.filter(|_| have > 0);
         if let Some(validator) = &resuming {
@@ -118,7 +122,7 @@ impl<'a> Fetcher<'a> {
         match response.status() {
             StatusCode::PARTIAL_CONTENT if goes_on && resuming.is_some() => {
                 let file = OpenOptions::new().append(true).open(part).await.context("open", part)?;
-                self.receive(response, file, part, have).await
+                self.receive_body(response, file, part, have).await
             }
             StatusCode::RANGE_NOT_SATISFIABLE if range == format!("bytes */{have}") => Ok(()),
             StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => {
@@ -126,20 +130,20 @@ impl<'a> Fetcher<'a> {
                 Err(Failure::Stale)
             }
             _ => {
-                let response = good(response)?;
+                let response = require_ok(response)?;
                 // Never a part of one version beside the validator of another.
                 fs::remove_if_exists(part)?;
-                match self::validator(response.headers()) {
+                match self::read_validator(response.headers()) {
                     Some(text) => fs::write(&validator_file, text, Mode::Secret)?,
                     None => fs::remove_if_exists(&validator_file)?,
                 }
                 let file = File::create(part).await.context("make", part)?;
-                self.receive(response, file, part, 0).await
+                self.receive_body(response, file, part, 0).await
             }
         }
     }
 
-    async fn receive(&self, response: Response, mut file: File, part: &Path, have: u64) -> Result<(), Failure> {
+    async fn receive_body(&self, response: Response, mut file: File, part: &Path, have: u64) -> Result<(), Failure> {
         let name = table::file_name(response.url().path()).to_owned();
         let total = response.content_length().map(|rest| have + rest);
         let mut done = have;
@@ -164,7 +168,7 @@ impl<'a> Fetcher<'a> {
     }
 
     /// Waits before the next attempt, or says that there is none.
-    async fn pause(&self, address: &str, failure: Failure, failures: &mut u32) -> Result<(), DownloadError> {
+    async fn wait_for_retry(&self, address: &str, failure: Failure, failures: &mut u32) -> Result<(), DownloadError> {
         *failures += 1;
         let again = *failures < ATTEMPTS;
         let url = address.to_owned();
@@ -186,13 +190,13 @@ impl<'a> Fetcher<'a> {
     }
 }
 
-fn base(text: &str) -> Result<Url, DownloadError> {
+fn parse_mirror(text: &str) -> Result<Url, DownloadError> {
     let wrong = || DownloadError::Mirror(text.to_owned());
     let url = Url::parse(&format!("{}/", text.trim_end_matches('/'))).map_err(|_| wrong())?;
     if matches!(url.scheme(), "http" | "https") && url.query().is_none() { Ok(url) } else { Err(wrong()) }
 }
 
-fn good(response: Response) -> Result<Response, Failure> {
+fn require_ok(response: Response) -> Result<Response, Failure> {
     if response.status() == StatusCode::OK { Ok(response) } else { Err(Failure::Status(response.status())) }
 }
 
@@ -201,16 +205,16 @@ fn is_transient(status: StatusCode) -> bool {
 }
 
 /// What tells this version of the file from others; a weak ETag does not.
-fn validator(headers: &HeaderMap) -> Option<String> {
+fn read_validator(headers: &HeaderMap) -> Option<String> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     text(ETAG).filter(|tag| !tag.starts_with("W/")).or_else(|| text(LAST_MODIFIED)).map(str::to_owned)
 }
 
-fn length(part: &Path) -> u64 {
+fn part_length(part: &Path) -> u64 {
     part.metadata().map_or(0, |meta| meta.len())
 }
 
 /// Where a file is put while it is downloaded.
-pub(crate) fn part(complete: &Path) -> PathBuf {
+pub(crate) fn part_path(complete: &Path) -> PathBuf {
     complete.with_added_extension("part")
 }

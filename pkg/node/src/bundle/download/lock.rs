@@ -35,7 +35,7 @@ impl Lock {
     }
 
     /// Refuses a checksum other than the remembered one.
-    pub(crate) fn check(&self, url: &str, found: &str) -> Result<(), DownloadError> {
+    pub(crate) fn check_checksum(&self, url: &str, found: &str) -> Result<(), DownloadError> {
         match self.sums.get(url) {
             Some(locked) if locked != found => Err(DownloadError::Locked {
                 url: url.to_owned(),
@@ -48,7 +48,10 @@ impl Lock {
     }
 
     /// Remembers what was downloaded and found good.
-    pub(crate) fn keep(mut self, sums: impl IntoIterator<Item = (String, String)>) -> Result<(), DownloadError> {
+    pub(crate) fn save_checksums(
+        mut self,
+        sums: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<(), DownloadError> {
         let before = self.sums.len();
         self.sums.extend(sums);
         if self.sums.len() == before {

@@ -16,7 +16,7 @@ mod table;
 
 pub use error::DownloadError;
 
-use super::import::Workshop;
+use super::import::Staging;
 use super::{Imported, digest, host_architecture};
 use assemble::Fetched;
 use fetch::Fetcher;
@@ -61,14 +61,14 @@ pub struct Progress<'a> {
 /// Downloads, checks, puts together and keeps a bundle.
 ///
 /// What is complete or in part when it fails or is dropped is used by the next call.
-pub async fn download(
+pub async fn download_bundle(
     options: &Options,
     progress: &(dyn Fn(Progress<'_>) + Send + Sync),
 ) -> Result<Imported, DownloadError> {
-    run(options, BACKOFF, progress).await
+    download_with_backoff(options, BACKOFF, progress).await
 }
 
-async fn run(
+async fn download_with_backoff(
     options: &Options,
     backoff: Duration,
     progress: &(dyn Fn(Progress<'_>) + Send + Sync),
@@ -76,12 +76,12 @@ async fn run(
     let fetcher = Fetcher::new(options.mirror.as_deref(), backoff, progress)?;
     let lock = Lock::open(&options.lock)?;
     let bundles = options.bundles.clone();
-    let workshop = blocking(move || Workshop::open(&bundles)).await?;
+    let staging = run_blocking(move || Staging::open(&bundles)).await?;
     let work = options.bundles.join(".download");
     create_dir(&work)?;
     let fetched = fetch_all(options, &fetcher, lock, &work).await?;
     let options = options.clone();
-    blocking(move || finish(&workshop, &fetched, &options, &work)).await
+    run_blocking(move || assemble_and_publish(&staging, &fetched, &options, &work)).await
 }
 
 async fn fetch_all(
@@ -91,7 +91,7 @@ async fn fetch_all(
     work: &Path,
 ) -> Result<Vec<Fetched>, DownloadError> {
     let release = release(options);
-    let jobs = ARTIFACTS.iter().map(|artifact| fetch(artifact, &release, fetcher, &lock, work));
+    let jobs = ARTIFACTS.iter().map(|artifact| fetch_artifact(artifact, &release, fetcher, &lock, work));
     let mut running = futures::stream::iter(jobs).buffer_unordered(AT_ONCE);
     let (mut fetched, mut failed) = (Vec::new(), None);
     while let Some(outcome) = running.next().await {
@@ -104,12 +104,12 @@ async fn fetch_all(
         }
     }
     drop(running);
-    lock.keep(fetched.iter().map(|one| (one.url.clone(), one.sha256.clone())))?;
+    lock.save_checksums(fetched.iter().map(|one| (one.url.clone(), one.sha256.clone())))?;
     failed.map_or(Ok(fetched), Err)
 }
 
 /// One artifact, checked against what its makers publish and against the lock.
-async fn fetch(
+async fn fetch_artifact(
     artifact: &'static Artifact,
     release: &Release<'_>,
     fetcher: &Fetcher<'_>,
@@ -118,53 +118,58 @@ async fn fetch(
 ) -> Result<Fetched, DownloadError> {
     let url = artifact.url(release);
     let expected = match artifact.checksum_url(release) {
-        Some(list) => Some(published(fetcher, &list, table::file_name(&url)).await?),
+        Some(list) => Some(fetch_checksum(fetcher, &list, table::file_name(&url)).await?),
         None => lock.get(&url).cloned(),
     };
     if let Some(expected) = &expected {
-        lock.check(&url, expected)?;
+        lock.check_checksum(&url, expected)?;
     }
-    let complete = work.join(format!("{}-{}", &digest::of(url.as_bytes())[..16], table::file_name(&url)));
+    let complete = work.join(format!("{}-{}", &digest::hash_bytes(url.as_bytes())[..16], table::file_name(&url)));
     if complete.exists() {
-        let sha256 = hash(&complete).await?;
+        let sha256 = hash_file(&complete).await?;
         if expected.as_ref().is_none_or(|expected| *expected == sha256) {
             return Ok(Fetched { artifact, url, path: complete, sha256 });
         }
     }
-    let part = fetch::part(&complete);
-    fetcher.file(&url, &part).await?;
-    let found = hash(&part).await?;
+    let part = fetch::part_path(&complete);
+    fetcher.fetch_file(&url, &part).await?;
+    let found = hash_file(&part).await?;
     if let Some(expected) = expected.filter(|expected| *expected != found) {
         fs::remove_if_exists(&part)?;
         if artifact.checksum_url(release).is_none() {
-            lock.check(&url, &found)?;
+            lock.check_checksum(&url, &found)?;
         }
-        return Err(DownloadError::Checksum { url: fetcher.address(&url), expected, found });
+        return Err(DownloadError::Checksum { url: fetcher.resolve_url(&url), expected, found });
     }
     std::fs::rename(&part, &complete).context("make", &complete)?;
     Ok(Fetched { artifact, url, path: complete, sha256: found })
 }
 
 /// What the makers publish as the checksum of `file`.
-async fn published(fetcher: &Fetcher<'_>, list: &str, file: &str) -> Result<String, DownloadError> {
-    let text = fetcher.text(list).await?;
-    checksum::find(&text, file)
-        .ok_or_else(|| DownloadError::NoChecksum { url: fetcher.address(list), file: file.to_owned() })
+async fn fetch_checksum(fetcher: &Fetcher<'_>, list: &str, file: &str) -> Result<String, DownloadError> {
+    let text = fetcher.fetch_text(list).await?;
+    checksum::find_checksum(&text, file)
+        .ok_or_else(|| DownloadError::NoChecksum { url: fetcher.resolve_url(list), file: file.to_owned() })
 }
 
-pub(crate) async fn hash(path: &Path) -> Result<String, DownloadError> {
+pub(crate) async fn hash_file(path: &Path) -> Result<String, DownloadError> {
     let path = path.to_owned();
-    blocking(move || {
+    run_blocking(move || {
         let file = std::fs::File::open(&path).context("read", &path)?;
-        digest::read(file, &|_| {}).context("read", &path)
+        digest::hash_reader(file, &|_| {}).context("read", &path)
     })
     .await
 }
 
-fn finish(workshop: &Workshop, fetched: &[Fetched], options: &Options, work: &Path) -> Result<Imported, DownloadError> {
-    let half_made = workshop.directory()?;
-    assemble::assemble(fetched, &release(options), half_made.path())?;
-    let imported = workshop.keep(half_made.path(), half_made.path(), &options.cache, &|_| {})?;
+fn assemble_and_publish(
+    staging: &Staging,
+    fetched: &[Fetched],
+    options: &Options,
+    work: &Path,
+) -> Result<Imported, DownloadError> {
+    let half_made = staging.new_directory()?;
+    assemble::assemble_bundle(fetched, &release(options), half_made.path())?;
+    let imported = staging.publish(half_made.path(), half_made.path(), &options.cache, &|_| {})?;
     std::fs::remove_dir_all(work).context("remove", work)?;
     Ok(imported)
 }
@@ -174,7 +179,7 @@ fn release(options: &Options) -> Release<'_> {
 }
 
 /// Runs work that blocks beside the downloads.
-pub(crate) async fn blocking<T, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, DownloadError>
+pub(crate) async fn run_blocking<T, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, DownloadError>
 where
     T: Send + 'static,
     E: Send + 'static,

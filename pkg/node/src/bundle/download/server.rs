@@ -37,7 +37,7 @@ impl Server {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let shared = Arc::clone(&shared);
-                std::thread::spawn(move || answer(stream, &shared));
+                std::thread::spawn(move || answer_request(stream, &shared));
             }
         });
         Self { url, shelf }
@@ -48,7 +48,7 @@ impl Server {
     }
 }
 
-fn answer(mut stream: TcpStream, shelf: &Mutex<Shelf>) -> Option<()> {
+fn answer_request(mut stream: TcpStream, shelf: &Mutex<Shelf>) -> Option<()> {
     let mut lines = BufReader::new(stream.try_clone().ok()?).lines();
     let first = lines.next()?.ok()?;
     let path = first.split(' ').nth(1)?.strip_prefix("/mirror")?.to_owned();
@@ -58,14 +58,14 @@ fn answer(mut stream: TcpStream, shelf: &Mutex<Shelf>) -> Option<()> {
         .filter_map(|line| line.split_once(": ").map(|(key, value)| (key.to_ascii_lowercase(), value.to_owned())))
         .collect();
     let mut held = shelf.lock().ok()?;
-    let (head, body, cut) = reply(&mut held, &path, &headers);
+    let (head, body, cut) = build_reply(&mut held, &path, &headers);
     drop(held);
     let sent = if cut { body.len() / 2 } else { body.len() };
     write!(stream, "HTTP/1.1 {head}Content-Length: {}\r\nConnection: close\r\n\r\n", body.len()).ok()?;
     stream.write_all(&body[..sent]).ok()
 }
 
-fn reply(shelf: &mut Shelf, path: &str, headers: &HashMap<String, String>) -> (String, Vec<u8>, bool) {
+fn build_reply(shelf: &mut Shelf, path: &str, headers: &HashMap<String, String>) -> (String, Vec<u8>, bool) {
     let range = headers.get("range").filter(|_| !shelf.no_range);
     shelf.log.push(format!("{path} {}", headers.get("range").map_or("-", String::as_str)));
     let mut due = |counts: fn(&mut Shelf) -> &mut HashMap<String, u32>| {
@@ -79,7 +79,7 @@ fn reply(shelf: &mut Shelf, path: &str, headers: &HashMap<String, String>) -> (S
     let Some(content) = shelf.files.get(path) else {
         return ("404 Not Found\r\n".into(), Vec::new(), false);
     };
-    let etag = format!("\"{}\"", &digest::of(content)[..8]);
+    let etag = format!("\"{}\"", &digest::hash_bytes(content)[..8]);
     let tag = format!("ETag: {etag}\r\n");
     let start = range
         .filter(|_| headers.get("if-range") == Some(&etag))
@@ -98,51 +98,51 @@ fn reply(shelf: &mut Shelf, path: &str, headers: &HashMap<String, String>) -> (S
 }
 
 /// Everything of a release, with its checksum files, as upstream has it.
-pub(crate) fn upstream(release: &Release<'_>) -> Shelf {
+pub(crate) fn upstream_files(release: &Release<'_>) -> Shelf {
     let mut shelf = Shelf::default();
     for artifact in &ARTIFACTS {
         let url = artifact.url(release);
         let content = match artifact.content {
             Content::Program(path) => format!("program {path} ").repeat(20_000).into_bytes(),
-            Content::Image(name, _) => image(&format!("registry.example/{name}:{}", artifact.version(release))),
+            Content::Image(name, _) => build_image(&format!("registry.example/{name}:{}", artifact.version(release))),
             Content::Archive(members) => {
-                let names = members.iter().map(|(member, _)| artifact.fill(member, release));
+                let names = members.iter().map(|(member, _)| artifact.fill_template(member, release));
                 // Upstream's archives hold more than we want, and some write `./` before names.
-                gzip(&tar(names.map(|name| format!("./{name}")).chain(["LICENSE".into()])))
+                compress_gzip(&build_tar(names.map(|name| format!("./{name}")).chain(["LICENSE".into()])))
             }
         };
-        publish(&mut shelf, &url, content, artifact.checksum_url(release), &artifact.checksum);
+        publish_artifact(&mut shelf, &url, content, artifact.checksum_url(release), &artifact.checksum);
     }
     shelf
 }
 
-fn publish(shelf: &mut Shelf, url: &str, content: Vec<u8>, list: Option<String>, form: &Checksum) {
-    let (sum, name) = (digest::of(&content), file_name(url));
-    shelf.files.insert(path(url), content);
+fn publish_artifact(shelf: &mut Shelf, url: &str, content: Vec<u8>, list: Option<String>, form: &Checksum) {
+    let (sum, name) = (digest::hash_bytes(&content), file_name(url));
+    shelf.files.insert(url_path(url), content);
     let text = match form {
         Checksum::Suffix(".sha256") if url.starts_with("https://dl.k8s.io") => sum,
         Checksum::Suffix(_) => format!("{sum}  {name}\n"),
         Checksum::List(_) => format!("{}  other.tar.gz\n{sum} *{name}\n", "0".repeat(64)),
         Checksum::Unpublished => return,
     };
-    shelf.files.insert(path(&list.expect("published")), text.into_bytes());
+    shelf.files.insert(url_path(&list.expect("published")), text.into_bytes());
 }
 
 /// Path on the mirror of what upstream has at `url`.
-pub(crate) fn path(url: &str) -> String {
+pub(crate) fn url_path(url: &str) -> String {
     url.replace("https:/", "")
 }
 
-fn tar(names: impl Iterator<Item = String>) -> Vec<u8> {
+fn build_tar(names: impl Iterator<Item = String>) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     for name in names {
         let content = format!("program {name}");
-        append(&mut builder, &name, content.as_bytes());
+        append_file(&mut builder, &name, content.as_bytes());
     }
     builder.into_inner().expect("archived")
 }
 
-fn append(builder: &mut tar::Builder<Vec<u8>>, name: &str, content: &[u8]) {
+fn append_file(builder: &mut tar::Builder<Vec<u8>>, name: &str, content: &[u8]) {
     let mut header = tar::Header::new_gnu();
     header.set_size(content.len() as u64);
     header.set_mode(0o755);
@@ -150,14 +150,14 @@ fn append(builder: &mut tar::Builder<Vec<u8>>, name: &str, content: &[u8]) {
 }
 
 /// A docker archive in name only.
-pub(crate) fn image(tag: &str) -> Vec<u8> {
+pub(crate) fn build_image(tag: &str) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
-    append(&mut builder, "layer.tar", &[1; 5000]);
-    append(&mut builder, "manifest.json", format!("[{{\"RepoTags\":[\"{tag}\"],\"Layers\":[]}}]").as_bytes());
+    append_file(&mut builder, "layer.tar", &[1; 5000]);
+    append_file(&mut builder, "manifest.json", format!("[{{\"RepoTags\":[\"{tag}\"],\"Layers\":[]}}]").as_bytes());
     builder.into_inner().expect("archived")
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
+fn compress_gzip(bytes: &[u8]) -> Vec<u8> {
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     packed.write_all(bytes).expect("packed");
     packed.finish().expect("packed")

@@ -38,18 +38,21 @@ pub(crate) enum Content {
     Image(&'static str, &'static str),
 }
 
-const fn kubernetes(url: &'static str, to: &'static str) -> Artifact {
+const fn kubernetes_program(url: &'static str, to: &'static str) -> Artifact {
     let (checksum, content) = (Checksum::Suffix(".sha256"), Content::Program(to));
     Artifact { component: "kubernetes", version: None, url, checksum, content }
 }
 
 /// All of them.
 pub(crate) static ARTIFACTS: [Artifact; 12] = [
-    kubernetes("https://dl.k8s.io/release/{v}/bin/linux/{a}/kubelet", "bin/kubelet"),
-    kubernetes("https://dl.k8s.io/release/{v}/bin/linux/{a}/kube-apiserver", "bin/kube-apiserver"),
-    kubernetes("https://dl.k8s.io/release/{v}/bin/linux/{a}/kube-controller-manager", "bin/kube-controller-manager"),
-    kubernetes("https://dl.k8s.io/release/{v}/bin/linux/{a}/kube-scheduler", "bin/kube-scheduler"),
-    kubernetes("https://dl.k8s.io/release/{v}/bin/linux/{a}/kubectl", "bin/kubectl"),
+    kubernetes_program("https://dl.k8s.io/release/{v}/bin/linux/{a}/kubelet", "bin/kubelet"),
+    kubernetes_program("https://dl.k8s.io/release/{v}/bin/linux/{a}/kube-apiserver", "bin/kube-apiserver"),
+    kubernetes_program(
+        "https://dl.k8s.io/release/{v}/bin/linux/{a}/kube-controller-manager",
+        "bin/kube-controller-manager",
+    ),
+    kubernetes_program("https://dl.k8s.io/release/{v}/bin/linux/{a}/kube-scheduler", "bin/kube-scheduler"),
+    kubernetes_program("https://dl.k8s.io/release/{v}/bin/linux/{a}/kubectl", "bin/kubectl"),
     Artifact {
         component: "kubernetes",
         version: None,
@@ -118,7 +121,7 @@ const PULLED: [(&str, &str); 3] = [
 ];
 
 /// Images without an archive.
-pub(crate) fn pulled() -> impl Iterator<Item = BundleImage> {
+pub(crate) fn pulled_images() -> impl Iterator<Item = BundleImage> {
     PULLED.iter().map(|&(name, reference)| BundleImage { name: name.into(), reference: reference.into(), path: None })
 }
 
@@ -135,7 +138,7 @@ impl Artifact {
     }
 
     /// Fills a template of this artifact.
-    pub(crate) fn fill(&self, template: &str, release: &Release<'_>) -> String {
+    pub(crate) fn fill_template(&self, template: &str, release: &Release<'_>) -> String {
         let version = self.version(release);
         let number = version.strip_prefix('v').unwrap_or(version);
         template.replace("{v}", version).replace("{n}", number).replace("{a}", release.architecture)
@@ -143,7 +146,7 @@ impl Artifact {
 
     /// Upstream's URL.
     pub(crate) fn url(&self, release: &Release<'_>) -> String {
-        self.fill(self.url, release)
+        self.fill_template(self.url, release)
     }
 
     /// Upstream's URL of the file with its checksum.

@@ -1,6 +1,6 @@
 //! Downloads from a local server that lays files out as upstream does.
 
-use super::server::{Server, Shelf, image, path, upstream};
+use super::server::{Server, Shelf, build_image, upstream_files, url_path};
 use super::*;
 use crate::bundle::testing::Place;
 use crate::bundle::{Check, Required, find_version};
@@ -22,7 +22,7 @@ fn case(prepare: impl FnOnce(&mut Shelf)) -> Case {
     // Another test of this process may have been first.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let place = Place::new();
-    let mut shelf = upstream(&Release { kubernetes: "v1.36.3", architecture: host_architecture() });
+    let mut shelf = upstream_files(&Release { kubernetes: "v1.36.3", architecture: host_architecture() });
     prepare(&mut shelf);
     let server = Server::start(shelf);
     let options = Options {
@@ -41,13 +41,13 @@ fn here(url: &str) -> String {
 }
 
 fn at(url: &str) -> String {
-    path(&here(url))
+    url_path(&here(url))
 }
 
 impl Case {
     fn download_with(&self, progress: &(dyn Fn(Progress<'_>) + Send + Sync)) -> Result<Imported, DownloadError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        runtime.block_on(run(&self.options, Duration::from_millis(1), progress))
+        runtime.block_on(download_with_backoff(&self.options, Duration::from_millis(1), progress))
     }
 
     fn download(&self) -> Result<Imported, DownloadError> {
@@ -165,7 +165,7 @@ fn a_file_that_changed_between_two_parts_is_taken_anew() {
         if now.file == "kubelet" && !std::mem::replace(&mut *changed, true) {
             let new = b"a rebuilt kubelet".repeat(30_000);
             let mut shelf = case.server.shelf();
-            shelf.files.insert(at(KUBELET) + ".sha256", digest::of(&new).into_bytes());
+            shelf.files.insert(at(KUBELET) + ".sha256", digest::hash_bytes(&new).into_bytes());
             shelf.files.insert(at(KUBELET), new);
         }
     };
@@ -205,7 +205,7 @@ fn a_release_that_changed_since_the_lock_is_refused() {
     case.download().expect("good");
     let mut shelf = case.server.shelf();
     shelf.files.insert(at(KUBELET), b"another".to_vec());
-    shelf.files.insert(at(KUBELET) + ".sha256", digest::of(b"another").into_bytes());
+    shelf.files.insert(at(KUBELET) + ".sha256", digest::hash_bytes(b"another").into_bytes());
     shelf.log.clear();
     drop(shelf);
     let error = case.download().expect_err("refused");
@@ -217,7 +217,7 @@ fn a_release_that_changed_since_the_lock_is_refused() {
 fn without_a_published_checksum_the_lock_holds() {
     let case = case(|_| {});
     case.download().expect("good");
-    case.server.shelf().files.insert(at(FLANNEL), image("evil.example/flannel:v0"));
+    case.server.shelf().files.insert(at(FLANNEL), build_image("evil.example/flannel:v0"));
     let error = case.download().expect_err("refused");
     assert!(matches!(&error, DownloadError::Locked { url, .. } if *url == here(FLANNEL)), "{error}");
 }
@@ -279,7 +279,7 @@ fn mirrors_are_urls() {
         assert!(matches!(case.download(), Err(DownloadError::Mirror(_))), "{wrong}");
     }
     let fetcher = Fetcher::new(Some("https://m.example/k8s/"), BACKOFF, &|_| {}).expect("good");
-    assert_eq!(fetcher.address("https://dl.k8s.io/a/b"), "https://m.example/k8s/dl.k8s.io/a/b");
+    assert_eq!(fetcher.resolve_url("https://dl.k8s.io/a/b"), "https://m.example/k8s/dl.k8s.io/a/b");
     let fetcher = Fetcher::new(None, BACKOFF, &|_| {}).expect("good");
-    assert_eq!(fetcher.address("https://dl.k8s.io/a/b"), "https://dl.k8s.io/a/b");
+    assert_eq!(fetcher.resolve_url("https://dl.k8s.io/a/b"), "https://dl.k8s.io/a/b");
 }

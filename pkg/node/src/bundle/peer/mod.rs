@@ -12,7 +12,7 @@ mod tests;
 pub use error::PeerError;
 
 use super::download::{self, DownloadError, fetch};
-use super::import::Workshop;
+use super::import::Staging;
 use super::{Bundle, BundleError, Imported, MANIFEST, Progress, digest, manifest};
 use fetch::Fetcher;
 use futures::StreamExt as _;
@@ -62,12 +62,13 @@ pub async fn take(
 ) -> Result<Imported, PeerError> {
     let client = client(peer)?;
     let directory = bundles.to_owned();
-    let workshop = download::blocking(move || Workshop::open(&directory)).await?;
-    let text = Fetcher::by(client.clone(), BACKOFF, &|_| {}).text(&format!("{}/{MANIFEST}", peer.url)).await?;
+    let staging = download::run_blocking(move || Staging::open(&directory)).await?;
+    let text =
+        Fetcher::with_client(client.clone(), BACKOFF, &|_| {}).fetch_text(&format!("{}/{MANIFEST}", peer.url)).await?;
     let manifest = manifest_of(peer, &text, identity)?;
-    let half_made = workshop.directory()?;
+    let half_made = staging.new_directory()?;
     fs::write(half_made.path().join(MANIFEST), &text, Mode::Public)?;
-    if let Some(imported) = workshop.kept(&Bundle::open(half_made.path())?, bundles, &|_| {})? {
+    if let Some(imported) = staging.find_imported(&Bundle::open(half_made.path())?, bundles, &|_| {})? {
         return Ok(imported);
     }
     let work = bundles.join(".peer");
@@ -77,11 +78,11 @@ pub async fn take(
     let (bundles, source) = (bundles.to_owned(), PathBuf::from(&peer.url));
     let finish = move || -> Result<Imported, BundleError> {
         put_together(&manifest, &work, half_made.path())?;
-        let imported = workshop.keep(half_made.path(), &source, &bundles, &|_| {})?;
+        let imported = staging.publish(half_made.path(), &source, &bundles, &|_| {})?;
         std::fs::remove_dir_all(&work).context("remove", &work)?;
         Ok(imported)
     };
-    Ok(download::blocking(finish).await?)
+    Ok(download::run_blocking(finish).await?)
 }
 
 fn client(peer: &Peer) -> Result<Client, PeerError> {
@@ -111,11 +112,11 @@ fn bearer(token: &Secret) -> Result<http::HeaderMap, PeerError> {
 }
 
 fn manifest_of(peer: &Peer, text: &str, identity: Option<&str>) -> Result<BundleManifest, PeerError> {
-    let found = digest::of(text.as_bytes());
+    let found = digest::hash_bytes(text.as_bytes());
     if let Some(expected) = identity.filter(|expected| *expected != found) {
         return Err(PeerError::Identity { expected: expected.to_owned(), found });
     }
-    Ok(manifest::parse(&PathBuf::from(format!("{}/{MANIFEST}", peer.url)), text)?)
+    Ok(manifest::parse_manifest(&PathBuf::from(format!("{}/{MANIFEST}", peer.url)), text)?)
 }
 
 /// Every file of the manifest into `work`, by its checksum.
@@ -126,7 +127,7 @@ async fn fetch_all(
     work: &Path,
     progress: &(dyn Fn(download::Progress<'_>) + Send + Sync),
 ) -> Result<(), PeerError> {
-    let fetcher = Fetcher::by(client, BACKOFF, progress);
+    let fetcher = Fetcher::with_client(client, BACKOFF, progress);
     let files: BTreeMap<_, _> = manifest.files.iter().map(|file| (&file.sha256, file)).collect();
     let jobs = files.into_values().map(|file| fetch_one(peer, &fetcher, file, work, progress));
     let mut running = futures::stream::iter(jobs).buffer_unordered(AT_ONCE);
@@ -148,12 +149,12 @@ async fn fetch_one(
         progress(download::Progress { file: &file.sha256, done: file.size, total: Some(file.size) });
         return Ok(());
     }
-    let part = fetch::part(&complete);
+    let part = fetch::part_path(&complete);
     // What is complete needs no request: it would be answered with an error.
     if part.metadata().map_or(0, |meta| meta.len()) < file.size || file.size == 0 {
-        fetcher.file(&format!("{}/files/{}", peer.url, file.sha256), &part).await?;
+        fetcher.fetch_file(&format!("{}/files/{}", peer.url, file.sha256), &part).await?;
     }
-    let found = download::hash(&part).await?;
+    let found = download::hash_file(&part).await?;
     if found != file.sha256 {
         fs::remove_if_exists(&part)?;
         return Err(PeerError::Checksum { path: file.path.clone(), expected: file.sha256.clone(), found });

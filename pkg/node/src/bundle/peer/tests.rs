@@ -22,7 +22,8 @@ async fn take_plain(place: &Place, dir: &Path, prepare: impl FnOnce(&Path)) -> R
     let work = place.path("work");
     create_dir(&work)?;
     prepare(&work);
-    let text = Fetcher::by(client.clone(), BACKOFF, &|_| {}).text(&format!("{}/{MANIFEST}", peer.url)).await?;
+    let text =
+        Fetcher::with_client(client.clone(), BACKOFF, &|_| {}).fetch_text(&format!("{}/{MANIFEST}", peer.url)).await?;
     let manifest = manifest_of(&peer, &text, None)?;
     let (seen, tally_total) = (Mutex::new(Vec::new()), manifest.files.iter().map(|file| file.size).sum::<u64>());
     let note = |p: Progress| seen.lock().expect("not poisoned").push(p);

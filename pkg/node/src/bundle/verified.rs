@@ -39,7 +39,7 @@ impl Stamp {
     }
 
     /// Whether `meta` is of the same file, unchanged.
-    pub(crate) fn holds(&self, meta: &Metadata) -> bool {
+    pub(crate) fn matches(&self, meta: &Metadata) -> bool {
         *self == Self::new(meta, self.sha256.clone())
     }
 
@@ -56,20 +56,20 @@ impl Stamp {
 /// Stamps of one bundle, by path within it.
 pub(crate) type Stamps = BTreeMap<String, Stamp>;
 
-fn file(cache: &Path, dir: &Path) -> PathBuf {
-    cache.join(format!("{}.json", &digest::of(dir.as_os_str().as_encoded_bytes())[..32]))
+fn cache_file(cache: &Path, dir: &Path) -> PathBuf {
+    cache.join(format!("{}.json", &digest::hash_bytes(dir.as_os_str().as_encoded_bytes())[..32]))
 }
 
 /// Stamps of the bundle in `dir`; none where they are missing or not ours to understand.
-pub(crate) fn load(cache: &Path, dir: &Path) -> Stamps {
-    let text = fs::read_if_exists(file(cache, dir)).ok().flatten().unwrap_or_default();
+pub(crate) fn load_stamps(cache: &Path, dir: &Path) -> Stamps {
+    let text = fs::read_if_exists(cache_file(cache, dir)).ok().flatten().unwrap_or_default();
     serde_json::from_str(&text).unwrap_or_default()
 }
 
 /// Keeps stamps. A cache that cannot be written costs time, never correctness: it is only logged.
-pub(crate) fn save(cache: &Path, dir: &Path, stamps: &Stamps) {
+pub(crate) fn save_stamps(cache: &Path, dir: &Path, stamps: &Stamps) {
     let text = serde_json::to_string(stamps).expect("stamps have string keys");
-    if let Err(error) = fs::write(file(cache, dir), text, Mode::Secret) {
+    if let Err(error) = fs::write(cache_file(cache, dir), text, Mode::Secret) {
         tracing::debug!(%error, "stamps of the bundle are not kept");
     }
 }
