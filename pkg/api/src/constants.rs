@@ -24,6 +24,10 @@ pub const API_SERVER_PORT: u16 = 6443;
 pub const KUBELET_PORT: u16 = 10250;
 /// Port of the kubelet's health endpoint, on loopback.
 pub const KUBELET_HEALTHZ_PORT: u16 = 10248;
+/// Port of kube-proxy's metrics, on loopback.
+pub const KUBE_PROXY_METRICS_PORT: u16 = 10249;
+/// Port of kube-proxy's health check.
+pub const KUBE_PROXY_HEALTHZ_PORT: u16 = 10256;
 /// Port of kube-controller-manager.
 pub const CONTROLLER_MANAGER_PORT: u16 = 10257;
 /// Port of kube-scheduler.

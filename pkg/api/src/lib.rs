@@ -18,6 +18,7 @@ mod network;
 mod node_state;
 mod parse;
 mod paths;
+mod reserved_ports;
 mod rootless;
 mod typed;
 mod v1beta4;
@@ -34,9 +35,10 @@ pub use merge::merge_yaml;
 pub use network::{PortSpec, Protocol, ServiceNetwork};
 pub use node_state::NodeState;
 pub use paths::{ClusterName, Paths, Xdg};
+pub use reserved_ports::ReservedPorts;
 pub use rootless::{
     CgroupMode, CgroupSelection, NetworkDriver, NetworkLimits, NetworkOptions, OciRuntime, PortOptions, PortShift,
-    RootlessConfiguration, Snapshotter,
+    PublishSelection, RootlessConfiguration, Snapshotter,
 };
 pub use v1beta4::*;
 pub use yaml::{Config, Document};

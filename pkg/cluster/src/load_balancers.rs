@@ -16,6 +16,7 @@ use kube::api::Patch;
 use serde_json::json;
 use std::convert::Infallible;
 use std::path::Path;
+use usernetes_api::PublishSelection;
 
 /// A Service of type LoadBalancer or NodePort, with the addresses in its status.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,10 +67,12 @@ impl BalancedService {
 fn outdated_statuses(services: &Rows<BalancedService>, nodes: &Rows<Addresses>, policy: &Policy) -> Vec<StatusChange> {
     let hosts: Addresses = nodes.values().flatten().copied().collect();
     let conflicts = assign_ports(services.values().map(|service| &service.ports), [], policy).conflicts;
+    // Then this host publishes no port of a LoadBalancer.
+    let unpublished = policy.options.publish != PublishSelection::All;
     let mut changes = Vec::new();
     for BalancedService { ports, written } in services.values().filter(|service| service.ports.balanced) {
         let in_conflict = conflicts.iter().any(|conflict| conflict.loser == ports.owner);
-        let addresses = if in_conflict { Addresses::new() } else { hosts.clone() };
+        let addresses = if unpublished || in_conflict { Addresses::new() } else { hosts.clone() };
         if *written != addresses {
             changes.push(StatusChange { object: ports.owner.object.clone(), addresses });
         }
@@ -104,7 +107,7 @@ mod tests {
     use super::*;
     use crate::host_ports::{Owner, ServicePort};
     use std::net::IpAddr;
-    use usernetes_api::Protocol;
+    use usernetes_api::{PortOptions, Protocol, ReservedPorts};
 
     fn service(name: &str, port: u16, written: &[&str]) -> (String, BalancedService) {
         let object = ObjectRef {
@@ -138,8 +141,9 @@ mod tests {
         let nodes = Rows::from([one, two].map(|host| (host.to_owned(), Addresses::from([parse_address(host)]))));
         let policy = Policy {
             host_ip: parse_address(one),
-            loopback: false,
-            reserved: [(Protocol::Tcp, 6443)].into(),
+            options: PortOptions::default(),
+            reserved: ReservedPorts::new([6443; 2], 10250, 8472),
+            outgoing: None,
             shift: None,
         };
         let changes = outdated_statuses(&services, &nodes, &policy);

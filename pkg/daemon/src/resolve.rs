@@ -29,6 +29,7 @@ pub(crate) fn resolve_plan(instance: &Instance, config: &Config) -> Result<NodeP
         external_ca: !paths.node(PKI_DIR).join("ca.key").exists(),
         open_files: env::open_files_limit(),
         first_free_port: env::first_free_port(),
+        outgoing_ports: env::outgoing_ports(),
         memory: env::memory()?,
         published: kept::ports::list(paths)?,
         proxy_env: kept::proxies::list(paths)?,

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use usernetes_api::bundle::BundleManifest;
-use usernetes_api::{Config, Paths, PortShift, Snapshotter, Taint, constants};
+use usernetes_api::{Config, Paths, PortOptions, PortShift, ReservedPorts, Snapshotter, Taint, constants};
 use usernetes_host::fs::{self, FsError, Mode};
 
 /// Role of the node in the cluster.
@@ -54,6 +54,9 @@ pub struct NodePlan {
     pub kubelet_port: u16,
     /// UDP port of VXLAN.
     pub vxlan_port: u16,
+    /// What is published of Services and pods. The default publishes everything.
+    #[serde(default)]
+    pub ports: PortOptions,
     /// Offset of published ports that only the administrator may bind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port_shift: Option<PortShift>,
@@ -128,6 +131,7 @@ impl NodePlan {
             api_server_port: config.api_server_port(),
             kubelet_port: ports.kubelet,
             vxlan_port: ports.vxlan,
+            ports: ports.clone(),
             port_shift: match ports.privileged_port_offset {
                 0 => None,
                 by => Some(PortShift { below: host.first_free_port, by }),
@@ -161,6 +165,11 @@ impl NodePlan {
     /// `None` on a worker: leaves constructors of what only a control plane runs.
     pub(crate) fn require_control_plane(&self) -> Option<()> {
         (self.role == Role::ControlPlane).then_some(())
+    }
+
+    /// Ports that Services and pods may not have on this host, nor inside this node.
+    pub fn reserved_ports(&self) -> ReservedPorts {
+        ReservedPorts::new([self.api_server_port, self.cluster.api_server_port()], self.kubelet_port, self.vxlan_port)
     }
 
     /// Path of a program of the bundle.

@@ -96,7 +96,7 @@ fn fields_are_read_by_their_names_before_1_0() {
     let old = parse(&format!("{header}moreEndpoints: ['b:6443']\nports: {{shiftPrivileged: 8000}}\n")).expect("right");
     let new = parse(&format!("{header}additionalEndpoints: ['b:6443']\nports: {{privilegedPortOffset: 8000}}\n"));
     assert_eq!(old, new.expect("right"));
-    assert_snapshot!(message(&format!("{header}ports: {{shiftPrivilege: 1}}\n")), @"c.yaml:3: RootlessConfiguration: ports: unknown field `shiftPrivilege`; known are kubelet, vxlan, privilegedPortOffset");
+    assert_snapshot!(message(&format!("{header}ports: {{shiftPrivilege: 1}}\n")), @"c.yaml:3: RootlessConfiguration: ports: unknown field `shiftPrivilege`; known are kubelet, vxlan, privilegedPortOffset, publish, addresses, maxPerHost, maxPerNamespace");
 }
 
 #[test]

@@ -7,7 +7,7 @@ mod ports;
 
 pub use network::{NetworkDriver, NetworkLimits, NetworkOptions};
 pub(crate) use ports::FLAGS as PORT_FLAGS;
-pub use ports::{PortOptions, PortShift};
+pub use ports::{PortOptions, PortShift, PublishSelection};
 
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;

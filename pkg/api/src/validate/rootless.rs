@@ -2,19 +2,9 @@
 
 use super::Errors;
 use crate::flags::with_flag;
-use crate::{Config, ContainerRuntime, Snapshotter, constants, names};
+use crate::reserved_ports::FIXED;
+use crate::{Config, ContainerRuntime, Snapshotter, names};
 use std::net::IpAddr;
-
-/// Inside the node every component listens in the same network namespace.
-const TAKEN: [(u16, &str); 7] = [
-    (constants::ETCD_CLIENT_PORT, "etcd"),
-    (constants::ETCD_PEER_PORT, "etcd"),
-    (constants::ETCD_METRICS_PORT, "etcd"),
-    (constants::BUNDLE_PORT, "the bundle for joining hosts"),
-    (constants::KUBELET_HEALTHZ_PORT, "the kubelet's health check"),
-    (constants::CONTROLLER_MANAGER_PORT, "kube-controller-manager"),
-    (constants::SCHEDULER_PORT, "kube-scheduler"),
-];
 
 pub(super) fn validate_rootless(errors: &mut Errors, config: &Config) {
     validate_host_ip(errors, config);
@@ -72,7 +62,7 @@ fn validate_ports(errors: &mut Errors, config: &Config) {
         format!("{api} is {} already", with_flag("localAPIEndpoint.bindPort"))
     });
     for (field, port) in [("localAPIEndpoint.bindPort", api), ("ports.kubelet", ports.kubelet)] {
-        for (taken, by) in TAKEN {
+        for (taken, by) in FIXED {
             errors.require(port != taken, field, || format!("{port} is the port of {by}"));
         }
     }

@@ -2,9 +2,11 @@
 
 use super::objects::{Exposure, Owner, PodPorts, ServicePorts};
 use super::policy::{Claim, Policy};
-use std::collections::BTreeMap;
+use crate::ObjectRef;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::SocketAddr;
-use usernetes_api::{PortSpec, Protocol};
+use usernetes_api::{PortOptions, PortSpec, Protocol};
 
 /// A port to be published.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,13 +38,48 @@ impl PublishedPort {
     }
 }
 
-/// What has a port already.
+/// Why an object does not get a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Holder {
-    /// The node itself.
-    Node,
-    /// Another object.
-    Object(Owner),
+pub enum Refusal {
+    /// It is a port of the node itself.
+    Reserved {
+        /// What listens on it.
+        server: &'static str,
+    },
+    /// Another object has it.
+    Taken(Owner),
+    /// The host chooses ports of outgoing connections from this range.
+    Outgoing {
+        /// First port of the range.
+        first: u16,
+        /// Last port of the range.
+        last: u16,
+    },
+    /// `ports.maxPerHost` are published.
+    HostLimit(usize),
+    /// `ports.maxPerNamespace` are published for the namespace.
+    NamespaceLimit(usize),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reserved { server } => write!(f, "the node itself needs it for {server}; choose another port"),
+            Self::Taken(Owner { object, .. }) => {
+                let ObjectRef { kind, namespace, name, .. } = object;
+                write!(f, "{kind} {namespace}/{name} has it; choose another port")
+            }
+            Self::Outgoing { first, last } => {
+                write!(f, "the host's outgoing connections use {first} to {last}; choose another port")
+            }
+            Self::HostLimit(limit) => {
+                write!(f, "this host publishes {limit} ports of Services and pods; raise ports.maxPerHost")
+            }
+            Self::NamespaceLimit(limit) => {
+                write!(f, "this host publishes {limit} ports of this namespace; raise ports.maxPerNamespace")
+            }
+        }
+    }
 }
 
 /// A port that an object asks for and does not get.
@@ -58,8 +95,8 @@ pub struct Conflict {
     pub loser: Owner,
     /// The field that asks for it.
     pub exposure: Exposure,
-    /// What has it instead.
-    pub holder: Holder,
+    /// Why not.
+    pub refusal: Refusal,
 }
 
 impl Conflict {
@@ -69,13 +106,9 @@ impl Conflict {
     /// Message of that event.
     pub fn message(&self) -> String {
         let what = self.exposure.name();
-        let holder = match &self.holder {
-            Holder::Node => "the node itself".to_owned(),
-            Holder::Object(owner) => format!("{} {}/{}", owner.object.kind, owner.object.namespace, owner.object.name),
-        };
         let asked = self.instead_of.map_or_else(String::new, |asked| format!(" (for {asked})"));
-        let Self { port, protocol, .. } = self;
-        format!("{what} {port}/{protocol}{asked} is not published: {holder} has it; choose another port")
+        let Self { port, protocol, refusal, .. } = self;
+        format!("{what} {port}/{protocol}{asked} is not published: {refusal}")
     }
 }
 
@@ -100,31 +133,62 @@ pub fn assign_ports<'a>(
     grant_claims(claims, policy)
 }
 
-fn grant_claims(claims: Vec<Claim<'_>>, policy: &Policy) -> DesiredPorts {
-    let mut granted: BTreeMap<(SocketAddr, Protocol), PublishedPort> = BTreeMap::new();
-    let mut conflicts = Vec::new();
-    for Claim { owner, exposure, local_only, host_network, spec, instead_of } in claims {
+/// Addresses and ports that were granted, and how many ports that are: one on two addresses counts once.
+#[derive(Default)]
+struct Granted {
+    ports: BTreeMap<(SocketAddr, Protocol), PublishedPort>,
+    counted: BTreeSet<(Protocol, u16)>,
+    per_namespace: BTreeMap<String, usize>,
+}
+
+impl Granted {
+    /// Why the claim gets nothing. `Ok` if it gets the port, or has it already.
+    fn grant(&mut self, claim: Claim<'_>, policy: &Policy) -> Result<(), Refusal> {
+        let Claim { owner, exposure, local_only, host_network, spec, instead_of } = claim;
         let PortSpec { protocol, host, .. } = spec;
-        let port = host.port();
-        let key = (host, protocol);
-        let holder = match granted.get(&key) {
-            _ if policy.reserved.contains(&(protocol, port)) => Holder::Node,
+        let asked = instead_of.unwrap_or(host.port());
+        policy.refusal(exposure, protocol, host.port(), asked).map_or(Ok(()), Err)?;
+        match self.ports.get(&(host, protocol)) {
             // Not a conflict with itself: the port of a Service may be its node port.
-            Some(other) if other.owner == *owner => continue,
-            Some(other) => Holder::Object(other.owner.clone()),
-            None => {
-                let owner = owner.clone();
-                granted.insert(key, PublishedPort { spec, owner, exposure, local_only, host_network, instead_of });
-                continue;
-            }
-        };
-        let conflict = Conflict { protocol, port, instead_of, loser: owner.clone(), exposure, holder };
+            Some(other) if other.owner == *owner => return Ok(()),
+            Some(other) => return Err(Refusal::Taken(other.owner.clone())),
+            None => self.count(&owner.object.namespace, (protocol, host.port()), &policy.options)?,
+        }
+        let port = PublishedPort { spec, owner: owner.clone(), exposure, local_only, host_network, instead_of };
+        self.ports.insert((host, protocol), port);
+        Ok(())
+    }
+
+    fn count(&mut self, namespace: &str, port: (Protocol, u16), limits: &PortOptions) -> Result<(), Refusal> {
+        if self.counted.contains(&port) {
+            return Ok(());
+        }
+        if self.counted.len() >= limits.max_per_host {
+            return Err(Refusal::HostLimit(limits.max_per_host));
+        }
+        let of_namespace = self.per_namespace.entry(namespace.to_owned()).or_default();
+        if *of_namespace >= limits.max_per_namespace {
+            return Err(Refusal::NamespaceLimit(limits.max_per_namespace));
+        }
+        *of_namespace += 1;
+        self.counted.insert(port);
+        Ok(())
+    }
+}
+
+fn grant_claims(claims: Vec<Claim<'_>>, policy: &Policy) -> DesiredPorts {
+    let mut granted = Granted::default();
+    let mut conflicts = Vec::new();
+    for claim in claims {
+        let Claim { owner, exposure, instead_of, spec: PortSpec { protocol, host, .. }, .. } = claim;
+        let Err(refusal) = granted.grant(claim, policy) else { continue };
+        let conflict = Conflict { protocol, port: host.port(), instead_of, loser: owner.clone(), exposure, refusal };
         // The same port on a second address is the same conflict.
         if !conflicts.contains(&conflict) {
             conflicts.push(conflict);
         }
     }
-    DesiredPorts { ports: granted.into_values().collect(), conflicts }
+    DesiredPorts { ports: granted.ports.into_values().collect(), conflicts }
 }
 
 #[cfg(test)]

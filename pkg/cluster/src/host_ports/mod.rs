@@ -8,7 +8,7 @@ mod objects;
 mod policy;
 mod raw;
 
-pub use claims::{Conflict, DesiredPorts, Holder, PublishedPort, assign_ports};
+pub use claims::{Conflict, DesiredPorts, PublishedPort, Refusal, assign_ports};
 pub use objects::{Exposure, Owner, PodPorts, ServicePort, ServicePorts};
 pub use policy::Policy;
 pub(crate) use raw::{Service, service_resource};

@@ -1,19 +1,23 @@
 //! What one host publishes and reserves: from an object to the ports that it asks this host for.
 
+use super::claims::Refusal;
 use super::objects::{Exposure, Owner, PodPorts, ServicePort, ServicePorts};
-use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use usernetes_api::{PortShift, PortSpec, Protocol};
+use std::ops::RangeInclusive;
+use usernetes_api::{PortOptions, PortShift, PortSpec, Protocol, PublishSelection, ReservedPorts};
 
 /// What this host reserves, and the addresses that it publishes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// HOST_IP: address of the host, and of the node inside the namespaces.
     pub host_ip: IpAddr,
-    /// Whether ports are published on the host's loopback address too.
-    pub loopback: bool,
-    /// Ports that the node itself needs: API server, kubelet, VXLAN.
-    pub reserved: BTreeSet<(Protocol, u16)>,
+    /// What the user wants published: which ports, on which addresses, and how many.
+    pub options: PortOptions,
+    /// Ports that the node itself needs.
+    pub reserved: ReservedPorts,
+    /// Ports from which the host chooses those of outgoing connections; only NodePorts, whose range the cluster's
+    /// administrator chose, are published within. `None` where it is not known.
+    pub outgoing: Option<RangeInclusive<u16>>,
     /// Offset for privileged ports; `None` where they are published as they are.
     pub shift: Option<PortShift>,
 }
@@ -31,6 +35,9 @@ pub(super) struct Claim<'a> {
 impl Policy {
     pub(super) fn service_claims<'a>(&self, service: &'a ServicePorts) -> Vec<Claim<'a>> {
         let mut claims = Vec::new();
+        if self.options.publish == PublishSelection::None {
+            return claims;
+        }
         if let Some(port) = service.health_check {
             claims.extend(self.service_claim(service, Exposure::HealthCheck, Protocol::Tcp, port, port));
         }
@@ -38,7 +45,7 @@ impl Policy {
             if let Some(node_port) = node_port {
                 claims.extend(self.service_claim(service, Exposure::NodePort, protocol, node_port, node_port));
             }
-            if service.balanced {
+            if service.balanced && self.options.publish == PublishSelection::All {
                 // Without a node port kube-proxy still takes HOST_IP:port, the address that we write into the status.
                 let on_node = node_port.unwrap_or(port);
                 claims.extend(self.service_claim(service, Exposure::LoadBalancer, protocol, port, on_node));
@@ -58,7 +65,7 @@ impl Policy {
     ) -> impl Iterator<Item = Claim<'a>> + use<'a> {
         let shifted = self.shifted_port(port);
         let node = (self.host_ip, on_node);
-        self.host_addresses().into_iter().map(move |address| Claim {
+        self.host_addresses(exposure).into_iter().map(move |address| Claim {
             owner: &service.owner,
             exposure,
             local_only: service.local_only,
@@ -70,9 +77,12 @@ impl Policy {
 
     pub(super) fn pod_claims<'a>(&self, pod: &'a PodPorts) -> Vec<Claim<'a>> {
         let mut claims = Vec::new();
+        if self.options.publish != PublishSelection::All {
+            return claims;
+        }
         for &(protocol, port, only) in &pod.ports {
             let (addresses, on_node) = match only {
-                None => (self.host_addresses(), self.host_ip),
+                None => (self.host_addresses(Exposure::HostPort), self.host_ip),
                 Some(address) if address == self.host_ip => (vec![address], address),
                 // The CNI plugin publishes it on that address alone, inside the namespaces as well.
                 Some(address) if address.is_loopback() => (vec![address], address),
@@ -96,12 +106,29 @@ impl Policy {
         self.shift.map_or(port, |shift| shift.of(port))
     }
 
-    fn host_addresses(&self) -> Vec<IpAddr> {
+    /// The configured addresses; without any, HOST_IP, and for what is not a LoadBalancer's the loopback address.
+    fn host_addresses(&self, exposure: Exposure) -> Vec<IpAddr> {
+        let configured = &self.options.addresses;
         let loopback = match self.host_ip {
             IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
             IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
         };
-        std::iter::once(self.host_ip).chain(self.loopback.then_some(loopback)).collect()
+        match exposure {
+            _ if !configured.is_empty() => configured.clone(),
+            Exposure::LoadBalancer => vec![self.host_ip],
+            Exposure::NodePort | Exposure::HealthCheck | Exposure::HostPort => vec![self.host_ip, loopback],
+        }
+    }
+
+    /// Why this host does not publish a port, whoever asks for it; `asked` is the port before it was shifted.
+    pub(super) fn refusal(&self, exposure: Exposure, protocol: Protocol, port: u16, asked: u16) -> Option<Refusal> {
+        let server = self.reserved.server(protocol, port).or_else(|| self.reserved.server(protocol, asked));
+        if let Some(server) = server {
+            return Some(Refusal::Reserved { server });
+        }
+        let of_cluster = matches!(exposure, Exposure::NodePort | Exposure::HealthCheck);
+        let outgoing = self.outgoing.clone().filter(|range| !of_cluster && range.contains(&port))?;
+        Some(Refusal::Outgoing { first: *outgoing.start(), last: *outgoing.end() })
     }
 }
 

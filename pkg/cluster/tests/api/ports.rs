@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
-use usernetes_api::Protocol;
 use usernetes_api::constants::EGRESS_ADDRESSES_ANNOTATION;
+use usernetes_api::{PortOptions, ReservedPorts};
 use usernetes_cluster::host_ports::{Conflict, DesiredPorts, Policy, follow_desired_ports};
 use usernetes_cluster::nodes::follow_peer_addresses;
 use usernetes_cluster::{Cluster, Update};
@@ -19,7 +19,8 @@ use usernetes_pki::Kubeconfig;
 
 pub(crate) fn policy() -> Policy {
     let host_ip = "198.51.100.11".parse().expect("an address");
-    Policy { host_ip, loopback: false, reserved: [(Protocol::Tcp, 6443)].into(), shift: None }
+    let options = PortOptions { addresses: vec![host_ip], ..PortOptions::default() };
+    Policy { host_ip, options, reserved: ReservedPorts::new([6443; 2], 10250, 8472), outgoing: None, shift: None }
 }
 
 pub(crate) async fn service(cluster: &Cluster, name: &str, kind: &str, port: &Value) -> Result<Service, kube::Error> {

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use usernetes_api::Protocol;
 use usernetes_cluster::host_ports::{self, Conflict, DesiredPorts, Policy, PublishedPort};
 use usernetes_cluster::{Cluster, ObjectRef, Update};
-use usernetes_node::{NodePlan, Role};
+use usernetes_node::NodePlan;
 use usernetes_rootless::{Forward, PortError, PortManager};
 
 /// Owner of these ports in the port manager.
@@ -54,13 +54,15 @@ pub(super) async fn run(context: Context) {
     );
 }
 
-/// The node's own ports are reserved.
+/// What this host publishes and reserves.
 pub(super) fn publish_policy(plan: &NodePlan) -> Policy {
-    let mut reserved = BTreeSet::from([(Protocol::Tcp, plan.kubelet_port), (Protocol::Udp, plan.vxlan_port)]);
-    if plan.role == Role::ControlPlane {
-        reserved.insert((Protocol::Tcp, plan.api_server_port));
+    Policy {
+        host_ip: plan.host_ip,
+        options: plan.ports.clone(),
+        reserved: plan.reserved_ports(),
+        outgoing: plan.host.outgoing_ports.map(|(first, last)| first..=last),
+        shift: plan.port_shift,
     }
-    Policy { host_ip: plan.host_ip, loopback: true, reserved, shift: plan.port_shift }
 }
 
 async fn publish(

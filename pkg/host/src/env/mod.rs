@@ -93,6 +93,13 @@ pub fn first_free_port() -> u16 {
     text.and_then(|text| text.trim().parse().ok()).unwrap_or(1024)
 }
 
+/// First and last of the ports from which the kernel chooses those of outgoing connections.
+pub fn outgoing_ports() -> Option<(u16, u16)> {
+    let text = crate::fs::read_if_exists("/proc/sys/net/ipv4/ip_local_port_range").ok().flatten()?;
+    let (first, last) = text.trim().split_once(char::is_whitespace)?;
+    Some((first.parse().ok()?, last.trim().parse().ok()?))
+}
+
 /// The proxy variables that are set, in both spellings.
 pub fn proxy_variables() -> Vec<(String, String)> {
     let names = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"];

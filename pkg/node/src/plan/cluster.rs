@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
-use usernetes_api::{Config, ServiceNetwork};
+use usernetes_api::{Config, ServiceNetwork, constants};
 
 /// Settings that all nodes of the cluster share.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +32,12 @@ impl ClusterSettings {
             service_subnet: config.service_network().0,
             dns_domain: config.cluster.networking.dns_domain.clone(),
         }
+    }
+
+    /// Port at which all nodes reach the API server.
+    pub fn api_server_port(&self) -> u16 {
+        let (_, port) = self.control_plane_endpoint.rsplit_once(':').unwrap_or_default();
+        port.parse().unwrap_or(constants::API_SERVER_PORT)
     }
 
     /// Addresses of Services with a fixed meaning.

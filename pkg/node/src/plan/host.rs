@@ -29,6 +29,9 @@ pub struct ResolvedHost {
     /// First port of the host that an ordinary user may bind.
     #[serde(default)]
     pub first_free_port: u16,
+    /// First and last of the ports from which the host chooses those of outgoing connections, if known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outgoing_ports: Option<(u16, u16)>,
     /// Memory of the host in bytes, 0 if unknown.
     #[serde(default)]
     pub memory: u64,

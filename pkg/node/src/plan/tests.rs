@@ -46,6 +46,7 @@ fn resolved_host() -> ResolvedHost {
         external_ca: false,
         open_files: 524_288,
         first_free_port: 1024,
+        outgoing_ports: Some((32768, 60999)),
         memory: 8 << 30,
         published: Vec::new(),
         proxy_env: vec![],

@@ -41,6 +41,7 @@ fn plans(bundle: &Path) -> [NodePlan; 2] {
             external_ca: false,
             open_files: 524_288,
             first_free_port: 1024,
+            outgoing_ports: None,
             memory: 8 << 30,
             published: Vec::new(),
             proxy_env: vec![],

@@ -6,17 +6,29 @@ use crate::host_ports::ServicePort;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
-use usernetes_api::PortShift;
+use usernetes_api::{PortShift, PublishSelection, ReservedPorts};
 
 const HOST: &str = "198.51.100.11";
 
 fn policy() -> Policy {
     Policy {
         host_ip: HOST.parse().expect("an address"),
-        loopback: true,
-        reserved: [(Protocol::Tcp, 6443), (Protocol::Tcp, 10250), (Protocol::Udp, 8472)].into(),
+        options: PortOptions::default(),
+        reserved: ReservedPorts::new([6443, 443], 10250, 8472),
+        outgoing: Some(32768..=60999),
         shift: None,
     }
+}
+
+/// One that publishes on HOST_IP alone.
+fn without_loopback() -> Policy {
+    with_options(|options| options.addresses = vec![HOST.parse().expect("an address")])
+}
+
+fn with_options(change: impl FnOnce(&mut PortOptions)) -> Policy {
+    let mut policy = policy();
+    change(&mut policy.options);
+    policy
 }
 
 fn owner(kind: &'static str, name: &str, second: i64) -> Owner {
@@ -63,7 +75,6 @@ fn node_port_and_load_balancer() {
     let mut services = [service("web", 1, true, &[(TCP, 8080, 30080)]), service("dns", 2, false, &[(UDP, 53, 30053)])];
     services[0].health_check = Some(30099);
     insta::assert_snapshot!(show(&assign_ports(&services, [], &policy())), @r"
-    127.0.0.1:8080:198.51.100.11:30080/tcp web LoadBalancer
     127.0.0.1:30053:198.51.100.11:30053/udp dns NodePort
     127.0.0.1:30080:198.51.100.11:30080/tcp web NodePort
     127.0.0.1:30099:198.51.100.11:30099/tcp web HealthCheck
@@ -92,7 +103,7 @@ fn host_ports() {
 #[test]
 fn load_balancer_without_node_port() {
     let services = [service("web", 1, true, &[(TCP, 8080, 0)])];
-    let policy = Policy { loopback: false, ..policy() };
+    let policy = without_loopback();
     insta::assert_snapshot!(show(&assign_ports(&services, [], &policy)), @"198.51.100.11:8080:198.51.100.11:8080/tcp web LoadBalancer");
 }
 
@@ -101,22 +112,25 @@ fn load_balancer_without_node_port() {
 fn low_ports_are_shifted() {
     let services = [
         service("web", 1, true, &[(TCP, 80, 30080), (TCP, 8000, 30081)]),
-        service("taken", 2, true, &[(TCP, 443, 30082)]),
-        service("holder", 1, true, &[(TCP, 8443, 30083)]),
+        service("taken", 2, true, &[(TCP, 444, 30082)]),
+        service("holder", 1, true, &[(TCP, 8444, 30083)]),
+        service("api", 2, true, &[(TCP, 443, 30084)]),
     ];
     let pods = [pod("dns", 1, &[(UDP, 53, None)])];
-    let policy = Policy { loopback: false, shift: Some(PortShift { below: 1024, by: 8000 }), ..policy() };
+    let policy = Policy { shift: Some(PortShift { below: 1024, by: 8000 }), ..without_loopback() };
     let desired = assign_ports(&services, &pods, &policy);
     insta::assert_snapshot!(show(&desired), @r"
     198.51.100.11:8000:198.51.100.11:30081/tcp web LoadBalancer
     198.51.100.11:8053:198.51.100.11:53/udp dns HostPort
     198.51.100.11:8080:198.51.100.11:30080/tcp web LoadBalancer
-    198.51.100.11:8443:198.51.100.11:30083/tcp holder LoadBalancer
+    198.51.100.11:8444:198.51.100.11:30083/tcp holder LoadBalancer
     198.51.100.11:30080:198.51.100.11:30080/tcp web NodePort
     198.51.100.11:30081:198.51.100.11:30081/tcp web NodePort
     198.51.100.11:30082:198.51.100.11:30082/tcp taken NodePort
     198.51.100.11:30083:198.51.100.11:30083/tcp holder NodePort
-    taken: load balancer port 8443/tcp (for 443) is not published: Service default/holder has it; choose another port
+    198.51.100.11:30084:198.51.100.11:30084/tcp api NodePort
+    api: load balancer port 8443/tcp (for 443) is not published: the node itself needs it for kube-apiserver; choose another port
+    taken: load balancer port 8444/tcp (for 444) is not published: Service default/holder has it; choose another port
     ");
     let messages: Vec<_> = desired.ports.iter().filter_map(PublishedPort::shift_message).collect();
     insta::assert_snapshot!(messages.join("\n"), @r"
@@ -136,7 +150,7 @@ fn conflicts() {
         service("wants-a-node-port", 1, true, &[(TCP, 30002, 30006)]),
     ];
     let pods = [pod("host-port", 1, &[(TCP, 80, None)])];
-    let policy = Policy { loopback: false, ..policy() };
+    let policy = without_loopback();
     insta::assert_snapshot!(show(&assign_ports(&services, &pods, &policy)), @r"
     198.51.100.11:80:198.51.100.11:30002/tcp older LoadBalancer
     198.51.100.11:80:198.51.100.11:30003/udp other-protocol LoadBalancer
@@ -146,10 +160,52 @@ fn conflicts() {
     198.51.100.11:30004:198.51.100.11:30004/tcp steals-the-api NodePort
     198.51.100.11:30005:198.51.100.11:30005/tcp own-port-twice NodePort
     198.51.100.11:30006:198.51.100.11:30006/tcp wants-a-node-port NodePort
-    steals-the-api: load balancer port 6443/tcp is not published: the node itself has it; choose another port
+    steals-the-api: load balancer port 6443/tcp is not published: the node itself needs it for kube-apiserver; choose another port
     wants-a-node-port: load balancer port 30002/tcp is not published: Service default/older has it; choose another port
     younger: load balancer port 80/tcp is not published: Service default/older has it; choose another port
     host-port: host port 80/tcp is not published: Service default/older has it; choose another port
+    ");
+}
+
+#[test]
+fn selections() {
+    let services = [service("web", 1, true, &[(TCP, 8080, 30080)])];
+    let pods = [pod("a", 1, &[(TCP, 8081, None)])];
+    let shown = |publish| show(&assign_ports(&services, &pods, &with_options(|options| options.publish = publish)));
+    insta::assert_snapshot!(shown(PublishSelection::NodePorts), @r"
+    127.0.0.1:30080:198.51.100.11:30080/tcp web NodePort
+    198.51.100.11:30080:198.51.100.11:30080/tcp web NodePort
+    ");
+    insta::assert_snapshot!(shown(PublishSelection::None), @"");
+}
+
+/// A host's outgoing connections keep their ports, and no object takes more than its share. The older object is first.
+#[test]
+fn limits() {
+    let node_ports: Vec<_> = (0..3).map(|n| (TCP, 8000 + n, 30000 + n)).collect();
+    let mut services =
+        [service("a", 1, false, &node_ports), service("b", 2, true, &[(TCP, 40000, 40000), (TCP, 8080, 0)])];
+    insta::assert_snapshot!(show(&assign_ports(&services, [], &without_loopback())), @r"
+    198.51.100.11:8080:198.51.100.11:8080/tcp b LoadBalancer
+    198.51.100.11:30000:198.51.100.11:30000/tcp a NodePort
+    198.51.100.11:30001:198.51.100.11:30001/tcp a NodePort
+    198.51.100.11:30002:198.51.100.11:30002/tcp a NodePort
+    198.51.100.11:40000:198.51.100.11:40000/tcp b NodePort
+    b: load balancer port 40000/tcp is not published: the host's outgoing connections use 32768 to 60999; choose another port
+    ");
+    let few = |options: &mut PortOptions| (options.max_per_host, options.max_per_namespace) = (4, 2);
+    let policy = with_options(few);
+    services[1].owner.object.namespace = "other".to_owned();
+    insta::assert_snapshot!(show(&assign_ports(&services, [], &policy)), @r"
+    127.0.0.1:30000:198.51.100.11:30000/tcp a NodePort
+    127.0.0.1:30001:198.51.100.11:30001/tcp a NodePort
+    127.0.0.1:40000:198.51.100.11:40000/tcp b NodePort
+    198.51.100.11:8080:198.51.100.11:8080/tcp b LoadBalancer
+    198.51.100.11:30000:198.51.100.11:30000/tcp a NodePort
+    198.51.100.11:30001:198.51.100.11:30001/tcp a NodePort
+    198.51.100.11:40000:198.51.100.11:40000/tcp b NodePort
+    a: node port 30002/tcp is not published: this host publishes 2 ports of this namespace; raise ports.maxPerNamespace
+    b: load balancer port 40000/tcp is not published: the host's outgoing connections use 32768 to 60999; choose another port
     ");
 }
 
@@ -168,13 +224,13 @@ fn any_services() -> impl Strategy<Value = Vec<ServicePorts>> {
 
 proptest! {
     #[test]
-    fn each_address_once_and_nothing_reserved(services in any_services(), loopback: bool) {
-        let policy = Policy { loopback, ..policy() };
+    fn each_address_once_and_nothing_reserved(services in any_services()) {
+        let policy = policy();
         let desired = assign_ports(&services, [], &policy);
         let mut seen = BTreeSet::new();
         for port in &desired.ports {
             prop_assert!(seen.insert((port.spec.host, port.spec.protocol)), "{} twice", port.spec);
-            prop_assert!(!policy.reserved.contains(&(port.spec.protocol, port.spec.host.port())), "{}", port.spec);
+            prop_assert!(policy.reserved.server(port.spec.protocol, port.spec.host.port()).is_none(), "{}", port.spec);
             prop_assert_eq!(port.spec.node.ip(), policy.host_ip);
         }
     }
@@ -188,7 +244,7 @@ proptest! {
 
     #[test]
     fn every_wish_is_granted_or_refused(services in any_services()) {
-        let policy = Policy { loopback: false, ..policy() };
+        let policy = without_loopback();
         let desired = assign_ports(&services, [], &policy);
         for service in &services {
             for port in service.ports.iter().filter_map(|p| Some((p.protocol, p.node_port?))) {
