@@ -7,7 +7,7 @@ use usernetes_api::{Config, Paths, PortSpec, Protocol};
 use usernetes_cluster::addons::{flannel, kube_proxy};
 use usernetes_host::{env, fs};
 use usernetes_node::{NodePlan, Role};
-use usernetes_rootless::{FileEntry, Forward, Mount, Spec, SubIds};
+use usernetes_rootless::{FileEntry, Forward, Mount, OwnPorts, Spec, SubIds};
 
 /// The namespaces of the node that `plan` describes.
 pub(crate) fn describe(plan: &NodePlan, paths: &Paths, config: &Config) -> Result<Spec, DaemonError> {
@@ -22,7 +22,9 @@ pub(crate) fn describe(plan: &NodePlan, paths: &Paths, config: &Config) -> Resul
     spec.files = user_files(&PodIds::new(&ids, config));
     spec.files.push(FileEntry::public(flannel::NET_CONF, flannel_network(plan, masquerade_by_nftables)?));
     spec.sysctls = node_sysctls(&ids);
-    spec.ports = own_ports(plan);
+    spec.ports = own_forwards(plan);
+    spec.own_ports =
+        Some(OwnPorts { ports: plan.reserved_ports().iter().collect(), services: plan.cluster.service_subnet });
     spec.nft = Some(plan.software.bundle.join("bin/nft"));
     spec.payload = serde_json::to_value(plan).expect("plain data");
     Ok(spec)
@@ -86,7 +88,7 @@ fn node_sysctls(ids: &SubIds) -> Vec<(String, String)> {
 }
 
 /// The API server's and the kubelet's port, and VXLAN's, which is relayed: no process inside listens on it.
-fn own_ports(plan: &NodePlan) -> Vec<Forward> {
+fn own_forwards(plan: &NodePlan) -> Vec<Forward> {
     let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let spec = |protocol, host: IpAddr, port| PortSpec {
         protocol,

@@ -53,5 +53,5 @@ pub use parent::{Error, Event, Ready, run_parent};
 pub use ports::{PortError, PortManager, Published};
 pub use protocol::WireError;
 pub use remove::{RemoveError, remove_all};
-pub use spec::{FileEntry, Mount, Spec};
+pub use spec::{FileEntry, Mount, OwnPorts, Spec};
 pub use userns::{IdMapError, Nested, NestedKind, SubIds, UsernsError, nested};

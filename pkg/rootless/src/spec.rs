@@ -1,10 +1,12 @@
 //! Specification of a child: names, addresses, mounts, files, ports, and data of the payload.
 
 use crate::forward::Forward;
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use usernetes_api::{CgroupMode, NetworkOptions};
+use usernetes_api::{CgroupMode, NetworkOptions, Protocol};
 
 /// One set of namespaces and what runs in it. Sent to the child as JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,6 +27,9 @@ pub struct Spec {
     pub sysctls: Vec<(String, String)>,
     /// Ports published at the start; the child fails if one of them cannot be.
     pub ports: Vec<Forward>,
+    /// Ports whose connections inside no NAT rule of a Service or hostPort diverts; needs `nft`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_ports: Option<OwnPorts>,
     /// Path of `nft`, for ports that keep the addresses of their clients; `None` disables that.
     pub nft: Option<PathBuf>,
     /// How cgroups are handled; see [`probe_cgroup`](crate::probe_cgroup).
@@ -46,12 +51,23 @@ impl Spec {
             files: Vec::new(),
             sysctls: Vec::new(),
             ports: Vec::new(),
+            own_ports: None,
             nft: None,
             cgroup: CgroupMode::None,
             runtime_dir: runtime_dir.into(),
             payload: serde_json::Value::Null,
         }
     }
+}
+
+/// Ports of the node itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OwnPorts {
+    /// Transport and port.
+    pub ports: BTreeSet<(Protocol, u16)>,
+    /// Addresses of Services, which may have the same ports.
+    pub services: IpNet,
 }
 
 /// A mount. A missing target is made; where the host's permissions prevent that, its nearest existing parent becomes a

@@ -4,7 +4,7 @@ use super::{ChildContext, ReadyNotifier, Status, SysctlOutcome, files, mounts};
 use crate::Spec;
 use crate::control::{self, Node};
 use crate::network::interfaces;
-use crate::ports::{self, ClientAddresses, PortError, PortManager};
+use crate::ports::{self, ClientAddresses, PortError, PortManager, own_ports};
 use crate::protocol::{ParentLink, Socket, ToChild, ToParent, WireError, check_version, unexpected_message};
 use crate::userns::{Action as _, StageError, die_with_parent, take_socket};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -127,6 +127,7 @@ async fn prepare_node(
     nix::unistd::sethostname(&spec.host_name).with_action(format!("set the host name {}", spec.host_name))?;
     interfaces::set_up_interfaces(&spec.network, &spec.host_addresses).await?;
     parent.send_tap().await?;
+    exempt_own_ports(spec, reaper).await;
     mounts::prepare_mounts(spec)?;
     let sysctls = files::set_sysctls(&spec.sysctls);
     serve_parent(Arc::clone(parent), shutdown.clone());
@@ -137,6 +138,14 @@ async fn prepare_node(
     tokio::select! {
         () = parent.wait_for_helper() => Ok((sysctls, ports)),
         () = shutdown.cancelled() => Err(WireError::Closed.into()),
+    }
+}
+
+/// Without these rules the node works, until an object takes one of its ports.
+async fn exempt_own_ports(spec: &Spec, reaper: &Reaper) {
+    let (Some(own), Some(nft)) = (&spec.own_ports, &spec.nft) else { return };
+    if let Err(error) = own_ports::exempt_from_nat(nft, own, reaper).await {
+        tracing::warn!(%error, "Services and hostPorts can divert connections to the node's own ports");
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod client_addresses;
 mod error;
+pub(crate) mod own_ports;
 mod relay;
 mod reply_routing;
 mod tcp;

@@ -6,10 +6,10 @@ use libtest_mimic::Failed;
 use rustix::net::{AddressFamily, SocketType, socket};
 use serde_json::json;
 use std::io::{ErrorKind, Read as _};
-use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 use usernetes_api::{PortSpec, Protocol};
-use usernetes_rootless::Forward;
+use usernetes_rootless::{Forward, OwnPorts};
 
 /// These need addresses of the host.
 pub(crate) const WITH_PEER: &[(&str, crate::Test)] = &[
@@ -18,6 +18,7 @@ pub(crate) const WITH_PEER: &[(&str, crate::Test)] = &[
     ("client_addresses::are_refused", are_refused),
     ("client_addresses::without_nft", without_nft),
     ("client_addresses::move_much", move_much),
+    ("client_addresses::own_ports_are_not_diverted", own_ports_are_not_diverted),
 ];
 
 /// A node with the distribution's nft, and a port of the host that leads to `node`.
@@ -106,4 +107,28 @@ fn move_much() -> Result<(), Failed> {
     let (_node, host) = open(Protocol::Tcp, "tcp")?;
     let stream = connect(CLIENTS[0], host)?;
     crate::ports::whole_and_half_closed(stream)
+}
+
+/// A rule like those of kube-proxy and portmap takes every port but the node's own.
+fn own_ports_are_not_diverted() -> Result<(), Failed> {
+    const OWN: u16 = 6443;
+    let own_ports = OwnPorts { ports: [(Protocol::Tcp, OWN)].into(), services: "10.96.0.0/12".parse()? };
+    let node = Node::start_with(|spec, _| {
+        spec.nft = Some("/usr/sbin/nft".into());
+        spec.own_ports = Some(own_ports);
+    })?;
+    let taker = node.serve("tcp")?.port();
+    node.ask(json!({ "serve": "peer-address", "address": NODE, "port": OWN }))?;
+    let divert = format!(
+        "add table ip t; add chain ip t divert {{ type nat hook output priority -100; }}; \
+         add rule ip t divert tcp dport {{ {OWN}, {} }} dnat to {NODE}:{taker}",
+        OWN + 1
+    );
+    assert_same(node.ask(json!({ "spawn": ["/usr/sbin/nft", divert] }))?, json!("exit code 0"))?;
+    let other = publish(&node, Protocol::Tcp, SocketAddr::new(NODE, OWN + 1))?;
+    let stream = connect(CLIENTS[0], other)?;
+    stream.shutdown(Shutdown::Write)?;
+    assert_same(std::io::read_to_string(stream)?.as_str(), "END 0")?;
+    let own = publish(&node, Protocol::Tcp, SocketAddr::new(NODE, OWN))?;
+    assert_same(asked(CLIENTS[0], own)?.as_str(), CLIENTS[0])
 }

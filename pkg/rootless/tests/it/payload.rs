@@ -46,7 +46,7 @@ async fn answer(context: &ChildContext, request: PayloadRequest) {
     } else if let Some(words) = value["spawn"].as_array() {
         spawn(context, words).await
     } else if let Some(kind) = value["serve"].as_str() {
-        serve(kind, &value["address"]).await.map_err(|e| e.to_string())
+        serve(kind, &value["address"], &value["port"]).await.map_err(|e| e.to_string())
     } else {
         Err(format!("no such request: {value}"))
     };
@@ -60,15 +60,16 @@ async fn spawn(context: &ChildContext, words: &[Value]) -> Result<Value, String>
     Ok(json!(process.wait().await.to_string()))
 }
 
-async fn serve(kind: &str, address: &Value) -> std::io::Result<Value> {
+async fn serve(kind: &str, address: &Value, port: &Value) -> std::io::Result<Value> {
+    let port = port.as_u64().and_then(|port| u16::try_from(port).ok()).unwrap_or_default();
     let address: IpAddr = serde_json::from_value(address.clone())?;
     if kind.starts_with("udp") {
-        let socket = UdpSocket::bind((address, 0)).await?;
+        let socket = UdpSocket::bind((address, port)).await?;
         let port = socket.local_addr()?.port();
         tokio::spawn(echo_datagrams(socket, kind == "udp-peer-address"));
         return Ok(json!(port));
     }
-    let listener = TcpListener::bind((address, 0)).await?;
+    let listener = TcpListener::bind((address, port)).await?;
     let port = listener.local_addr()?.port();
     let reset = kind == "reset";
     let report_peer = kind == "peer-address";
