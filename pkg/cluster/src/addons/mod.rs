@@ -8,6 +8,7 @@ pub mod coredns;
 pub mod flannel;
 pub mod kube_proxy;
 pub(crate) mod manifest;
+mod reserved_ports;
 mod user_namespaces;
 
 use crate::Error;
@@ -17,7 +18,8 @@ use usernetes_api::Config;
 use usernetes_pki::Endpoint;
 
 /// Every addon, in the order in which they are listed and applied.
-pub const ADDONS: &[Addon] = &[flannel::ADDON, kube_proxy::ADDON, coredns::ADDON, user_namespaces::ADDON];
+pub const ADDONS: &[Addon] =
+    &[flannel::ADDON, kube_proxy::ADDON, coredns::ADDON, user_namespaces::ADDON, reserved_ports::ADDON];
 
 /// One addon.
 #[derive(Clone, Copy)]
@@ -104,14 +106,14 @@ mod tests {
     #[test]
     fn every_addon_is_a_row() {
         let names: Vec<_> = ADDONS.iter().map(|addon| addon.name).collect();
-        assert_eq!(names, ["flannel", "kube-proxy", "coredns", "user-namespaces"]);
+        assert_eq!(names, ["flannel", "kube-proxy", "coredns", "user-namespaces", "reserved-ports"]);
         let disabled = configured(|config| {
             config.cluster.dns.disabled = true;
             config.cluster.proxy.disabled = true;
         });
         let enabled: Vec<_> =
             ADDONS.iter().filter(|addon| addon.is_enabled(&disabled)).map(|addon| addon.name).collect();
-        assert_eq!(enabled, ["flannel", "user-namespaces"]);
+        assert_eq!(enabled, ["flannel", "user-namespaces", "reserved-ports"]);
     }
 
     #[test]
