@@ -72,7 +72,8 @@ pub(super) fn api_server(plan: &NodePlan) -> Option<Component> {
         ("secure-port", plan.api_server_port.to_string()),
         ("allow-privileged", "true".to_owned()),
         ("client-ca-file", pki_path("ca.crt")),
-        ("enable-admission-plugins", "NodeRestriction".to_owned()),
+        // With externalIPs a Service may take any address inside the nodes, also the API server's own.
+        ("enable-admission-plugins", "NodeRestriction,DenyServiceExternalIPs".to_owned()),
         ("enable-bootstrap-token-auth", "true".to_owned()),
         ("etcd-servers", format_url("https", loopback_ip(plan), c::ETCD_CLIENT_PORT)),
         ("etcd-cafile", pki_path("etcd/ca.crt")),

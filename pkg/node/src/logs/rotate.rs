@@ -12,17 +12,14 @@ pub(crate) fn open_log(log: &Path) -> io::Result<File> {
     if let Err(error) = rotate_log(log) {
         tracing::warn!(log = %log.display(), %error, "cannot rotate");
     }
-    match open_to_append(log) {
+    let new = || OpenOptions::new().append(true).create(true).mode(0o600).open(log);
+    match new() {
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
             std::fs::create_dir_all(log.parent().unwrap_or(Path::new("/")))?;
-            open_to_append(log)
+            new()
         }
         opened => opened,
     }
-}
-
-fn open_to_append(log: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).mode(0o600).open(log)
 }
 
 /// Copies a log away and empties it when it is too long; older ones move up, the oldest goes. Where there is no place for

@@ -61,8 +61,7 @@ impl PkiError {
         match self {
             Self::Invalid { hint, .. } => Some(hint.clone()),
             Self::External { path, key } => {
-                let path = path.display();
-                let key = key.display();
+                let (path, key) = (path.display(), key.display());
                 Some(format!(
                     "put {path} there with a certificate signed by the external CA; or {key}, so that it can be made here"
                 ))

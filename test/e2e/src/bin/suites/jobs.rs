@@ -11,12 +11,13 @@ use crate::job::{Job, Lane};
 
 /// The suites of test/e2e with the seconds of their shared cluster's scenarios, of one scenario with hosts of its own, and
 /// the build that they need. A suite of many quick scenarios runs as one job.
-const SUITES: [(&str, u64, u64, &[&str]); 10] = [
+const SUITES: [(&str, u64, u64, &[&str]); 11] = [
     ("realhost", 600, 120, &["realhost guests"]),
     ("multi", 420, 60, &[]),
     ("lifecycle", 240, 40, &[]),
     ("changes", 240, 40, &[]),
     ("single", 240, 40, &[]),
+    ("hostile", 240, 60, &[]),
     ("homelab", 0, 150, &[]),
     ("docs", 0, 90, &[]),
     ("crio", 150, 60, &["crio"]),

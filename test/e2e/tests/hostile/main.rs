@@ -1,0 +1,105 @@
+//! What tenants, workers, other users of the host and passing time may not do to a node. Each scenario is one attack.
+
+mod host_ports;
+mod services;
+
+use anyhow::Result;
+use std::process::ExitCode;
+use usernetes_e2e::{Host, IMAGE, Machine, Namespace, Run, Scenario, SharedCluster, Testbed, main as suite};
+
+fn main() -> ExitCode {
+    let scenarios = vec![
+        Scenario::shared("external_ips_are_refused", services::external_ips_are_refused),
+        Scenario::shared("load_balancers_get_no_port_of_a_node", services::load_balancers_get_no_port_of_a_node),
+        Scenario::shared("load_balancers_leave_the_host_its_ports", services::load_balancers_leave_the_host_its_ports),
+        Scenario::shared("host_ports_divert_nothing_of_a_node", host_ports::host_ports_divert_nothing_of_a_node),
+    ];
+    suite("hostile", scenarios, Some(SharedCluster { topology: 2.into(), create: create_cluster }))
+}
+
+/// A control plane and a worker.
+fn create_cluster(testbed: &Testbed) -> Result<()> {
+    let [first, worker] = testbed.hosts() else { anyhow::bail!("not two hosts") };
+    first.init::<&str>(&[]).ok()?;
+    let token = first.tool(&["token", "create"]).ok()?.text().to_owned();
+    worker.tool(&["join", "--bundle", "/srv/bundle", "-"]).input(token).ok().map(drop)
+}
+
+/// A namespace that enforces Pod Security `restricted`, and a ServiceAccount that may edit it and nothing else.
+struct Tenant<'a> {
+    namespace: Namespace<'a>,
+    user: String,
+}
+
+impl<'a> Tenant<'a> {
+    fn new(first: &'a Host, name: &str) -> Result<Self> {
+        let namespace = Namespace::new(first, name)?;
+        first.kubectl(&["label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted"])?;
+        namespace.kubectl(&["create", "serviceaccount", "joe"])?;
+        let account = format!("{name}:joe");
+        namespace.kubectl(&["create", "rolebinding", "joe", "--clusterrole=edit", "--serviceaccount", &account])?;
+        Ok(Self { namespace, user: format!("system:serviceaccount:{account}") })
+    }
+
+    /// Prepares `kubectl apply` of manifests as the ServiceAccount.
+    fn apply(&self, manifests: &str) -> Run<'a> {
+        self.namespace.prepare(&["apply", "--as", &self.user, "-f", "-"]).input(manifests)
+    }
+}
+
+/// A pod of Pod Security `restricted` on a node that answers each HTTP request on port 8080; `ports` is YAML for `ports`.
+fn web(name: &str, node: &str, ports: &str) -> String {
+    let script = "mkdir /tmp/www; echo taken > /tmp/www/index.html; exec httpd -f -p 8080 -h /tmp/www";
+    format!(
+        "apiVersion: v1
+kind: Pod
+metadata:
+  name: {name}
+  labels: {{app: {name}}}
+spec:
+  nodeName: {node}
+  terminationGracePeriodSeconds: 0
+  securityContext: {{runAsNonRoot: true, runAsUser: 1000, seccompProfile: {{type: RuntimeDefault}}}}
+  containers:
+  - name: web
+    image: {IMAGE}
+    imagePullPolicy: IfNotPresent
+    securityContext: {{allowPrivilegeEscalation: false, capabilities: {{drop: [ALL]}}}}
+    command: [sh, -c, '{script}']
+    readinessProbe: {{tcpSocket: {{port: 8080}}, periodSeconds: 1}}
+    ports: [{ports}]
+"
+    )
+}
+
+/// The admission policy of reserved ports, deleted until this is dropped.
+struct Policy<'a>(&'a Host);
+
+impl<'a> Policy<'a> {
+    const OBJECTS: [&'static str; 2] = ["validatingadmissionpolicybinding", "validatingadmissionpolicy"];
+
+    fn deleted(first: &'a Host) -> Result<Self> {
+        for kind in Self::OBJECTS {
+            first.kubectl(&["delete", kind, "usernetes-reserved-ports"])?;
+        }
+        let policy = Self(first);
+        first.until("the policy is not enforced", 30, |_| policy.is_enforced().map(|enforced| !enforced))?;
+        Ok(policy)
+    }
+
+    fn is_enforced(&self) -> Result<bool> {
+        let service = ["create", "service", "loadbalancer", "probe", "--tcp=6443", "--dry-run=server"];
+        Ok(self.0.tool(&[&["kubectl"], &service[..]].concat()).output()?.code() != Some(0))
+    }
+
+    fn restore(&self) -> Result<()> {
+        self.0.tool(&["init", "phase", "addon", "reserved-ports"]).ok()?;
+        self.0.until("the policy is enforced", 30, |_| self.is_enforced())
+    }
+}
+
+impl Drop for Policy<'_> {
+    fn drop(&mut self) {
+        let _ = self.restore();
+    }
+}
