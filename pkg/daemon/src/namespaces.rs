@@ -26,6 +26,8 @@ pub(crate) fn describe(plan: &NodePlan, paths: &Paths, config: &Config) -> Resul
     spec.own_ports =
         Some(OwnPorts { ports: plan.reserved_ports().iter().collect(), services: plan.cluster.service_subnet });
     spec.nft = Some(plan.software.bundle.join("bin/nft"));
+    spec.inside_networks =
+        vec![plan.cluster.pod_subnet, plan.cluster.service_subnet, config.rootless.network.cidr.into()];
     spec.payload = serde_json::to_value(plan).expect("plain data");
     Ok(spec)
 }

@@ -32,6 +32,9 @@ pub struct Spec {
     pub own_ports: Option<OwnPorts>,
     /// Path of `nft`, for ports that keep the addresses of their clients; `None` disables that.
     pub nft: Option<PathBuf>,
+    /// Networks that exist inside only: no client of a published port has an address of them, and none may appear as one.
+    #[serde(default)]
+    pub inside_networks: Vec<IpNet>,
     /// How cgroups are handled; see [`probe_cgroup`](crate::probe_cgroup).
     pub cgroup: CgroupMode,
     /// Directory of the control socket, on the host. Made if absent, 0700.
@@ -53,6 +56,7 @@ impl Spec {
             ports: Vec::new(),
             own_ports: None,
             nft: None,
+            inside_networks: Vec::new(),
             cgroup: CgroupMode::None,
             runtime_dir: runtime_dir.into(),
             payload: serde_json::Value::Null,

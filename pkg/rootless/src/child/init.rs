@@ -39,6 +39,8 @@ enum InitError {
     Port(#[from] PortError),
     #[error(transparent)]
     Wire(#[from] WireError),
+    #[error("cannot start the threads of ports")]
+    Threads(#[source] std::io::Error),
 }
 
 struct StartOrder {
@@ -131,7 +133,8 @@ async fn prepare_node(
     mounts::prepare_mounts(spec)?;
     let sysctls = files::set_sysctls(&spec.sysctls);
     serve_parent(Arc::clone(parent), shutdown.clone());
-    let ports = PortManager::new(Arc::clone(parent), ClientAddresses::new(spec.nft.clone(), reaper.clone()));
+    let clients = ClientAddresses::new(spec.nft.clone(), reaper.clone());
+    let ports = PortManager::start(spec, Arc::clone(parent), clients).map_err(InitError::Threads)?;
     for forward in &spec.ports {
         ports.add(ports::SPEC, *forward).await?;
     }

@@ -1,6 +1,8 @@
 //! Published ports: the parent binds them on the host, this process accepts and connects inside.
 
+mod budget;
 mod client_addresses;
+mod data_plane;
 mod error;
 pub(crate) mod own_ports;
 mod relay;
@@ -14,13 +16,18 @@ pub use error::PortError;
 
 use crate::protocol::ParentLink;
 use crate::sync::IgnorePoison as _;
-use crate::{Forward, ForwardKind};
+use crate::{Forward, ForwardKind, Spec};
+use budget::Budget;
+use data_plane::DataPlane;
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::net::{TcpListener, UdpSocket};
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use upstream::Upstream;
@@ -76,11 +83,25 @@ struct Shared {
     ports: Mutex<BTreeMap<Key, Entry>>,
     sources: relay::AllowedSources,
     clients: ClientAddresses,
+    threads: DataPlane,
+    budget: Budget,
+    inside_networks: Arc<[IpNet]>,
 }
 
 impl PortManager {
-    pub(crate) fn new(parent: Arc<ParentLink>, clients: ClientAddresses) -> Self {
-        Self(Arc::new(Shared { parent, ports: Mutex::default(), sources: relay::AllowedSources::default(), clients }))
+    /// Starts the threads that carry the traffic of ports.
+    pub(crate) fn start(spec: &Spec, parent: Arc<ParentLink>, clients: ClientAddresses) -> io::Result<Self> {
+        let shared = Shared {
+            parent,
+            ports: Mutex::default(),
+            sources: relay::AllowedSources::default(),
+            clients,
+            threads: DataPlane::start()?,
+            budget: Budget::new(),
+            inside_networks: spec.inside_networks.iter().copied().collect(),
+        };
+        shared.threads.sessions.spawn(shared.budget.clone().close_silent());
+        Ok(Self(Arc::new(shared)))
     }
 
     /// Publishes a port. Publishing it again for the same owner is no error.
@@ -95,14 +116,9 @@ impl PortManager {
         let reservation = Reservation { ports: self, key: port_key(&forward) };
         let socket = self.0.parent.bind_port(forward.spec).await;
         let socket = socket.map_err(|failure| PortError::from_bind(forward.spec, failure))?;
-        let upstream = match forward.kind {
-            ForwardKind::Transparent if self.0.clients.ensure_prepared().await => {
-                Upstream::as_client(forward.spec.node)
-            }
-            _ => Upstream::as_node(forward.spec.node),
-        };
+        let keeps_addresses = forward.kind == ForwardKind::Transparent && self.0.clients.ensure_prepared().await;
         let stop = CancellationToken::new();
-        let task = spawn_forwarder(forward, socket, upstream, &stop, &self.0.sources);
+        let task = self.spawn_forwarder(forward, socket, keeps_addresses, &stop);
         let task = task.map_err(|source| PortError::Start { spec: forward.spec, source })?;
         if let Some(entry) = self.lock_ports().get_mut(&reservation.key) {
             entry.running = Some(Running { stop: stop.drop_guard(), task });
@@ -165,6 +181,39 @@ impl PortManager {
         published
     }
 
+    fn spawn_forwarder(
+        &self,
+        forward: Forward,
+        socket: OwnedFd,
+        keeps_addresses: bool,
+        stop: &CancellationToken,
+    ) -> io::Result<JoinHandle<()>> {
+        let node = forward.spec.node;
+        let inside = Arc::clone(&self.0.inside_networks);
+        let upstream =
+            if keeps_addresses { Upstream::as_client(node, inside) } else { Upstream::as_node(node, inside) };
+        let DataPlane { sessions, relays } = &self.0.threads;
+        let budget = self.0.budget.open_port();
+        // Sockets belong to the runtime in whose context they are made.
+        let is_relay = forward.kind == ForwardKind::Relay;
+        let _context = if is_relay { relays.enter() } else { sessions.enter() };
+        Ok(match forward.spec.protocol {
+            Protocol::Tcp => {
+                let listener = TcpListener::from_std(socket.into())?;
+                spawn_until_stopped(sessions, stop, tcp::serve(listener, upstream, stop.clone(), budget))
+            }
+            Protocol::Udp if is_relay => {
+                let socket = UdpSocket::from_std(socket.into())?;
+                let inside = upstream::connect_udp(node)?;
+                spawn_until_stopped(relays, stop, relay::serve(socket, inside, self.0.sources.clone()))
+            }
+            Protocol::Udp => {
+                let socket = UdpSocket::from_std(socket.into())?;
+                spawn_until_stopped(sessions, stop, udp::serve(socket, upstream, udp::LIMITS, budget))
+            }
+        })
+    }
+
     /// Inserts an entry into the table; returns false if the port is published already.
     fn reserve_port(&self, owner: &str, forward: Forward) -> Result<bool, PortError> {
         let mut ports = self.lock_ports();
@@ -202,33 +251,13 @@ fn port_key(forward: &Forward) -> Key {
     (forward.spec.protocol, forward.spec.host)
 }
 
-fn spawn_forwarder(
-    forward: Forward,
-    socket: OwnedFd,
-    upstream: Upstream,
+fn spawn_until_stopped(
+    thread: &Handle,
     stop: &CancellationToken,
-    sources: &relay::AllowedSources,
-) -> std::io::Result<JoinHandle<()>> {
-    Ok(match (forward.spec.protocol, forward.kind) {
-        (Protocol::Tcp, _) => {
-            let listener = TcpListener::from_std(socket.into())?;
-            spawn_until_stopped(stop, tcp::serve(listener, upstream, stop.clone()))
-        }
-        (Protocol::Udp, ForwardKind::Relay) => {
-            let socket = UdpSocket::from_std(socket.into())?;
-            let upstream = upstream::connect_udp(forward.spec.node)?;
-            spawn_until_stopped(stop, relay::serve(socket, upstream, sources.clone()))
-        }
-        (Protocol::Udp, ForwardKind::Session | ForwardKind::Transparent) => {
-            let socket = UdpSocket::from_std(socket.into())?;
-            spawn_until_stopped(stop, udp::serve(socket, upstream, udp::LIMITS))
-        }
-    })
-}
-
-fn spawn_until_stopped(stop: &CancellationToken, serve: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+    serve: impl Future<Output = ()> + Send + 'static,
+) -> JoinHandle<()> {
     let stop = stop.clone();
-    tokio::spawn(async move {
+    thread.spawn(async move {
         stop.run_until_cancelled(serve).await;
     })
 }

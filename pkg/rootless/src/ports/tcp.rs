@@ -1,12 +1,14 @@
 //! TCP: accepts outside, connects inside, copies in both directions; an end and a reset are forwarded as such.
 
+use super::budget::{Permit, PortBudget};
 use super::upstream::Upstream;
-use rustix::net::Shutdown;
 use rustix::net::sockopt::{set_socket_keepalive, set_socket_linger, set_tcp_nodelay};
+use rustix::net::{RecvFlags, Shutdown, recv};
 use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
+use tokio::io::Interest;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
@@ -21,39 +23,62 @@ thread_local! {
 }
 
 /// Accepts until it is dropped; `stop` ends the connections.
-pub(super) async fn serve(listener: TcpListener, upstream: Upstream, stop: CancellationToken) {
+pub(super) async fn serve(listener: TcpListener, upstream: Upstream, stop: CancellationToken, budget: PortBudget) {
+    let mut exhausted = false;
     loop {
         match listener.accept().await {
             Ok((client, address)) => {
+                exhausted = false;
+                let Some(permit) = budget.admit(address.ip()) else {
+                    reset_on_close(&client);
+                    continue;
+                };
+                let replaces = permit.replaces;
+                let connection = forward_connection(client, address, upstream.clone(), permit);
                 let stop = stop.clone();
-                tokio::spawn(
-                    async move { stop.run_until_cancelled(forward_connection(client, address, upstream)).await },
-                );
+                tokio::spawn(async move { stop.run_until_cancelled(connection).await });
+                if replaces {
+                    // The replaced connection closes its descriptors before the next one is accepted.
+                    tokio::task::yield_now().await;
+                }
             }
             Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
+                if !exhausted {
+                    tracing::warn!(%error, "cannot accept connections");
+                }
+                exhausted = true;
                 tokio::time::sleep(EXHAUSTED).await;
             }
         }
     }
 }
 
-async fn forward_connection(client: TcpStream, address: SocketAddr, upstream: Upstream) {
+async fn forward_connection(client: TcpStream, address: SocketAddr, upstream: Upstream, permit: Permit) {
+    tokio::select! {
+        () = connect_and_copy(&client, address, &upstream, &permit) => {}
+        () = permit.wait_replaced() => {
+            tracing::debug!(client = %address, "idle connection closed");
+            reset_on_close(&client);
+        }
+    }
+}
+
+async fn connect_and_copy(client: &TcpStream, address: SocketAddr, upstream: &Upstream, permit: &Permit) {
     let server = match upstream.connect(address).await {
         Ok(server) => server,
         Err(error) => {
             tracing::debug!(?upstream, %error, "cannot connect inside");
-            return reset_on_close(&client);
+            return reset_on_close(client);
         }
     };
-    for stream in [&client, &server] {
+    for stream in [client, &server] {
         // Both are optimizations, so failures are ignored.
         let _ = set_tcp_nodelay(stream, true);
         let _ = set_socket_keepalive(stream, true);
     }
-    let both = tokio::try_join!(copy_direction(&client, &server), copy_direction(&server, &client));
+    let both = tokio::try_join!(copy_direction(client, &server, permit), copy_direction(&server, client, permit));
     if both.is_err() {
-        reset_on_close(&client);
+        reset_on_close(client);
         reset_on_close(&server);
     }
 }
@@ -64,47 +89,43 @@ fn reset_on_close(stream: &TcpStream) {
 }
 
 /// Copies one direction until its end and forwards the end; the other direction may go on.
-async fn copy_direction(from: &TcpStream, to: &TcpStream) -> io::Result<()> {
+async fn copy_direction(from: &TcpStream, to: &TcpStream, permit: &Permit) -> io::Result<()> {
     loop {
         from.readable().await?;
-        let rest = match BUFFER.with_borrow_mut(|buffer| move_chunk(from, to, buffer)) {
+        match BUFFER.with_borrow_mut(|buffer| move_chunk(from, to, buffer)) {
             Ok(Chunk::End) => return shut_down_write(to),
-            Ok(Chunk::Some { rest }) => rest,
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => continue,
+            Ok(Chunk::Moved) => permit.note_activity(),
+            Ok(Chunk::Blocked) => to.writable().await?,
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
             Err(e) => return Err(e),
-        };
-        write_all(to, &rest).await?;
+        }
     }
 }
 
 enum Chunk {
     /// End of the stream.
     End,
-    /// Data that was read and could not be written at once.
-    Some { rest: Vec<u8> },
+    /// Some bytes were written.
+    Moved,
+    /// The receiver takes none now.
+    Blocked,
 }
 
+/// Leaves in the kernel what cannot be written, so that a slow receiver takes no memory here: bytes are read without being
+/// consumed, written, and then those that were written are consumed.
 fn move_chunk(from: &TcpStream, to: &TcpStream, buffer: &mut [u8]) -> io::Result<Chunk> {
-    let read = from.try_read(buffer)?;
+    let read = from.try_io(Interest::READABLE, || Ok(recv(from, &mut *buffer, RecvFlags::PEEK)?.0))?;
     if read == 0 {
         return Ok(Chunk::End);
     }
-    let written = match to.try_write(&buffer[..read]) {
-        Err(e) if e.kind() == io::ErrorKind::WouldBlock => 0,
-        written => written?,
-    };
-    Ok(Chunk::Some { rest: buffer[written..read].to_vec() })
-}
-
-async fn write_all(to: &TcpStream, mut rest: &[u8]) -> io::Result<()> {
-    while !rest.is_empty() {
-        to.writable().await?;
-        match to.try_write(rest) {
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-            written => rest = &rest[written?..],
+    match to.try_write(&buffer[..read]) {
+        Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(Chunk::Blocked),
+        written => {
+            // With this flag, TCP consumes as many bytes as the buffer has and copies none.
+            recv(from, &mut buffer[..written?], RecvFlags::TRUNC)?;
+            Ok(Chunk::Moved)
         }
     }
-    Ok(())
 }
 
 fn shut_down_write(stream: &TcpStream) -> io::Result<()> {

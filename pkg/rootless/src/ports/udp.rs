@@ -1,7 +1,9 @@
 //! UDP in both directions: each client has a socket of its own inside, closed when it is idle.
 
+use super::budget::{PortBudget, SessionPermit};
 use super::upstream::Upstream;
 use crate::sync::IgnorePoison as _;
+use rustix::io::Errno;
 use rustix::net::{SendFlags, sendto};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -18,11 +20,13 @@ use tokio::time::Instant;
 pub(super) struct Limits {
     /// Idle time after which a client is removed.
     idle: Duration,
-    /// Most clients of one port; a further one replaces the one that was idle longest.
+    /// Most sessions of one port; a further one replaces the one that was idle longest.
     most: usize,
+    /// Most sessions of one address; a further one replaces the one of that address that was idle longest.
+    most_of_one: usize,
 }
 
-pub(super) const LIMITS: Limits = Limits { idle: Duration::from_secs(90), most: 1024 };
+pub(super) const LIMITS: Limits = Limits { idle: Duration::from_secs(90), most: 1024, most_of_one: 512 };
 
 /// Largest datagram in bytes.
 const DATAGRAM: usize = 64 * 1024;
@@ -39,6 +43,7 @@ struct Session {
 struct Entry {
     session: Arc<Session>,
     task: AbortHandle,
+    _permit: SessionPermit,
 }
 
 impl Drop for Entry {
@@ -50,8 +55,8 @@ impl Drop for Entry {
 type Table = Arc<Mutex<HashMap<SocketAddr, Entry>>>;
 
 /// Serves the port until it is dropped.
-pub(super) async fn serve(outside: UdpSocket, upstream: Upstream, limits: Limits) {
-    let port = Port { outside: Arc::new(outside), upstream, limits, table: Table::default() };
+pub(super) async fn serve(outside: UdpSocket, upstream: Upstream, limits: Limits, budget: PortBudget) {
+    let port = Port { outside: Arc::new(outside), upstream, limits, budget, table: Table::default() };
     loop {
         if port.outside.readable().await.is_err() {
             return;
@@ -68,6 +73,7 @@ struct Port {
     outside: Arc<UdpSocket>,
     upstream: Upstream,
     limits: Limits,
+    budget: PortBudget,
     table: Table,
 }
 
@@ -78,14 +84,20 @@ impl Port {
         if let Some(entry) = entries.get(&client) {
             return Ok(Arc::clone(&entry.session));
         }
-        if entries.len() >= self.limits.most {
-            let oldest = entries.iter().min_by_key(|(_, entry)| entry.session.last_used()).map(|(client, _)| *client);
-            oldest.map(|oldest| entries.remove(&oldest));
+        if entries.keys().filter(|other| other.ip() == client.ip()).count() >= self.limits.most_of_one {
+            remove_oldest(&mut entries, |other| other.ip() == client.ip());
+        } else if entries.len() >= self.limits.most {
+            remove_oldest(&mut entries, |_| true);
         }
+        let permit = self.budget.admit_session().or_else(|| {
+            remove_oldest(&mut entries, |_| true);
+            self.budget.admit_session()
+        });
+        let permit = permit.ok_or(Errno::MFILE)?;
         let session =
             Arc::new(Session { inside: self.upstream.open_datagrams(client)?, used: Mutex::new(Instant::now()) });
         let task = self.spawn_reply_task(Arc::clone(&session), client);
-        entries.insert(client, Entry { session: Arc::clone(&session), task });
+        entries.insert(client, Entry { session: Arc::clone(&session), task, _permit: permit });
         Ok(session)
     }
 
@@ -103,6 +115,14 @@ impl Port {
             }
         });
         task.abort_handle()
+    }
+}
+
+/// Removes the session that was idle longest, of those that `may_go`.
+fn remove_oldest(entries: &mut HashMap<SocketAddr, Entry>, may_go: impl Fn(&SocketAddr) -> bool) {
+    let candidates = entries.iter().filter(|(client, _)| may_go(client));
+    if let Some(oldest) = candidates.min_by_key(|(_, entry)| entry.session.last_used()).map(|(client, _)| *client) {
+        entries.remove(&oldest);
     }
 }
 
@@ -145,6 +165,7 @@ impl Session {
 
 #[cfg(test)]
 mod tests {
+    use super::super::budget::Budget;
     use super::*;
 
     /// Source address that the server inside sees for this client.
@@ -161,7 +182,8 @@ mod tests {
     async fn port(limits: Limits) -> (SocketAddr, UdpSocket) {
         let (server, outside) = (any().await, any().await);
         let (node, port) = (server.local_addr().expect("address"), outside.local_addr().expect("address"));
-        tokio::spawn(serve(outside, Upstream::as_node(node), limits));
+        let upstream = Upstream::as_node(node, Arc::new([]));
+        tokio::spawn(serve(outside, upstream, limits, Budget::new().open_port()));
         (port, server)
     }
 

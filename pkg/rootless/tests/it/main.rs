@@ -4,6 +4,7 @@
 
 mod client_addresses;
 mod drivers;
+mod flood;
 mod harness;
 mod host;
 mod lifecycle;
@@ -44,7 +45,7 @@ fn no_wire() -> Option<&'static str> {
 
 fn trials(missing: Option<&str>) -> Vec<Trial> {
     let mut trials = Vec::new();
-    for (name, test) in lifecycle::TESTS.iter().chain(ports::TESTS).chain(tools::TESTS) {
+    for (name, test) in lifecycle::TESTS.iter().chain(ports::TESTS).chain(flood::TESTS).chain(tools::TESTS) {
         trials.push(trial(name, *test, missing));
     }
     for (name, test) in client_addresses::WITH_PEER {

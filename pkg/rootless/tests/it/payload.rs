@@ -73,9 +73,13 @@ async fn serve(kind: &str, address: &Value, port: &Value) -> std::io::Result<Val
     let port = listener.local_addr()?.port();
     let reset = kind == "reset";
     let report_peer = kind == "peer-address";
+    let deaf = kind == "deaf";
     tokio::spawn(async move {
+        let mut unread = Vec::new();
         while let Ok((mut stream, client)) = listener.accept().await {
-            if reset {
+            if deaf {
+                unread.push(stream);
+            } else if reset {
                 let _ = set_socket_linger(&stream, Some(Duration::ZERO));
             } else if report_peer {
                 let _ = stream.write_all(client.ip().to_string().as_bytes()).await;

@@ -25,14 +25,14 @@ pub(crate) const TESTS: &[(&str, crate::Test)] = &[
     ("ports::busy_port_at_start", busy_port_at_start),
 ];
 
-fn with_port(kind: &str, protocol: Protocol) -> Result<(Node, PortSpec), Failed> {
+pub(crate) fn with_port(kind: &str, protocol: Protocol) -> Result<(Node, PortSpec), Failed> {
     let node = Node::start()?;
     let spec = published(protocol, node.serve(kind)?)?;
     node.client()?.add_port(spec)?;
     Ok((node, spec))
 }
 
-fn connect(address: SocketAddr) -> Result<TcpStream, Failed> {
+pub(crate) fn connect(address: SocketAddr) -> Result<TcpStream, Failed> {
     let stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
     Ok(stream)
