@@ -2,7 +2,7 @@
 //!
 //! Everything is asynchronous, prints nothing and owns no runtime. [`Cluster`] is a client with credentials; [`discovery`] is
 //! for a host that has only a token. Controllers run for as long as the node does: [`host_ports`], [`write_load_balancers`],
-//! [`nodes::follow_peer_addresses`], [`nodes::write_reachability`], [`approve_serving_certificates`], [`warn_about_volumes`].
+//! [`nodes::follow_pod_networks`], [`nodes::write_reachability`], [`approve_serving_certificates`], [`warn_about_volumes`].
 
 pub mod addons;
 mod apply;
@@ -43,11 +43,16 @@ mod tests {
 
     /// Callers spawn these on a multi-threaded runtime, which the compiler alone can check.
     #[expect(dead_code, reason = "compiled, not run")]
-    fn futures_can_be_spawned(cluster: &Cluster, policy: &host_ports::Policy, endpoints: &[usernetes_pki::Endpoint]) {
+    fn futures_can_be_spawned(
+        cluster: &Cluster,
+        policy: &host_ports::Policy,
+        this: &nodes::ThisNode,
+        endpoints: &[usernetes_pki::Endpoint],
+    ) {
         let (path, limit) = (Path::new(""), Duration::ZERO);
         let token = usernetes_pki::BootstrapToken::generate();
         sends(&host_ports::follow_desired_ports(path, "", policy, |_| ()));
-        sends(&nodes::follow_peer_addresses(path, std::net::Ipv4Addr::LOCALHOST.into(), |_| ()));
+        sends(&nodes::follow_pod_networks(path, this, |_| ()));
         sends(&approve_serving_certificates(path, |_| ()));
         sends(&warn_about_volumes(path, "", |_| ()));
         sends(&write_load_balancers(path, policy, |_| ()));

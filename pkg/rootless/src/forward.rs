@@ -12,8 +12,8 @@ pub enum ForwardKind {
     /// As [`Session`](Self::Session), and servers inside see the client's own address. Where that is impossible, for
     /// clients on the host itself or if the kernel refuses, they see the node's address.
     Transparent,
-    /// UDP in one direction, from the addresses of [`PortManager::admit`](crate::PortManager::admit): for tunnels whose
-    /// replies take another way.
+    /// VXLAN over UDP in one direction, from the peers of
+    /// [`PortManager::set_relay_peers`](crate::PortManager::set_relay_peers): replies take another way.
     Relay,
 }
 

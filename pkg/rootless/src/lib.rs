@@ -50,7 +50,7 @@ pub use enter::enter_command;
 pub use forward::{Forward, ForwardKind};
 pub use network::{NetworkError, follow_host_network};
 pub use parent::{Error, Event, Ready, run_parent};
-pub use ports::{PortError, PortManager, Published};
+pub use ports::{PortError, PortManager, Published, RelayPeers};
 pub use protocol::WireError;
 pub use remove::{RemoveError, remove_all};
 pub use spec::{FileEntry, Mount, OwnPorts, Spec};

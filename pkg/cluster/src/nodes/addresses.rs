@@ -1,21 +1,28 @@
-//! Addresses of the hosts behind Nodes: the relay of VXLAN datagrams accepts no others.
+//! Nodes as far as controllers need them: their addresses, and what depends on those.
 
-use crate::watch::{Change, Rows, Table, Update, page_config, watch_changes, watch_reconnecting};
+use crate::watch::{Change, page_config, watch_changes};
 use crate::{Cluster, Error};
-use futures::future::ready;
-use futures::{Stream, StreamExt};
+use futures::Stream;
+use ipnet::Ipv4Net;
 use kube::core::{ApiResource, Object};
 use kube::{Api, ResourceExt};
 use serde::Deserialize;
 use std::collections::BTreeSet;
-use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
-use usernetes_api::constants::{EGRESS_ADDRESSES_ANNOTATION, EGRESS_ADDRESSES_ANNOTATION_OLD};
 
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct NoSpec {}
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct NodeSpec {
+    #[serde(rename = "podCIDRs")]
+    pod_cidrs: Vec<String>,
+}
+
+impl NodeSpec {
+    /// The IPv4 networks of its pods; none before the controller manager has given it one.
+    pub(super) fn pod_networks(&self) -> Vec<Ipv4Net> {
+        self.pod_cidrs.iter().filter_map(|cidr| cidr.parse().ok()).collect()
+    }
+}
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -51,42 +58,9 @@ struct NodeAddress {
     address: String,
 }
 
-pub(super) type Node = Object<NoSpec, NodeStatus>;
-/// HOST_IPs, and what else a host's packets may come from.
+pub(super) type Node = Object<NodeSpec, NodeStatus>;
+/// Addresses of hosts.
 pub(crate) type Addresses = BTreeSet<IpAddr>;
-
-/// Reports the addresses that the other hosts send from, at once and after every change. Never ends; drop it to stop.
-///
-/// `host_ip` is the HOST_IP of this host, whose own addresses are left out.
-pub async fn follow_peer_addresses(
-    kubeconfig: &Path,
-    host_ip: IpAddr,
-    mut report: impl FnMut(Update<Addresses>),
-) -> Infallible {
-    watch_reconnecting(kubeconfig, &mut report, |cluster| {
-        let mut nodes = Table::default();
-        let peers = watch_nodes(&cluster, egress_addresses).filter_map(move |change| {
-            let change = change.map(|change| nodes.apply_change(change));
-            ready(change.map(|()| nodes.complete.then(|| peer_addresses(&nodes.rows, host_ip))).transpose())
-        });
-        peers.boxed()
-    })
-    .await
-}
-
-fn peer_addresses(nodes: &Rows<Addresses>, host_ip: IpAddr) -> Addresses {
-    nodes.values().filter(|node| !node.contains(&host_ip)).flatten().copied().collect()
-}
-
-/// The addresses that a host's packets may come from: HOST_IP, and those of its annotation.
-fn egress_addresses(node: &Node) -> Option<Addresses> {
-    let mut all = internal_addresses(node)?;
-    for annotation in [EGRESS_ADDRESSES_ANNOTATION, EGRESS_ADDRESSES_ANNOTATION_OLD] {
-        let list = node.annotations().get(annotation).map(String::as_str).unwrap_or_default();
-        all.extend(list.split(',').filter_map(|address| address.parse::<IpAddr>().ok()));
-    }
-    Some(all)
-}
 
 /// The names and addresses of a Node: what a serving certificate of its kubelet may name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,7 +103,7 @@ pub(super) fn watch_nodes<T, F: Fn(&Node) -> Option<T>>(
     watch_changes(api, page_config(), "Nodes", project)
 }
 
-fn internal_addresses(node: &Node) -> Option<Addresses> {
+pub(super) fn internal_addresses(node: &Node) -> Option<Addresses> {
     let addresses = &node.status.as_ref()?.addresses;
     Some(addresses.iter().filter(|a| a.r#type == "InternalIP").filter_map(|a| a.address.parse().ok()).collect())
 }
@@ -144,41 +118,4 @@ pub(super) fn kubelet_address(node: &Node) -> Option<SocketAddr> {
 pub(super) fn condition_message(node: &Node, condition: &str) -> Option<String> {
     let conditions = &node.status.as_ref()?.conditions;
     Some(conditions.iter().find(|found| found.r#type == condition)?.message.clone())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::{Value, json};
-
-    #[expect(clippy::needless_pass_by_value, reason = "every caller makes it in place")]
-    fn node(address: &str, annotations: Value) -> (String, Addresses) {
-        let node = json!({
-            "metadata": { "name": "one", "annotations": annotations }, "spec": {},
-            "status": { "addresses": [
-                { "type": "InternalIP", "address": address }, { "type": "Hostname", "address": "one" },
-            ] },
-        });
-        let addresses = egress_addresses(&serde_json::from_value(node).expect("a Node")).expect("addresses");
-        (address.to_owned(), addresses)
-    }
-
-    fn peers_of(host_ip: &str, nodes: &Rows<Addresses>) -> Vec<String> {
-        let peers = peer_addresses(nodes, host_ip.parse().expect("an address"));
-        peers.iter().map(ToString::to_string).collect()
-    }
-
-    #[test]
-    fn peers_send_from_host_ip_and_annotated_addresses() {
-        let nodes = Rows::from([
-            node("198.51.100.11", json!({ EGRESS_ADDRESSES_ANNOTATION: "198.51.100.57,198.51.100.58" })),
-            node("198.51.100.12", json!({ EGRESS_ADDRESSES_ANNOTATION_OLD: "198.51.100.59" })),
-            node("198.51.100.13", json!({ EGRESS_ADDRESSES_ANNOTATION: "nonsense," })),
-        ]);
-        assert_eq!(peers_of("198.51.100.11", &nodes), ["198.51.100.12", "198.51.100.13", "198.51.100.59"]);
-        assert_eq!(
-            peers_of("198.51.100.12", &nodes),
-            ["198.51.100.11", "198.51.100.13", "198.51.100.57", "198.51.100.58"]
-        );
-    }
 }

@@ -1,12 +1,14 @@
-//! Nodes as objects: listing, marking, draining, deleting; the addresses of their hosts, and whether those are reachable.
+//! Nodes as objects: listing, marking, draining, deleting; the addresses of their hosts, and whether those are reachable; the networks
+//! of their pods.
 
 mod addresses;
 mod drain;
 mod reachability;
+mod relay_peers;
 
-pub use addresses::follow_peer_addresses;
 pub(crate) use addresses::{Addresses, NodeIdentity, watch_identities, watch_internal_addresses};
 pub use reachability::{Reachability, write_reachability};
+pub use relay_peers::{PodNetworks, ThisNode, follow_pod_networks};
 
 use crate::client::{describe, get_opt, patch_params};
 use crate::{Cluster, Error, Verb};
@@ -71,9 +73,14 @@ impl Cluster {
 
     /// Annotates a node with the addresses besides HOST_IP that its host sends from; none removes the annotation.
     ///
-    /// The annotation of earlier versions is removed: its value would be out of date.
+    /// The annotation of earlier versions is removed: its value would be out of date. Other hosts accept eight addresses.
     pub async fn write_egress_addresses(&self, name: &str, addresses: &BTreeSet<IpAddr>) -> Result<(), Error> {
-        let list = addresses.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(",");
+        let list = addresses
+            .iter()
+            .take(relay_peers::MAX_EGRESS_ADDRESSES)
+            .map(IpAddr::to_string)
+            .collect::<Vec<_>>()
+            .join(",");
         let value = (!list.is_empty()).then_some(list);
         let annotations = json!({ EGRESS_ADDRESSES_ANNOTATION: value, EGRESS_ADDRESSES_ANNOTATION_OLD: null });
         self.patch_node_metadata(name, &json!({ "annotations": annotations })).await

@@ -4,7 +4,7 @@ use crate::nodes::register;
 use crate::server::{LIMIT, NODE, Server};
 use crate::{Outcome, tokens};
 use k8s_openapi::api::core::v1::{Event, Node, Service};
-use kube::api::{DeleteParams, ListParams, PostParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use usernetes_api::constants::EGRESS_ADDRESSES_ANNOTATION;
 use usernetes_api::{PortOptions, ReservedPorts};
 use usernetes_cluster::host_ports::{Conflict, DesiredPorts, Policy, follow_desired_ports};
-use usernetes_cluster::nodes::follow_peer_addresses;
+use usernetes_cluster::nodes::{PodNetworks, ThisNode, follow_pod_networks};
 use usernetes_cluster::{Cluster, Update};
 use usernetes_pki::Kubeconfig;
 
@@ -66,25 +66,31 @@ pub(crate) async fn come_and_go(server: &Server) -> Outcome {
     follower.abort();
 
     let (sender, mut hosts) = mpsc::unbounded_channel();
-    let other = "198.51.100.12".parse()?;
-    let watcher =
-        tokio::spawn(async move { follow_peer_addresses(&kubelet, other, |update| drop(sender.send(update))).await });
+    let nodes: Api<Node> = Api::all(cluster.client());
+    let pods = json!({ "spec": { "podCIDR": "10.244.1.0/24", "podCIDRs": ["10.244.1.0/24"] } });
+    nodes.patch(NODE, &PatchParams::default(), &Patch::Merge(pods)).await?;
+    let this = ThisNode { name: "other".to_owned(), host_ip: "198.51.100.12".parse()?, cluster_networks: Vec::new() };
+    let report = move |update| drop(sender.send(update));
+    let watcher = tokio::spawn(async move { follow_pod_networks(&kubelet, &this, report).await });
     match timeout(LIMIT, hosts.recv()).await? {
-        Some(Update::State(hosts)) => assert_eq!(hosts, ["198.51.100.11".parse()?].into()),
+        Some(Update::State(seen)) => assert_eq!(peer_addresses(&seen), ["198.51.100.11"]),
         other => panic!("{other:?}"),
     }
     // With the kubelet's rights.
     kubelet_itself.write_egress_addresses(NODE, &["198.51.100.57".parse()?].into()).await?;
-    let nodes: Api<Node> = Api::all(cluster.client());
     assert_eq!(nodes.get(NODE).await?.annotations()[EGRESS_ADDRESSES_ANNOTATION], "198.51.100.57");
     match timeout(LIMIT, hosts.recv()).await? {
-        Some(Update::State(hosts)) => assert_eq!(hosts, ["198.51.100.11".parse()?, "198.51.100.57".parse()?].into()),
+        Some(Update::State(seen)) => assert_eq!(peer_addresses(&seen), ["198.51.100.11", "198.51.100.57"]),
         other => panic!("{other:?}"),
     }
     kubelet_itself.write_egress_addresses(NODE, &[].into()).await?;
     assert!(!nodes.get(NODE).await?.annotations().contains_key(EGRESS_ADDRESSES_ANNOTATION));
     watcher.abort();
     Ok(())
+}
+
+fn peer_addresses(networks: &PodNetworks) -> Vec<String> {
+    networks.peers.keys().map(ToString::to_string).collect()
 }
 
 /// The kubelet keeps certificate and key in one file, which its kubeconfig names twice and which it replaces.

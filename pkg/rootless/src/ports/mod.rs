@@ -6,13 +6,16 @@ mod data_plane;
 mod error;
 pub(crate) mod own_ports;
 mod relay;
+mod relay_peers;
 mod reply_routing;
 mod tcp;
 mod udp;
 mod upstream;
+mod vxlan;
 
 pub(crate) use client_addresses::ClientAddresses;
 pub use error::PortError;
+pub use relay_peers::RelayPeers;
 
 use crate::protocol::ParentLink;
 use crate::sync::IgnorePoison as _;
@@ -20,10 +23,11 @@ use crate::{Forward, ForwardKind, Spec};
 use budget::Budget;
 use data_plane::DataPlane;
 use ipnet::IpNet;
+use relay_peers::RelayState;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::net::{TcpListener, UdpSocket};
@@ -81,7 +85,7 @@ pub struct PortManager(Arc<Shared>);
 struct Shared {
     parent: Arc<ParentLink>,
     ports: Mutex<BTreeMap<Key, Entry>>,
-    sources: relay::AllowedSources,
+    relays: RelayState,
     clients: ClientAddresses,
     threads: DataPlane,
     budget: Budget,
@@ -94,7 +98,7 @@ impl PortManager {
         let shared = Shared {
             parent,
             ports: Mutex::default(),
-            sources: relay::AllowedSources::default(),
+            relays: RelayState::default(),
             clients,
             threads: DataPlane::start()?,
             budget: Budget::new(),
@@ -164,14 +168,14 @@ impl PortManager {
         failures
     }
 
-    /// Sets the addresses whose datagrams all relays accept, present and future ones. None at first.
-    pub fn admit(&self, sources: BTreeSet<IpAddr>) {
-        self.0.sources.set(sources);
+    /// Sets the peers whose datagrams all relays accept, present and future ones. None at first.
+    pub fn set_relay_peers(&self, peers: RelayPeers) {
+        self.0.relays.set_peers(peers);
     }
 
     /// All published ports, by protocol and address.
     pub fn list(&self) -> Vec<Published> {
-        let lost_datagrams = self.0.sources.lost_datagrams();
+        let lost_datagrams = self.0.relays.lost_datagrams();
         let ports = self.lock_ports();
         let running = ports.values().filter(|entry| entry.running.is_some());
         let mut published: Vec<_> = running.map(|entry| entry.published.clone()).collect();
@@ -205,7 +209,7 @@ impl PortManager {
             Protocol::Udp if is_relay => {
                 let socket = UdpSocket::from_std(socket.into())?;
                 let inside = upstream::connect_udp(node)?;
-                spawn_until_stopped(relays, stop, relay::serve(socket, inside, self.0.sources.clone()))
+                spawn_until_stopped(relays, stop, relay::serve(socket, inside, self.0.relays.clone()))
             }
             Protocol::Udp => {
                 let socket = UdpSocket::from_std(socket.into())?;

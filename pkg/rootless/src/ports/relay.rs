@@ -1,46 +1,20 @@
-//! UDP in one direction: relays datagrams of admitted addresses to the node, from one socket and without sessions.
+//! VXLAN in one direction: relays datagrams of peers to the node, from one socket and without sessions.
 //!
-//! For VXLAN, which varies its source port per flow and replies to the published port of the other host: a table of
-//! clients would hold a thousand sockets without use. VXLAN has no authentication, so any host that reaches the port
-//! could inject packets into the pod network: the relay accepts datagrams of admitted addresses only, and there are none
-//! at first.
+//! VXLAN varies its source port per flow and replies to the published port of the other host: a table of clients would hold
+//! a thousand sockets without use. It has no authentication, so any host that reaches the port could inject packets into the
+//! pod network: the relay accepts datagrams of [`RelayPeers`](super::RelayPeers) only, and there are none at first.
 //!
 //! Datagrams of one size are sent together (UDP_SEGMENT), which halves the work for a stream between pods.
 
-use crate::sync::IgnorePoison as _;
+use super::relay_peers::{RelayPeers, RelayState};
 use nix::errno::Errno;
 use nix::sys::socket::{ControlMessage, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmsg};
-use std::collections::BTreeSet;
 use std::io::{self, IoSlice, IoSliceMut};
-use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::AsRawFd;
 use std::slice;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, RwLock};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
-
-/// Addresses whose datagrams relays accept, none at first; and the number of datagrams lost inside.
-#[derive(Clone, Debug, Default)]
-pub(super) struct AllowedSources(Arc<(RwLock<BTreeSet<IpAddr>>, AtomicU64)>);
-
-impl AllowedSources {
-    pub(super) fn set(&self, addresses: BTreeSet<IpAddr>) {
-        *self.0.0.write().ignore_poison() = addresses;
-    }
-
-    fn is_allowed(&self, sender: SocketAddr) -> bool {
-        self.0.0.read().ignore_poison().contains(&sender.ip().to_canonical())
-    }
-
-    pub(super) fn lost_datagrams(&self) -> u64 {
-        self.0.1.load(Ordering::Relaxed)
-    }
-
-    fn count_lost(&self, datagrams: usize) {
-        self.0.1.fetch_add(datagrams as u64, Ordering::Relaxed);
-    }
-}
 
 /// Datagrams of one system call, and before other tasks run.
 const BATCH: usize = 64;
@@ -50,12 +24,12 @@ const DATAGRAM: usize = 64 * 1024;
 const LONGEST_TRAIN: usize = 65_507;
 
 /// Serves the port until it is dropped.
-pub(super) async fn serve(outside: UdpSocket, inside: UdpSocket, sources: AllowedSources) {
+pub(super) async fn serve(outside: UdpSocket, inside: UdpSocket, state: RelayState) {
     let mut batch = Batch::new();
     while outside.readable().await.is_ok() {
         // An error here is about an earlier datagram; the next one may succeed.
-        let _ = outside.try_io(Interest::READABLE, || batch.receive_batch(&outside, &sources));
-        sources.count_lost(batch.send_batch(&inside));
+        let _ = outside.try_io(Interest::READABLE, || batch.receive_batch(&outside, &state.peers()));
+        state.count_lost(batch.send_batch(&inside));
         tokio::task::yield_now().await;
     }
 }
@@ -71,16 +45,19 @@ impl Batch {
         Self { slots: vec![0; BATCH * DATAGRAM], accepted: Vec::with_capacity(BATCH) }
     }
 
-    /// Receives waiting datagrams and keeps those of allowed sources.
-    fn receive_batch(&mut self, outside: &UdpSocket, sources: &AllowedSources) -> io::Result<()> {
+    /// Receives waiting datagrams and keeps those that are allowed.
+    fn receive_batch(&mut self, outside: &UdpSocket, peers: &RelayPeers) -> io::Result<()> {
         self.accepted.clear();
         let mut slots: Vec<_> = self.slots.chunks_mut(DATAGRAM).map(|slot| [IoSliceMut::new(slot)]).collect();
         let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(BATCH, None);
         let received = recvmmsg(outside.as_raw_fd(), &mut headers, slots.iter_mut(), MsgFlags::MSG_DONTWAIT, None)?;
-        for (slot, datagram) in received.enumerate() {
-            let sender = datagram.address.as_ref().and_then(socket_address);
-            if sender.is_some_and(|sender| sources.is_allowed(sender)) {
-                self.accepted.push((slot, datagram.bytes));
+        let received: Vec<_> = received.map(|one| (one.address.as_ref().and_then(socket_address), one.bytes)).collect();
+        for (slot, (sender, length)) in received.into_iter().enumerate() {
+            let datagram = &self.slots[slot * DATAGRAM..][..length];
+            if sender.is_some_and(|sender| peers.allow(sender, datagram)) {
+                self.accepted.push((slot, length));
+            } else {
+                tracing::debug!(?sender, length, "VXLAN datagram refused");
             }
         }
         Ok(())
@@ -144,7 +121,9 @@ fn socket_address(sender: &SockaddrStorage) -> Option<SocketAddr> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::relay_peers::tests::one_peer;
     use super::super::upstream::connect_udp;
+    use super::super::vxlan::{self, Inner};
     use super::*;
 
     #[test]
@@ -158,69 +137,80 @@ mod tests {
         assert_eq!(of(&[8950; BATCH]), 7);
     }
 
+    /// A datagram of the peer, of this length, whose last byte is `mark`.
+    fn datagram(length: usize, mark: u8) -> Vec<u8> {
+        let inner = Inner { source: [10, 244, 1, 7].into(), destination: [10, 244, 0, 9].into() };
+        vxlan::tests::datagram(inner, length, mark)
+    }
+
+    /// Accepts datagrams of the peer only.
+    fn admit(peer: &UdpSocket) -> io::Result<RelayState> {
+        let state = RelayState::default();
+        state.set_peers(one_peer(peer.local_addr()?.ip()));
+        Ok(state)
+    }
+
     #[tokio::test]
     async fn several_batches_arrive_whole() -> io::Result<()> {
         const MANY: usize = 3 * BATCH;
         let (outside, node) = (UdpSocket::bind("127.0.0.1:0").await?, UdpSocket::bind("127.0.0.1:0").await?);
-        let member = UdpSocket::bind("127.0.0.1:0").await?;
+        let peer = UdpSocket::bind("127.0.0.1:0").await?;
         let (port, inside) = (outside.local_addr()?, connect_udp(node.local_addr()?)?);
-        let sources = AllowedSources::default();
-        sources.set([member.local_addr()?.ip()].into());
+        let state = admit(&peer)?;
         // Trains of all kinds: shorter last ones, and longer ones behind.
-        let datagram = |number: usize| vec![u8::try_from(number).expect("small"); [90, 90, 90, 70, 0][number % 5]];
+        let numbered = |n: usize| datagram([90, 90, 90, 70, 60][n % 5], u8::try_from(n).expect("small"));
         for number in 0..MANY {
-            member.send_to(&datagram(number), port).await?;
+            peer.send_to(&numbered(number), port).await?;
         }
-        tokio::spawn(serve(outside, inside, sources.clone()));
+        tokio::spawn(serve(outside, inside, state.clone()));
         let mut buffer = vec![0; DATAGRAM];
         for number in 0..MANY {
             let length = node.recv(&mut buffer).await?;
-            assert_eq!(buffer[..length], datagram(number));
+            assert_eq!(buffer[..length], numbered(number));
         }
-        assert_eq!(sources.lost_datagrams(), 0);
+        assert_eq!(state.lost_datagrams(), 0);
         Ok(())
     }
 
     #[tokio::test]
     async fn no_server_inside_for_a_while() -> io::Result<()> {
-        let (outside, member) = (UdpSocket::bind("127.0.0.1:0").await?, UdpSocket::bind("127.0.0.1:0").await?);
+        let (outside, peer) = (UdpSocket::bind("127.0.0.1:0").await?, UdpSocket::bind("127.0.0.1:0").await?);
         let node = UdpSocket::bind("127.0.0.1:0").await?;
         let (port, later) = (outside.local_addr()?, node.local_addr()?);
         let inside = connect_udp(later)?;
         drop(node);
-        let sources = AllowedSources::default();
-        sources.set([member.local_addr()?.ip()].into());
-        tokio::spawn(serve(outside, inside, sources));
-        member.send_to(b"lost", port).await?;
+        tokio::spawn(serve(outside, inside, admit(&peer)?));
+        peer.send_to(&datagram(60, 1), port).await?;
         tokio::task::yield_now().await;
         let node = UdpSocket::bind(later).await?;
-        let mut buffer = [0; 9];
-        member.send_to(b"found", port).await?;
+        let mut buffer = [0; 99];
+        peer.send_to(&datagram(60, 2), port).await?;
         // The lost one may not be lost if it is late.
         loop {
             let length = node.recv(&mut buffer).await?;
-            if &buffer[..length] == b"found" {
+            if buffer[..length] == datagram(60, 2) {
                 return Ok(());
             }
         }
     }
 
     #[tokio::test]
-    async fn unknown_sources_are_dropped() -> io::Result<()> {
-        let (stranger, member) = (UdpSocket::bind("127.0.0.2:0").await?, UdpSocket::bind("127.0.0.1:0").await?);
+    async fn what_is_not_allowed_is_dropped() -> io::Result<()> {
+        let (stranger, peer) = (UdpSocket::bind("127.0.0.2:0").await?, UdpSocket::bind("127.0.0.1:0").await?);
         let (outside, node) = (UdpSocket::bind("127.0.0.1:0").await?, UdpSocket::bind("127.0.0.1:0").await?);
         let (port, inside) = (outside.local_addr()?, connect_udp(node.local_addr()?)?);
-        let sources = AllowedSources::default();
-        tokio::spawn(serve(outside, inside, sources.clone()));
-        let mut buffer = [0; 9];
-        for round in [b"1", b"2"] {
-            stranger.send_to(b"no", port).await?;
-            sources.set([member.local_addr()?.ip()].into());
-            stranger.send_to(b"no", port).await?;
-            member.send_to(round, port).await?;
+        let state = RelayState::default();
+        tokio::spawn(serve(outside, inside, state.clone()));
+        let mut buffer = [0; 99];
+        for round in [1, 2] {
+            stranger.send_to(&datagram(60, 0), port).await?;
+            state.set_peers(one_peer(peer.local_addr()?.ip()));
+            stranger.send_to(&datagram(60, 0), port).await?;
+            peer.send_to(b"no VXLAN", port).await?;
+            peer.send_to(&datagram(60, round), port).await?;
             let length = node.recv(&mut buffer).await?;
-            assert_eq!(&buffer[..length], round);
-            sources.set(BTreeSet::new());
+            assert_eq!(buffer[..length], datagram(60, round));
+            state.set_peers(RelayPeers::default());
         }
         Ok(())
     }

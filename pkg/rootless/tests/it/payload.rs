@@ -36,8 +36,8 @@ async fn answer(context: &ChildContext, request: PayloadRequest) {
     } else if let Ok(wanted) = serde_json::from_value::<BTreeSet<Forward>>(value["reconcile"].clone()) {
         let failures = context.ports.reconcile("test", &wanted).await;
         Ok(json!(failures.iter().map(ToString::to_string).collect::<Vec<_>>()))
-    } else if let Ok(senders) = serde_json::from_value(value["admit"].clone()) {
-        context.ports.admit(senders);
+    } else if let Ok(peers) = serde_json::from_value(value["relayPeers"].clone()) {
+        context.ports.set_relay_peers(peers);
         Ok(Value::Null)
     } else if value["wait"] == true {
         let mut reply = request.reply;

@@ -124,11 +124,13 @@ fn udp_relay() -> Result<(), Failed> {
     let mut output = std::io::BufReader::new(receiver.stdout.take().ok_or("no output")?);
     let mut line = String::new();
     std::io::BufRead::read_line(&mut output, &mut line)?;
-    node.client()?.request(json!({ "admit": ["127.0.0.1"] }))?;
+    let peers = json!({ "own": ["10.244.0.0/24"], "peers": { "127.0.0.1": ["10.244.1.0/24"] } });
+    node.client()?.request(json!({ "relayPeers": peers }))?;
     let stranger = UdpSocket::bind("127.0.0.2:0")?;
-    for i in 0..50 {
-        stranger.send_to(b"stranger", host)?;
-        client(host)?.send(format!("{i}").as_bytes())?;
+    for _ in 0..50 {
+        stranger.send_to(&vxlan([10, 244, 1, 7], "stranger"), host)?;
+        client(host)?.send(&vxlan([198, 51, 100, 12], "stranger"))?;
+        client(host)?.send(&vxlan([10, 244, 1, 7], "peer"))?;
     }
     line.clear();
     std::io::BufRead::read_line(&mut output, &mut line)?;
@@ -136,11 +138,22 @@ fn udp_relay() -> Result<(), Failed> {
     assert_same(line.trim(), "50 datagrams from 1 source")
 }
 
+/// A packet in VXLAN that ends with `text`.
+fn vxlan(source: [u8; 4], text: &str) -> Vec<u8> {
+    let mut datagram = vec![8, 0, 0, 0, 0, 0, 1, 0];
+    datagram.extend([2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0]);
+    datagram.extend([0x45, 0, 0, 20 + u8::try_from(text.len()).expect("short"), 0, 0, 0, 0, 64, 17, 0, 0]);
+    datagram.extend(source);
+    datagram.extend([10, 244, 0, 9]);
+    datagram.extend(text.as_bytes());
+    datagram
+}
+
 const RECEIVER: [&str; 3] = [
     "perl",
     "-e",
     "use IO::Socket::INET; $|=1; my $s=IO::Socket::INET->new(LocalAddr=>'198.51.100.11',LocalPort=>8472,Proto=>'udp') or die; \
-     print \"up\\n\"; my %from; for (1..50) { my $d; $from{$s->recv($d,100)}=1; die if $d eq 'stranger' } printf \"50 datagrams from %d source\\n\", scalar keys %from;",
+     print \"up\\n\"; my %from; for (1..50) { my $d; $from{$s->recv($d,100)}=1; die unless $d =~ /peer$/ } printf \"50 datagrams from %d source\\n\", scalar keys %from;",
 ];
 
 fn at_run_time() -> Result<(), Failed> {
