@@ -75,7 +75,7 @@ static CONTROLLERS: &[Controller] = &[
     Controller {
         name: "bundle-server",
         role: Some(Role::ControlPlane),
-        run: |context| Box::pin(bundle_server::run(context)),
+        run: |context| Box::pin(async move { bundle_server::start(&context) }),
     },
 ];
 

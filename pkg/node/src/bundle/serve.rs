@@ -1,7 +1,7 @@
 //! Serves a bundle, read-only, to hosts that join: `/bundle.yaml`, and every file of it as `/files/<SHA-256>`.
 //!
-//! Plain HTTP: it is meant to be reached through the API server alone, which brings TLS, authentication and
-//! authorization. Whoever takes a file checks it against the manifest, and the manifest against what the join token says.
+//! Plain HTTP, for the API server's proxy alone, which brings TLS, authentication and authorization. Clients check files
+//! against the manifest, and the manifest against the cluster's or the join token's checksum.
 
 use super::{Bundle, MANIFEST};
 use bytes::Bytes;
@@ -15,32 +15,47 @@ use hyper::body::Frame;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustix::net::sockopt::set_tcp_user_timeout;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io::{self, SeekFrom};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio_util::io::ReaderStream;
 
-/// Who sends no request for so long is disconnected.
-const SILENCE: Duration = Duration::from_secs(30);
+/// Longest wait for a request.
+const REQUEST_LIMIT: Duration = Duration::from_secs(10);
+/// Longest time in which a client takes no byte of a file.
+const WRITE_LIMIT: Duration = Duration::from_secs(30);
+/// Connections that are served at the same time; further ones wait.
+const MAX_SERVED: usize = 8;
+/// Connections that are served or wait; further ones are closed.
+const MAX_OPEN: usize = 64;
 /// Pause after a failure to accept: the process is out of descriptors, and that passes.
 const PAUSE: Duration = Duration::from_millis(200);
-/// What is read at once.
+/// Size of the buffer of a connection, in bytes.
 const CHUNK: usize = 64 << 10;
 
 type Body = BoxBody<Bytes, io::Error>;
 
-/// Files by what is asked for.
+/// Files by path of the URL.
 type Shelf = HashMap<String, PathBuf>;
 
-/// Serves `bundle`. Never ends; drop it to stop.
+/// Serves `bundle` to processes of this node. Never ends; drop it to stop.
 pub async fn serve(listener: TcpListener, bundle: &Bundle) -> Infallible {
+    serve_with_limit(listener, bundle, WRITE_LIMIT).await
+}
+
+async fn serve_with_limit(listener: TcpListener, bundle: &Bundle, write_limit: Duration) -> Infallible {
     let shelf = Arc::new(shelf(bundle));
+    let open = Arc::new(Semaphore::new(MAX_OPEN));
+    let served = Arc::new(Semaphore::new(MAX_SERVED));
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
@@ -50,21 +65,55 @@ pub async fn serve(listener: TcpListener, bundle: &Bundle) -> Infallible {
                 continue;
             }
         };
+        // Dropping the stream closes it.
+        let (true, Ok(place)) = (is_from_this_node(&stream), Arc::clone(&open).try_acquire_owned()) else { continue };
         let shelf = Arc::clone(&shelf);
+        let served = Arc::clone(&served);
         tokio::spawn(async move {
-            let service = service_fn(move |request| {
-                let shelf = Arc::clone(&shelf);
-                async move { answer(&shelf, &request).await }
-            });
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(SILENCE)
-                .serve_connection(TokioIo::new(stream), service);
-            if let Err(error) = connection.await {
+            let Ok(_turn) = served.acquire().await else { return };
+            if let Err(error) = serve_connection(stream, shelf, write_limit).await {
                 tracing::debug!(%error, "bundle: connection ended");
             }
+            drop(place);
         });
     }
+}
+
+/// Whether the client is a process of the node itself, as the API server is: the address that it asks is its own, too.
+///
+/// A pod asks from its own address, which nothing translates on the way to an address of its node. It cannot send as the
+/// node: the kernel drops packets from an own address that come from another interface. Other hosts do not reach the port.
+fn is_from_this_node(stream: &TcpStream) -> bool {
+    match (stream.peer_addr(), stream.local_addr()) {
+        (Ok(peer), Ok(local)) => is_own_address(peer.ip(), local.ip()),
+        _ => false,
+    }
+}
+
+fn is_own_address(peer: IpAddr, local: IpAddr) -> bool {
+    peer == local || peer.is_loopback()
+}
+
+/// Answers one request. Memory is bounded: the file is read in chunks, and one chunk is kept until the kernel takes it.
+async fn serve_connection(stream: TcpStream, shelf: Arc<Shelf>, write_limit: Duration) -> Result<(), hyper::Error> {
+    let milliseconds = u32::try_from(write_limit.as_millis()).unwrap_or(u32::MAX);
+    // The kernel closes the connection when the client takes nothing for this long, also when it says that it lives.
+    if let Err(error) = set_tcp_user_timeout(&stream, milliseconds) {
+        tracing::debug!(%error, "bundle: no limit of time");
+    }
+    let service = service_fn(move |request| {
+        let shelf = Arc::clone(&shelf);
+        async move { answer(&shelf, &request).await }
+    });
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(REQUEST_LIMIT)
+        // A place is not held by a connection without a request.
+        .keep_alive(false)
+        .writev(false)
+        .max_buf_size(CHUNK)
+        .serve_connection(TokioIo::new(stream), service)
+        .await
 }
 
 fn shelf(bundle: &Bundle) -> Shelf {
@@ -125,3 +174,6 @@ fn empty(status: StatusCode) -> Result<Response<Body>, http::Error> {
 fn nothing() -> Body {
     Empty::new().map_err(|never| match never {}).boxed()
 }
+
+#[cfg(test)]
+mod tests;
