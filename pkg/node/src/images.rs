@@ -3,6 +3,7 @@
 use crate::config::snapshotter_name;
 use crate::cri::{Cri, CrioPrograms};
 use crate::plan::{ImageArchive, NodePlan, Role};
+use crate::shortage::is_shortage_at_start;
 use crate::status::{ImagesStatus, NodeStatus, wait_until_ready};
 use crate::{ComponentName, logs};
 use std::path::Path;
@@ -16,6 +17,8 @@ use usernetes_host::{Reaper, fs, process::Exit};
 
 /// The runtime may be killed during an import.
 const ATTEMPTS: u32 = 4;
+/// Pause before another attempt when this process lacked descriptors, memory or processes. It does not count.
+const SHORTAGE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Imports all images that are missing and reports progress in the status.
 pub(crate) async fn import_missing(plan: Arc<NodePlan>, reaper: Reaper, status: watch::Sender<NodeStatus>) {
@@ -70,10 +73,17 @@ async fn import_with_retries(
     image: &ImageArchive,
 ) -> Result<(), String> {
     let mut failure = String::new();
-    for attempt in 0..ATTEMPTS {
+    let mut attempt = 0;
+    while attempt < ATTEMPTS {
         tokio::time::sleep(Duration::from_millis(500) * attempt).await;
         wait_until_ready(status, plan.host.cri.component()).await;
+        attempt += 1;
         match run_importer(plan, reaper, image).await {
+            Err(error) if is_shortage_at_start(&error) => {
+                tracing::warn!(%error, image = image.reference, "cannot import image yet");
+                tokio::time::sleep(SHORTAGE_PAUSE).await;
+                attempt -= 1;
+            }
             Ok(Exit::Code(0)) => {
                 let marker = image.marker(Path::new(plan.host.cri.store()));
                 return fs::write(marker, "", fs::Mode::Public).map_err(|error| error.to_string());

@@ -17,6 +17,7 @@ pub mod oci_runtime;
 pub mod plan;
 pub mod prepare;
 pub mod probe;
+mod shortage;
 mod status;
 pub mod supervise;
 

@@ -6,6 +6,7 @@ mod http;
 mod tls;
 
 use crate::file_watch;
+use crate::shortage::is_shortage;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -99,6 +100,11 @@ impl Probe {
             }
         }
     }
+}
+
+/// Whether a probe failed because of this process: it lacked means, or could not read its own certificate.
+pub(crate) fn is_own_failure(error: &io::Error) -> bool {
+    is_shortage(error) || tls::is_config_error(error)
 }
 
 #[cfg(test)]

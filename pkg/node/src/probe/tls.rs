@@ -28,6 +28,12 @@ enum ConfigError {
     Tls(#[from] rustls::Error),
 }
 
+/// Whether a connection failed before it was tried: the certificates to trust or to present cannot be used.
+pub(super) fn is_config_error(error: &io::Error) -> bool {
+    let Some(wrapped) = error.get_ref() else { return false };
+    wrapped.is::<ConfigError>()
+}
+
 fn client_config(trust: &Trust) -> Result<ClientConfig, ConfigError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;

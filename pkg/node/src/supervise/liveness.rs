@@ -1,6 +1,6 @@
 //! Liveness: a process that no longer answers is restarted, as the kubelet does with kubeadm's static Pods.
 
-use crate::probe::Probe;
+use crate::probe::{Probe, is_own_failure};
 use std::future::pending;
 use std::time::Duration;
 use tokio::time::sleep;
@@ -24,19 +24,22 @@ impl Default for Liveness {
 }
 
 impl Liveness {
-    /// Probes until there were too many failures and returns the reason; never returns without a probe.
+    /// Probes until there were too many failures and returns the reason; never returns without a probe. A probe that this
+    /// process could not make is none.
     pub(super) async fn wait_for_failure(self, live: Option<&Probe>) -> String {
         let Some(probe) = live else { return pending().await };
         let mut failures = 0;
         loop {
             sleep(self.period).await;
-            let Err(error) = probe.alive(self.timeout).await else {
-                failures = 0;
-                continue;
-            };
-            failures += 1;
-            if failures >= self.failures {
-                return format!("liveness probe failed {failures} times: {error}");
+            match probe.alive(self.timeout).await {
+                Ok(()) => failures = 0,
+                Err(error) if is_own_failure(&error) => tracing::warn!(%error, "no liveness probe"),
+                Err(error) => {
+                    failures += 1;
+                    if failures >= self.failures {
+                        return format!("liveness probe failed {failures} times: {error}");
+                    }
+                }
             }
         }
     }

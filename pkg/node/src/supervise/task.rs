@@ -3,6 +3,7 @@
 use super::backoff::Backoff;
 use super::liveness::Liveness;
 use crate::component::{Component, Condition};
+use crate::shortage::is_shortage_at_start;
 use crate::status::{ComponentStatus, NodeStatus, State, wait_until_ready};
 use crate::{file_watch, logs};
 use nix::sys::signal::Signal;
@@ -10,11 +11,14 @@ use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use usernetes_host::{Process, Reaper};
+
+/// Pause before another start when this process lacked descriptors, memory or processes.
+const SHORTAGE_PAUSE: Duration = Duration::from_secs(1);
 
 /// A component with everything that its supervision needs.
 pub(super) struct Supervised {
@@ -34,6 +38,10 @@ impl Supervised {
             let begin = Instant::now();
             let end = match self.run_once().await {
                 Ok(end) => end,
+                Err(error) if is_shortage_at_start(&error) => {
+                    self.wait_for_means(&error).await;
+                    continue;
+                }
                 Err(error) => Some(format!("cannot start: {error}")),
             };
             let Some(end) = end else { break };
@@ -47,6 +55,13 @@ impl Supervised {
             self.unless_stopped(sleep(pause)).await;
         }
         self.set_state(State::Stopped, |s| s.pid = None);
+    }
+
+    /// Waits before another attempt. The component has not failed, so this is no restart.
+    async fn wait_for_means(&self, error: &io::Error) {
+        tracing::warn!(%error, retry_in = ?SHORTAGE_PAUSE, "cannot start component yet");
+        self.set_state(State::Waiting, |s| s.waits_for = Some(format!("free resources of this node ({error})")));
+        self.unless_stopped(sleep(SHORTAGE_PAUSE)).await;
     }
 
     /// Runs the process once and returns how it exited, `None` if it was stopped.

@@ -143,6 +143,21 @@ async fn what_no_longer_answers_is_started_again() {
 }
 
 #[tokio::test]
+async fn a_probe_that_cannot_be_made_counts_for_nothing() {
+    let mut node = Node::new();
+    let missing = node.directory.path().join("missing.crt");
+    let trust = crate::probe::Trust::Ca { ca: missing.clone(), certificate: missing.clone(), key: missing };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let live = Probe::Https { address: listener.local_addr().expect("an address"), path: "/livez", trust };
+    let one = component(Etcd, "exec sleep 100", node.ready.clone(), vec![]);
+    node.start(&[Component { live: Some(live), ..one }]);
+    node.until("ready", NodeStatus::is_ready).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!((node.status.borrow().components[0].restarts, listener.accept().await.is_ok()), (0, true));
+    stop_all(std::mem::take(&mut node.running)).await;
+}
+
+#[tokio::test]
 async fn says_why_it_cannot_start() {
     let mut node = Node::new();
     let mut missing = component(Kubelet, "", node.ready.clone(), vec![]);
