@@ -99,19 +99,23 @@ fn bundle_directory(args: &[OsString]) -> PathBuf {
 }
 
 fn rewrite_config(path: &Path, without_cgroups: bool) -> Result<(), OciRuntimeError> {
-    let rewrite = || {
-        let mut spec: Value = serde_json::from_slice(&std::fs::read(path)?)?;
-        if without_cgroups && let Some(linux) = spec.get_mut("linux").and_then(Value::as_object_mut) {
-            linux.shift_remove("cgroupsPath");
-            linux.shift_remove("resources");
-        }
-        if let Some(Value::Array(mounts)) = spec.get_mut("mounts") {
-            id_maps::adjust_mounts(mounts)?;
-        }
-        // Not through a temporary file: no other process reads it before the runtime, and a crash leaves no container behind.
-        std::fs::write(path, serde_json::to_vec(&spec)?)
-    };
-    rewrite().map_err(|source| OciRuntimeError::Config { path: path.to_owned(), source })
+    let spec = edit_config(path, without_cgroups);
+    // Not through a temporary file: no other process reads it before the runtime, and a crash leaves no container behind.
+    spec.and_then(|spec| std::fs::write(path, spec))
+        .map_err(|source| OciRuntimeError::Config { path: path.to_owned(), source })
+}
+
+/// The edited text of `config.json`.
+fn edit_config(path: &Path, without_cgroups: bool) -> io::Result<Vec<u8>> {
+    let mut spec: Value = serde_json::from_slice(&std::fs::read(path)?)?;
+    if without_cgroups && let Some(linux) = spec.get_mut("linux").and_then(Value::as_object_mut) {
+        linux.shift_remove("cgroupsPath");
+        linux.shift_remove("resources");
+    }
+    if let Some(Value::Array(mounts)) = spec.get_mut("mounts") {
+        id_maps::adjust_mounts(mounts)?;
+    }
+    Ok(serde_json::to_vec(&spec)?)
 }
 
 #[cfg(test)]

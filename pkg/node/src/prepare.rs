@@ -70,16 +70,17 @@ fn keep_program(from: &Path, to: &Path) -> Result<(), FsError> {
     }
     let directory = to.parent().expect("a file in the state directory");
     fs::create_dir(directory)?;
-    let copy = || {
-        let new = tempfile::NamedTempFile::new_in(directory)?;
-        // Inside the kernel, sharing blocks where the file system can; the mode comes with it, the time does not.
-        std::fs::copy(from, new.path())?;
-        new.as_file().set_modified(source.modified()?)?;
-        new.as_file().sync_all()?;
-        new.persist(to)?;
-        Ok(())
-    };
-    copy().context("write", to)
+    copy_program(from, &source, to, directory).context("write", to)
+}
+
+fn copy_program(from: &Path, source: &Metadata, to: &Path, directory: &Path) -> std::io::Result<()> {
+    let new = tempfile::NamedTempFile::new_in(directory)?;
+    // The kernel copies, sharing blocks where the file system supports it. It copies the mode, but not the time.
+    std::fs::copy(from, new.path())?;
+    new.as_file().set_modified(source.modified()?)?;
+    new.as_file().sync_all()?;
+    new.persist(to)?;
+    Ok(())
 }
 
 fn same_file(one: &Path, other: &Path) -> bool {

@@ -116,7 +116,7 @@ impl ComponentStatus {
 
 /// Waits until a component is ready, forever if it never is.
 pub(crate) async fn wait_until_ready(status: &watch::Sender<NodeStatus>, name: ComponentName) {
-    let is_ready = |status: &NodeStatus| status.component(name).is_some_and(|c| c.state == State::Ready);
+    let mut status = status.subscribe();
     // Fails only without a sender, and the caller has one.
-    let _ = status.subscribe().wait_for(is_ready).await;
+    let _ = status.wait_for(|s| s.component(name).is_some_and(|c| c.state == State::Ready)).await;
 }

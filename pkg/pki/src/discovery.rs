@@ -129,10 +129,10 @@ pub fn verify(
     pins: &[CaCertHash],
 ) -> Result<ClusterInfo, TrustError> {
     let kubeconfig = data.get(KUBECONFIG_KEY).filter(|text| !text.is_empty()).ok_or(TrustError::NoKubeconfig)?;
-    let id = || token.id().to_owned();
-    let signature = data.get(&signature_key(token.id())).ok_or_else(|| TrustError::NotSigned { id: id() })?;
+    let signature =
+        data.get(&signature_key(token.id())).ok_or_else(|| TrustError::NotSigned { id: token.id().to_owned() })?;
     if !signature_is_valid(signature, kubeconfig, token) {
-        return Err(TrustError::Signature { id: id() });
+        return Err(TrustError::Signature { id: token.id().to_owned() });
     }
     ClusterInfo::parse(kubeconfig)?.pinned(pins)
 }

@@ -87,9 +87,12 @@ fn split_port(text: &str) -> Option<(&str, Option<&str>)> {
 
 /// RFC 1123 subdomain in lower case, Kubernetes' rule for names in certificates.
 pub(crate) fn is_dns_name(name: &str) -> bool {
-    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    let label = |l: &str| !l.is_empty() && l.chars().all(inner) && !l.starts_with('-') && !l.ends_with('-');
-    name.len() <= 253 && name.split('.').all(label)
+    name.len() <= 253 && name.split('.').all(is_dns_label)
+}
+
+fn is_dns_label(label: &str) -> bool {
+    let valid = label.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    valid && !label.is_empty() && !label.starts_with('-') && !label.ends_with('-')
 }
 
 #[cfg(test)]

@@ -88,17 +88,18 @@ fn read_kubeconfig(kubernetes_dir: &Path, pki_dir: &Path, spec: &'static ClientS
 
 /// The client certificate inside a kubeconfig.
 pub(crate) fn client_chain(text: &str, path: &Path, spec: &ClientSpec) -> Result<Chain, PkiError> {
-    let pem =
-        |text: &str| -> Result<Option<String>, KubeconfigError> { Kubeconfig::parse(text)?.user()?.certificate_pem() };
-    let chain = pem(text).ok().flatten().and_then(|pem| Chain::parse(&pem));
+    let chain = read_client_pem(text).ok().flatten().and_then(|pem| Chain::parse(&pem));
     let problem = Problem::Unreadable("a kubeconfig with a client certificate inside");
     chain.ok_or_else(|| kubeconfig::invalid(path, spec, problem))
 }
 
+fn read_client_pem(text: &str) -> Result<Option<String>, KubeconfigError> {
+    Kubeconfig::parse(text)?.user()?.certificate_pem()
+}
+
 fn is_external(pki_dir: &Path, ca: &str) -> bool {
     let file = crate::store::by_name(ca).file;
-    let has = |ending: &str| pki_dir.join(format!("{file}.{ending}")).exists();
-    has("crt") && !has("key")
+    pki_dir.join(format!("{file}.crt")).exists() && !pki_dir.join(format!("{file}.key")).exists()
 }
 
 fn unreadable_certificate(path: &Path, spec: &CertSpec) -> PkiError {

@@ -38,7 +38,8 @@ impl Subject {
         let mut name = DistinguishedName::new();
         for attribute in certificate.subject().iter_attributes() {
             let oid: Vec<u64> = attribute.attr_type().iter().map(Iterator::collect).unwrap_or_default();
-            let (kind, value) = (DnType::from_oid(&oid), attribute.as_str().map_err(|_| Problem::Subject)?);
+            let kind = DnType::from_oid(&oid);
+            let value = attribute.as_str().map_err(|_| Problem::Subject)?;
             // The library holds an attribute once; losing a group silently would take rights away.
             if name.get(&kind).is_some() {
                 return Err(Problem::Subject);

@@ -7,13 +7,12 @@ use x509_parser::pem::Pem;
 
 /// A new key.
 pub(crate) fn generate(algorithm: EncryptionAlgorithm) -> Result<KeyPair, rcgen::Error> {
-    let rsa = |size| KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, size);
     match algorithm {
         EncryptionAlgorithm::EcdsaP256 => KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256),
         EncryptionAlgorithm::EcdsaP384 => KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384),
-        EncryptionAlgorithm::Rsa2048 => rsa(RsaKeySize::_2048),
-        EncryptionAlgorithm::Rsa3072 => rsa(RsaKeySize::_3072),
-        EncryptionAlgorithm::Rsa4096 => rsa(RsaKeySize::_4096),
+        EncryptionAlgorithm::Rsa2048 => KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048),
+        EncryptionAlgorithm::Rsa3072 => KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_3072),
+        EncryptionAlgorithm::Rsa4096 => KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_4096),
     }
 }
 

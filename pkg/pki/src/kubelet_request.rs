@@ -23,15 +23,16 @@ impl KubeletRequest {
     /// # Errors
     /// The library that makes keys failed.
     pub fn new(node_name: &str) -> Result<Self, PkiError> {
-        let make = || {
-            let key = keys::generate(EncryptionAlgorithm::EcdsaP256)?;
-            let subject = Subject::new(&format!("system:node:{node_name}"), Some("system:nodes"), &[], Sans::default());
-            let mut params = CertificateParams::default();
-            params.distinguished_name = subject.name;
-            let pem = params.serialize_request(&key)?.pem()?;
-            Ok(Self { pem, key_pem: Secret::new(key.serialize_pem()) })
-        };
-        make().map_err(|source| PkiError::Make { name: "the kubelet's certificate request", source })
+        Self::make(node_name).map_err(|source| PkiError::Make { name: "the kubelet's certificate request", source })
+    }
+
+    fn make(node_name: &str) -> Result<Self, rcgen::Error> {
+        let key = keys::generate(EncryptionAlgorithm::EcdsaP256)?;
+        let subject = Subject::new(&format!("system:node:{node_name}"), Some("system:nodes"), &[], Sans::default());
+        let mut params = CertificateParams::default();
+        params.distinguished_name = subject.name;
+        let pem = params.serialize_request(&key)?.pem()?;
+        Ok(Self { pem, key_pem: Secret::new(key.serialize_pem()) })
     }
 }
 

@@ -15,13 +15,16 @@ use x509_parser::prelude::FromDer as _;
 #[derive(Clone, Debug)]
 pub(crate) struct Chain(Vec<Vec<u8>>);
 
+fn is_whole_certificate(der: &[u8]) -> bool {
+    X509Certificate::from_der(der).is_ok_and(|(rest, _)| rest.is_empty())
+}
+
 impl Chain {
     /// `None` unless it holds at least one certificate and nothing but whole ones.
     pub(crate) fn parse(pem: &str) -> Option<Self> {
         let blocks: Vec<Pem> = Pem::iter_from_buffer(pem.as_bytes()).collect::<Result<_, _>>().ok()?;
         let ders: Vec<_> = blocks.into_iter().filter(|b| b.label == "CERTIFICATE").map(|b| b.contents).collect();
-        let whole = |der: &Vec<u8>| X509Certificate::from_der(der).is_ok_and(|(rest, _)| rest.is_empty());
-        (!ders.is_empty() && ders.iter().all(whole)).then_some(Self(ders))
+        (!ders.is_empty() && ders.iter().all(|der| is_whole_certificate(der))).then_some(Self(ders))
     }
 
     /// DER of the certificate in question.
@@ -40,7 +43,8 @@ impl Chain {
 
     /// Whether it expired or is not valid yet.
     pub(crate) fn check_period(&self, now: Timestamp) -> Result<(), Problem> {
-        let (from, to) = (self.not_before(), self.not_after());
+        let from = self.not_before();
+        let to = self.not_after();
         if now < from {
             return Err(Problem::NotYet(from));
         }

@@ -99,11 +99,14 @@ impl CertParams {
 impl Policy {
     /// From a configuration; kubeadm's validity and ECDSA P-256 by default.
     pub fn from_config(config: &Config) -> Self {
-        let hours = |n| usernetes_api::Duration::hours(n);
         Self {
             algorithm: config.cluster.encryption_algorithm.unwrap_or_default(),
-            validity: config.cluster.certificate_validity_period.unwrap_or(hours(8760)).0,
-            ca_validity: config.cluster.ca_certificate_validity_period.unwrap_or(hours(87600)).0,
+            validity: config.cluster.certificate_validity_period.unwrap_or(usernetes_api::Duration::hours(8760)).0,
+            ca_validity: config
+                .cluster
+                .ca_certificate_validity_period
+                .unwrap_or(usernetes_api::Duration::hours(87600))
+                .0,
         }
     }
 }
@@ -113,24 +116,29 @@ fn control_plane(text: &str, port: u16) -> Result<Option<Endpoint>, ParamsError>
     if text.is_empty() {
         return Ok(None);
     }
-    let wrong = |_| ParamsError::Value {
+    Endpoint::parse_or(text, port).map(Some).map_err(|_| ParamsError::Value {
         field: "controlPlaneEndpoint",
         value: text.to_owned(),
         wanted: "HOST, HOST:PORT or [IPv6]:PORT",
-    };
-    Endpoint::parse_or(text, port).map(Some).map_err(wrong)
+    })
 }
 
 /// The first range where there are two: the `kubernetes` Service has one address.
 fn service_network(text: &str) -> Result<IpNet, ParamsError> {
     let first = text.split(',').next().unwrap_or_default().trim();
-    let wrong = |_| ParamsError::Value { field: "networking.serviceSubnet", value: text.to_owned(), wanted: "a CIDR" };
-    first.parse().map_err(wrong)
+    first.parse().map_err(|_| ParamsError::Value {
+        field: "networking.serviceSubnet",
+        value: text.to_owned(),
+        wanted: "a CIDR",
+    })
+}
+
+fn is_san(name: &str) -> bool {
+    name.parse::<IpAddr>().is_ok() || is_dns_name(name.strip_prefix("*.").unwrap_or(name))
 }
 
 fn sans(field: &'static str, names: &[String]) -> Result<Vec<String>, ParamsError> {
-    let good = |n: &str| n.parse::<IpAddr>().is_ok() || is_dns_name(n.strip_prefix("*.").unwrap_or(n));
-    match names.iter().find(|name| !good(name)) {
+    match names.iter().find(|name| !is_san(name)) {
         None => Ok(names.to_vec()),
         Some(bad) => Err(ParamsError::Value { field, value: bad.clone(), wanted: "an IP address or a DNS name" }),
     }

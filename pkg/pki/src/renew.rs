@@ -50,8 +50,8 @@ fn leaf_specs() -> impl Iterator<Item = &'static CertSpec> {
 }
 
 fn renew_certificate(pki_dir: &Path, spec: &'static CertSpec, policy: &Policy) -> Result<Renewal, PkiError> {
-    let file = |ending: &str| pki_dir.join(format!("{}.{ending}", spec.file));
-    let (crt, key_path) = (file("crt"), file("key"));
+    let crt = pki_dir.join(format!("{}.crt", spec.file));
+    let key_path = pki_dir.join(format!("{}.key", spec.file));
     let Some(pem) = fs::read_if_exists(&crt)? else {
         return Ok(Renewal::Missing);
     };
@@ -98,8 +98,8 @@ fn issue_leaf(
     let Some(issuer) = &ca.issuer else {
         return Ok(None);
     };
-    let make = |source| PkiError::Make { name, source };
-    let key = keys::generate(policy.algorithm).map_err(make)?;
-    let certificate = issue::leaf(subject, &key, &ca.chain, issuer, policy.validity).map_err(make)?;
+    let key = keys::generate(policy.algorithm).map_err(|source| PkiError::Make { name, source })?;
+    let certificate = issue::leaf(subject, &key, &ca.chain, issuer, policy.validity)
+        .map_err(|source| PkiError::Make { name, source })?;
     Ok(Some((certificate.pem(), key)))
 }

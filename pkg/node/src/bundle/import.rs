@@ -86,15 +86,12 @@ impl Staging {
         cache: &Path,
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<Imported, BundleError> {
-        let blame = |error| match error {
-            BundleError::Damaged { files, .. } => BundleError::Damaged { dir: source.to_owned(), files },
-            other => other,
-        };
         let bundle = Bundle::open(root)?;
         if let Some(imported) = self.find_imported(&bundle, cache, progress)? {
             return Ok(imported);
         }
-        let (verified, stamps) = bundle.compare_files(&Stamps::new(), progress).map_err(blame)?;
+        let (verified, stamps) =
+            bundle.compare_files(&Stamps::new(), progress).map_err(|error| name_source(error, source))?;
         let place = self.target_path(&bundle);
         self.move_to(bundle.dir(), &place)?;
         verified::save_stamps(cache, &place, &stamps);
@@ -128,6 +125,14 @@ impl Staging {
         }
         std::fs::rename(from, place).context("make", place)?;
         update_mtime(place)
+    }
+}
+
+/// Damaged files are reported for the source, not for the temporary directory.
+fn name_source(error: BundleError, source: &Path) -> BundleError {
+    match error {
+        BundleError::Damaged { files, .. } => BundleError::Damaged { dir: source.to_owned(), files },
+        other => other,
     }
 }
 

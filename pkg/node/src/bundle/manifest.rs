@@ -78,8 +78,8 @@ fn find_faults(manifest: &BundleManifest) -> Vec<FieldError> {
 }
 
 fn is_directory_name(name: &str) -> bool {
-    let good = |c: char| c.is_ascii_alphanumeric() || "._+-".contains(c);
-    !name.is_empty() && name.len() <= 100 && !name.starts_with('.') && name.chars().all(good)
+    let valid = name.chars().all(|c| c.is_ascii_alphanumeric() || "._+-".contains(c));
+    valid && !name.is_empty() && name.len() <= 100 && !name.starts_with('.')
 }
 
 /// A manifest's path: exactly one way to write it, and it stays inside.

@@ -21,22 +21,25 @@ const LEAST_PROCESSES: u64 = 512;
 const GOOD_PROCESSES: u64 = 4096;
 
 pub(super) fn check_inotify(instances: &str, watches: &str) -> Finding {
-    let low = |text: &str, good: u64| parse_number(text).filter(|n| *n < good);
-    let instances = low(instances, GOOD_INSTANCES).map(|n| ("fs.inotify.max_user_instances", n, GOOD_INSTANCES));
-    let watches = low(watches, GOOD_WATCHES).map(|n| ("fs.inotify.max_user_watches", n, GOOD_WATCHES));
-    let low: Vec<_> = instances.into_iter().chain(watches).collect();
+    let limits = [
+        ("fs.inotify.max_user_instances", instances, GOOD_INSTANCES),
+        ("fs.inotify.max_user_watches", watches, GOOD_WATCHES),
+    ];
+    let mut low = Vec::new();
+    let mut settings = Vec::new();
+    for (name, text, good) in limits {
+        if let Some(found) = parse_number(text).filter(|found| *found < good) {
+            low.push(format!("{name} is {found}"));
+            settings.push(format!("{name}={good}"));
+        }
+    }
     if low.is_empty() {
         return Finding::passed("Inotify");
     }
-    let words = |join: &str, one: &dyn Fn(&(&str, u64, u64)) -> String| -> String {
-        low.iter().map(one).collect::<Vec<_>>().join(join)
-    };
-    let message = words(", ", &|(name, is, _)| format!("{name} is {is}"));
-    let settings = words("\\n", &|(name, _, good)| format!("{name}={good}"));
     Finding::warning(
         "Inotify",
-        format!("{message}: several nodes or many pods of one user may fail with \"too many open files\""),
-        sysctl_command("inotify", &settings),
+        format!("{}: several nodes or many pods of one user may fail with \"too many open files\"", low.join(", ")),
+        sysctl_command("inotify", &settings.join("\\n")),
     )
 }
 

@@ -32,12 +32,12 @@ pub(super) fn check_memory(role: Role, total: Option<u64>) -> Finding {
         Role::ControlPlane => (1000 * MIB, 1700 * MIB),
         Role::Worker => (400 * MIB, 800 * MIB),
     };
-    let message = |what: u64| format!("{} MiB of memory, less than {} MiB", total / MIB, what / MIB);
+    let message = format!("{} MiB of memory, less than", total / MIB);
     let hint = "use a host with more memory";
     if total < least {
-        Finding::error("Mem", message(least), hint)
+        Finding::error("Mem", format!("{message} {} MiB", least / MIB), hint)
     } else if total < good {
-        Finding::warning("Mem", message(good), hint)
+        Finding::warning("Mem", format!("{message} {} MiB", good / MIB), hint)
     } else {
         Finding::passed("Mem")
     }
@@ -62,9 +62,7 @@ pub(super) fn parse_meminfo(meminfo: &str, name: &str) -> Option<u64> {
 
 /// Node names are DNS subdomains (RFC 1123).
 pub(super) fn check_hostname(name: &str) -> Finding {
-    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    let label = |l: &str| !l.is_empty() && l.chars().all(inner) && !l.starts_with('-') && !l.ends_with('-');
-    if name.len() <= 253 && name.split('.').all(label) {
+    if name.len() <= 253 && name.split('.').all(is_label) {
         return Finding::passed("Hostname");
     }
     Finding::error(
@@ -72,6 +70,11 @@ pub(super) fn check_hostname(name: &str) -> Finding {
         format!("{name:?} cannot be a node name: only a-z, 0-9, inner dashes and dots"),
         "usernetes-rs init --node-name NAME",
     )
+}
+
+fn is_label(label: &str) -> bool {
+    let valid = label.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    valid && !label.is_empty() && !label.starts_with('-') && !label.ends_with('-')
 }
 
 /// A program of the host that runs inside the node.

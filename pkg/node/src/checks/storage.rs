@@ -32,28 +32,32 @@ fn fs_type(fs: &Statfs) -> i64 {
 #[expect(clippy::unnecessary_cast, reason = "its width depends on the architecture")]
 pub(super) fn check_file_system(path: &Path, magic: i64) -> Finding {
     let is = |known: FsType| known.0 as i64 == magic;
-    let path = path.display();
-    let refused = |name: &str| {
-        let message =
-            format!("{path} is on {name}: no files of subordinate users, no overlay, and locks that etcd cannot trust");
-        Finding::error("StateFs", message, HINT)
-    };
-    let doubtful = |what: &str| Finding::warning("StateFs", format!("{path} is on {what}"), HINT);
     if is(statfs::NFS_SUPER_MAGIC) {
-        refused("NFS")
+        refuse(path, "NFS")
     } else if is(statfs::SMB_SUPER_MAGIC) || [CIFS, SMB2].contains(&magic) {
-        refused("SMB")
+        refuse(path, "SMB")
     } else if is(statfs::AFS_SUPER_MAGIC) {
-        refused("AFS")
+        refuse(path, "AFS")
     } else if is(statfs::FUSE_SUPER_MAGIC) {
-        refused("a FUSE file system")
+        refuse(path, "a FUSE file system")
     } else if [LUSTRE, BEEGFS, GPFS, CEPH].contains(&magic) {
-        doubtful("a distributed file system: overlay and subordinate users may not work, etcd will be slow")
+        discourage(path, "a distributed file system: overlay and subordinate users may not work, etcd will be slow")
     } else if is(statfs::TMPFS_MAGIC) {
-        doubtful("tmpfs: the cluster takes memory and is lost at the next boot")
+        discourage(path, "tmpfs: the cluster takes memory and is lost at the next boot")
     } else {
         Finding::passed("StateFs")
     }
+}
+
+fn refuse(path: &Path, name: &str) -> Finding {
+    let path = path.display();
+    let message =
+        format!("{path} is on {name}: no files of subordinate users, no overlay, and locks that etcd cannot trust");
+    Finding::error("StateFs", message, HINT)
+}
+
+fn discourage(path: &Path, what: &str) -> Finding {
+    Finding::warning("StateFs", format!("{} is on {what}", path.display()), HINT)
 }
 
 /// Images unpacked take 0.7 GiB, etcd and logs another 0.5 GiB; below 512 MiB the kubelet evicts pods.

@@ -32,8 +32,8 @@ struct Manifest {
 /// The name that runtimes use: with registry, and with a tag unless it has a digest.
 pub fn full_name(name: &str) -> Result<String, ImageError> {
     let bad = || ImageError::Name(name.to_owned());
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "._-/:@".contains(c);
-    if !name.starts_with(|c: char| c.is_ascii_alphanumeric()) || !name.chars().all(allowed) || name.contains("//") {
+    let allowed = name.chars().all(|c| c.is_ascii_alphanumeric() || "._-/:@".contains(c));
+    if !allowed || !name.starts_with(|c: char| c.is_ascii_alphanumeric()) || name.contains("//") {
         return Err(bad());
     }
     let (first, rest) = name.split_once('/').unwrap_or(("", name));

@@ -29,20 +29,16 @@ struct Log {
 
 /// Follows the logs of `components` from their present end; logs that are made later from their beginning.
 pub fn follow_logs(logs: &Path, components: &[ComponentName]) -> Result<Follow, FsError> {
-    let watch = || {
-        let changes = Inotify::init()?;
-        // The directory, not the files: a log may be made later.
-        changes.watches().add(logs, WatchMask::MODIFY | WatchMask::CREATE)?;
-        Ok(changes)
-    };
-    let changes = watch().context("watch", logs)?;
-    let log = |&component: &ComponentName| {
-        let path = super::log_path(logs, component);
-        let position = path.metadata().map_or(0, |meta| meta.len());
-        Log { component, path, position, part: vec![] }
-    };
-    let logs_of = components.iter().map(log).collect();
+    let changes = watch_directory(logs).context("watch", logs)?;
+    let logs_of = components.iter().map(|component| Log::at_end(logs, *component)).collect();
     Ok(Follow { directory: logs.to_owned(), changes, logs: logs_of, lines: VecDeque::new() })
+}
+
+/// Watches the directory and not the files: a log may be made later.
+fn watch_directory(logs: &Path) -> io::Result<Inotify> {
+    let changes = Inotify::init()?;
+    changes.watches().add(logs, WatchMask::MODIFY | WatchMask::CREATE)?;
+    Ok(changes)
 }
 
 impl Iterator for Follow {
@@ -75,6 +71,12 @@ impl Follow {
 }
 
 impl Log {
+    fn at_end(logs: &Path, component: ComponentName) -> Self {
+        let path = super::log_path(logs, component);
+        let position = path.metadata().map_or(0, |meta| meta.len());
+        Self { component, path, position, part: vec![] }
+    }
+
     fn read_lines(&mut self, lines: &mut VecDeque<(ComponentName, String)>) -> io::Result<()> {
         let mut file = match File::open(&self.path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),

@@ -12,14 +12,17 @@ pub(crate) fn open_log(log: &Path) -> io::Result<File> {
     if let Err(error) = rotate_log(log) {
         tracing::warn!(log = %log.display(), %error, "cannot rotate");
     }
-    let new = || OpenOptions::new().append(true).create(true).mode(0o600).open(log);
-    match new() {
+    match open_to_append(log) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
             std::fs::create_dir_all(log.parent().unwrap_or(Path::new("/")))?;
-            new()
+            open_to_append(log)
         }
         opened => opened,
     }
+}
+
+fn open_to_append(log: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).mode(0o600).open(log)
 }
 
 /// Copies a log away and empties it when it is too long; older ones move up, the oldest goes. Where there is no place for

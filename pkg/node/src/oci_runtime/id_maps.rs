@@ -53,10 +53,13 @@ fn read_map(mount: &Value) -> Option<(Map, PathBuf)> {
 /// state lies.
 fn can_be_mapped(source: &Path) -> bool {
     let ours = source.starts_with(KUBELET_DIR) || source.starts_with("/run");
-    let device = |path: &Path| fs::metadata(path).map(|m| m.dev()).ok();
     ours && statfs(source).is_ok_and(|fs| fs.filesystem_type() == TMPFS_MAGIC)
-        && device(source) != device(Path::new(KUBELET_DIR))
+        && device_of(source) != device_of(Path::new(KUBELET_DIR))
         && kernel_maps_tmpfs(&rustix::system::uname().release().to_string_lossy())
+}
+
+fn device_of(path: &Path) -> Option<u64> {
+    fs::metadata(path).map(|m| m.dev()).ok()
 }
 
 fn kernel_maps_tmpfs(release: &str) -> bool {
@@ -86,8 +89,8 @@ fn classify_source(root: &Path, source: &Path) -> Option<Made> {
         // A part of a volume, bound there by the kubelet: whose volume it is, its name tells.
         [pod, "volume-subpaths", volume, _, _] => {
             let volumes = root.join(KUBELET_DIR.trim_start_matches('/')).join("pods").join(pod).join("volumes");
-            let is = |plugin: &str| volumes.join(plugin).join(volume).exists();
-            FILLED.iter().chain([&EMPTY]).any(|plugin| is(plugin)).then_some(Made::Alone)
+            let mut plugins = FILLED.iter().chain([&EMPTY]);
+            plugins.any(|plugin| volumes.join(plugin).join(volume).exists()).then_some(Made::Alone)
         }
         _ => None,
     }

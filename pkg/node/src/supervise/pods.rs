@@ -18,8 +18,8 @@ pub(super) async fn stop_pods() {
     let processes = list_processes();
     // Shims outlive what started them, so they are orphans, and orphans are children of PID 1, which is us.
     let own = std::process::id().cast_signed();
-    let shim = |p: &&Process| p.parent == own && SHIMS.contains(&p.name.as_str());
-    let shims: HashSet<i32> = processes.iter().filter(shim).map(|p| p.pid).collect();
+    let orphans = processes.iter().filter(|p| p.parent == own);
+    let shims: HashSet<i32> = orphans.filter(|p| SHIMS.contains(&p.name.as_str())).map(|p| p.pid).collect();
     let (sandboxes, containers): (Vec<_>, Vec<_>) =
         processes.iter().filter(|p| shims.contains(&p.parent)).partition(|p| p.name == "pause");
     end_processes(&containers, Signal::SIGTERM).await;
@@ -38,16 +38,17 @@ async fn end_processes(processes: &[&Process], signal: Signal) {
         send_signal(&fd, if process.ignores_term { Signal::SIGKILL } else { signal });
         open.push(fd);
     }
-    let wait = move || {
-        if !wait_for_exits(&open, Instant::now() + GRACE) {
-            tracing::warn!("containers do not end, killed");
-            for fd in &open {
-                send_signal(fd, Signal::SIGKILL);
-            }
-            wait_for_exits(&open, Instant::now() + GRACE);
+    let _ = tokio::task::spawn_blocking(move || wait_or_kill(&open)).await;
+}
+
+fn wait_or_kill(open: &[OwnedFd]) {
+    if !wait_for_exits(open, Instant::now() + GRACE) {
+        tracing::warn!("containers do not end, killed");
+        for fd in open {
+            send_signal(fd, Signal::SIGKILL);
         }
-    };
-    let _ = tokio::task::spawn_blocking(wait).await;
+        wait_for_exits(open, Instant::now() + GRACE);
+    }
 }
 
 /// Waits for the ends of all; whether they came in time.
@@ -77,26 +78,28 @@ struct Process {
 
 fn list_processes() -> Vec<Process> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
-    let pid = |entry: std::io::Result<std::fs::DirEntry>| entry.ok()?.file_name().to_str()?.parse::<i32>().ok();
-    let read = |pid| parse_status(pid, &std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?);
-    entries.filter_map(pid).filter_map(read).collect()
+    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
+    pids.filter_map(|pid| parse_status(pid, &std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?)).collect()
 }
 
 /// Reads `/proc/PID/status`; `None` for a process that has ended.
 fn parse_status(pid: i32, status: &str) -> Option<Process> {
-    let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
-    if field("State")?.starts_with('Z') {
+    if find_field(status, "State")?.starts_with('Z') {
         return None;
     }
-    let caught = u64::from_str_radix(field("SigCgt")?, 16).ok()?;
+    let caught = u64::from_str_radix(find_field(status, "SigCgt")?, 16).ok()?;
     let catches_term = caught & (1 << (Signal::SIGTERM as i32 - 1)) != 0;
-    let init = field("NSpid").and_then(|pids| pids.split_whitespace().last()) == Some("1");
+    let init = find_field(status, "NSpid").and_then(|pids| pids.split_whitespace().last()) == Some("1");
     Some(Process {
         pid,
-        parent: field("PPid")?.parse().ok()?,
-        name: field("Name")?.to_owned(),
+        parent: find_field(status, "PPid")?.parse().ok()?,
+        name: find_field(status, "Name")?.to_owned(),
         ignores_term: init && !catches_term,
     })
+}
+
+fn find_field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
+    status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
 }
 
 #[cfg(test)]

@@ -186,17 +186,20 @@ impl Kubeconfig {
         named.map(|c| &c.context)
     }
 
+    fn find_cluster(&self, name: &str) -> Option<&NamedCluster> {
+        self.clusters.iter().flatten().find(|c| c.name == name)
+    }
+
     /// The cluster in use: the one without a name if there is one, else the current context's.
     pub fn cluster(&self) -> Result<&Cluster, KubeconfigError> {
-        let find = |name: &str| self.clusters.iter().flatten().find(|c| c.name == name);
-        let found = find("").or_else(|| find(&self.current_context()?.cluster));
+        let found = self.find_cluster("").or_else(|| self.find_cluster(&self.current_context()?.cluster));
         found.map(|c| &c.cluster).ok_or(KubeconfigError::Missing("cluster in its current context"))
     }
 
     /// The user in use.
     pub fn user(&self) -> Result<&User, KubeconfigError> {
-        let find = |name: &str| self.users.iter().flatten().find(|u| u.name == name);
-        let found = self.current_context().and_then(|context| find(&context.user));
+        let context = self.current_context();
+        let found = context.and_then(|context| self.users.iter().flatten().find(|u| u.name == context.user));
         found.map(|u| &u.user).ok_or(KubeconfigError::Missing("user in its current context"))
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Mirrors `cmd/kubeadm/app/phases/kubeconfig/kubeconfig.go`.
 
-use super::{Kubeconfig, KubeconfigError, with_certificate};
+use super::{Kubeconfig, with_certificate};
 use crate::issue::{self, Subject};
 use crate::load::Chain;
 use crate::problem::Problem;
@@ -177,25 +177,27 @@ pub(crate) fn invalid(path: &Path, spec: &ClientSpec, problem: Problem) -> PkiEr
     }
 }
 
+/// Text that is not a kubeconfig.
+const UNREADABLE: Problem = Problem::Unreadable("a kubeconfig");
+
 fn check_text(text: &str, path: &Path, wanted: &str, ca: &Authority) -> Result<(), Problem> {
-    let unreadable = |_: KubeconfigError| Problem::Unreadable("a kubeconfig");
-    let config = Kubeconfig::parse(text).map_err(unreadable)?;
-    let cluster = config.cluster().map_err(unreadable)?;
+    let config = Kubeconfig::parse(text).map_err(|_| UNREADABLE)?;
+    let cluster = config.cluster().map_err(|_| UNREADABLE)?;
     if cluster.server != wanted {
         return Err(Problem::Server { found: cluster.server.clone(), wanted: wanted.to_owned() });
     }
-    let trusted = cluster.ca_pem().map_err(unreadable)?.and_then(|pem| Chain::parse(&pem));
+    let trusted = cluster.ca_pem().map_err(|_| UNREADABLE)?.and_then(|pem| Chain::parse(&pem));
     if !trusted.ok_or(Problem::Unreadable("a kubeconfig with its CA inside"))?.shares_certificate(&ca.chain) {
         return Err(Problem::OtherCa(ca.crt.clone()));
     }
     // The kubelet replaces its certificate by paths; what it keeps there is its own affair.
-    let user = config.user().map_err(unreadable)?;
-    let Some(pem) = user.certificate_pem().map_err(unreadable)? else {
+    let user = config.user().map_err(|_| UNREADABLE)?;
+    let Some(pem) = user.certificate_pem().map_err(|_| UNREADABLE)? else {
         return Ok(());
     };
     let certificate = Chain::parse(&pem).ok_or(Problem::Unreadable("a kubeconfig with a certificate"))?;
     certificate.check_period(Timestamp::now())?;
     certificate.check_signer(&ca.chain, &ca.crt)?;
-    let key = user.key_pem().map_err(unreadable)?.and_then(|pem| keys::parse_private(pem.expose()));
+    let key = user.key_pem().map_err(|_| UNREADABLE)?.and_then(|pem| keys::parse_private(pem.expose()));
     certificate.check_key(&key.ok_or(Problem::Unreadable("a kubeconfig with a key"))?, path)
 }

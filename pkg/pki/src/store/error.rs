@@ -61,7 +61,8 @@ impl PkiError {
         match self {
             Self::Invalid { hint, .. } => Some(hint.clone()),
             Self::External { path, key } => {
-                let (path, key) = (path.display(), key.display());
+                let path = path.display();
+                let key = key.display();
                 Some(format!(
                     "put {path} there with a certificate signed by the external CA; or {key}, so that it can be made here"
                 ))

@@ -71,8 +71,8 @@ pub fn ensure(pki_dir: &Path, name: &str, params: &CertParams) -> Result<Outcome
     }
     let spec = spec::find(name).ok_or_else(|| unknown_name(name))?;
     let pair = Pair::read(pki_dir, spec)?;
-    let spare = || keys::generate(params.policy.algorithm);
-    let mut key = if pair.needs_key() { Some(spare().map_err(|e| make_error(spec, e))?) } else { None };
+    let new_key = pair.needs_key().then(|| keys::generate(params.policy.algorithm));
+    let mut key = new_key.transpose().map_err(|e| make_error(spec, e))?;
     let mut spare = || key.take().expect("made if needed");
     let step = match spec.ca {
         None => ensure_authority(pair, params, &mut spare)?.1,

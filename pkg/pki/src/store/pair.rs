@@ -34,8 +34,9 @@ pub(crate) struct Authority {
 impl Pair {
     /// Reads both files; a missing one is no error, one that cannot be understood is.
     pub(crate) fn read(pki_dir: &Path, spec: &'static CertSpec) -> Result<Self, PkiError> {
-        let file = |ending: &str| pki_dir.join(format!("{}.{ending}", spec.file));
-        let mut pair = Self { spec, crt: file("crt"), key: file("key"), chain: None, private: None };
+        let crt = pki_dir.join(format!("{}.crt", spec.file));
+        let key = pki_dir.join(format!("{}.key", spec.file));
+        let mut pair = Self { spec, crt, key, chain: None, private: None };
         if let Some(pem) = fs::read_if_exists(&pair.crt)? {
             let chain = Chain::parse(&pem).ok_or(Problem::Unreadable("a certificate in PEM form"));
             pair.chain = Some(chain.map_err(|p| pair.invalid(&pair.crt, p))?);
@@ -91,10 +92,14 @@ impl NewPair {
 impl Authority {
     /// From a pair that is there and valid.
     pub(crate) fn from_pair(pair: Pair, chain: Chain, new: bool) -> Result<Self, PkiError> {
-        let make = |source| PkiError::Make { name: pair.spec.name, source };
+        let name = pair.spec.name;
         let der = chain.der().into();
-        let issuer = pair.private.map(|key| Issuer::from_ca_cert_der(&der, key)).transpose().map_err(make)?;
-        Ok(Self { name: pair.spec.name, crt: pair.crt, key: pair.key, chain, new, issuer })
+        let issuer = pair
+            .private
+            .map(|key| Issuer::from_ca_cert_der(&der, key))
+            .transpose()
+            .map_err(|source| PkiError::Make { name, source })?;
+        Ok(Self { name, crt: pair.crt, key: pair.key, chain, new, issuer })
     }
 
     /// The CA of that name, which must be there and valid.

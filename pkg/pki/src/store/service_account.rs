@@ -19,7 +19,8 @@ pub(super) struct ServiceAccount {
 impl ServiceAccount {
     /// Reads and checks both files.
     pub(super) fn read(pki_dir: &Path) -> Result<Self, PkiError> {
-        let (key, public) = (pki_dir.join("sa.key"), pki_dir.join("sa.pub"));
+        let key = pki_dir.join("sa.key");
+        let public = pki_dir.join("sa.pub");
         let invalid = |path: &Path, problem| PkiError::invalid(path, problem, &[&key, &public], "certs sa");
         let private = match fs::read_if_exists(&key)? {
             None => None,
@@ -46,9 +47,8 @@ impl ServiceAccount {
 
     /// Writes what is missing.
     pub(super) fn write(self, spare: impl FnOnce() -> KeyPair) -> Result<Outcome, PkiError> {
-        let made = |action| Ok(Outcome { name: SERVICE_ACCOUNT, action });
         if self.has_public {
-            return made(Action::Kept);
+            return Ok(Outcome { name: SERVICE_ACCOUNT, action: Action::Kept });
         }
         let key = if let Some(key) = self.private {
             key
@@ -59,6 +59,6 @@ impl ServiceAccount {
         };
         // kubeadm writes its public half with the mode of a key, too.
         fs::write(&self.public, key.public_key_pem(), Mode::Secret)?;
-        made(Action::Made)
+        Ok(Outcome { name: SERVICE_ACCOUNT, action: Action::Made })
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{DownloadError, Progress, table};
 use futures::StreamExt as _;
-use reqwest::header::{CONTENT_RANGE, ETAG, HeaderMap, IF_RANGE, LAST_MODIFIED, RANGE};
+use reqwest::header::{CONTENT_RANGE, ETAG, HeaderMap, HeaderName, IF_RANGE, LAST_MODIFIED, RANGE};
 use reqwest::{Client, Response, StatusCode, Url};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -206,8 +206,12 @@ fn is_transient(status: StatusCode) -> bool {
 
 /// What tells this version of the file from others; a weak ETag does not.
 fn read_validator(headers: &HeaderMap) -> Option<String> {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    text(ETAG).filter(|tag| !tag.starts_with("W/")).or_else(|| text(LAST_MODIFIED)).map(str::to_owned)
+    let tag = header_text(headers, &ETAG).filter(|tag| !tag.starts_with("W/"));
+    tag.or_else(|| header_text(headers, &LAST_MODIFIED)).map(str::to_owned)
+}
+
+fn header_text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
 }
 
 fn part_length(part: &Path) -> u64 {
