@@ -34,7 +34,10 @@ impl PublishedPort {
         let asked = self.instead_of?;
         let PortSpec { protocol, host, .. } = self.spec;
         let what = self.exposure.name();
-        Some(format!("{what} {asked}/{protocol} is published as {}, as ports.privilegedPortOffset says", host.port()))
+        Some(format!(
+            "{what} {asked}/{protocol} is published on host port {}, since ports.privilegedPortOffset is set",
+            host.port()
+        ))
     }
 }
 

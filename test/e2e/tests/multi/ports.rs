@@ -28,7 +28,8 @@ fn event(namespace: &Namespace, host: &Host, service: &str, what: &str) -> Resul
     })
 }
 
-/// Ports that another program of the host has, and ports for administrators: told at the Service, and cured at once.
+/// Ports that another program of the host has, and ports for administrators: reported at the Service, and published as
+/// soon as they are free.
 pub(crate) fn load_balancer_on_every_host(testbed: &Testbed) -> Result<()> {
     const PORT: u16 = 8090;
     let namespace = Namespace::new(testbed.host(), "balanced")?;
@@ -89,7 +90,7 @@ spec: {{type: LoadBalancer, selector: {{app: {name}}}, ports: [{{port: 8093, tar
     answers(first, &address, "younger")
 }
 
-/// On a host that was told to: another port takes the place of the administrator's.
+/// With `ports.privilegedPortOffset`: another port takes the place of the administrator's.
 pub(crate) fn low_ports_are_shifted(testbed: &Testbed) -> Result<()> {
     let (first, worker) = (testbed.host(), testbed.hosts().last().context("no worker")?);
     worker.tool(&["start", "--privileged-port-offset", "8000"]).output()?.exits(1)?.says(&["the node is running"])?;
@@ -107,7 +108,7 @@ spec: {type: LoadBalancer, selector: {app: low}, ports: [{port: 82, targetPort: 
     )?;
     namespace.ready(&["pod/low"])?;
     answers(first, &format!("{}:8082", worker.address()), "low")?;
-    let said = "load balancer port 82/tcp is published as 8082";
+    let said = "load balancer port 82/tcp is published on host port 8082";
     event(&namespace, first, "low", said)?;
     worker.tool(&["status"]).output()?.says(&[said])?;
     drop(namespace);

@@ -134,8 +134,8 @@ fn low_ports_are_shifted() {
     ");
     let messages: Vec<_> = desired.ports.iter().filter_map(PublishedPort::shift_message).collect();
     insta::assert_snapshot!(messages.join("\n"), @r"
-    host port 53/udp is published as 8053, as ports.privilegedPortOffset says
-    load balancer port 80/tcp is published as 8080, as ports.privilegedPortOffset says
+    host port 53/udp is published on host port 8053, since ports.privilegedPortOffset is set
+    load balancer port 80/tcp is published on host port 8080, since ports.privilegedPortOffset is set
     ");
 }
 
