@@ -141,3 +141,16 @@ pub(crate) fn select(jobs: Vec<Job>, texts: &[String]) -> Vec<Job> {
     let is_wanted = |job: &Job| wanted.iter().any(|other| other.name == job.name);
     jobs.into_iter().filter(|job| is_wanted(job) || needed.contains(&job.name.as_str())).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_suite_of_the_manifest_has_a_job() {
+        let manifest = include_str!("../../../Cargo.toml");
+        let names = manifest.split("[[test]]").skip(1).filter_map(|test| test.split('"').nth(1));
+        assert_eq!(names.collect::<BTreeSet<_>>(), SUITES.map(|(name, ..)| name).into());
+    }
+}
