@@ -328,7 +328,7 @@ fn state_full(testbed: &Testbed) -> Result<()> {
     state_mount(host, "size=4m")?;
     let output = host.init::<&str>(&[]).output()?;
     refused(host, output, PREFLIGHT, &["/home/alice/.local/share", "free"])?;
-    // A person who insists is told by the failing step itself.
+    // With the check ignored, the failing step reports the problem.
     let output = host.init(&["--ignore-preflight-errors", "all"]).output()?;
     refused(host, output, FAILURE, &["no space left"])
 }

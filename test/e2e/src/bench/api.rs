@@ -13,7 +13,7 @@ use std::time::Duration;
 /// A started answer: its body.
 pub(super) type Body = BufReader<StreamOwned<ClientConnection, TcpStream>>;
 
-/// The server and who we are to it.
+/// The server and the credentials for it.
 pub(super) struct Api {
     config: Arc<ClientConfig>,
     address: SocketAddr,

@@ -49,7 +49,7 @@ pub(super) fn run(runs: usize) -> Result<Report> {
     for host in testbed.hosts() {
         host.tool(&["bundle", "import", crate::artifacts::BUNDLE]).ok()?;
     }
-    // What comes before the runs warms the machine's caches and tells the floor its command lines; it does not count.
+    // What comes before the runs warms the machine's caches and records the command lines for the floor; it does not count.
     suite::print_error("warming up");
     first.tool(&["init"]).ok()?;
     first.tool(&["kubectl", "apply", "-f", "-"]).input(WEB.replace("IMAGE", crate::IMAGE)).ok()?;

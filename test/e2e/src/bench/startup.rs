@@ -13,7 +13,7 @@ pub(super) fn run(runs: usize) -> Result<Report> {
     let testbed = Testbed::new(1)?;
     let host = testbed.host();
     host.tool(&["bundle", "import", crate::artifacts::BUNDLE]).ok()?;
-    // The first run warms the machine's caches and tells the floor its command lines; it does not count.
+    // The first run warms the machine's caches and records the command lines for the floor; it does not count.
     suite::print_error("warming up");
     let floor = measure::first(host)?;
     let mut pairs = Vec::new();

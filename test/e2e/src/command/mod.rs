@@ -139,7 +139,7 @@ impl<'a> Run<'a> {
         let mut child = enter(namespaces, Inside::Everything, move || Ok(command.spawn()?))
             .with_context(|| format!("cannot start {shown}"))?;
         if let (Some(text), Some(mut stdin)) = (self.input, child.stdin.take()) {
-            // Who reads it slowly, or not at all, must not block us.
+            // A reader that is slow, or does not read at all, must not block this thread.
             thread::spawn(move || stdin.write_all(&text));
         }
         Ok(Background::new(format!("{user}: {shown}"), child, transcript))

@@ -8,7 +8,7 @@ use std::fs;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-/// A living process, zombies left out: who does not reap is not always ours.
+/// A living process, zombies left out: the process that should reap them may not belong to the test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Process {
     /// Its id as the machine sees it.

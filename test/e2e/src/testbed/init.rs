@@ -1,4 +1,4 @@
-//! The first process of a host: adopts and reaps orphans, serves the outside world when told, ends with its input.
+//! The first process of a host: adopts and reaps orphans, serves the outside world on request, ends with its input.
 
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -7,7 +7,7 @@ use std::thread;
 
 use crate::testbed::lan;
 
-/// What the first process is told on its standard input; it answers `ready`.
+/// A request on the standard input of the first process, which answers `ready`.
 pub(crate) const SERVE: &str = "serve";
 
 /// Runs as process 1. The kernel ends every other process of the host when this one returns.

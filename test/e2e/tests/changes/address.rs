@@ -21,7 +21,7 @@ fn has_address(testbed: &Testbed, worker: &Host, address: &str) -> Result<()> {
     worker.tool(&["status"]).ok()?.says(&[address]).map(drop)
 }
 
-/// Nobody chose its address, so the node takes the new one, and the old one when that comes back.
+/// The address was detected, so the node switches to the new one, and back when the old one returns.
 pub(crate) fn worker_gets_another_address(testbed: &Testbed) -> Result<()> {
     const OTHER: &str = "198.51.100.23";
     let worker = testbed.hosts().last().context("no worker")?;
@@ -37,7 +37,7 @@ pub(crate) fn worker_gets_another_address(testbed: &Testbed) -> Result<()> {
     works_on(testbed, &worker.name(), "moved-back")
 }
 
-/// An address that somebody chose is not replaced by one that nobody did.
+/// An address from the configuration is not replaced by a detected one.
 pub(crate) fn worker_is_given_an_address(testbed: &Testbed) -> Result<()> {
     const CHOSEN: &str = "198.51.100.33";
     let worker = testbed.hosts().last().context("no worker")?;
@@ -86,7 +86,7 @@ pub(crate) fn control_plane_loses_its_address(testbed: &Testbed) -> Result<()> {
 }
 
 /// Our own hint beside the address that took its place: HOST_IP is there, and the host sends from the other one. So does
-/// a host whose second address somebody chose.
+/// a host whose second address is configured.
 pub(crate) fn host_ip_is_a_second_address(testbed: &Testbed) -> Result<()> {
     const FIRST: &str = "198.51.100.57";
     const SECOND: &str = "198.51.100.34";

@@ -101,17 +101,17 @@ pub(crate) fn worker_drains_and_leaves(testbed: &Testbed) -> Result<()> {
     come_back(testbed, worker, "drained-and-joined")
 }
 
-/// Its pods cannot say that they have ended, so nobody waits for them.
+/// Its pods cannot report that they have ended, so the drain does not wait for them.
 pub(crate) fn host_is_gone(testbed: &Testbed) -> Result<()> {
     let [first, worker, _] = testbed.hosts() else { bail!("not three hosts") };
     let namespace = Namespace::new(first, "gone")?;
     guarded(&namespace, "host2")?;
     testbed.unplug(worker)?;
-    // Nobody can be asked to spare the pods, so nothing is removed.
+    // No API server is reachable that could evict the pods, so nothing is removed.
     let spared = worker.tool(&["reset", "--force", "--drain"]).output()?;
     spared.exits(1)?.says(&["host2 cannot be drained", "reset without --drain"])?;
     ensure!(!worker.processes()?.is_empty(), "the node is gone");
-    // The cluster does not know yet; whoever pulled the plug does.
+    // The cluster has not noticed yet.
     first.tool(&["nodes", "remove", "host2", "--force"]).limit(30).ok()?;
     gone(first, "host2")?;
     // The garbage collector of pods looks around every 20 s and waits 40 s more.

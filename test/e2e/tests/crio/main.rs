@@ -46,7 +46,7 @@ fn without_crio(testbed: &Testbed) -> Result<()> {
     Ok(())
 }
 
-/// Each node has the runtime that its own host was told; pods of both reach each other.
+/// Each node has the runtime that its own host is configured with; pods of both reach each other.
 fn joins_beside_containerd(testbed: &Testbed) -> Result<()> {
     let [first, second] = testbed.hosts() else { anyhow::bail!("not two hosts") };
     first.init::<&str>(&[]).ok()?;

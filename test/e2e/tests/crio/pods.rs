@@ -54,7 +54,7 @@ pub(crate) fn images_come_by_archive(testbed: &Testbed) -> Result<()> {
     host.sh(&format!("skopeo --insecure-policy --tmpdir . copy docker-archive:{archive} oci:layout:7")).ok()?;
     host.tool(&["images", "import", "--base-name", "registry.example/app", "layout"]).ok()?;
     host.tool(&["images", "list"]).ok()?.says(&["registry.example/app:7"])?;
-    // Nobody listens there, so nothing outside is asked.
+    // Nothing listens there, so no registry outside is asked.
     let pull = host.tool(&["images", "pull", "127.0.0.1:1/app:1"]).output()?;
     pull.exits(1)?.says(&["cannot pull 127.0.0.1:1/app:1", "connection refused", "logs crio"])?;
     Ok(())

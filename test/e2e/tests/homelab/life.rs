@@ -12,7 +12,7 @@ pub(crate) fn of_a_homelab(testbed: &Testbed) -> Result<()> {
         ssh::start(host)?;
     }
     ssh::bring_scripts(laptop, &inventory(hosts))?;
-    // No directory in /run/user: as where nobody is logged in.
+    // No directory in /run/user: as on a host without a session.
     hosts[1].admin("rmdir /run/user/*")?;
     dry_run(hosts, laptop)?;
     unfit_host(hosts, laptop)?;

@@ -1,4 +1,4 @@
-//! `hack/homelab` from somebody's own machine, over real ssh, to the hosts of a cluster.
+//! `hack/homelab` from an administrator's machine, over real ssh, to the hosts of a cluster.
 
 mod life;
 mod ssh;
@@ -52,7 +52,7 @@ fn inventory_mistakes(testbed: &Testbed) -> Result<()> {
     homelab(laptop, "status", &["--inventory", "/nowhere"])?.exits(CODE)?.says(&["example.hosts", "--inventory"])?;
     homelab(laptop, "down", &[])?.exits(64)?.says(&["--yes"])?;
     homelab(laptop, "sideways", &[])?.exits(64)?.says(&["usage"])?;
-    // The example is an inventory, and nobody answers at its addresses.
+    // The example is an inventory, and no host has its addresses.
     let example = homelab(laptop, "status", &["--inventory", "homelab/example.hosts"])?.exits(1)?;
     example.says(&["attic", "cellar", "shed", "3 of 3 hosts failed", "without a password"]).map(drop)
 }

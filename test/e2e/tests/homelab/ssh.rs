@@ -1,11 +1,11 @@
-//! A real sshd on a host, and somebody's own machine from which all hosts can be logged in to.
+//! A real sshd on a host, and a machine of an administrator from which all hosts accept a login.
 
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::Path;
 use usernetes_e2e::{Host, Machine};
 
-/// As Debian runs it, but without PAM: nobody makes a session's directory in /run/user.
+/// As Debian runs it, but without PAM: no session creates a directory in /run/user.
 const SSHD: &str = "mkdir -p -m 755 /run/sshd
 rm -f /etc/ssh/ssh_host_*
 ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key

@@ -1,4 +1,4 @@
-//! A node inside a container: in a user namespace that somebody else has made.
+//! A node inside a container: in a user namespace that a container engine created.
 
 use anyhow::{Result, ensure};
 use usernetes_e2e::{Host, Machine, Run, Testbed};
@@ -28,7 +28,7 @@ pub(crate) fn in_a_user_namespace(testbed: &Testbed) -> Result<()> {
     quiet(host)
 }
 
-/// What is said in a container with few ids, and an ordinary user in it who has some of them.
+/// Messages in a container with few ids, and an ordinary user in it that has some of them.
 pub(crate) fn preflight_with_few_ids(testbed: &Testbed) -> Result<()> {
     let host = testbed.host();
     host.admin("sed -i 's/:[0-9]*$/:5000/; 2d' /etc/subuid /etc/subgid")?;

@@ -1,4 +1,4 @@
-//! Whose address a pod sees when it is asked from outside, and what a Service makes of that.
+//! The client address that a pod sees for connections from outside, and its use in a Service.
 
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeMap;
@@ -7,12 +7,12 @@ use usernetes_e2e::{CLIENTS, Host, Machine, Namespace, SWITCH, Testbed};
 
 use crate::one_on_every_node;
 
-/// A pod's server that names the pod and whom it answers.
+/// A server of a pod that answers with the name of the pod and the address of the client.
 const WHO: &str = "mkdir -p /www/cgi-bin
 printf '#!/bin/sh\\nprintf \"Status: 200 OK\\\\r\\\\n\\\\r\\\\n$(hostname) $REMOTE_ADDR\"\\n' > /www/cgi-bin/who
 chmod +x /www/cgi-bin/who; exec httpd -f -p 8080 -h /www";
 
-/// Who answered, and whom it saw.
+/// The pod that answered, and the client address that it saw.
 fn who(testbed: &Testbed, client: &str, at: &str) -> Result<(String, String)> {
     let (status, body) = testbed.ask_as(client, at, "/cgi-bin/who")?;
     ensure!(status == "200", "{at} answers {status}");

@@ -1,4 +1,4 @@
-//! Packets for the pod network from somebody who is no host of the cluster.
+//! Packets for the pod network from a host outside of the cluster.
 
 use anyhow::{Context, Result, ensure};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
@@ -7,7 +7,7 @@ use usernetes_e2e::{IMAGE, Machine, Namespace, Testbed};
 /// From each sender.
 const DATAGRAMS: u32 = 10;
 
-/// Whoever sends them, the datagrams are the same: only the sender's address decides.
+/// The datagrams are the same from every sender: only the sender's address decides.
 pub(crate) fn strangers_cannot_send_into_the_pod_network(testbed: &Testbed) -> Result<()> {
     let [first, target, ..] = testbed.hosts() else { anyhow::bail!("not two hosts") };
     let namespace = Namespace::new(first, "inject")?;
@@ -49,7 +49,7 @@ spec:
     Ok(())
 }
 
-/// Datagrams for a port that nobody has: the kernel counts them.
+/// Datagrams for a port without a socket: the kernel counts them.
 fn refused_datagrams(snmp: &str) -> Result<u32> {
     let mut lines = snmp.lines().filter(|line| line.starts_with("Udp:")).map(str::split_whitespace);
     let (names, values) = (lines.next().context("no names")?, lines.next().context("no values")?);

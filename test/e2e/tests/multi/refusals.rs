@@ -7,7 +7,7 @@ use usernetes_e2e::{Host, Machine, Output, Testbed};
 
 use crate::{discovery_file, join, token};
 
-/// An address of the joining host that nobody else has a route to.
+/// An address of the joining host to which no other host has a route.
 const ISLAND: &str = "192.0.2.77";
 
 /// A refused join says why and leaves nothing running.

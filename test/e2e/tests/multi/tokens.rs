@@ -64,7 +64,7 @@ skipPhases: [wait-node]
     let document = worker.write("join.yaml", &document)?;
     let joined = join(worker, &["--config", &document]).ok()?.says(&["Node renamed joined", "[kubelet-start]"])?;
     ensure!(!format!("{joined}").contains("[wait-node]"), "{joined}");
-    // Without wait-node nobody has waited for the Node yet.
+    // Without wait-node nothing has waited for the Node yet.
     first.kubectl(&["wait", "--for=create", "node/renamed", "--timeout=60s"])?;
     first.kubectl(&["wait", "--for=condition=Ready", "node/renamed", "--timeout=60s"])?;
 

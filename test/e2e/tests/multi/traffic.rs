@@ -127,7 +127,7 @@ pub(crate) fn a_gibibyte_between_nodes(testbed: &Testbed) -> Result<()> {
 /// Sends what a script says from one pod to another; the checksum of what arrived.
 pub(crate) fn carry(namespace: &Namespace, from: &str, to: &str, script: &str, seconds: u64) -> Result<String> {
     let address = namespace.field(&format!("pod/{to}"), ".status.podIP")?;
-    // Standard input stays open: nc tells its end to the other side, which would then end with half of it sent.
+    // Standard input stays open: nc would shut its side down, and the other side would end with half of it sent.
     let receive = "rm -f /open; mkfifo /open; nc -l -p 9000 <> /open | sha256sum";
     let receive = namespace.prepare(&["exec", to, "--", "sh", "-c", receive]).spawn()?;
     namespace.sh(to, "until grep -q ':2328 .* 0A ' /proc/net/tcp6 /proc/net/tcp; do sleep 0.1; done")?;

@@ -1,4 +1,4 @@
-//! Power that fails, and an administrator who reboots: nobody logs in, and the cluster is back.
+//! Power that fails, and an administrator who reboots: the cluster starts without a login.
 
 use anyhow::{Result, ensure};
 use usernetes_e2e::{Guest, Machine, Testbed};

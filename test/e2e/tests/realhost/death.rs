@@ -1,4 +1,4 @@
-//! What dies beside the parent, and who brings it back.
+//! What dies beside the parent, and what starts it again.
 
 use anyhow::{Result, ensure};
 use usernetes_e2e::{Guest, Machine, Testbed};
@@ -44,7 +44,7 @@ pub(crate) fn slirp_killed(testbed: &Testbed) -> Result<()> {
 pub(crate) fn component_out_of_memory(testbed: &Testbed) -> Result<()> {
     let guest = testbed.guest();
     let (parent, before) = (running(guest)?, pid(guest, "kube-apiserver")?);
-    // The same code of the kernel as when memory has run out; whom it takes is the one with the highest score.
+    // The same code of the kernel as when memory has run out; the process with the highest score is killed.
     guest.admin(&format!(
         "own=/sys/fs/cgroup$(cut -d: -f3 /proc/{before}/cgroup)
          echo 1000 > /proc/{before}/oom_score_adj

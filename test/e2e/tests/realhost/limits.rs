@@ -115,7 +115,7 @@ evictionPressureTransitionPeriod: 10s
     evicted(&namespace)
 }
 
-/// A pod that takes the node's memory is told to go, and the node stays.
+/// A pod that takes the node's memory is evicted, and the node keeps running.
 fn evicted(namespace: &Namespace) -> Result<()> {
     let more = "  restartPolicy: Never
   volumes: [{name: memory, emptyDir: {medium: Memory}}]";

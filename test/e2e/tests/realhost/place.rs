@@ -1,4 +1,4 @@
-//! Beside somebody else's cluster, and on a system that nobody can write to.
+//! Beside the cluster of another user, and on a system that is mounted read-only.
 
 use anyhow::{Result, ensure};
 use usernetes_e2e::{Guest, Machine, Namespace, Testbed, pod};

@@ -21,7 +21,7 @@ pub(crate) fn init_cut(testbed: &Testbed) -> Result<()> {
     is_well(guest)
 }
 
-/// The power fails when `init` has just returned, and the kernel has not written back what was made. Nobody mends anything.
+/// The power fails when `init` has just returned, and the kernel has not written back what was made. Nothing is repaired by hand.
 pub(crate) fn cut_after_init(testbed: &Testbed) -> Result<()> {
     let guest = testbed.guest();
     guest.admin("loginctl enable-linger alice")?;

@@ -1,4 +1,4 @@
-//! The user unit: how it is made, what it leaves when it stops, and who brings it back.
+//! The user unit: how it is made, what it leaves when it stops, and what starts it again.
 
 use anyhow::{Context, Result, ensure};
 use usernetes_e2e::{Guest, Machine, Namespace, Testbed};
@@ -123,7 +123,7 @@ pub(crate) fn comes_back(guest: &Guest, before: u32) -> Result<()> {
     still_there(guest)
 }
 
-/// Who has masked the unit does not want it; nobody takes that away in silence.
+/// A unit that the user has masked stays masked, and this is reported.
 pub(crate) fn masked(testbed: &Testbed) -> Result<()> {
     let guest = testbed.guest();
     guest.sh(&format!("systemctl --user mask {UNIT}")).ok()?;

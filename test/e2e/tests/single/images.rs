@@ -60,7 +60,7 @@ pub(crate) fn wrong_ones_are_told(testbed: &Testbed) -> Result<()> {
     import(&["half.tar"])?.exits(1)?.says(&["half.tar is damaged", "sha256sum"])?;
     import(&[])?.exits(64)?;
     host.tool(&["--cluster", "other", "images", "list"]).output()?.exits(1)?.says(&["no node", "init"])?;
-    // Nobody listens there, so nothing outside is asked.
+    // Nothing listens there, so no registry outside is asked.
     let pull = host.tool(&["images", "pull", "127.0.0.1:1/app:1"]).output()?;
     pull.exits(1)?.says(&["cannot pull 127.0.0.1:1/app:1", "connection refused"])?;
     Ok(())

@@ -41,7 +41,7 @@ pub(crate) fn port_forward(testbed: &Testbed) -> Result<()> {
     })
 }
 
-/// With its service account a pod reaches the API server by name, and is who it is.
+/// With its service account a pod reaches the API server by name and is authenticated as that account.
 pub(crate) fn api_from_a_pod(testbed: &Testbed) -> Result<()> {
     let namespace = Namespace::new(testbed.host(), "api-from-a-pod")?;
     let more = "  automountServiceAccountToken: true";

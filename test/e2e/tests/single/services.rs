@@ -89,7 +89,7 @@ spec:
     })
 }
 
-/// Such a packet must not leave for the outside world, where somebody might answer. kube-proxy's nftables mode refuses
+/// Such a packet must not leave for the outside world, where a host might answer. kube-proxy's nftables mode refuses
 /// a port that a Service does not have, and drops what is for no Service.
 pub(crate) fn unassigned_service_port_is_refused(testbed: &Testbed) -> Result<()> {
     let namespace = Namespace::new(testbed.host(), "unassigned")?;

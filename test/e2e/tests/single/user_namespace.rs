@@ -31,7 +31,7 @@ for start in $(seq $first 65536 $((first + count - 1))); do
   kill $pid
 done";
 
-/// Nobody names a RuntimeClass, and volumes belong to the pod's root although the node can map no disk.
+/// No pod names a RuntimeClass, and volumes belong to the pod's root although the node can map no disk.
 pub(crate) fn own_user_namespace(testbed: &Testbed) -> Result<()> {
     let host = testbed.host();
     let namespace = Namespace::new(host, "own-user-namespace")?;

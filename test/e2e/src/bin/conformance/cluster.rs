@@ -7,7 +7,7 @@ use usernetes_e2e::{At, Testbed, Topology};
 
 /// Where hosts see the suite.
 pub(crate) const TOOLS: &str = "/srv/conformance";
-/// What an administrator does for a user who wants every controller; systemd's default lacks cpuset and io.
+/// What an administrator configures for a user who needs every controller; systemd's default lacks cpuset and io.
 const DELEGATE: &str = "loginctl enable-linger alice; mkdir -p /etc/systemd/system/user@.service.d
     printf '[Service]\\nDelegate=cpu cpuset io memory pids\\n' > /etc/systemd/system/user@.service.d/delegate.conf
     systemctl daemon-reload; systemctl restart user@1000.service";

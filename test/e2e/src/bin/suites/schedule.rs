@@ -109,7 +109,7 @@ impl Scheduler {
     fn start(&mut self, job: Job) -> Result<()> {
         let log = self.output.join(format!("{}.log", job.name.replace(['/', ' '], "-")));
         let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
-        // Should this program be killed, its jobs are told to end.
+        // If this program is killed, its jobs get a signal.
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "TERM", "nice", "-n", if job.lane == Lane::Build { "5" } else { "0" }]);
         command.args(&job.command).envs(job.env.iter().map(|(name, value)| (name, value)));

@@ -1,4 +1,4 @@
-//! What failed runs once more, alone: a mistake is told from a machine under load. Passing then is named, as it is a bug
+//! What failed runs once more, alone: this separates mistakes from a machine under load. Passing then is named, as it is a bug
 //! all the same.
 
 use anyhow::Result;
