@@ -4,12 +4,12 @@
 
 /// Name of the cluster when `--cluster` is not given.
 pub const DEFAULT_CLUSTER: &str = "default";
-/// The Kubernetes minor that this version of the tool installs and is tested with.
+/// The Kubernetes version that this program installs and is tested with.
 pub const KUBERNETES_VERSION: &str = "v1.36.3";
 
-/// Service range of kubeadm.
+/// Range of Service addresses, kubeadm's default.
 pub const DEFAULT_SERVICE_SUBNET: &str = "10.96.0.0/12";
-/// Pod range of flannel's own manifest.
+/// Range of pod addresses, the one in flannel's manifest.
 pub const DEFAULT_POD_SUBNET: &str = "10.244.0.0/16";
 /// DNS domain of Services.
 pub const DEFAULT_DNS_DOMAIN: &str = "cluster.local";
@@ -38,46 +38,46 @@ pub const ETCD_CLIENT_PORT: u16 = 2379;
 pub const ETCD_PEER_PORT: u16 = 2380;
 /// Health and metrics port of etcd, on loopback, without TLS.
 pub const ETCD_METRICS_PORT: u16 = 2381;
-/// Port where the control-plane node serves its bundle to the API server's proxy, inside the node alone.
+/// Port inside the node on which a control plane serves its bundle; joining hosts reach it through the API server's proxy.
 pub const BUNDLE_PORT: u16 = 10261;
 /// UDP port of flannel's VXLAN (the Linux default, not IANA's 4789).
 pub const VXLAN_PORT: u16 = 8472;
 
-/// Inside the node: kubeadm's configuration directory.
+/// Path inside the node of kubeadm's configuration directory.
 pub const KUBERNETES_DIR: &str = "/etc/kubernetes";
-/// Inside the node: keys and certificates.
+/// Directory inside the node of keys and certificates.
 pub const PKI_DIR: &str = "/etc/kubernetes/pki";
-/// Inside the node: etcd's data.
+/// Directory inside the node of etcd's data.
 pub const ETCD_DATA_DIR: &str = "/var/lib/etcd";
-/// Inside the node: the kubelet's state.
+/// Directory inside the node of the kubelet's state.
 pub const KUBELET_DIR: &str = "/var/lib/kubelet";
-/// Inside the node: containerd's root.
+/// Directory inside the node of containerd's persistent state, its `root`.
 pub const CONTAINERD_DIR: &str = "/var/lib/containerd";
-/// Inside the node: containerd's socket.
+/// Path inside the node of containerd's socket.
 pub const CONTAINERD_SOCKET: &str = "/run/containerd/containerd.sock";
-/// Inside the node: what CRI-O keeps, its configuration included.
+/// Directory inside the node of CRI-O's persistent state and configuration.
 pub const CRIO_DIR: &str = "/var/lib/containers";
-/// Inside the node: images and containers of CRI-O.
+/// Directory inside the node of CRI-O's images and containers.
 pub const CRIO_STORAGE_DIR: &str = "/var/lib/containers/storage";
-/// Inside the node: CRI-O's socket.
+/// Path inside the node of CRI-O's socket.
 pub const CRIO_SOCKET: &str = "/run/crio/crio.sock";
-/// Inside the node: socket of containerd's snapshotter for fuse-overlayfs.
+/// Path inside the node of the socket of containerd's snapshotter for fuse-overlayfs.
 pub const FUSE_OVERLAYFS_SOCKET: &str = "/run/fuse-overlayfs/grpc.sock";
-/// Inside the node: what that snapshotter keeps.
+/// Directory inside the node of the fuse-overlayfs snapshotter's state.
 pub const FUSE_OVERLAYFS_DIR: &str = "/var/lib/containerd/io.containerd.snapshotter.v1.fuse-overlayfs";
-/// Its program in a bundle; older ones do without.
+/// Path of the fuse-overlayfs snapshotter in a bundle; older bundles do not have it.
 pub const FUSE_OVERLAYFS_PROGRAM: &str = "bin/containerd-fuse-overlayfs-grpc";
-/// Inside the node: state of CNI plugins.
+/// Directory inside the node of the state of CNI plugins.
 pub const CNI_STATE_DIR: &str = "/var/lib/cni";
-/// Inside the node: CNI configuration.
+/// Directory inside the node of the CNI configuration.
 pub const CNI_CONF_DIR: &str = "/etc/cni/net.d";
-/// Inside the node: CNI plugins.
+/// Directory inside the node of CNI plugins.
 pub const CNI_BIN_DIR: &str = "/opt/cni/bin";
-/// Inside the node: logs of pods, written by the runtime.
+/// Directory inside the node of pod logs, which the runtime writes.
 pub const POD_LOG_DIR: &str = "/var/log/pods";
-/// Inside the node: links to logs of containers.
+/// Directory inside the node of links to container logs.
 pub const CONTAINER_LOG_DIR: &str = "/var/log/containers";
-/// Inside the node: what flanneld tells the CNI plugin.
+/// Path inside the node of the file that flanneld writes for its CNI plugin.
 pub const FLANNEL_SUBNET_FILE: &str = "/run/flannel/subnet.env";
 
 /// Group that bootstrap tokens authenticate as.
@@ -86,19 +86,20 @@ pub const BOOTSTRAPPERS_GROUP: &str = "system:bootstrappers:kubeadm:default-node
 pub const CLUSTER_ADMINS_GROUP: &str = "kubeadm:cluster-admins";
 /// Label and taint key of control-plane nodes.
 pub const CONTROL_PLANE_LABEL: &str = "node-role.kubernetes.io/control-plane";
-/// Label of a node into whose runtime images of the bundle are still imported.
+/// Label of a Node while images of its bundle are being imported.
 pub const IMAGES_LABEL: &str = "usernetes.rs/images";
-/// Its value at first: the DaemonSets of the pod network wait, and CoreDNS.
+/// First value of [`IMAGES_LABEL`]: no image is imported; the DaemonSets of the pod network and CoreDNS are not
+/// scheduled to the Node.
 pub const IMAGES_IMPORTING: &str = "importing";
-/// Its value once those of the DaemonSets are there: CoreDNS waits.
+/// Second value of [`IMAGES_LABEL`]: the images of the DaemonSets are imported; CoreDNS is not scheduled to the Node.
 pub const IMAGES_PARTIAL: &str = "partial";
-/// Annotation of a node: addresses besides HOST_IP that its packets may come from, separated by commas.
+/// Annotation of a Node: source addresses of its packets besides HOST_IP, separated by commas.
 pub const EGRESS_ADDRESSES_ANNOTATION: &str = "usernetes.rs/egress-addresses";
-/// Its name in earlier versions, which nodes of such versions still have.
+/// Earlier name of [`EGRESS_ADDRESSES_ANNOTATION`], which Nodes of earlier versions have.
 pub const EGRESS_ADDRESSES_ANNOTATION_OLD: &str = "usernetes.rs/sources";
-/// Label of a node that has ids for pods with `hostUsers: false`; such pods are sent there.
+/// Label of a Node with enough subordinate ids for pods with `hostUsers: false`; such pods are scheduled to these Nodes.
 pub const USER_NAMESPACES_LABEL: &str = "usernetes.rs/user-namespaces";
-/// RuntimeClass of such pods, and its handler in the runtime's configuration.
+/// RuntimeClass of pods with `hostUsers: false`, and its handler in the runtime's configuration.
 pub const USER_NAMESPACES_CLASS: &str = "userns";
-/// Label that keeps a node out of external load balancers.
+/// Label that excludes a Node from external load balancers.
 pub const EXCLUDE_LB_LABEL: &str = "node.kubernetes.io/exclude-from-external-load-balancers";

@@ -1,8 +1,8 @@
-//! `kubeadm.k8s.io/v1beta4`, as far as a rootless node has a use for it.
+//! The types of `kubeadm.k8s.io/v1beta4` that a rootless node uses.
 //!
 //! Field names, defaults and meaning are kubeadm's (`cmd/kubeadm/app/apis/kubeadm/v1beta4/types.go`).
-//! Unknown fields are errors. Fields that only static Pods or root would need are left out, so that
-//! naming one is an error instead of being ignored.
+//! Unknown fields are errors. Fields that only static Pods or root would need are left out: a document that sets one is
+//! rejected, not silently ignored.
 
 use crate::Duration;
 use serde::{Deserialize, Serialize};
@@ -12,9 +12,9 @@ use std::net::IpAddr;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Arg {
-    /// Flag without dashes.
+    /// Name of the flag, without dashes.
     pub name: String,
-    /// Its value.
+    /// Value of the flag.
     #[serde(default)]
     pub value: String,
 }
@@ -23,52 +23,52 @@ pub struct Arg {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EnvVar {
-    /// Its name.
+    /// Name of the variable.
     pub name: String,
-    /// Its value.
+    /// Value of the variable.
     #[serde(default)]
     pub value: String,
 }
 
-/// What `init` alone needs.
+/// Settings of `init`: the first node and its bootstrap tokens.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct InitConfiguration {
-    /// Tokens to make; one is generated when the list is empty.
+    /// Bootstrap tokens to create. One is generated if the list is empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub bootstrap_tokens: Vec<BootstrapTokenSpec>,
-    /// This node.
+    /// How this node registers.
     pub node_registration: NodeRegistrationOptions,
-    /// Where this node's API server listens.
+    /// Address and port of this node's API server.
     #[serde(rename = "localAPIEndpoint")]
     pub local_api_endpoint: ApiEndpoint,
-    /// Phases to skip.
+    /// Names of phases to skip, as in `--skip-phases`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub skip_phases: Vec<String>,
-    /// How long to wait for what.
+    /// Limits of waiting.
     pub timeouts: Timeouts,
 }
 
-/// A bootstrap token to be made.
+/// A bootstrap token to create.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct BootstrapTokenSpec {
-    /// `id.secret`; generated when empty.
+    /// The token, `ID.SECRET`; generated if empty.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub token: String,
-    /// Human-readable description.
+    /// Description for `token list`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub description: String,
-    /// Lifetime; 24 h if neither this nor `expires` is set, 0 for no expiry.
+    /// Lifetime of the token: 24 h if neither this nor `expires` is set; 0 means that it does not expire.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ttl: Option<Duration>,
-    /// Moment of expiry (RFC 3339), instead of `ttl`.
+    /// Time of expiry (RFC 3339), instead of `ttl`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires: Option<jiff::Timestamp>,
-    /// `signing`, `authentication`.
+    /// Usages: `signing` (of `cluster-info`) and `authentication`; both if empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub usages: Vec<String>,
-    /// Extra groups.
+    /// Groups as which the token authenticates, each `system:bootstrappers:NAME`; kubeadm's group if empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<String>,
 }
@@ -77,31 +77,31 @@ pub struct BootstrapTokenSpec {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ApiEndpoint {
-    /// HOST_IP; found from the host's default route when absent.
+    /// HOST_IP, the address other hosts use; the address of the default route if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub advertise_address: Option<IpAddr>,
-    /// 6443 when absent.
+    /// Port of the API server; 6443 if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bind_port: Option<u16>,
 }
 
-/// How a node registers.
+/// How a node registers with the API server.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct NodeRegistrationOptions {
-    /// Node name; the host's name in lower case when empty.
+    /// Name of the Node; the host's name in lower case if empty.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
-    /// Socket of the container runtime, which names it: containerd's when empty, or CRI-O's.
+    /// CRI socket of the container runtime, containerd's or CRI-O's. It selects the runtime; containerd if empty.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub cri_socket: String,
-    /// Taints; `None` is the role's default.
+    /// Taints of the Node. If `None`, those of its role: a control plane gets kubeadm's taint.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub taints: Option<Vec<Taint>>,
-    /// Extra flags of the kubelet.
+    /// Extra command-line flags of the kubelet.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kubelet_extra_args: Vec<Arg>,
-    /// Names of checks whose errors become warnings, or `all`.
+    /// Names of preflight checks whose errors become warnings; `all` means every check.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ignore_preflight_errors: Vec<String>,
 }
@@ -110,12 +110,12 @@ pub struct NodeRegistrationOptions {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Taint {
-    /// Key.
+    /// Key of the taint.
     pub key: String,
-    /// Value.
+    /// Value of the taint, may be empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub value: String,
-    /// `NoSchedule`, `PreferNoSchedule` or `NoExecute`.
+    /// Effect: `NoSchedule`, `PreferNoSchedule` or `NoExecute`.
     pub effect: String,
 }
 
@@ -123,73 +123,73 @@ pub struct Taint {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Timeouts {
-    /// Until the control plane is healthy.
+    /// Limit until the components of the control plane are healthy.
     pub control_plane_component_health_check: Duration,
-    /// Until the kubelet is healthy and the node Ready.
+    /// Limit until the kubelet is healthy and the Node is Ready.
     pub kubelet_health_check: Duration,
-    /// One API call, retried until then.
+    /// Limit of one API call with its retries.
     #[serde(rename = "kubernetesAPICall")]
     pub kubernetes_api_call: Duration,
-    /// Until the kubelet has its certificate.
+    /// Limit until the kubelet has its client certificate.
     pub tls_bootstrap: Duration,
-    /// Until `cluster-info` was read and verified.
+    /// Limit until `cluster-info` is fetched and verified.
     pub discovery: Duration,
 }
 
-/// What all control-plane nodes share.
+/// Settings of the whole cluster, uploaded to the ConfigMap `kubeadm-config`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ClusterConfiguration {
-    /// etcd's extra flags and names.
+    /// Extra flags, variables and certificate SANs of etcd.
     pub etcd: Etcd,
-    /// Ranges and DNS domain.
+    /// Address ranges and DNS domain.
     pub networking: Networking,
-    /// Version of the control plane; the bundle's when empty.
+    /// Kubernetes version of the control plane; [`crate::constants::KUBERNETES_VERSION`] if empty.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub kubernetes_version: String,
-    /// `HOST:PORT` under which all nodes reach the API; the local endpoint when empty.
+    /// `HOST[:PORT]` under which all nodes reach the API server; the local endpoint if empty.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub control_plane_endpoint: String,
-    /// kube-apiserver.
+    /// Settings of kube-apiserver.
     pub api_server: ApiServer,
-    /// kube-controller-manager.
+    /// Settings of kube-controller-manager.
     pub controller_manager: ControlPlaneComponent,
-    /// kube-scheduler.
+    /// Settings of kube-scheduler.
     pub scheduler: ControlPlaneComponent,
-    /// CoreDNS.
+    /// The addon CoreDNS.
     pub dns: Addon,
-    /// kube-proxy.
+    /// The addon kube-proxy.
     pub proxy: Addon,
-    /// Name in kubeconfigs; `kubernetes` when empty.
+    /// Name of the cluster in kubeconfigs; `kubernetes` if empty.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub cluster_name: String,
-    /// Algorithm of every key made.
+    /// Algorithm of all generated keys; ECDSA-P256 if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encryption_algorithm: Option<EncryptionAlgorithm>,
-    /// Validity of leaf certificates; 8760 h when absent.
+    /// Validity of certificates that are not CAs; 8760 h if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub certificate_validity_period: Option<Duration>,
-    /// Validity of CA certificates; 87600 h when absent.
+    /// Validity of CA certificates; 87600 h if absent.
     #[serde(rename = "caCertificateValidityPeriod", skip_serializing_if = "Option::is_none")]
     pub ca_certificate_validity_period: Option<Duration>,
 }
 
-/// etcd of this node.
+/// Settings of etcd.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Etcd {
-    /// The supervised etcd.
+    /// The etcd that this node runs. kubeadm's `external` is not supported.
     pub local: LocalEtcd,
 }
 
-/// The supervised etcd.
+/// Settings of the etcd that this node runs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct LocalEtcd {
-    /// Extra flags.
+    /// Extra command-line flags.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub extra_args: Vec<Arg>,
-    /// Extra environment.
+    /// Extra environment variables.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub extra_envs: Vec<EnvVar>,
     /// Extra SANs of the server certificate.
@@ -200,29 +200,29 @@ pub struct LocalEtcd {
     pub peer_cert_sans: Vec<String>,
 }
 
-/// Ranges and DNS domain of the cluster.
+/// Address ranges and DNS domain of the cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Networking {
-    /// 10.96.0.0/12 when empty.
+    /// CIDR of Service addresses; 10.96.0.0/12 if empty.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub service_subnet: String,
-    /// 10.244.0.0/16 when empty.
+    /// CIDR of pod addresses; 10.244.0.0/16 if empty.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub pod_subnet: String,
-    /// cluster.local when empty.
+    /// DNS domain of Services; cluster.local if empty.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub dns_domain: String,
 }
 
-/// kube-apiserver.
+/// Settings of kube-apiserver.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ApiServer {
-    /// Extra flags.
+    /// Extra command-line flags.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub extra_args: Vec<Arg>,
-    /// Extra environment.
+    /// Extra environment variables.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub extra_envs: Vec<EnvVar>,
     /// Extra SANs of the serving certificate.
@@ -230,37 +230,37 @@ pub struct ApiServer {
     pub cert_sans: Vec<String>,
 }
 
-/// kube-controller-manager or kube-scheduler.
+/// Settings of kube-controller-manager or kube-scheduler.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ControlPlaneComponent {
-    /// Extra flags.
+    /// Extra command-line flags.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub extra_args: Vec<Arg>,
-    /// Extra environment.
+    /// Extra environment variables.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub extra_envs: Vec<EnvVar>,
 }
 
-/// An addon that can be left out.
+/// Settings of an addon.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Addon {
-    /// Not installed when true.
+    /// If true, the addon is not installed.
     pub disabled: bool,
 }
 
-/// Algorithm of keys.
+/// Algorithm of generated keys.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EncryptionAlgorithm {
-    /// ECDSA on P-256: our default, 60 times faster to make than RSA-2048.
+    /// ECDSA on P-256. The default: generating a key is 60 times faster than with RSA-2048.
     #[default]
     #[serde(rename = "ECDSA-P256")]
     EcdsaP256,
     /// ECDSA on P-384.
     #[serde(rename = "ECDSA-P384")]
     EcdsaP384,
-    /// RSA, 2048 bits: kubeadm's default.
+    /// RSA, 2048 bits. kubeadm's default.
     #[serde(rename = "RSA-2048")]
     Rsa2048,
     /// RSA, 3072 bits.
@@ -272,7 +272,7 @@ pub enum EncryptionAlgorithm {
 }
 
 impl EncryptionAlgorithm {
-    /// As the document names it.
+    /// Name of the algorithm in documents.
     pub const fn name(self) -> &'static str {
         match self {
             Self::EcdsaP256 => "ECDSA-P256",
@@ -284,52 +284,52 @@ impl EncryptionAlgorithm {
     }
 }
 
-/// What `join` needs.
+/// Settings of `join`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct JoinConfiguration {
-    /// This node.
+    /// How this node registers.
     pub node_registration: NodeRegistrationOptions,
-    /// How the cluster is found and trusted.
+    /// How the cluster is found and verified.
     pub discovery: Discovery,
-    /// Phases to skip.
+    /// Names of phases to skip, as in `--skip-phases`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub skip_phases: Vec<String>,
-    /// How long to wait for what.
+    /// Limits of waiting.
     pub timeouts: Timeouts,
 }
 
-/// How the cluster is found and trusted: exactly one of the two.
+/// How the cluster is found and verified. Exactly one of `bootstrapToken` and `file` is set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Discovery {
-    /// By token and CA pins.
+    /// Discovery by a bootstrap token and pins of the CA.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bootstrap_token: Option<BootstrapTokenDiscovery>,
-    /// By a kubeconfig.
+    /// Discovery by a kubeconfig.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<FileDiscovery>,
-    /// Token for the TLS bootstrap; the discovery token when empty.
+    /// Token for the TLS bootstrap, `ID.SECRET`; the token of the discovery if empty.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub tls_bootstrap_token: String,
 }
 
-/// Discovery by token.
+/// Discovery by a bootstrap token.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct BootstrapTokenDiscovery {
-    /// `id.secret`.
+    /// The bootstrap token, `ID.SECRET`.
     pub token: String,
-    /// `HOST:PORT`.
+    /// `HOST:PORT` of the API server.
     pub api_server_endpoint: String,
-    /// Pins `sha256:<hex>` of the CA's public key.
+    /// Pins of the CA's public key, `sha256:HEX`; one of them has to match.
     pub ca_cert_hashes: Vec<String>,
-    /// Go on without a pin.
+    /// Accept any CA when there is no pin.
     #[serde(rename = "unsafeSkipCAVerification")]
     pub unsafe_skip_ca_verification: bool,
 }
 
-/// Discovery by file.
+/// Discovery by a kubeconfig.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct FileDiscovery {
