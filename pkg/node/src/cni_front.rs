@@ -1,7 +1,7 @@
-//! A CNI plugin in front of flannel's: waits until flanneld has written its subnet file.
+//! A CNI plugin that waits until flanneld has written its subnet file, and then executes flannel's plugin.
 //!
-//! The kubelet needs a CNI configuration to call the node Ready, and flanneld needs a Ready node's pods; a sandbox
-//! that fails for want of the file is tried again only many seconds later.
+//! The kubelet reports a node as Ready only with a CNI configuration, and flanneld is a pod of a Ready node. A sandbox that
+//! fails because the file is missing is retried only many seconds later.
 
 use crate::file_watch;
 use serde_json::{Value, json};
@@ -13,32 +13,32 @@ use std::process::Command;
 use std::time::Duration;
 use usernetes_api::constants::FLANNEL_SUBNET_FILE;
 
-/// Called by this name (`argv[0]`), the program is the CNI plugin; flannel's lies beside the link.
+/// Name (`argv[0]`) by which the program is this CNI plugin. flannel's plugin is in the same directory.
 pub const PROGRAM_NAME: &str = "usernetes-flannel";
 
-/// Half of the time that the kubelet gives a sandbox.
+/// Limit of waiting: half of the kubelet's limit for a sandbox.
 const LIMIT: Duration = Duration::from_mins(1);
 
-/// The specification's `try again later`.
+/// Error code `try again later` of the CNI specification.
 const TRY_AGAIN: u32 = 11;
-/// First of the codes that plugins may choose.
+/// First error code that plugins may define.
 const OWN_CODE: u32 = 100;
 
-/// Why the call failed; its text is the error document of the CNI specification, for standard output.
+/// A failed call. Its text is the error document of the CNI specification, for standard output.
 #[derive(Debug, thiserror::Error)]
 #[error("{document}")]
 pub struct CniError {
     document: Value,
 }
 
-/// Handles one call of `program` (`argv[0]`); does not come back unless it failed, since flannel's plugin takes over the process.
+/// Handles one call of `program` (`argv[0]`). Returns only on failure, since flannel's plugin replaces the process.
 pub fn run(program: &Path) -> Result<std::convert::Infallible, CniError> {
     if env::var_os("CNI_COMMAND").is_some_and(|command| command == "ADD") {
         wait_for_flannel(Path::new(FLANNEL_SUBNET_FILE), LIMIT).map_err(CniError::with_version)?;
     }
-    // Not by CNI_PATH, which holds no path when CRI-O asks for the plugin's versions.
+    // Not from CNI_PATH, which is empty when CRI-O queries the plugin's versions.
     let plugin = program.with_file_name("flannel");
-    // Standard input is still unread, the environment unchanged: all of the call is flannel's.
+    // flannel's plugin reads the same standard input and environment.
     let error = Command::new(&plugin).exec();
     Err(CniError::new(OWN_CODE, &format!("cannot execute {}", plugin.display()), &error.to_string()).with_version())
 }
@@ -60,7 +60,7 @@ impl CniError {
         Self { document: json!({ "cniVersion": "0.3.1", "code": code, "msg": msg, "details": details }) }
     }
 
-    /// An error is answered in the version of the call's configuration.
+    /// Sets `cniVersion` to the version of the call's configuration, as the specification requires.
     fn with_version(mut self) -> Self {
         let mut text = String::new();
         let config = std::io::stdin().read_to_string(&mut text).ok();

@@ -1,4 +1,4 @@
-//! Waits for a file to appear, by inotify: on its directory or, while that is not there, on the nearest one above it.
+//! Waits for a file to appear, with inotify on its directory or, if that is missing, on its nearest existing parent.
 
 use futures::StreamExt as _;
 use inotify::{Inotify, WatchMask};
@@ -7,7 +7,7 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Waits until the file is there.
+/// Waits until the file exists. A symbolic link counts, even if its target is missing.
 pub async fn wait_for_file(file: &Path) -> io::Result<()> {
     while let Some(inotify) = watch_file(file)? {
         inotify.into_event_stream(vec![0; 4096])?.next().await.transpose()?;
@@ -15,7 +15,7 @@ pub async fn wait_for_file(file: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Waits at most `limit` until the file is there, without a runtime; whether it is.
+/// Blocks until the file exists, at most for `limit`. Returns whether it exists.
 pub(crate) fn wait_for_file_within(file: &Path, limit: Duration) -> io::Result<bool> {
     let end = Instant::now() + limit;
     while let Some(inotify) = watch_file(file)? {
@@ -28,8 +28,8 @@ pub(crate) fn wait_for_file_within(file: &Path, limit: Duration) -> io::Result<b
     Ok(true)
 }
 
-/// Something that becomes readable when the file may have appeared; `None` when it is there. Used for one event only:
-/// the directory to be watched may be another after it.
+/// A watch that becomes readable when the file may have appeared; `None` if it exists. It serves for one event: afterwards
+/// another directory may have to be watched.
 fn watch_file(file: &Path) -> io::Result<Option<Inotify>> {
     loop {
         if is_there(file) {
@@ -38,14 +38,14 @@ fn watch_file(file: &Path) -> io::Result<Option<Inotify>> {
         let inotify = Inotify::init()?;
         let directory = nearest_directory(file);
         inotify.watches().add(directory, WatchMask::CREATE | WatchMask::MOVED_TO)?;
-        // What came before the watch raises no event.
+        // A file that appeared before the watch raises no event.
         if nearest_directory(file) == directory && !is_there(file) {
             return Ok(Some(inotify));
         }
     }
 }
 
-/// A link counts wherever it leads: one with a path of the node leads nowhere on its host.
+/// Whether the path exists. Links are not followed: a link to a path of the node has no target on the host.
 fn is_there(file: &Path) -> bool {
     file.symlink_metadata().is_ok()
 }

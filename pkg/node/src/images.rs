@@ -1,4 +1,4 @@
-//! Puts the image archives of the bundle into the runtime's store, as soon as it answers; each archive once.
+//! Imports the image archives of the bundle into the runtime's store once the runtime is ready; each archive once.
 
 use crate::config::snapshotter_name;
 use crate::cri::{Cri, CrioPrograms};
@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use usernetes_api::constants::CONTAINERD_SOCKET;
 use usernetes_host::{Reaper, fs, process::Exit};
 
-/// The runtime may be killed during an import.
+/// Number of attempts per image: the runtime may be killed during an import.
 const ATTEMPTS: u32 = 4;
 /// Pause before another attempt when this process lacked descriptors, memory or processes. It does not count.
 const SHORTAGE_PAUSE: Duration = Duration::from_secs(1);

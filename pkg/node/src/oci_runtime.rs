@@ -1,8 +1,9 @@
-//! An OCI runtime in front of runc or crun: takes out of a container's configuration what a rootless node cannot do.
+//! A wrapper of the OCI runtime: removes from a container's configuration what a rootless node does not support, and executes
+//! runc or crun.
 //!
-//! Without delegated cgroups that is everything about cgroups: containerd 2 cannot be told to leave them alone, and a
-//! runtime fails where it may not make one. For pods with `hostUsers: false` it is id maps of mounts ([`id_maps`]).
-//! Started a few times for every container, so it does nothing but rewrite one file and become the runtime behind it.
+//! Without delegated cgroups it removes all cgroup settings: containerd 2 has no option to leave them out, and a runtime fails
+//! if it cannot create a cgroup. For pods with `hostUsers: false` it removes id maps of mounts ([`id_maps`]). It is executed
+//! several times for every container, so it only rewrites one file.
 
 mod id_maps;
 
@@ -15,17 +16,17 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Called by this name (`argv[0]`), the program is the OCI runtime that leaves cgroups as they are.
+/// Name (`argv[0]`) by which the program is the OCI runtime that keeps cgroup settings.
 pub const PROGRAM_NAME: &str = "usernetes-oci-runtime";
-/// By this one, it takes them out.
+/// Name (`argv[0]`) by which the program is the OCI runtime that removes cgroup settings.
 pub const WITHOUT_CGROUPS: &str = "usernetes-oci-runtime-without-cgroups";
-/// Beside both, a link to what they become: runc or crun.
+/// Name of the link to runc or crun, in the same directory.
 pub const BEHIND: &str = "oci-runtime-behind";
 
-/// runc's flags before the command that take a value in a word of its own.
+/// runc's global flags that take a value as the next argument.
 const WITH_VALUE: [&str; 5] = ["--root", "--log", "--log-format", "--criu", "--rootless"];
 
-/// Why a container could not be handed to runc.
+/// Why the OCI runtime could not be executed.
 #[derive(Debug, thiserror::Error)]
 pub enum OciRuntimeError {
     /// The bundle's `config.json` could not be read or written.
@@ -33,20 +34,21 @@ pub enum OciRuntimeError {
     Config {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// Underlying error.
         source: io::Error,
     },
     /// runc or crun could not be executed.
     #[error("cannot execute {}", path.display())]
     Exec {
-        /// The link to it.
+        /// Path of the link to it.
         path: PathBuf,
-        /// Why.
+        /// Underlying error.
         source: io::Error,
     },
 }
 
-/// Handles one call with these arguments, `argv[0]` first; comes back only when there is nothing for the runtime to do.
+/// Handles one call with these arguments, `argv[0]` first. Returns `Ok` only if the runtime has nothing to do; otherwise the
+/// runtime replaces this process.
 pub fn run(argv: &[OsString]) -> Result<(), OciRuntimeError> {
     let (program, args) = argv.split_first().map_or((Path::new(""), [].as_slice()), |(p, a)| (Path::new(p), a));
     let without_cgroups = program.file_name().is_some_and(|name| name == WITHOUT_CGROUPS);
@@ -61,7 +63,7 @@ pub fn run(argv: &[OsString]) -> Result<(), OciRuntimeError> {
     }
     let path = program.with_file_name(BEHIND);
     let mut behind = Command::new(&path);
-    // Unlike runc, crun makes a cgroup for who names none.
+    // Unlike runc, crun creates a cgroup if the configuration names none.
     if without_cgroups && path.read_link().is_ok_and(|program| program.ends_with("crun")) {
         behind.arg("--cgroup-manager=disabled");
     }
@@ -69,7 +71,7 @@ pub fn run(argv: &[OsString]) -> Result<(), OciRuntimeError> {
     Err(OciRuntimeError::Exec { path, source })
 }
 
-/// The command among runc's arguments, and what follows it.
+/// The command in runc's arguments, and the arguments after it.
 fn find_command(args: &[OsString]) -> (Option<&OsStr>, &[OsString]) {
     let mut rest = args;
     while let Some((word, after)) = rest.split_first() {
@@ -84,7 +86,7 @@ fn find_command(args: &[OsString]) -> (Option<&OsStr>, &[OsString]) {
     (None, rest)
 }
 
-/// Directory of the OCI bundle: `--bundle`, by default the current one.
+/// Directory of the OCI bundle: the value of `--bundle`, else the current directory.
 fn bundle_directory(args: &[OsString]) -> PathBuf {
     let mut words = args.iter();
     while let Some(word) = words.next() {

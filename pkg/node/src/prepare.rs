@@ -1,4 +1,4 @@
-//! Writes a node's files below its state directory, before the node is started; again and again with the same result.
+//! Writes a node's files below its state directory before each start. The result depends on the plan only.
 
 use crate::cri::{self, Cri};
 use crate::{NodePlan, cni_front, config, oci_runtime};
@@ -10,19 +10,19 @@ use usernetes_host::fs::{self, Context as _, FsError, Mode};
 /// Why a node's files could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
-    /// A file or link.
+    /// A file, directory or link could not be written.
     #[error(transparent)]
     Fs(#[from] FsError),
     /// The bundle has no CNI plugins.
     #[error("no CNI plugins in {}", path.display())]
     NoPlugins {
-        /// Where they should be.
+        /// Directory of the plugins.
         path: PathBuf,
     },
 }
 
 impl PrepareError {
-    /// What the user does about it.
+    /// What the user can do.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Fs(error) => error.hint(),
@@ -31,7 +31,8 @@ impl PrepareError {
     }
 }
 
-/// Writes configuration files, links CNI plugins, keeps the plan; `program` is the executable to keep beside the state.
+/// Writes configuration files, links CNI plugins and saves the plan. `program` is this executable, of which a copy is kept in
+/// the state directory.
 pub fn prepare(plan: &NodePlan, paths: &Paths, program: &Path) -> Result<(), PrepareError> {
     remove_stale_cni_state(paths)?;
     make_directories(paths)?;
@@ -43,8 +44,8 @@ pub fn prepare(plan: &NodePlan, paths: &Paths, program: &Path) -> Result<(), Pre
     Ok(())
 }
 
-/// What CNI plugins kept of pods whose network namespaces ended with the node's last life. A power cut leaves such files
-/// empty, and then no plugin could take its pod down, and no pod come back.
+/// Removes the state that CNI plugins kept of pods whose network namespaces ended with the last run of the node. After a
+/// power cut such files may be empty, and plugins could not remove the pods.
 fn remove_stale_cni_state(paths: &Paths) -> Result<(), FsError> {
     let kept = paths.node(c::CNI_STATE_DIR);
     match std::fs::remove_dir_all(&kept) {
@@ -61,8 +62,8 @@ fn make_directories(paths: &Paths) -> Result<(), FsError> {
     fs::create_dir(paths.logs())
 }
 
-/// Copies this program: the original may be moved or replaced while the node runs. A running copy is replaced, not
-/// written to.
+/// Copies this program, since the original may be moved or replaced while the node runs. A running copy is replaced, not
+/// overwritten.
 fn keep_program(from: &Path, to: &Path) -> Result<(), FsError> {
     let source = from.metadata().context("read", from)?;
     if same_file(from, to) || to.metadata().is_ok_and(|kept| looks_alike(&source, &kept)) {
@@ -87,12 +88,12 @@ fn same_file(one: &Path, other: &Path) -> bool {
     matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
-/// A copy has its original's length and time of modification.
+/// Whether two files have the same length and time of modification, as a copy has.
 fn looks_alike(one: &Metadata, other: &Metadata) -> bool {
     one.len() == other.len() && one.modified().ok() == other.modified().ok()
 }
 
-/// Our program under its names as OCI runtime, and beside it the one that it becomes.
+/// Links this program under its names as OCI runtime, and the runtime that it executes.
 fn link_runtime(plan: &NodePlan, paths: &Paths) -> Result<(), FsError> {
     let program = paths.program();
     let directory = program.parent().expect("a file in the state directory");
@@ -102,7 +103,7 @@ fn link_runtime(plan: &NodePlan, paths: &Paths) -> Result<(), FsError> {
     replace_link(&plan.host.oci_runtime, &directory.join(oci_runtime::BEHIND))
 }
 
-/// Links to all plugins of the bundle: it is visible under the same path inside the node.
+/// Links all CNI plugins of the bundle, which has the same path inside the node.
 fn link_plugins(plan: &NodePlan, paths: &Paths) -> Result<(), PrepareError> {
     let bundle = plan.software.bundle.join("cni");
     let target = paths.node(c::CNI_BIN_DIR);
@@ -136,7 +137,7 @@ fn write_crio(plan: &NodePlan, paths: &Paths) -> Result<(), FsError> {
     fs::write(paths.node(config::CRIO_FILE), config::render_crio(plan), Mode::Public)
 }
 
-/// Makes a symbolic link in one step, in the place of whatever file is there.
+/// Creates a symbolic link in one step and replaces an existing file.
 fn replace_link(to: &Path, at: &Path) -> Result<(), FsError> {
     if std::fs::read_link(at).is_ok_and(|old| old == to) {
         return Ok(());

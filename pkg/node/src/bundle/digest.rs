@@ -1,20 +1,20 @@
-//! SHA-256 of bytes and of files.
+//! SHA-256 digests of bytes and of readers, in hexadecimal.
 
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
 use std::io::{self, Read};
 
-/// A SHA-256 that is still being fed.
+/// An incremental SHA-256.
 #[derive(Clone, Default)]
 pub(crate) struct Hasher(Sha256);
 
 impl Hasher {
-    /// Adds bytes.
+    /// Adds bytes to the digest.
     pub(crate) fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
 
-    /// The digest, 64 hexadecimal digits.
+    /// The digest as 64 lower-case hexadecimal digits.
     pub(crate) fn finish(self) -> String {
         self.0.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
             let _ = write!(text, "{byte:02x}");
@@ -23,14 +23,14 @@ impl Hasher {
     }
 }
 
-/// Digest of `bytes`.
+/// The digest of `bytes`, 64 hexadecimal digits.
 pub(crate) fn hash_bytes(bytes: &[u8]) -> String {
     let mut hasher = Hasher::default();
     hasher.update(bytes);
     hasher.finish()
 }
 
-/// Digest of everything that `reader` gives; `on_bytes` hears of each piece.
+/// The digest of all bytes of `reader`. Calls `on_bytes` with the length of each piece.
 pub(crate) fn hash_reader(mut reader: impl Read, on_bytes: &dyn Fn(u64)) -> io::Result<String> {
     // Large enough that system calls do not count, small enough for the second-level cache.
     let mut buffer = vec![0; 256 << 10];
@@ -48,7 +48,7 @@ pub(crate) fn hash_reader(mut reader: impl Read, on_bytes: &dyn Fn(u64)) -> io::
     }
 }
 
-/// Whether `text` is a digest in the form that manifests use.
+/// Whether `text` is a digest as in manifests: 64 digits, lower case.
 pub(crate) fn is_hex(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }

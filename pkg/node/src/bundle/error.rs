@@ -1,4 +1,4 @@
-//! Why a bundle cannot be used, and with hints.
+//! Errors of bundles, with hints.
 
 use super::{Skew, compare_versions};
 use std::fmt;
@@ -13,13 +13,13 @@ pub enum BundleError {
     /// A file or directory could not be read or written.
     #[error(transparent)]
     Fs(#[from] FsError),
-    /// There is nothing at that path.
+    /// The path does not exist.
     #[error("bundle {} does not exist", .0.display())]
     Missing(PathBuf),
-    /// No `bundle.yaml` in the directory or archive.
+    /// The directory or archive has no `bundle.yaml`.
     #[error("{} is no bundle: it has no bundle.yaml", .0.display())]
     NoManifest(PathBuf),
-    /// An archive where an opened bundle is needed.
+    /// The path is an archive, which has to be imported first.
     #[error("bundle {} is an archive that was not imported", .0.display())]
     Archive(PathBuf),
     /// `bundle.yaml` is not YAML, has an unknown field or a value of the wrong type.
@@ -29,38 +29,38 @@ pub enum BundleError {
         path: PathBuf,
         /// Line, from 1.
         line: usize,
-        /// What serde says.
+        /// Message of the parser.
         message: String,
     },
-    /// A manifest of another kind or version.
+    /// The manifest has another `kind` or `apiVersion`.
     #[error("{}: is {api_version} {kind}, not usernetes.rs/v1alpha1 Bundle", path.display())]
     Kind {
         /// The manifest.
         path: PathBuf,
-        /// Its apiVersion.
+        /// `apiVersion` of the manifest.
         api_version: String,
-        /// Its kind.
+        /// `kind` of the manifest.
         kind: String,
     },
-    /// Values of the manifest that cannot be, all of them.
+    /// Values of the manifest that are not valid, all of them.
     #[error("{}: {}", path.display(), join_lines(fields))]
     Invalid {
         /// The manifest.
         path: PathBuf,
-        /// What is wrong.
+        /// Field paths and messages.
         fields: Vec<FieldError>,
     },
-    /// Made for another machine.
+    /// The bundle is for another architecture.
     #[error("{}: is for {found}, this host is {host}", path.display())]
     Architecture {
         /// The manifest.
         path: PathBuf,
-        /// What it is for.
+        /// Architecture of the bundle.
         found: String,
-        /// What this host is.
+        /// Architecture of this host.
         host: &'static str,
     },
-    /// Files that are not what the manifest says, all of them.
+    /// Files that do not match the manifest, all of them.
     #[error("bundle {} is damaged:\n{}", dir.display(), join_lines(files))]
     Damaged {
         /// The bundle's directory, or the archive it came from.
@@ -68,55 +68,55 @@ pub enum BundleError {
         /// Every bad file.
         files: Vec<BadFile>,
     },
-    /// A file that no program made as an archive.
+    /// The file is not an archive.
     #[error("{} is no archive: neither tar nor tar in gzip or zstd", .0.display())]
     NoArchive(PathBuf),
-    /// An archive that cannot be read to its end.
+    /// The archive cannot be read to its end.
     #[error("cannot unpack {}", archive.display())]
     Unpack {
         /// The archive.
         archive: PathBuf,
-        /// Why.
+        /// Underlying error.
         source: io::Error,
     },
-    /// An entry that no bundle has: refused before anything of it is written.
+    /// An entry of the archive is not allowed in a bundle; nothing of it was written.
     #[error("{}: entry {entry:?} {why}", archive.display())]
     Entry {
         /// The archive.
         archive: PathBuf,
-        /// Path of the entry as it stands in the archive.
+        /// Path of the entry in the archive, unchanged.
         entry: String,
-        /// What is wrong with it.
+        /// What is wrong with the entry.
         why: &'static str,
     },
-    /// A bundle of another Kubernetes version than the configuration names.
+    /// The bundle has another Kubernetes version than the configuration.
     #[error("bundle {} is Kubernetes {found}, the configuration wants {wanted}", dir.display())]
     Version {
-        /// The bundle.
+        /// Directory of the bundle.
         dir: PathBuf,
-        /// Its version.
+        /// Kubernetes version of the bundle.
         found: String,
-        /// The version wanted.
+        /// Kubernetes version of the configuration.
         wanted: String,
     },
-    /// A bundle whose kubelet may not speak to the cluster's API server.
+    /// The cluster's API server does not support the kubelet of the bundle.
     #[error("bundle {} is Kubernetes {found}: {}, {server}", dir.display(), explain_skew(found, server))]
     Skew {
-        /// The bundle.
+        /// Directory of the bundle.
         dir: PathBuf,
-        /// Its version.
+        /// Kubernetes version of the bundle.
         found: String,
-        /// That of the API server.
+        /// Version of the API server.
         server: String,
     },
-    /// No imported bundle of that version.
+    /// No imported bundle has the Kubernetes version of the configuration.
     #[error("no bundle of Kubernetes {wanted} in {}{}", bundles.display(), list_found(found))]
     NotFound {
-        /// Where imported bundles are.
+        /// Directory of imported bundles.
         bundles: PathBuf,
-        /// The version wanted.
+        /// Kubernetes version of the configuration.
         wanted: String,
-        /// Versions that are there.
+        /// Versions of the imported bundles.
         found: Vec<String>,
     },
     /// No imported bundle whose kubelet may connect to the cluster's API server.
@@ -139,7 +139,7 @@ pub enum BundleError {
     },
 }
 
-/// A file that is not what the manifest says.
+/// A file that does not match the manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadFile {
     /// Path within the bundle.
@@ -151,27 +151,27 @@ pub struct BadFile {
 /// What is wrong with a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Not there.
+    /// The file does not exist.
     Missing,
-    /// A directory, link, socket or device.
+    /// The path is a directory, link, socket or device.
     NotAFile,
-    /// Cut short or too long.
+    /// The file has another size, in bytes.
     Size {
-        /// According to the manifest.
+        /// Size in the manifest.
         expected: u64,
-        /// On disk.
+        /// Size on disk.
         found: u64,
     },
-    /// Right size, other content.
+    /// The file has another content of the same size.
     Checksum {
-        /// According to the manifest.
+        /// SHA-256 in the manifest.
         expected: String,
-        /// Of what is on disk.
+        /// SHA-256 on disk.
         found: String,
     },
-    /// A program without the permission to run.
+    /// The file is a program without permission to execute.
     NotExecutable,
-    /// In `bin/`, `cni/` or `lib/`, but not in the manifest.
+    /// The file is in `bin/`, `cni/` or `lib/`, but not in the manifest.
     Unexpected,
     /// It cannot be read.
     Unreadable(String),

@@ -1,4 +1,4 @@
-//! Keeps a bundle from a directory or an archive; it appears whole and verified, or not at all.
+//! Imports a bundle from a directory or an archive. It appears complete and verified, or not at all.
 
 use super::verified::{self, Stamps};
 use super::verify::find_unexpected;
@@ -11,21 +11,22 @@ use std::time::SystemTime;
 use tempfile::TempDir;
 use usernetes_host::fs::{self, Context as _, create_dir};
 
-/// Prefix of directories in which a bundle is being put together.
+/// Prefix of the temporary directories of imports.
 const HALF_MADE: &str = ".import-";
 
 /// A bundle that was imported.
 #[derive(Debug)]
 pub struct Imported {
-    /// Where it is kept.
+    /// The imported bundle.
     pub bundle: Bundle,
-    /// What was verified.
+    /// Number and size of the verified files.
     pub verified: Verified,
-    /// Whether it was there before, good, and was left as it is.
+    /// Whether the same bundle had been imported before and was kept.
     pub kept: bool,
 }
 
-/// Imports from a directory, an archive (tar, alone or in gzip or zstd) or, for `-`, an archive on standard input.
+/// Imports a bundle into the directory `bundles`. `source` is a directory, an archive (tar, plain or compressed by gzip or
+/// zstd) or `-` for an archive on standard input; `cache` is the directory of stamps. Waits for imports of other processes.
 pub fn import(
     source: &Path,
     bundles: &Path,
@@ -36,7 +37,7 @@ pub fn import(
     let half_made = staging.new_directory()?;
     let root = if source.is_dir() {
         let bundle = Bundle::open(source)?;
-        // Linking again would change ctime, and with it every stamp.
+        // Linking again would change the ctime of every file and invalidate its stamp.
         if let Some(imported) = staging.find_imported(&bundle, cache, progress)? {
             return Ok(imported);
         }
@@ -51,14 +52,14 @@ pub fn import(
     staging.publish(&root, source, cache, progress)
 }
 
-/// The directory of imported bundles while one is added; others wait.
+/// The directory of imported bundles, locked while a bundle is added.
 pub(crate) struct Staging {
     bundles: PathBuf,
     _lock: File,
 }
 
 impl Staging {
-    /// Waits for its turn and removes what a killed import left.
+    /// Waits for the lock and removes the temporary directories of killed imports.
     pub(crate) fn open(bundles: &Path) -> Result<Self, BundleError> {
         create_dir(bundles)?;
         let lock = bundles.join(".lock");
@@ -72,13 +73,13 @@ impl Staging {
         Ok(Self { bundles: bundles.canonicalize().context("open", bundles)?, _lock: file })
     }
 
-    /// A new directory on the same file system, removed when dropped.
+    /// A new temporary directory on the same file system, removed when dropped.
     pub(crate) fn new_directory(&self) -> Result<TempDir, BundleError> {
         let made = tempfile::Builder::new().prefix(HALF_MADE).tempdir_in(&self.bundles);
         Ok(made.context("make directory in", &self.bundles)?)
     }
 
-    /// Verifies the bundle in `root` and moves it to its place; `source` is for messages.
+    /// Verifies the bundle in `root` and moves it to its final path; `source` is for messages.
     pub(crate) fn publish(
         &self,
         root: &Path,
@@ -98,7 +99,7 @@ impl Staging {
         Ok(Imported { bundle: Bundle::open(&place)?, verified, kept: false })
     }
 
-    /// The same bundle, where it was imported before and is still good; it becomes the newest.
+    /// The earlier import of the same bundle, if it is still valid. It becomes the latest import.
     pub(crate) fn find_imported(
         &self,
         bundle: &Bundle,
@@ -116,7 +117,7 @@ impl Staging {
         self.bundles.join(bundle.directory_name())
     }
 
-    /// Moves `from` to `place`; a damaged bundle of that name gives way.
+    /// Moves `from` to `place` and removes a damaged bundle there.
     fn move_to(&self, from: &Path, place: &Path) -> Result<(), BundleError> {
         fs::sync_all(from)?;
         let old = self.new_directory()?;
@@ -136,13 +137,13 @@ fn name_source(error: BundleError, source: &Path) -> BundleError {
     }
 }
 
-/// Makes a bundle the one that `locate` takes.
+/// Makes a bundle the latest import, which [`super::find_version`] prefers.
 fn update_mtime(place: &Path) -> Result<(), BundleError> {
     let touched = File::open(place).and_then(|dir| dir.set_modified(SystemTime::now()));
     Ok(touched.context("touch", place)?)
 }
 
-/// Takes the listed files of a bundle into `to`, and nothing else.
+/// Links or copies the listed files of a bundle into `to`, and no others.
 fn link_files(bundle: &Bundle, to: &Path) -> Result<(), BundleError> {
     let files = &bundle.manifest().files;
     let extra = find_unexpected(bundle.dir(), files);
@@ -152,17 +153,17 @@ fn link_files(bundle: &Bundle, to: &Path) -> Result<(), BundleError> {
     for path in files.iter().map(|file| file.path.as_str()) {
         let (from, target) = (bundle.dir().join(path), to.join(path));
         create_dir(target.parent().unwrap_or(to))?;
-        // A file that is missing or no file is left out here, and verification tells of all of them.
+        // Missing files are left out here; verification reports all of them.
         if from.symlink_metadata().is_ok_and(|meta| meta.is_file()) {
             link_or_copy(&from, &target).context("copy", &from)?;
         }
     }
-    // The manifest last and always as a copy: it is what everything else is checked against.
+    // The manifest last, and always as a copy: all other files are checked against it.
     std::fs::copy(bundle.dir().join(MANIFEST), to.join(MANIFEST)).context("copy", bundle.dir().join(MANIFEST))?;
     Ok(())
 }
 
-/// A hard link where no other user may write the file; else a copy, which is a reflink where the file system has them.
+/// Makes a hard link if no other user may write the file, else a copy (a reflink if the file system supports it).
 fn link_or_copy(from: &Path, to: &Path) -> std::io::Result<()> {
     let meta = from.metadata()?;
     let ours = meta.uid() == rustix::process::geteuid().as_raw() && meta.mode() & 0o022 == 0;

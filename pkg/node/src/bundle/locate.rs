@@ -1,4 +1,4 @@
-//! Finds the bundle of a node: the configured one, else the best imported one.
+//! Finds the bundle of a node: the configured one, else the imported one that fits best.
 
 use super::{Bundle, BundleError, Skew, compare_versions, import};
 use std::cmp::Reverse;

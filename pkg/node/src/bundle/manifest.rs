@@ -1,4 +1,4 @@
-//! Reads `bundle.yaml` and lets nothing through that could name a file outside of the bundle.
+//! Reads and validates `bundle.yaml`: no field can name a file outside of the bundle.
 
 use super::{BundleError, MANIFEST, digest, host_architecture};
 use std::collections::BTreeSet;
@@ -13,7 +13,7 @@ pub(crate) const API_VERSION: &str = "usernetes.rs/v1alpha1";
 /// `kind` of a manifest.
 pub(crate) const KIND: &str = "Bundle";
 
-/// The directory without links, so that what is stamped is what runs.
+/// The canonical path of `dir`: the path that is verified is the one from which programs run.
 pub(crate) fn resolve_directory(dir: &Path) -> Result<PathBuf, BundleError> {
     match dir.canonicalize() {
         Ok(found) if found.is_dir() => Ok(found),
@@ -23,7 +23,7 @@ pub(crate) fn resolve_directory(dir: &Path) -> Result<PathBuf, BundleError> {
     }
 }
 
-/// The manifest of the bundle in `dir` and its digest.
+/// Reads the manifest of the bundle in `dir`; returns it with the SHA-256 of its text.
 pub(crate) fn read_manifest(dir: &Path) -> Result<(BundleManifest, String), BundleError> {
     let path = dir.join(MANIFEST);
     let text = fs::read_if_exists(&path)?.ok_or_else(|| BundleError::NoManifest(dir.to_owned()))?;
@@ -31,6 +31,7 @@ pub(crate) fn read_manifest(dir: &Path) -> Result<(BundleManifest, String), Bund
     Ok((manifest, digest::hash_bytes(text.as_bytes())))
 }
 
+/// Parses and validates the text of a manifest; `path` is for messages.
 pub(crate) fn parse_manifest(path: &Path, text: &str) -> Result<BundleManifest, BundleError> {
     let path = path.to_owned();
     let manifest: BundleManifest = serde_yaml::from_str(text).map_err(|e| BundleError::Parse {
@@ -51,6 +52,7 @@ pub(crate) fn parse_manifest(path: &Path, text: &str) -> Result<BundleManifest, 
     Ok(manifest)
 }
 
+/// All values that are not valid, with their field paths.
 fn find_faults(manifest: &BundleManifest) -> Vec<FieldError> {
     let mut faults = Vec::new();
     let mut fault = |field: String, message: String| faults.push(FieldError { field, message });
@@ -82,7 +84,7 @@ fn is_directory_name(name: &str) -> bool {
     valid && !name.is_empty() && name.len() <= 100 && !name.starts_with('.')
 }
 
-/// A manifest's path: exactly one way to write it, and it stays inside.
+/// Checks a path of a manifest: relative, without `..`, in its shortest form.
 fn strict_path(text: &str) -> Result<(), &'static str> {
     let inside = clean_path(Path::new(text))?;
     if text.is_empty() {
@@ -91,7 +93,7 @@ fn strict_path(text: &str) -> Result<(), &'static str> {
     if inside.to_str() == Some(text) { Ok(()) } else { Err("is not written in its shortest form") }
 }
 
-/// An entry's path without its `.` parts, when it stays inside of the directory that it is unpacked to.
+/// The path of an archive's entry without `.` components; the reason if it would leave the directory of unpacking.
 pub(crate) fn clean_path(path: &Path) -> Result<PathBuf, &'static str> {
     let mut clean = PathBuf::new();
     for part in path.components() {

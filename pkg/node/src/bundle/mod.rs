@@ -1,6 +1,6 @@
-//! The node's software: opened, verified, imported, found and downloaded.
+//! Bundles, the node's software: open, verify, import, find, download and serve them.
 //!
-//! Nothing of a bundle runs before [`Bundle::verify`] has seen every file.
+//! No program of a bundle runs before [`Bundle::verify`] has checked every file.
 
 pub(crate) mod digest;
 pub mod download;
@@ -28,7 +28,7 @@ use usernetes_api::bundle::{BundleImage, BundleManifest};
 /// Name of the manifest within a bundle.
 pub const MANIFEST: &str = "bundle.yaml";
 
-/// A bundle's directory with its manifest, whose every field has been checked.
+/// A bundle's directory and its validated manifest.
 #[derive(Clone, Debug)]
 pub struct Bundle {
     dir: PathBuf,
@@ -37,50 +37,50 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// Reads and checks `bundle.yaml`; the files it lists are left to [`Bundle::verify`].
+    /// Reads and validates `bundle.yaml` in `dir`. [`Bundle::verify`] checks the files that it lists.
     pub fn open(dir: impl AsRef<Path>) -> Result<Self, BundleError> {
         let dir = manifest::resolve_directory(dir.as_ref())?;
         let (manifest, digest) = manifest::read_manifest(&dir)?;
         Ok(Self { dir, manifest, digest })
     }
 
-    /// Its directory, absolute and without links.
+    /// Absolute path of the directory, without symbolic links.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// Its manifest.
+    /// The manifest, `bundle.yaml`.
     pub fn manifest(&self) -> &BundleManifest {
         &self.manifest
     }
 
-    /// SHA-256 of `bundle.yaml`: names everything in the bundle.
+    /// SHA-256 of `bundle.yaml` in hexadecimal. It identifies the bundle, since the manifest lists the SHA-256 of every file.
     pub fn digest(&self) -> &str {
         &self.digest
     }
 
-    /// Directory name of an imported bundle: its name and the first 12 digits of its digest.
+    /// Name of the directory into which the bundle is imported: `NAME-DIGEST` with the first 12 digits of the digest.
     pub fn directory_name(&self) -> String {
         format!("{}-{}", self.manifest.name, &self.digest[..12])
     }
 
-    /// Path of a program.
+    /// Path of the program `name`; it may not exist.
     pub fn program(&self, name: &str) -> PathBuf {
         self.dir.join("bin").join(name)
     }
 
-    /// Path of a CNI plugin.
+    /// Path of the CNI plugin `name`; it may not exist.
     pub fn cni(&self, name: &str) -> PathBuf {
         self.dir.join("cni").join(name)
     }
 
-    /// Every image with its archive, `None` where the runtime pulls it.
+    /// Every image with the path of its archive; `None` if the runtime pulls the image from a registry.
     pub fn images(&self) -> impl Iterator<Item = (&BundleImage, Option<PathBuf>)> {
         self.manifest.images.iter().map(|image| (image, image.path.as_ref().map(|path| self.dir.join(path))))
     }
 }
 
-/// The host's architecture in the words of Kubernetes releases.
+/// The host's architecture as Kubernetes releases name it: `amd64`, `arm64`.
 pub fn host_architecture() -> &'static str {
     match std::env::consts::ARCH {
         "x86_64" => "amd64",

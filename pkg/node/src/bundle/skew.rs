@@ -1,26 +1,26 @@
-//! Which kubelet may speak to which API server: Kubernetes' version skew policy.
+//! Kubernetes' version skew policy: the kubelet versions that an API server supports.
 
 use semver::Version;
 
-/// How many minors a kubelet may be older than the API server.
+/// Number of minor versions by which a kubelet may be older than the API server.
 const OLDER: u64 = 3;
 
-/// A kubelet beside an API server; only minors count.
+/// Difference of the minor versions of a kubelet and an API server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Skew {
-    /// The same minor.
+    /// Both have the same minor version.
     Same,
-    /// So many minors older, and supported.
+    /// The kubelet is older by this number of minor versions, and supported.
     Older(u64),
-    /// Older than what is supported.
+    /// The kubelet is older than the policy supports.
     TooOld,
-    /// Newer, which never works.
+    /// The kubelet is newer than the API server, which the policy does not support.
     Newer,
-    /// One of the two is no version of Kubernetes 1.
+    /// One of the versions cannot be parsed or is not of Kubernetes 1.
     Unknown,
 }
 
-/// Compares two versions such as `v1.36.3`.
+/// Compares the versions of a kubelet and an API server, such as `v1.36.3`.
 pub fn compare_versions(kubelet: &str, server: &str) -> Skew {
     let (Some(kubelet), Some(server)) = (parse_minor(kubelet), parse_minor(server)) else { return Skew::Unknown };
     match server.checked_sub(kubelet) {
@@ -31,7 +31,7 @@ pub fn compare_versions(kubelet: &str, server: &str) -> Skew {
     }
 }
 
-/// The oldest and the newest minor of a kubelet for that API server, for people.
+/// The kubelet versions that the API server supports, as text: `v1.33 to v1.36`.
 pub(crate) fn supported_range(server: &str) -> Option<String> {
     let newest = parse_minor(server)?;
     Some(format!("v1.{} to v1.{newest}", newest.saturating_sub(OLDER)))

@@ -1,4 +1,4 @@
-//! Unpacks an archive that may be hostile: files and directories only, all of them inside, nothing written twice.
+//! Unpacks archives that may be hostile: only files and directories, only below the target, no path twice.
 
 use super::{BundleError, MANIFEST, manifest};
 use flate2::bufread::MultiGzDecoder;
@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use tar::{Archive, Entry, EntryType, Header};
 use usernetes_host::fs::create_dir;
 
-/// Path that means standard input.
+/// The path that stands for standard input.
 pub(crate) const STDIN: &str = "-";
 
-/// Size of a header.
+/// Size of a tar header in bytes.
 const BLOCK: usize = 512;
-/// Where its checksum stands.
+/// Position of the checksum in a tar header.
 const CHECKSUM: Range<usize> = 148..156;
 
 /// Opens an archive, or standard input for `-`.
@@ -23,7 +23,7 @@ pub(crate) fn open_archive(source: &Path) -> io::Result<Box<dyn Read>> {
     if source == Path::new(STDIN) { decompress(io::stdin().lock()) } else { decompress(File::open(source)?) }
 }
 
-/// The tar stream in `raw`; the first bytes tell how it is compressed, for a pipe has no name.
+/// The uncompressed stream of `raw`. The compression is detected from the first bytes, since a pipe has no name.
 pub(crate) fn decompress(raw: impl Read + 'static) -> io::Result<Box<dyn Read>> {
     let mut reader = BufReader::with_capacity(256 << 10, raw);
     let head = reader.fill_buf()?;
@@ -32,14 +32,14 @@ pub(crate) fn decompress(raw: impl Read + 'static) -> io::Result<Box<dyn Read>> 
     }
     if head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
         let mut decoder = zstd::stream::read::Decoder::with_buffer(reader)?;
-        // What `zstd --long=31` needs.
+        // The window of `zstd --long=31`.
         decoder.window_log_max(31)?;
         return Ok(Box::new(decoder));
     }
     Ok(Box::new(reader))
 }
 
-/// Unpacks the archive `name` from `stream` into the empty directory `to`, and finds the bundle in it.
+/// Unpacks the archive `name` from `stream` into the empty directory `to`; returns the directory of the bundle in it.
 pub(crate) fn unpack_bundle(name: &Path, mut stream: impl Read, to: &Path) -> Result<PathBuf, BundleError> {
     let broken = |source| BundleError::Unpack { archive: name.to_owned(), source };
     let mut first = Vec::with_capacity(BLOCK);
@@ -66,7 +66,7 @@ pub(crate) fn unpack_bundle(name: &Path, mut stream: impl Read, to: &Path) -> Re
                 write_entry(&mut entry, &target).map_err(|e| entry_error(e, refuse, broken))?;
             }
             EntryType::Link => {
-                // tar writes the second name of a file so.
+                // tar writes the second hard link of a file this way.
                 let first = entry.link_name().map_err(broken)?.unwrap_or_default();
                 let first = manifest::clean_path(&first).map_err(|_| refuse("is a link to outside of the bundle"))?;
                 create_dir(target.parent().unwrap_or(to))?;
@@ -79,7 +79,7 @@ pub(crate) fn unpack_bundle(name: &Path, mut stream: impl Read, to: &Path) -> Re
     find_root(to).ok_or_else(|| BundleError::NoManifest(name.to_owned()))
 }
 
-/// Whether an archive may begin so: with a header whose checksum fits, or with its end.
+/// Whether `block` is a tar header with a valid checksum, or the end of an archive.
 fn is_header(block: &[u8]) -> bool {
     let Ok(block) = <&[u8; BLOCK]>::try_from(block) else { return false };
     // The checksum counts its own bytes as spaces.
@@ -87,11 +87,12 @@ fn is_header(block: &[u8]) -> bool {
     *block == [0; BLOCK] || Header::from_byte_slice(block).cksum().is_ok_and(|written| written == sum)
 }
 
-/// What the tar reader says of a header that it cannot read repeats its bytes, which may be anybody's.
+/// Replaces the tar reader's message about an invalid header: it repeats bytes of the archive.
 fn hide_contents(error: io::Error) -> io::Error {
     if error.kind() == io::ErrorKind::Other { io::Error::other("it is damaged or cut off") } else { error }
 }
 
+/// The error of an entry that cannot be created.
 fn entry_error(
     error: io::Error,
     refuse: impl Fn(&'static str) -> BundleError,
@@ -100,7 +101,7 @@ fn entry_error(
     if error.kind() == io::ErrorKind::AlreadyExists { refuse("is there twice") } else { broken(error) }
 }
 
-/// Writes a new file; neither set-user-id nor anyone else's right to write is taken over.
+/// Writes an entry to a new file. Of its mode only the permission to execute is kept.
 fn write_entry<R: Read>(entry: &mut Entry<'_, R>, target: &Path) -> io::Result<()> {
     let program = entry.header().mode()? & 0o111 != 0;
     let mode = if program { 0o755 } else { 0o644 };
@@ -109,7 +110,7 @@ fn write_entry<R: Read>(entry: &mut Entry<'_, R>, target: &Path) -> io::Result<(
     if copied == entry.size() { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
 
-/// The directory with the manifest: `to`, or the only directory in it (as `tar` of a directory makes it).
+/// The directory with the manifest: `to`, or the only directory in it (the layout of `tar` of a directory).
 fn find_root(to: &Path) -> Option<PathBuf> {
     if to.join(MANIFEST).is_file() {
         return Some(to.to_owned());

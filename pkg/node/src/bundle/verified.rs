@@ -1,7 +1,7 @@
-//! Remembers which files were hashed, so that an unchanged bundle is verified by `stat` alone.
+//! A cache of verified files, so that an unchanged bundle is verified by `stat` alone.
 //!
-//! A stamp holds device, inode, size, mtime and ctime. An owner can set mtime but not ctime, so content cannot change
-//! behind a stamp, except within the one clock tick that file systems round to: such fresh files get no stamp.
+//! A stamp holds device, inode, size, mtime and ctime of a file. Its owner can set mtime but not ctime, so no change of the
+//! content keeps the stamp valid, except within the clock tick to which file systems round: files as new as that get none.
 
 use super::digest;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use usernetes_host::{Mode, fs};
 /// Coarsest tick of a kernel's clock (100 Hz), twice.
 const TICK: Duration = Duration::from_millis(20);
 
-/// What a file looked like when it was hashed, and its digest then.
+/// Metadata of a file when it was hashed, and its SHA-256.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Stamp {
     dev: u64,
@@ -38,12 +38,12 @@ impl Stamp {
         }
     }
 
-    /// Whether `meta` is of the same file, unchanged.
+    /// Whether `meta` is of the same file, and the file has not changed.
     pub(crate) fn matches(&self, meta: &Metadata) -> bool {
         *self == Self::new(meta, self.sha256.clone())
     }
 
-    /// Whether a change from now on would show in ctime.
+    /// Whether the file is old enough for every later change to alter its ctime.
     pub(crate) fn is_settled(meta: &Metadata) -> bool {
         let (Ok(seconds), Ok(nanos)) = (u64::try_from(meta.ctime()), u32::try_from(meta.ctime_nsec())) else {
             return false;
@@ -53,20 +53,20 @@ impl Stamp {
     }
 }
 
-/// Stamps of one bundle, by path within it.
+/// Stamps of one bundle by path within the bundle.
 pub(crate) type Stamps = BTreeMap<String, Stamp>;
 
 fn cache_file(cache: &Path, dir: &Path) -> PathBuf {
     cache.join(format!("{}.json", &digest::hash_bytes(dir.as_os_str().as_encoded_bytes())[..32]))
 }
 
-/// Stamps of the bundle in `dir`; none where they are missing or not ours to understand.
+/// Loads the stamps of the bundle in `dir`; empty if there are none or they cannot be parsed.
 pub(crate) fn load_stamps(cache: &Path, dir: &Path) -> Stamps {
     let text = fs::read_if_exists(cache_file(cache, dir)).ok().flatten().unwrap_or_default();
     serde_json::from_str(&text).unwrap_or_default()
 }
 
-/// Keeps stamps. A cache that cannot be written costs time, never correctness: it is only logged.
+/// Saves the stamps of the bundle in `dir`. Failure is only logged: without stamps files are hashed again.
 pub(crate) fn save_stamps(cache: &Path, dir: &Path, stamps: &Stamps) {
     let text = serde_json::to_string(stamps).expect("stamps have string keys");
     if let Err(error) = fs::write(cache_file(cache, dir), text, Mode::Secret) {

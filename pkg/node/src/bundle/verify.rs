@@ -1,4 +1,4 @@
-//! Checks every file of a bundle against its manifest, on all cores.
+//! Verifies the files of a bundle against its manifest, on all cores.
 
 use super::verified::{self, Stamp, Stamps};
 use super::{BadFile, Bundle, BundleError, Fault, digest};
@@ -11,39 +11,39 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use usernetes_api::bundle::BundleFile;
 
-/// How much to trust earlier verifications.
+/// Which files are hashed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Check {
-    /// Files that have not changed since they were hashed are taken as good.
+    /// Only files that have changed since they were last hashed.
     Changed,
-    /// Every file is hashed.
+    /// Every file.
     Full,
 }
 
-/// How far a verification is.
+/// Progress of a verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// Bytes done.
+    /// Number of verified bytes.
     pub done: u64,
-    /// Bytes of all files.
+    /// Number of bytes of all files.
     pub total: u64,
 }
 
-/// What was verified.
+/// Result of a verification without errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verified {
-    /// Files, all good.
+    /// Number of files.
     pub files: usize,
-    /// How many of them were hashed now; the others are unchanged since they were.
+    /// Number of files that were hashed; the others were unchanged.
     pub hashed: usize,
-    /// Their bytes together.
+    /// Number of bytes of all files.
     pub bytes: u64,
 }
 
 impl Bundle {
-    /// Checks size, SHA-256 and permission of every file, and that `bin/`, `cni/` and `lib/` hold nothing else.
+    /// Checks size, SHA-256 and mode of every file, and that `bin/`, `cni/` and `lib/` contain no other files.
     ///
-    /// `cache` is the directory where stamps are kept between verifications.
+    /// `cache` is the directory of stamps. The error lists every bad file.
     pub fn verify(
         &self,
         cache: &Path,
@@ -61,7 +61,8 @@ impl Bundle {
         Ok(verified)
     }
 
-    /// Compares files and manifest, trusting `old` stamps; gives the stamps that hold now.
+    /// Compares the files with the manifest; files with a valid stamp in `old` are not hashed. Returns the stamps that are
+    /// valid now.
     pub(crate) fn compare_files(
         &self,
         old: &Stamps,
@@ -129,7 +130,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The stamp where the file is settled, and whether it was hashed.
+    /// Checks one file. Returns its stamp if it may have one, and whether it was hashed.
     fn verify_file(&self, file: &BundleFile) -> Result<(Option<Stamp>, bool), Fault> {
         let path = self.dir.join(&file.path);
         let meta = path.symlink_metadata().map_err(|e| classify_error(&e))?;
@@ -151,7 +152,7 @@ impl<'a> Run<'a> {
             return Err(Fault::Checksum { expected: file.sha256.clone(), found });
         }
         let stamp = Stamp::new(&meta, found);
-        // Someone may have written into it, or put another in its place, while it was read.
+        // The file may have been changed or replaced while it was read.
         let unchanged = stamp.matches(&opened.metadata().map_err(|e| classify_error(&e))?);
         Ok(((settled && unchanged).then_some(stamp), true))
     }
@@ -172,7 +173,7 @@ fn classify_error(error: &io::Error) -> Fault {
 /// Directories whose files are run or loaded by name.
 const PROGRAM_DIRECTORIES: [&str; 3] = ["bin", "cni", "lib"];
 
-/// What lies in the directories of programs without being listed: it would be found by name and run.
+/// Files in the directories of programs that the manifest does not list: they would be found by name and run.
 pub(crate) fn find_unexpected(dir: &Path, files: &[BundleFile]) -> Vec<BadFile> {
     let listed: BTreeSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
     let mut extra = Vec::new();
@@ -180,7 +181,7 @@ pub(crate) fn find_unexpected(dir: &Path, files: &[BundleFile]) -> Vec<BadFile> 
     while let Some(directory) = directories.pop() {
         let entries = match dir.join(&directory).read_dir() {
             Ok(entries) => entries,
-            // A missing directory is told of by its missing files.
+            // A missing directory is reported through its missing files.
             Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
             Err(e) => {
                 extra.push(BadFile { path: directory, fault: Fault::Unreadable(e.to_string()) });

@@ -1,17 +1,17 @@
-//! The host's crun, where it is wanted.
+//! Check of the host's crun, for `--oci-runtime crun`.
 
 use std::process::Command;
 use usernetes_host::{CommandExt as _, Finding};
 
-/// Older ones do not know the version of the OCI specification that containerd 2 writes.
+/// First version that accepts the OCI specification version of containerd 2.
 const LEAST: (u32, u32) = (1, 9);
 
-/// Whether there is a crun that works with the bundle's containerd.
+/// Checks that a crun is in `PATH` and new enough for the bundle's containerd.
 pub fn check_crun() -> Finding {
     check_crun_version(Command::new("crun").arg("--version").run().ok().as_deref())
 }
 
-/// `version` is what it says when asked.
+/// `version` is the output of `crun --version`; `None` if crun cannot be run.
 pub(super) fn check_crun_version(version: Option<&str>) -> Finding {
     const CHECK: &str = "OciRuntime";
     const HINT: &str = "sudo apt-get install crun (Debian 13, Ubuntu 24.04 or later) or sudo dnf install crun (Fedora), or --oci-runtime runc";

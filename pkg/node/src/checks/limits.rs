@@ -1,4 +1,4 @@
-//! Limits that the host sets to a user: inotify, keys, open files, processes.
+//! Checks of the limits of a user: inotify, keys, socket buffers, open files, processes.
 
 use std::path::Path;
 use usernetes_host::Finding;
@@ -8,15 +8,15 @@ pub(super) const WATCHES: &str = "/proc/sys/fs/inotify/max_user_watches";
 pub(super) const KEYS: &str = "/proc/sys/kernel/keys/maxkeys";
 pub(super) const RECEIVE_BUFFER: &str = "/proc/sys/net/core/rmem_max";
 
-/// kind's figures; the kernel's default of 128 instances ends at the third node of a user.
+/// The values that kind recommends; the kernel's default of 128 instances suffices for two nodes of a user.
 const GOOD_INSTANCES: u64 = 512;
 const GOOD_WATCHES: u64 = 65_536;
-/// Each container takes one key, each pod so at least two: enough for the kubelet's default of 110 pods.
+/// A container uses one key, a pod at least two: enough for the kubelet's default of 110 pods.
 const GOOD_KEYS: u64 = 500;
 const GOOD_FILES: u64 = 65_536;
-/// What the port forwarder asks for (`UDP_BUFFER`), and what newer kernels allow by themselves.
+/// Buffer that the port forwarder requests (`UDP_BUFFER`); the default limit of newer kernels.
 const GOOD_RECEIVE_BUFFER: u64 = 4 * 1024 * 1024;
-/// Components have about 150 threads, flannel, kube-proxy and CoreDNS 50.
+/// Components have about 150 threads; flannel, kube-proxy and CoreDNS have 50.
 const LEAST_PROCESSES: u64 = 512;
 const GOOD_PROCESSES: u64 = 4096;
 
@@ -43,7 +43,7 @@ pub(super) fn check_inotify(instances: &str, watches: &str) -> Finding {
     )
 }
 
-/// At once and at every boot.
+/// A command that applies settings now and at every boot.
 fn sysctl_command(name: &str, settings: &str) -> String {
     format!("printf '{settings}\\n' | sudo tee /etc/sysctl.d/99-usernetes-{name}.conf && sudo sysctl --system")
 }
@@ -59,7 +59,8 @@ pub(super) fn check_keyring(keys: &str) -> Finding {
     }
 }
 
-/// VXLAN comes in bursts: a TCP stream between pods loses what the socket of the relay cannot hold.
+/// Checks the limit of socket buffers. VXLAN datagrams arrive in bursts, and those that the socket of the relay cannot
+/// buffer are lost.
 pub(super) fn check_receive_buffer(most: &str) -> Finding {
     match parse_number(most) {
         Some(most) if most < GOOD_RECEIVE_BUFFER => Finding::warning(
@@ -84,7 +85,7 @@ pub(super) fn check_open_files(hard: u64) -> Finding {
     )
 }
 
-/// `nproc` is the user's limit, `tasks` that of the cgroups we are in.
+/// `nproc` is the limit of the user, `tasks` the limit of this process's cgroups.
 pub(super) fn check_processes(nproc: u64, tasks: u64) -> Finding {
     let most = nproc.min(tasks);
     let message = format!("{most} processes and threads are allowed");
@@ -102,7 +103,7 @@ pub(super) fn check_processes(nproc: u64, tasks: u64) -> Finding {
     }
 }
 
-/// The least `pids.max` of our cgroup and those above it.
+/// The smallest `pids.max` of a cgroup and its parents; `own` is the text of `/proc/self/cgroup`.
 pub(super) fn read_pids_max(own: &str) -> u64 {
     let cgroup = own.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
     let root = Path::new("/sys/fs/cgroup");

@@ -1,4 +1,4 @@
-//! Processors, memory, name and programs of the host.
+//! Checks of processors, memory, name and programs of the host.
 
 use crate::Role;
 use std::path::Path;
@@ -6,6 +6,7 @@ use usernetes_host::Finding;
 
 const MIB: u64 = 1024 * 1024;
 
+/// Checks the number of processors.
 pub(super) fn check_cpus(role: Role, count: usize) -> Finding {
     match role {
         Role::ControlPlane if count < 2 => Finding::warning(
@@ -17,7 +18,7 @@ pub(super) fn check_cpus(role: Role, count: usize) -> Finding {
     }
 }
 
-/// What an idle node uses, as measured.
+/// Measured memory of an idle node, in bytes.
 pub(crate) fn idle_memory(role: Role) -> u64 {
     match role {
         Role::ControlPlane => 900 * MIB,
@@ -25,7 +26,7 @@ pub(crate) fn idle_memory(role: Role) -> u64 {
     }
 }
 
-/// More than an idle node uses, or much more.
+/// Checks the memory in bytes; passes if unknown.
 pub(super) fn check_memory(role: Role, total: Option<u64>) -> Finding {
     let Some(total) = total else { return Finding::passed("Mem") };
     let (least, good) = match role {
@@ -43,6 +44,7 @@ pub(super) fn check_memory(role: Role, total: Option<u64>) -> Finding {
     }
 }
 
+/// Checks that there is no swap, in bytes; passes if unknown.
 pub(super) fn check_swap(total: Option<u64>) -> Finding {
     match total {
         Some(total) if total > 0 => Finding::warning(
@@ -54,13 +56,13 @@ pub(super) fn check_swap(total: Option<u64>) -> Finding {
     }
 }
 
-/// A line of `/proc/meminfo`, in bytes.
+/// The value `name` of `/proc/meminfo`, in bytes.
 pub(super) fn parse_meminfo(meminfo: &str, name: &str) -> Option<u64> {
     let line = meminfo.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
     Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
 }
 
-/// Node names are DNS subdomains (RFC 1123).
+/// Checks that the node name is a DNS subdomain (RFC 1123).
 pub(super) fn check_hostname(name: &str) -> Finding {
     if name.len() <= 253 && name.split('.').all(is_label) {
         return Finding::passed("Hostname");
@@ -77,7 +79,7 @@ fn is_label(label: &str) -> bool {
     valid && !label.is_empty() && !label.starts_with('-') && !label.ends_with('-')
 }
 
-/// A program of the host that runs inside the node.
+/// Checks that a program of the host, which runs inside the node, is installed. `without` is the consequence if not.
 pub(super) fn check_program(name: &str, without: &str, hint: &str) -> Finding {
     let check = format!("FileExisting-{name}");
     let directories = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];

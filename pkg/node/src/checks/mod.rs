@@ -1,6 +1,6 @@
-//! What a node needs of the host beside namespaces: limits, memory, disk. Names follow kubeadm's preflight.
+//! Preflight checks of limits, memory and disks of the host. Names follow kubeadm's checks where it has one.
 //!
-//! A check is a pure function of what was read, so that all its outcomes can be tested; [`run`] does the reading.
+//! A check is a pure function of its inputs, so that all outcomes can be tested; [`run_checks`] reads the inputs.
 
 mod crun;
 mod limits;
@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use usernetes_api::Paths;
 use usernetes_host::Finding;
 
-/// All checks of this module.
+/// Runs all checks of this module for a node of this role and name.
 pub fn run_checks(role: Role, node_name: &str, paths: &Paths) -> Vec<Finding> {
     let meminfo = read_file("/proc/meminfo");
     let state = nearest_directory(&paths.state());
@@ -41,16 +41,17 @@ pub fn run_checks(role: Role, node_name: &str, paths: &Paths) -> Vec<Finding> {
     ]
 }
 
-/// Empty where it cannot be read: every check passes what it knows nothing about.
+/// The text of a file; empty if it cannot be read, and then checks pass.
 fn read_file(path: &str) -> String {
     std::fs::read_to_string(path).unwrap_or_default()
 }
 
+/// A hard limit of this process; `u64::MAX` if unknown.
 fn hard_limit(resource: Resource) -> u64 {
     getrlimit(resource).map_or(u64::MAX, |(_, hard)| hard)
 }
 
-/// The path or the nearest directory above it: the state directory is made later.
+/// The path, or its nearest existing parent: the state directory is created later.
 fn nearest_directory(path: &Path) -> PathBuf {
     path.ancestors().find(|directory| directory.exists()).unwrap_or(Path::new("/")).to_owned()
 }

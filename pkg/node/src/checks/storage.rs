@@ -1,4 +1,4 @@
-//! The file system of the state directory.
+//! Checks of the file system of the state directory: type and free space.
 
 use nix::sys::statfs::{self, FsType, Statfs, statfs};
 use nix::sys::statvfs::statvfs;
@@ -6,7 +6,7 @@ use std::path::Path;
 use usernetes_host::Finding;
 
 const GIB: u64 = 1 << 30;
-/// Not in nix: distributed file systems of computing centres.
+/// Magic numbers that nix does not have (statfs(2)).
 const LUSTRE: i64 = 0x0bd0_0bd0;
 const BEEGFS: i64 = 0x1983_0326;
 const GPFS: i64 = 0x4750_4653;
@@ -16,6 +16,7 @@ const SMB2: i64 = 0xfe53_4d42;
 
 const HINT: &str = "export XDG_DATA_HOME=DIRECTORY, a directory of yours on a local disk (ext4, xfs, btrfs)";
 
+/// Checks that the file system supports subordinate users, overlay and locks.
 pub(super) fn check_state_fs(path: &Path) -> Finding {
     match statfs(path) {
         Ok(fs) => check_file_system(path, fs_type(&fs)),
@@ -60,7 +61,7 @@ fn discourage(path: &Path, what: &str) -> Finding {
     Finding::warning("StateFs", format!("{} is on {what}", path.display()), HINT)
 }
 
-/// Images unpacked take 0.7 GiB, etcd and logs another 0.5 GiB; below 512 MiB the kubelet evicts pods.
+/// Checks the free space. Unpacked images need 0.7 GiB, etcd and logs 0.5 GiB; below 512 MiB the kubelet evicts pods.
 pub(super) fn check_disk_space(path: &Path) -> Finding {
     match statvfs(path) {
         Ok(fs) => check_free_space(path, fs.blocks_available().saturating_mul(fs.fragment_size())),

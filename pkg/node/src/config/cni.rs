@@ -1,9 +1,9 @@
-//! The CNI configuration: flannel's own, with our front plugin in the place of flannel's.
+//! The CNI configuration: flannel's, with [`crate::cni_front`] in place of flannel's plugin.
 
 use crate::cni_front;
 use serde_json::json;
 
-/// `/etc/cni/net.d/10-flannel.conflist`; flannel's plugin knows no version above 0.4.0.
+/// The text of [`super::CNI_FILE`]. flannel's plugin supports no CNI version above 0.4.0.
 pub fn render_cni() -> String {
     let config = json!({
         "name": "cbr0",

@@ -1,7 +1,6 @@
 //! containerd's `config.toml`.
 //!
-//! Version 3 is read by every containerd 2; the socket is not named, since its default is the one we use and its key
-//! moved in version 4.
+//! Every containerd 2 reads version 3. The socket is not set: its default is used, and its key moved in version 4.
 
 use crate::image_store::host_platform;
 use crate::{NodePlan, oci_runtime};
@@ -9,7 +8,7 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 use usernetes_api::{CgroupMode, Snapshotter, constants as c};
 
-/// `/var/lib/containerd/config.toml`.
+/// The text of [`super::CONTAINERD_FILE`].
 pub fn render_containerd(plan: &NodePlan) -> String {
     let mut config = json!({
         "version": 3,
@@ -29,8 +28,8 @@ pub fn render_containerd(plan: &NodePlan) -> String {
     toml::to_string(&config).expect("no nulls, string keys")
 }
 
-/// Pods with a user namespace of their own get copies: layers of an overlay would have to be mounted with their ids mapped,
-/// which is for the owner of the disk's file system. Without the platform's entry the node would have no statistics.
+/// Snapshotter of pods with a user namespace of their own. It copies layers: those of an overlay would have to be id-mapped
+/// mounts, which require privileges over the file system of the disk. Without an entry of the platform the node has no statistics.
 const MAPPED: Snapshotter = Snapshotter::Native;
 
 fn image_settings(plan: &NodePlan) -> Value {
@@ -43,14 +42,14 @@ fn image_settings(plan: &NodePlan) -> Value {
     })
 }
 
-/// Pulls and imports unpack into the snapshotter of this service's own configuration.
+/// Settings of the transfer service: pulls and imports unpack into the snapshotter named here.
 fn transfer_settings(plan: &NodePlan) -> Value {
     json!({
         "unpack_config": [{ "platform": host_platform(), "snapshotter": snapshotter_name(plan.host.snapshotter) }],
     })
 }
 
-/// The snapshotter that is a process of its own. Its root is told, so that the kubelet knows which disk images fill.
+/// Settings of the snapshotter that is a process of its own. Its `root` tells the kubelet on which disk images are.
 fn proxy_plugins() -> Value {
     json!({
         snapshotter_name(Snapshotter::FuseOverlayfs): {
@@ -84,7 +83,7 @@ fn runtime_settings(plan: &NodePlan) -> Value {
     })
 }
 
-/// What containerd calls it.
+/// containerd's name of a snapshotter.
 pub(crate) fn snapshotter_name(snapshotter: Snapshotter) -> &'static str {
     match snapshotter {
         Snapshotter::Auto | Snapshotter::Overlayfs => "overlayfs",
@@ -110,7 +109,7 @@ fn user_namespace_handler(plan: &NodePlan) -> Value {
     handler
 }
 
-/// runc or crun, or in front of it the link by which our program takes the cgroups out.
+/// Path of runc or crun; without delegated cgroups, of the wrapper that removes cgroup settings.
 pub(super) fn oci_program(plan: &NodePlan) -> PathBuf {
     match plan.host.cgroups {
         CgroupMode::Delegated => plan.host.oci_runtime.clone(),

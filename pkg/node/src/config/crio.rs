@@ -1,4 +1,4 @@
-//! CRI-O's `crio.conf`: keys and tables of crio.conf(5), as far as its defaults are for root or for systemd.
+//! CRI-O's `crio.conf`: settings of crio.conf(5) whose defaults require root or systemd.
 
 use super::containerd::oci_program;
 use super::{CRIO_POLICY_FILE, CRIO_RUN_DIR};
@@ -16,14 +16,14 @@ pub fn render_crio(plan: &NodePlan) -> String {
             "storage_driver": crio_storage_driver(plan.host.snapshotter),
             // The default's directory could be made by root only.
             "log_dir": c::POD_LOG_DIR,
-            // On /run, so that what the node's last life left is taken for what a reboot left.
+            // On /run, so that a restart of the node is handled as a reboot.
             "version_file": "/run/crio/version",
             "clean_shutdown_file": format!("{}/clean.shutdown", c::CRIO_DIR),
             "api": { "listen": c::CRIO_SOCKET },
             "runtime": runtime_settings(plan),
             "image": image_settings(plan),
             "network": { "network_dir": c::CNI_CONF_DIR, "plugin_dirs": [c::CNI_BIN_DIR] },
-            // Plugins of the host would be started as ours.
+            // Plugins of the host would be started inside the node.
             "nri": { "enable_nri": false },
         },
     });
@@ -31,7 +31,7 @@ pub fn render_crio(plan: &NodePlan) -> String {
 }
 
 /// The text of [`super::CRIO_STORAGE_FILE`], containers-storage.conf(5): for skopeo, and for CRI-O until it has read its
-/// own file. The host's is for a podman of the host.
+/// own file. The host's file is for podman on the host.
 pub fn render_crio_storage(plan: &NodePlan) -> String {
     let storage = json!({
         "driver": crio_storage_driver(plan.host.snapshotter),
@@ -41,12 +41,13 @@ pub fn render_crio_storage(plan: &NodePlan) -> String {
     toml::to_string(&json!({ "storage": storage })).expect("no nulls, string keys")
 }
 
-/// The text of [`CRIO_POLICY_FILE`]: CRI-O does not start without one. Like containerd, it takes every image.
+/// The text of [`CRIO_POLICY_FILE`], containers-policy.json(5), without which CRI-O does not start. As containerd, it accepts
+/// every image.
 pub fn render_crio_policy() -> String {
     json!({ "default": [{ "type": "insecureAcceptAnything" }] }).to_string()
 }
 
-/// What CRI-O calls a snapshotter.
+/// CRI-O's storage driver that corresponds to a snapshotter.
 pub fn crio_storage_driver(snapshotter: Snapshotter) -> &'static str {
     match snapshotter {
         Snapshotter::Auto | Snapshotter::Overlayfs | Snapshotter::FuseOverlayfs => "overlay",

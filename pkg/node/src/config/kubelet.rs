@@ -1,4 +1,4 @@
-//! `KubeletConfiguration`: kubeadm's defaults, what a user namespace needs, and the user's words over both.
+//! `KubeletConfiguration`: kubeadm's defaults, settings for a user namespace, and the user's settings merged over both.
 
 use super::{STATIC_POD_DIR, VOLUME_PLUGIN_DIR};
 use crate::NodePlan;
@@ -10,7 +10,8 @@ use usernetes_api::{CgroupMode, constants as c, merge_yaml};
 /// The kubelet's own default of `maxOpenFiles`.
 const OPEN_FILES: u64 = 1_000_000;
 
-/// KubeletConfiguration of this node, the user's laid over ours: also what is uploaded as `kubelet-config`.
+/// The KubeletConfiguration of this node, with the user's settings merged over the defaults; also uploaded as
+/// `kubelet-config`.
 pub fn merge_kubelet_config(plan: &NodePlan) -> Mapping {
     let mut config = default_kubelet_config(plan);
     if let Some(users) = &plan.kubelet {
@@ -24,7 +25,7 @@ pub fn render_kubelet(plan: &NodePlan) -> String {
     serde_yaml::to_string(&merge_kubelet_config(plan)).expect("a mapping of plain values")
 }
 
-/// What a kubelet's configuration says of its own host and of its node's namespaces, and not of the cluster.
+/// Fields of a KubeletConfiguration that depend on the host or the node, not on the cluster.
 const OF_THIS_NODE: [&str; 21] = [
     "apiVersion",
     "cgroupDriver",
@@ -49,8 +50,8 @@ const OF_THIS_NODE: [&str; 21] = [
     "volumePluginDir",
 ];
 
-/// What a worker takes over of the cluster's `kubelet-config`: all but what is each node's own. `own`, the words of the
-/// joining host's user, lie over it.
+/// The settings that a worker adopts from the cluster's `kubelet-config`, without those of each node. The settings `own` of
+/// the joining host's user are merged over them.
 pub fn adopt_kubelet_config(mut theirs: Mapping, own: Option<&Mapping>) -> Mapping {
     for key in OF_THIS_NODE {
         theirs.remove(key);
@@ -64,6 +65,7 @@ pub fn adopt_kubelet_config(mut theirs: Mapping, own: Option<&Mapping>) -> Mappi
     theirs
 }
 
+/// The defaults, before the user's settings are merged.
 fn default_kubelet_config(plan: &NodePlan) -> Mapping {
     let mut config = json!({
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
@@ -89,7 +91,7 @@ fn default_kubelet_config(plan: &NodePlan) -> Mapping {
         "failSwapOn": false,
         "failCgroupV1": false,
         "maxOpenFiles": plan.host.open_files.min(OPEN_FILES),
-        // The rules it makes serve only kube-proxy of old, and would need iptables of the host.
+        // Only old versions of kube-proxy need these rules, and they would require iptables of the host.
         "makeIPTablesUtilChains": false,
         // The disk is the user's and others', often nearly full: percentages of it would evict pods and delete
         // images of the bundle, which no registry gives back.
@@ -113,10 +115,10 @@ fn cgroup_settings(plan: &NodePlan) -> Value {
             "cgroupDriver": "cgroupfs",
             "cgroupsPerQOS": true,
             "enforceNodeAllocatable": ["pods"],
-            // Pods together get what is left: else a hog would starve etcd before it is ended itself.
+            // All pods together get the rest: otherwise a pod could starve etcd before it is killed.
             "systemReserved": { "memory": format!("{}Mi", reserved_memory(plan) >> 20) },
         }),
-        // An empty list would be dropped where kubeadm writes the configuration anew, and the default be `pods`.
+        // kubeadm would drop an empty list when it writes the configuration, and the default is `pods`.
         CgroupMode::None => json!({
             "cgroupDriver": "cgroupfs",
             "cgroupsPerQOS": false,
@@ -125,7 +127,7 @@ fn cgroup_settings(plan: &NodePlan) -> Value {
     }
 }
 
-/// What the node itself uses, and no more than a quarter: a small machine has to have room for pods.
+/// Memory in bytes that pods cannot use: that of an idle node, at most a quarter of the host's.
 fn reserved_memory(plan: &NodePlan) -> u64 {
     idle_memory(plan.role).min(plan.host.memory / 4)
 }

@@ -1,4 +1,4 @@
-//! Configuration files of components, rendered from the plan.
+//! Configuration files of components, rendered from the plan, and their paths inside the node.
 
 mod cni;
 mod containerd;
@@ -13,21 +13,21 @@ pub(crate) use containerd::snapshotter_name;
 pub use crio::{crio_storage_driver, render_crio, render_crio_policy, render_crio_storage};
 pub use kubelet::{adopt_kubelet_config, merge_kubelet_config, render_kubelet};
 
-/// Inside the node: the kubelet's configuration, at kubeadm's place.
+/// The kubelet's configuration, at kubeadm's path.
 pub const KUBELET_FILE: &str = "/var/lib/kubelet/config.yaml";
-/// Inside the node: containerd's configuration, in its root because that one persists.
+/// containerd's configuration, in its `root`, which persists.
 pub const CONTAINERD_FILE: &str = "/var/lib/containerd/config.toml";
-/// Inside the node: CRI-O's configuration, beside its storage because that persists.
+/// CRI-O's configuration, in the directory of its storage, which persists.
 pub const CRIO_FILE: &str = "/var/lib/containers/crio.conf";
-/// Inside the node: where CRI-O's storage lies, for programs that open it.
+/// Configuration of containers-storage for programs that open CRI-O's storage.
 pub const CRIO_STORAGE_FILE: &str = "/var/lib/containers/storage.conf";
-/// Inside the node: what CRI-O's storage knows of running containers.
+/// Directory of the state of running containers in CRI-O's storage.
 const CRIO_RUN_DIR: &str = "/run/containers/storage";
-/// Inside the node: which images CRI-O takes; the host's own file, if it has one, is for others.
+/// CRI-O's policy of image signatures, instead of the host's own file.
 pub const CRIO_POLICY_FILE: &str = "/var/lib/containers/policy.json";
-/// Inside the node: the CNI configuration, at flannel's own place.
+/// The CNI configuration, at the path of flannel's manifest.
 pub const CNI_FILE: &str = "/etc/cni/net.d/10-flannel.conflist";
-/// Inside the node: static Pods of the user.
+/// Directory of static Pods of the user.
 pub const STATIC_POD_DIR: &str = "/etc/kubernetes/manifests";
-/// Inside the node: Flexvolume plugins; the default place can be made by root only.
+/// Directory of Flexvolume plugins; only root can create the default directory.
 pub const VOLUME_PLUGIN_DIR: &str = "/var/lib/kubelet/volumeplugins";

@@ -1,4 +1,4 @@
-//! CRI-O's images, read from the records of containers-storage(7): it has no program that lists them.
+//! Lists CRI-O's images from the records of its storage, since CRI-O has no program that lists them.
 
 use super::{ImageError, StoredImage};
 use serde::Deserialize;
@@ -26,7 +26,8 @@ struct Layer {
     diff_size: u64,
 }
 
-/// The images below `storage`, by name; `pinned` are the bundle's. Sizes are those of unpacked layers.
+/// The images in the containers-storage directory `storage` with this driver, sorted by name. `pinned` are the references of
+/// pinned images. Sizes are those of unpacked layers.
 pub fn list_crio_images(storage: &Path, driver: &str, pinned: &[&str]) -> Result<Vec<StoredImage>, ImageError> {
     let images: Vec<Image> = read_records(&storage.join(format!("{driver}-images/images.json")))?;
     let layers: Vec<Layer> = read_records(&storage.join(format!("{driver}-layers/layers.json")))?;
@@ -47,7 +48,7 @@ pub fn list_crio_images(storage: &Path, driver: &str, pinned: &[&str]) -> Result
     Ok(stored)
 }
 
-/// None before the first image.
+/// Reads a list of records; empty before the first image.
 fn read_records<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, ImageError> {
     match std::fs::read(path) {
         Ok(text) => serde_json::from_slice(&text)
@@ -62,7 +63,7 @@ fn image_size(image: &Image, layers: &HashMap<&str, &Layer>) -> u64 {
     std::iter::successors(get(&image.layer), |layer| get(&layer.parent)).map(|layer| layer.diff_size).sum()
 }
 
-/// As `ctr` writes it.
+/// A size in the notation of `ctr`.
 fn format_mib(bytes: u64) -> String {
     let tenths = bytes * 10 / (1 << 20);
     format!("{}.{} MiB", tenths / 10, tenths % 10)

@@ -1,25 +1,25 @@
-//! What is said to `ctr`, and what it answers.
+//! Command lines of `ctr`, and a parser of its list of images.
 
 use crate::bundle::Bundle;
 use serde::Serialize;
 use std::ffi::OsString;
 use usernetes_api::constants::CONTAINERD_SOCKET;
 
-/// Keeps the kubelet from removing what no registry may give back.
+/// Label that excludes an image from garbage collection: a registry may not have it.
 const PINNED: &str = "io.cri-containerd.pinned=pinned";
 
 /// An image in the runtime's store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StoredImage {
-    /// Its full name.
+    /// Full name of the image.
     pub name: String,
-    /// Digest of its manifest, or of its index.
+    /// Digest of the manifest or the index.
     pub digest: String,
-    /// Size of its compressed parts, for people.
+    /// Size of the compressed layers with its unit, such as `1.5 MiB`.
     pub size: String,
-    /// What it runs on.
+    /// Platforms of the image, separated by commas.
     pub platforms: String,
-    /// Whether the kubelet must keep it.
+    /// Whether the image is excluded from garbage collection.
     pub pinned: bool,
 }
 
@@ -30,23 +30,24 @@ fn ctr_command(bundle: &Bundle, words: &[&str]) -> Vec<OsString> {
     command
 }
 
-/// Imports an archive from standard input.
+/// Command that imports an archive from standard input. `base_name` is the repository of images with a tag only.
 pub fn import_command(bundle: &Bundle, base_name: Option<&str>) -> Vec<OsString> {
     let base: Vec<&str> = base_name.map_or(vec![], |name| vec!["--base-name", name]);
     ctr_command(bundle, &[&["import", "--label", PINNED], &base[..], &["-"]].concat())
 }
 
-/// Pulls an image by its full name.
+/// Command that pulls an image by its full name.
 pub fn pull_command(bundle: &Bundle, name: &str) -> Vec<OsString> {
     ctr_command(bundle, &["pull", name])
 }
 
-/// Lists images, for [`parse_list`].
+/// Command that lists images, in the format of [`parse_list`].
 pub fn list_command(bundle: &Bundle) -> Vec<OsString> {
     ctr_command(bundle, &["list"])
 }
 
-/// Images by name. The runtime's further entries for the same images (by id, by digest) are left out.
+/// Parses the output of [`list_command`], sorted by name. Further entries of the same images (by id, by digest) are left
+/// out.
 pub fn parse_list(text: &str) -> Vec<StoredImage> {
     let mut images: Vec<_> = text.lines().skip(1).filter_map(parse_line).collect();
     images.sort_by(|a, b| a.name.cmp(&b.name));

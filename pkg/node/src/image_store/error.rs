@@ -1,4 +1,4 @@
-//! Why images cannot be imported, and with hints.
+//! Errors of images, with hints.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,35 +6,35 @@ use std::path::PathBuf;
 /// Why images cannot be imported.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
-    /// A file or directory that cannot be read.
+    /// A file or directory cannot be read.
     #[error("cannot read {}", path.display())]
     Read {
-        /// Which.
+        /// The file or directory.
         path: PathBuf,
-        /// Why.
+        /// Underlying error.
         source: io::Error,
     },
-    /// A directory that has none.
+    /// The directory contains no archive.
     #[error("no image archive in {}", .0.display())]
     NoArchive(PathBuf),
-    /// An archive whose list is empty, or has nothing of the wanted base name.
+    /// The archive has no image, or none with the base name.
     #[error("{} has none of the wanted images", .0.display())]
     NoImage(PathBuf),
-    /// Not a tar file, or one without a list of images.
+    /// The file is not a tar archive, or has no list of images.
     #[error("{} is not an image archive", .0.display())]
     NotAnArchive(PathBuf),
-    /// An archive that breaks off, or whose list of images is not one.
+    /// The archive is truncated, or its list of images cannot be parsed.
     #[error("{} is damaged", path.display())]
     Damaged {
         /// The archive.
         path: PathBuf,
-        /// Why.
+        /// Underlying error.
         source: io::Error,
     },
-    /// An image that nothing could refer to.
+    /// An image of the archive has no name.
     #[error("{} has an image without a name", .0.display())]
     Unnamed(PathBuf),
-    /// An OCI layout may give its images tags only.
+    /// An image of an OCI layout has a tag only, and no base name is given.
     #[error("{} has an image of which it knows only the tag {tag:?}", path.display())]
     TagOnly {
         /// The archive.
@@ -42,21 +42,21 @@ pub enum ImageError {
         /// The tag.
         tag: String,
     },
-    /// A word that cannot name an image.
+    /// The text is not the name of an image.
     #[error("{0:?} is not the name of an image")]
     Name(String),
-    /// Whoever takes the stream does not.
+    /// The archive cannot be written to the importing process.
     #[error("cannot hand {} on", path.display())]
     Send {
         /// The archive.
         path: PathBuf,
-        /// Why.
+        /// Underlying error.
         source: io::Error,
     },
 }
 
 impl ImageError {
-    /// The command that helps.
+    /// What the user can do.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {

@@ -1,4 +1,4 @@
-//! The runtime's images as people handle them: archives are read once, from start to end, and their images named.
+//! Images in the runtime's store: import archives and OCI layouts, pull by name, list. An archive is read once, as a stream.
 
 mod crio;
 mod ctr;
@@ -14,23 +14,23 @@ pub use send::Sent;
 
 use std::path::{Path, PathBuf};
 
-/// Where images come from.
+/// A source of images to import.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// An archive on standard input.
     Stdin,
-    /// An archive: tar, alone or in gzip or zstd, as `docker save` or with an OCI layout in it.
+    /// An archive in the format of `docker save` or with an OCI layout: tar, plain or compressed by gzip or zstd.
     File(PathBuf),
     /// A directory with an OCI layout.
     Layout(PathBuf),
 }
 
-/// Names that an archive may have in a directory of archives.
+/// Endings of file names that are taken for archives in a directory.
 const ENDINGS: [&str; 5] = [".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst"];
-/// What makes a directory, or an archive, an OCI layout.
+/// Name of the file that marks a directory or an archive as an OCI layout.
 const LAYOUT: &str = "oci-layout";
 
-/// What this machine's images are for, as containerd writes it.
+/// The platform of this machine's images in containerd's notation, such as `linux/amd64`.
 pub(crate) fn host_platform() -> String {
     let architecture = match std::env::consts::ARCH {
         "aarch64" => "arm64",
@@ -40,7 +40,7 @@ pub(crate) fn host_platform() -> String {
 }
 
 impl Source {
-    /// What `path` names: standard input for `-`, an archive, a layout, or every archive and layout of a directory.
+    /// The sources at `path`: standard input for `-`, an archive, an OCI layout, or every archive and layout in a directory.
     pub fn find(path: &Path) -> Result<Vec<Self>, ImageError> {
         if path == Path::new("-") {
             return Ok(vec![Self::Stdin]);
@@ -70,7 +70,7 @@ impl Source {
         path.join(LAYOUT).is_file().then(|| Self::Layout(path.to_owned()))
     }
 
-    /// Its path, `-` for standard input.
+    /// Path of the source, `-` for standard input.
     pub fn path(&self) -> &Path {
         match self {
             Self::Stdin => Path::new("-"),
@@ -78,7 +78,7 @@ impl Source {
         }
     }
 
-    /// How many bytes will be read, where that is known.
+    /// Number of bytes to read; `None` if unknown.
     pub fn size(&self) -> Option<u64> {
         match self {
             Self::Stdin | Self::Layout(_) => None,

@@ -1,23 +1,23 @@
-//! Names of images: as people write them, as archives tell them.
+//! Names of images: given by the user, and listed in archives.
 
 use super::ImageError;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// containerd's own annotation: the whole name.
+/// containerd's annotation with the full name.
 const WHOLE_NAME: &str = "io.containerd.image.name";
-/// The specification's: often only the tag.
+/// The OCI specification's annotation; often only the tag.
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
-/// An image in the list that `docker save` writes.
+/// An image in the `manifest.json` of `docker save`.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Saved {
     repo_tags: Option<Vec<String>>,
 }
 
-/// The list of an OCI layout.
+/// The `index.json` of an OCI layout.
 #[derive(Deserialize)]
 struct Index {
     manifests: Vec<Manifest>,
@@ -29,7 +29,7 @@ struct Manifest {
     annotations: BTreeMap<String, String>,
 }
 
-/// The name that runtimes use: with registry, and with a tag unless it has a digest.
+/// The full name that runtimes use: with a registry (default docker.io), and a tag (default latest) or a digest.
 pub fn full_name(name: &str) -> Result<String, ImageError> {
     let bad = || ImageError::Name(name.to_owned());
     let allowed = name.chars().all(|c| c.is_ascii_alphanumeric() || "._-/:@".contains(c));
@@ -47,7 +47,7 @@ pub fn full_name(name: &str) -> Result<String, ImageError> {
     if last.contains('@') || last.contains(':') { Ok(name) } else { Ok(format!("{name}:latest")) }
 }
 
-/// Names in the `manifest.json` of `docker save`.
+/// Full names of the images in the `manifest.json` of `docker save`.
 pub(super) fn parse_saved_names(archive: &Path, text: &[u8]) -> Result<Vec<String>, ImageError> {
     let images: Vec<Saved> = parse_json(archive, text)?;
     let mut names = Vec::new();
@@ -60,7 +60,8 @@ pub(super) fn parse_saved_names(archive: &Path, text: &[u8]) -> Result<Vec<Strin
     Ok(names)
 }
 
-/// Names in the `index.json` of an OCI layout; with a base name, containerd takes only what belongs to it.
+/// Names of the images in the `index.json` of an OCI layout. With a base name, as in containerd, only those that begin with
+/// it, and tags are completed by it.
 pub(super) fn parse_layout_names(archive: &Path, text: &[u8], base: Option<&str>) -> Result<Vec<String>, ImageError> {
     let index: Index = parse_json(archive, text)?;
     let mut names = Vec::new();

@@ -1,4 +1,4 @@
-//! Streams an archive to who imports it; on the way it is counted, its checksum made, its list of images read.
+//! Streams an archive to the importing process, and reads its size, checksum and list of images on the way.
 
 use super::{ImageError, LAYOUT, Source, names};
 use crate::bundle::digest::{self, Hasher};
@@ -10,28 +10,28 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use tar::{Archive, Builder};
 
-/// The list of `docker save`.
+/// Name of the list of images of `docker save`.
 const SAVED: &str = "manifest.json";
-/// The list of an OCI layout.
+/// Name of the list of images of an OCI layout.
 const INDEX: &str = "index.json";
-/// Lists are a few kilobytes; a hostile one shall not fill the memory.
+/// Limit of a list in bytes. Lists are a few kilobytes; a hostile one must not exhaust memory.
 const LONGEST_LIST: u64 = 16 << 20;
 
-/// An archive that went through.
+/// An archive that was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sent {
-    /// Full names of its images.
+    /// Names of its images.
     pub images: Vec<String>,
-    /// Whether it is as `docker save` writes it, perhaps with an OCI layout beside; else it is a layout alone.
+    /// Whether the archive has the list of `docker save`; else it is only an OCI layout.
     pub saved: bool,
-    /// As `sha256sum` of the archive says; of a layout's directory, that of its `index.json`.
+    /// SHA-256 of the archive as read; for a directory, that of its `index.json`.
     pub sha256: String,
-    /// How many bytes were read.
+    /// Number of bytes read.
     pub bytes: u64,
 }
 
 impl Source {
-    /// Writes the archive, uncompressed, to `to`; tells `progress` how many bytes were read so far.
+    /// Writes the archive uncompressed to `to`. Calls `progress` with the number of bytes read so far.
     pub fn send(
         &self,
         base_name: Option<&str>,
@@ -67,7 +67,7 @@ impl Source {
     }
 }
 
-/// What an archive says about itself.
+/// The lists of images in an archive.
 #[derive(Default)]
 struct Lists {
     layout: bool,
@@ -101,7 +101,7 @@ impl Lists {
         Ok(lists)
     }
 
-    /// As containerd: a layout counts more than what else the archive may be.
+    /// Names of the images. As in containerd, an OCI layout takes precedence.
     fn parse_names(&self, path: &Path, base_name: Option<&str>) -> Result<Vec<String>, ImageError> {
         let names = match (&self.index, &self.saved) {
             (Some(index), _) if self.layout => names::parse_layout_names(path, index, base_name)?,
@@ -112,7 +112,7 @@ impl Lists {
     }
 }
 
-/// A directory has no checksum of its own; its index names everything in it by checksum.
+/// Sends a directory as a tar archive. Its checksum is that of the index, which refers to all content by digest.
 fn send_layout(path: &Path, base: Option<&str>, to: impl Write, progress: impl Fn(u64)) -> Result<Sent, ImageError> {
     let unreadable = |source| ImageError::Read { path: path.to_owned(), source };
     let index = std::fs::read(path.join(INDEX)).map_err(unreadable)?;
@@ -125,7 +125,7 @@ fn send_layout(path: &Path, base: Option<&str>, to: impl Write, progress: impl F
     Ok(Sent { images, saved: false, sha256: digest::hash_bytes(&index), bytes })
 }
 
-/// Counts and digests what is read.
+/// A reader that counts and hashes.
 struct Counted<R, P> {
     raw: R,
     seen: Rc<RefCell<(Hasher, u64)>>,
@@ -143,7 +143,8 @@ impl<R: Read, P: Fn(u64)> Read for Counted<R, P> {
     }
 }
 
-/// Writes what is read to `to` as well; a reader that stops early (tar has padding) or fails tells why by other means.
+/// A reader that also writes to `to`. A closed pipe is not an error here: the importing process may stop before the padding
+/// of tar, and reports failures itself.
 struct Tee<R, W> {
     from: R,
     to: W,
@@ -163,7 +164,7 @@ impl<R: Read, W: Write> Read for Tee<R, W> {
     }
 }
 
-/// Counts what is written.
+/// A writer that counts.
 struct Writer<W, P> {
     to: W,
     written: u64,

@@ -1,4 +1,4 @@
-//! Following logs as they grow, by inotify.
+//! Follows logs as they grow, with inotify.
 
 use crate::ComponentName;
 use inotify::{Inotify, WatchMask};
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use usernetes_host::FsError;
 use usernetes_host::fs::Context as _;
 
-/// Lines added to logs from now on; a blocking iterator without an end.
+/// An endless blocking iterator over new lines of logs, each with its component.
 pub struct Follow {
     directory: PathBuf,
     changes: Inotify,
@@ -21,13 +21,14 @@ pub struct Follow {
 struct Log {
     component: ComponentName,
     path: PathBuf,
-    /// How far it was read.
+    /// Number of bytes read.
     position: u64,
-    /// The beginning of a line whose end is not written yet.
+    /// An incomplete last line.
     part: Vec<u8>,
 }
 
-/// Follows the logs of `components` from their present end; logs that are made later from their beginning.
+/// Follows the logs of `components` in the directory `logs` from their current end; logs that are created later from their
+/// beginning.
 pub fn follow_logs(logs: &Path, components: &[ComponentName]) -> Result<Follow, FsError> {
     let changes = watch_directory(logs).context("watch", logs)?;
     let logs_of = components.iter().map(|component| Log::at_end(logs, *component)).collect();
@@ -82,7 +83,7 @@ impl Log {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
             file => file?,
         };
-        // Shorter than before: it was rotated.
+        // The log was rotated.
         if file.metadata()?.len() < self.position {
             self.position = 0;
         }

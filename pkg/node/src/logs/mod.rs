@@ -1,9 +1,8 @@
-//! Logs of components: where they are, their last lines, and what is added to them.
+//! Logs of components: paths, last lines, following, rotation.
 //!
-//! A component writes straight into its file, opened for appending: no line passes through the child, none is lost
-//! when the child is busy, and an idle log costs nothing. So the file must keep its inode while the component
-//! runs, and rotation copies it away inside the kernel and truncates it; a line that comes between the two is lost,
-//! once in 10 MiB at most.
+//! A component writes directly into its file, opened for appending: no line passes through the child, so none is lost while
+//! the child is busy. The file keeps its inode while the component runs: rotation copies it in the kernel and truncates it.
+//! A line that is written between the two steps is lost, at most one in 10 MiB.
 
 mod follow;
 mod rotate;
@@ -16,21 +15,22 @@ use std::path::{Path, PathBuf};
 use usernetes_host::FsError;
 use usernetes_host::fs;
 
-/// A log is copied away when it is longer, in bytes.
+/// Size in bytes above which a log is rotated.
 const LONGEST: u64 = 10 * 1024 * 1024;
-/// How many old logs are kept: `.1` is the newest.
+/// Number of old logs: `.1` is the newest.
 const KEPT: u32 = 3;
 
-/// The log of a detached parent and of the child, in the directory of logs.
+/// Path of the log of a detached parent and of the child in the directory of logs.
 pub fn daemon_log_path(logs: &Path) -> PathBuf {
     logs.join("daemon.log")
 }
 
-/// The log of a component in the directory of logs.
+/// Path of the log of a component in the directory of logs.
 pub fn log_path(logs: &Path, component: ComponentName) -> PathBuf {
     logs.join(format!("{component}.log"))
 }
 
+/// Path of an old log; the log itself for 0.
 fn generation_path(log: &Path, n: u32) -> PathBuf {
     match n {
         0 => log.to_owned(),
@@ -38,7 +38,7 @@ fn generation_path(log: &Path, n: u32) -> PathBuf {
     }
 }
 
-/// The last `lines` lines, older generations of the log included; none where there is no log yet.
+/// The last `lines` lines of a log and its old logs, oldest first; empty if there is no log yet.
 pub fn read_tail(logs: &Path, component: ComponentName, lines: usize) -> Result<Vec<String>, FsError> {
     let log = log_path(logs, component);
     let mut found: Vec<String> = Vec::new();

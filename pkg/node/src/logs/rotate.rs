@@ -1,4 +1,4 @@
-//! Opening a log for a component, and copying it away when it has grown too long.
+//! Opens logs for components, and rotates logs that have grown too large.
 
 use super::{KEPT, LONGEST, generation_path};
 use std::fs::{File, OpenOptions};
@@ -6,9 +6,9 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-/// Opens a log for a process to append to; the directory is made where it is missing.
+/// Rotates a log if it is too large and opens it for appending; creates the directory if missing.
 pub(crate) fn open_log(log: &Path) -> io::Result<File> {
-    // A component that needs no disk may run on a full one.
+    // The component may work on a full disk.
     if let Err(error) = rotate_log(log) {
         tracing::warn!(log = %log.display(), %error, "cannot rotate");
     }
@@ -25,8 +25,8 @@ fn open_to_append(log: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create(true).mode(0o600).open(log)
 }
 
-/// Copies a log away and empties it when it is too long; older ones move up, the oldest goes. Where there is no place for
-/// the copy, what would be copied goes.
+/// If a log is too large, moves its old logs up by one, copies it to `.1` and truncates it. If the disk has no space for the
+/// copy, the content is dropped.
 pub(crate) fn rotate_log(log: &Path) -> io::Result<()> {
     match std::fs::metadata(log) {
         Ok(meta) if meta.len() > LONGEST => {}
@@ -41,7 +41,7 @@ pub(crate) fn rotate_log(log: &Path) -> io::Result<()> {
     }
     let copied = std::fs::copy(log, generation_path(log, 1));
     if copied.is_err() {
-        // Only a part, if it was made at all.
+        // An incomplete copy.
         let _ = std::fs::remove_file(generation_path(log, 1));
     }
     OpenOptions::new().write(true).open(log)?.set_len(0)?;

@@ -1,9 +1,9 @@
-//! Id maps of mounts, for pods with `hostUsers: false`.
+//! Adjusts id maps of mounts for pods with `hostUsers: false`.
 //!
-//! A mount can be mapped only by who has privileges over the file system's own user namespace. A tmpfs that was mounted in
-//! the node has the node's; every disk has the host's, and runc fails on it. Such mounts lose their map here, and what the
-//! kubelet and containerd wrote for this pod gets, once, the owners that the map would have shown. Files of the user
-//! (hostPath, local volumes) keep theirs.
+//! An id-mapped mount requires privileges over the user namespace of the file system. A tmpfs that was mounted in the node
+//! belongs to the node's namespace; a disk belongs to the host's, and runc fails. The map of such mounts is removed here, and
+//! files that the kubelet and containerd wrote for this pod get, once, the owners that the map would have shown. Files of the
+//! user (hostPath, local volumes) keep their owners.
 
 use nix::sys::statfs::{TMPFS_MAGIC, statfs};
 use serde_json::Value;
@@ -13,15 +13,15 @@ use std::os::unix::fs::{MetadataExt as _, lchown};
 use std::path::{Component, Path, PathBuf};
 use usernetes_api::constants::{CONTAINERD_DIR, KUBELET_DIR};
 
-/// First kernel that maps a tmpfs.
+/// First kernel version that supports id-mapped tmpfs mounts.
 const TMPFS_MAPPED: (u32, u32) = (6, 3);
-/// Volumes that the kubelet fills, as directories of a pod name their plugins.
+/// Directory names of the volume plugins whose volumes the kubelet fills.
 const FILLED: [&str; 4] =
     ["kubernetes.io~configmap", "kubernetes.io~downward-api", "kubernetes.io~projected", "kubernetes.io~secret"];
-/// Volumes that the kubelet makes for the pod to fill.
+/// Directory name of the volume plugin whose volumes the pod fills.
 const EMPTY: &str = "kubernetes.io~empty-dir";
 
-/// Takes the maps away that cannot be; gives owners to what was made for the container.
+/// Removes the maps of mounts that cannot be mapped, and changes the owners of what was made for the pod.
 pub(super) fn adjust_mounts(mounts: &mut [Value]) -> io::Result<()> {
     for mount in mounts {
         let Some((map, source)) = read_map(mount) else { continue };
@@ -43,14 +43,15 @@ pub(super) fn adjust_mounts(mounts: &mut [Value]) -> io::Result<()> {
     Ok(())
 }
 
+/// The id map of a mount and its source; `None` if it is not mapped.
 fn read_map(mount: &Value) -> Option<(Map, PathBuf)> {
     let map =
         Map { uids: Range::from_mappings(&mount["uidMappings"])?, gids: Range::from_mappings(&mount["gidMappings"])? };
     Some((map, mount["source"].as_str()?.into()))
 }
 
-/// Whether it is a tmpfs of the node. One of the host's can be seen only below other directories, or is where the node's own
-/// state lies.
+/// Whether the source is a tmpfs of the node, and the kernel supports mapping it. A tmpfs of the host is visible only below
+/// other directories, or holds the node's own state.
 fn can_be_mapped(source: &Path) -> bool {
     let ours = source.starts_with(KUBELET_DIR) || source.starts_with("/run");
     ours && statfs(source).is_ok_and(|fs| fs.filesystem_type() == TMPFS_MAGIC)
@@ -67,16 +68,16 @@ fn kernel_maps_tmpfs(release: &str) -> bool {
     numbers.next().zip(numbers.next()).is_some_and(|version| version >= TMPFS_MAPPED)
 }
 
-/// How much of a mount's source was made for the pod.
+/// The part of a mount's source that was made for the pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Made {
-    /// This file or directory, and not what is in it.
+    /// The file or directory, without its content.
     Alone,
-    /// With all that is in it.
+    /// The directory with its content.
     Tree,
 }
 
-/// By its place; `root` is where the node's paths begin.
+/// Classifies a source by its path; `root` is the root directory of the node's paths. `None` if it was not made for the pod.
 fn classify_source(root: &Path, source: &Path) -> Option<Made> {
     if source.starts_with(Path::new(CONTAINERD_DIR).join("io.containerd.grpc.v1.cri/sandboxes")) {
         return Some(Made::Alone);
@@ -86,7 +87,7 @@ fn classify_source(root: &Path, source: &Path) -> Option<Made> {
     match words[..] {
         [_, "etc-hosts"] | [_, "containers", ..] | [_, "volumes", EMPTY, _] => Some(Made::Alone),
         [_, "volumes", plugin, _] if FILLED.contains(&plugin) => Some(Made::Tree),
-        // A part of a volume, bound there by the kubelet: whose volume it is, its name tells.
+        // A subPath, bind-mounted by the kubelet; its directory has the name of the volume.
         [pod, "volume-subpaths", volume, _, _] => {
             let volumes = root.join(KUBELET_DIR.trim_start_matches('/')).join("pods").join(pod).join("volumes");
             let mut plugins = FILLED.iter().chain([&EMPTY]);
@@ -144,7 +145,7 @@ impl Range {
         Some(Self { inside: number("containerID")?, outside: number("hostID")?, size: number("size")? })
     }
 
-    /// What an owner on disk becomes; `None` for one beyond the range, such as one that was given before.
+    /// The id outside of the map for an owner on disk; `None` for an id beyond the range, such as one that was changed before.
     fn map_id(self, id: u32) -> Option<u32> {
         let offset = id.checked_sub(self.inside).filter(|offset| *offset < self.size)?;
         self.outside.checked_add(offset)

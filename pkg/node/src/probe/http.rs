@@ -1,6 +1,6 @@
-//! The least of HTTP/1.1 that a health endpoint needs: one connection, asked again until it answers 200.
+//! A minimal HTTP/1.1 client for health endpoints: requests on one connection until the status is 200.
 //!
-//! A client of full size would cost more memory than all the rest of the child.
+//! A full HTTP client would need more memory than the rest of the child.
 
 use super::{ANSWER, Ask, RETRY};
 use std::io;
@@ -8,11 +8,13 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{sleep, timeout};
 
-/// Health endpoints answer with a list of their checks at most.
+/// Limit of a response in bytes. Health endpoints send at most a list of their checks.
 const LONGEST: usize = 64 * 1024;
 
-/// Comes back when the answer is 200; an error when it is not and no retry follows, when the connection ended, or when
-/// it does not say where an answer ends.
+/// Requests `path` until the status is 200, or once.
+///
+/// # Errors
+/// Another status without a retry, the end of the connection, or a response without a length.
 pub(super) async fn wait_for_ok(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     host: SocketAddr,
@@ -30,7 +32,7 @@ pub(super) async fn wait_for_ok(
     }
 }
 
-/// Reads one answer whole.
+/// Reads one response and returns its status.
 async fn read_status(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<u16> {
     let mut answer = Vec::with_capacity(1024);
     loop {
@@ -45,12 +47,12 @@ async fn read_status(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<u16> {
     }
 }
 
-/// How much of an answer is there.
+/// Result of parsing a prefix of a response.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Parsed {
-    /// All of it, with this status.
+    /// The response is complete and has this status.
     Whole(u16),
-    /// Not all.
+    /// More bytes are needed.
     Part,
 }
 
@@ -62,14 +64,14 @@ pub(super) fn parse_response(answer: &[u8]) -> io::Result<Parsed> {
     let version = words.next().is_some_and(|v| v.starts_with("HTTP/1."));
     let status = words.next().and_then(|s| s.parse().ok()).filter(|_| version);
     let status: u16 = status.ok_or_else(|| invalid_data("not HTTP"))?;
-    // 200 is all that we want to know: where it ends does not matter.
+    // The body of a 200 is not read.
     if status == 200 {
         return Ok(Parsed::Whole(status));
     }
     let length = headers.lines().filter_map(|line| line.split_once(':'));
     let mut length = length.filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
     let length: Option<usize> = length.next().and_then(|(_, value)| value.trim().parse().ok());
-    // Chunks instead of a length: the connection is dropped and made anew.
+    // A chunked response: the connection is closed, and the caller makes a new one.
     let length = length.ok_or_else(|| invalid_data("answer without a length"))?;
     let whole = answer.len() - head - 4 >= length;
     Ok(if whole { Parsed::Whole(status) } else { Parsed::Part })

@@ -1,6 +1,6 @@
-//! Health of a component: a socket that accepts or an endpoint that answers 200.
+//! Health probes of components: a socket that accepts connections, or an endpoint that responds with status 200.
 //!
-//! Readiness is asked often, but only while a component starts; liveness afterwards, seldom.
+//! Readiness is probed at short intervals while a component starts, liveness at long ones afterwards.
 
 mod http;
 mod tls;
@@ -14,74 +14,74 @@ use std::time::Duration;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{sleep, timeout};
 
-/// Pause between two questions.
+/// Pause between two attempts.
 const RETRY: Duration = Duration::from_millis(20);
-/// An answer that takes longer is none: the server may have ended without a word.
+/// Limit of one response.
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// Whether a bad answer is the end of an attempt.
+/// Whether a probe fails at a bad response or retries.
 #[derive(Clone, Copy)]
 enum Ask {
     Once,
     UntilGood,
 }
 
-/// How to see that a component is well.
+/// A health probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Probe {
-    /// The unix socket accepts.
+    /// Succeeds when the unix socket accepts a connection.
     Unix(PathBuf),
-    /// `GET path` answers 200.
+    /// Succeeds when `GET path` has status 200.
     Http {
-        /// Where.
+        /// Address of the endpoint.
         address: SocketAddr,
-        /// `/readyz`.
+        /// Path of the endpoint, such as `/readyz`.
         path: &'static str,
     },
-    /// `GET path` over TLS answers 200.
+    /// Succeeds when `GET path` over TLS has status 200.
     Https {
-        /// Where.
+        /// Address of the endpoint.
         address: SocketAddr,
-        /// `/readyz`.
+        /// Path of the endpoint, such as `/readyz`.
         path: &'static str,
-        /// Whom to believe.
+        /// How the server is verified.
         trust: Trust,
     },
 }
 
-/// Whom to believe at a TLS endpoint.
+/// How the server of a TLS endpoint is verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trust {
-    /// A server certificate of this CA; the client shows its own.
+    /// The server certificate is signed by this CA, and the client sends a certificate.
     Ca {
-        /// CA certificate.
+        /// Path of the CA certificate.
         ca: PathBuf,
-        /// Client certificate, so that the probe works with `--anonymous-auth=false`.
+        /// Path of the client certificate, required with `--anonymous-auth=false`.
         certificate: PathBuf,
-        /// Its key.
+        /// Path of the key of the client certificate.
         key: PathBuf,
     },
-    /// Anyone: a certificate which the component made in memory, on loopback of the node's own network.
+    /// Any certificate is accepted: the component generates its own in memory and listens on the node's loopback.
     SelfSigned,
 }
 
 impl Probe {
-    /// Asks until the answer is good.
+    /// Probes until it succeeds.
     pub async fn wait_until_ready(&self) {
         while self.attempt(Ask::UntilGood).await.is_err() {
             sleep(RETRY).await;
         }
     }
 
-    /// Asks once.
+    /// Probes once.
     ///
     /// # Errors
-    /// Why there was no good answer within `limit`.
+    /// The probe failed or took longer than `limit`.
     pub async fn alive(&self, limit: Duration) -> io::Result<()> {
         timeout(limit, self.attempt(Ask::Once)).await?
     }
 
-    /// Comes back with success when the component is ready, with an error when the connection is of no more use.
+    /// One connection. An error if the connection cannot be used any longer.
     async fn attempt(&self, ask: Ask) -> io::Result<()> {
         match self {
             Self::Unix(path) => {

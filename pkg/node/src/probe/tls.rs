@@ -1,4 +1,4 @@
-//! TLS for health endpoints: verified with the cluster's CA, except where the component made its own certificate.
+//! TLS connections to health endpoints. The server is verified by the cluster's CA, unless it generates its certificate.
 
 use super::Trust;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -14,12 +14,12 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 pub(super) async fn connect_tls(stream: TcpStream, server: IpAddr, trust: &Trust) -> io::Result<TlsStream<TcpStream>> {
-    // Read anew for each connection: certificates may be renewed while we run.
+    // Files are read for each connection: certificates may have been renewed.
     let config = client_config(trust).map_err(io::Error::other)?;
     TlsConnector::from(Arc::new(config)).connect(ServerName::IpAddress(server.into()), stream).await
 }
 
-/// Why no TLS configuration could be made.
+/// Why the TLS configuration could not be built.
 #[derive(Debug, thiserror::Error)]
 enum ConfigError {
     #[error("cannot read a certificate or key")]
@@ -54,7 +54,7 @@ fn client_config(trust: &Trust) -> Result<ClientConfig, ConfigError> {
     }
 }
 
-/// Takes every certificate whose key the server has.
+/// A verifier that accepts every certificate whose key the server has.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 

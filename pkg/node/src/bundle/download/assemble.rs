@@ -1,4 +1,4 @@
-//! Puts downloaded and checked files together as a bundle.
+//! Assembles a bundle from downloaded and verified files.
 
 use super::DownloadError;
 use super::table::{self, Artifact, Content, Release};
@@ -13,7 +13,7 @@ use usernetes_api::bundle::{BundleComponent, BundleFile, BundleImage, BundleMani
 use usernetes_host::Mode;
 use usernetes_host::fs::{self, Context as _, create_dir};
 
-/// An artifact that was downloaded and checked.
+/// A downloaded and verified artifact.
 pub(crate) struct Fetched {
     pub(crate) artifact: &'static Artifact,
     pub(crate) url: String,
@@ -21,7 +21,7 @@ pub(crate) struct Fetched {
     pub(crate) sha256: String,
 }
 
-/// Fills the empty directory `to`.
+/// Fills the empty directory `to` with the files and the manifest of a bundle.
 pub(crate) fn assemble_bundle(fetched: &[Fetched], release: &Release<'_>, to: &Path) -> Result<(), DownloadError> {
     let mut images: Vec<BundleImage> = table::pulled_images().collect();
     let mut paths = Vec::new();
@@ -86,7 +86,7 @@ fn describe_file(dir: &Path, path: &str, executable: bool) -> Result<BundleFile,
     Ok(BundleFile { path: path.into(), size, sha256, executable })
 }
 
-/// Takes the wanted members out of an archive, and nothing else.
+/// Extracts the listed members of an archive, as (path in the archive, path in the bundle), and no others.
 fn extract_members(
     one: &Fetched,
     members: &[(&str, &str)],
@@ -123,7 +123,7 @@ struct DockerImage {
     tags: Option<Vec<String>>,
 }
 
-/// The name under which the runtime will know the image, as its archive says.
+/// The image reference in a docker archive: the first tag in its `manifest.json`.
 fn read_reference(one: &Fetched) -> Result<String, DownloadError> {
     let broken = |source| DownloadError::Archive { url: one.url.clone(), source };
     let mut archive = Archive::new(unpack::open_archive(&one.path).map_err(broken)?);

@@ -1,8 +1,8 @@
-//! Reads the checksum files that projects publish, in every form they have.
+//! Parses the checksum files that projects publish.
 
 use crate::bundle::digest;
 
-/// The SHA-256 of `file` in the text of a checksum file.
+/// The SHA-256 of `file` in the text of a checksum file; `None` if it does not list the file.
 ///
 /// Forms: a lone digest (`kubelet.sha256`), lines of `sha256sum` in text or binary mode with or without a directory before
 /// the name (`SHA256SUMS`, `….sha256sum`), BSD lines (`SHA256 (file) = …`), each also within a PGP-signed message.

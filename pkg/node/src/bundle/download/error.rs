@@ -1,4 +1,4 @@
-//! Why a download failed, and with hints.
+//! Errors of downloads, with hints.
 
 use crate::bundle::BundleError;
 use std::path::PathBuf;
@@ -10,91 +10,91 @@ pub enum DownloadError {
     /// A file or directory could not be read or written.
     #[error(transparent)]
     Fs(#[from] FsError),
-    /// What was downloaded is no good bundle.
+    /// The downloaded bundle is not valid.
     #[error(transparent)]
     Bundle(#[from] BundleError),
     /// The base of a mirror is not a URL.
     #[error("mirror {0:?} is not a URL of http or https")]
     Mirror(String),
-    /// The client for HTTP cannot be made.
+    /// The HTTP client cannot be set up.
     #[error("cannot set up HTTPS")]
     Client(#[source] reqwest::Error),
-    /// The server cannot be reached, or the connection breaks again and again.
+    /// The server cannot be reached, or the connection breaks repeatedly.
     #[error("cannot download {url} ({attempts} attempts)")]
     Transfer {
-        /// What was asked for.
+        /// URL of the request.
         url: String,
-        /// How often in vain, without a byte of progress in between.
+        /// Number of failed attempts in a row without a new byte.
         attempts: u32,
-        /// The last failure.
+        /// Error of the last attempt.
         source: reqwest::Error,
     },
-    /// The server answers, but not with the file.
+    /// The server responds with an error.
     #[error("cannot download {url}: the server says {status}")]
     Status {
-        /// What was asked for.
+        /// URL of the request.
         url: String,
-        /// Its answer.
+        /// Status of the response.
         status: reqwest::StatusCode,
     },
     /// The published checksum file does not name the file.
     #[error("{url} has no sha256 of {file}")]
     NoChecksum {
-        /// The checksum file.
+        /// URL of the checksum file.
         url: String,
-        /// The file that it should name.
+        /// Name of the file.
         file: String,
     },
-    /// The file is not the one that upstream published.
+    /// The SHA-256 of the file is not the published one.
     #[error("{url}: sha256 is {found}, its makers publish {expected}")]
     Checksum {
-        /// What was downloaded.
+        /// URL of the file.
         url: String,
-        /// The published checksum.
+        /// Published SHA-256.
         expected: String,
-        /// That of the downloaded file.
+        /// SHA-256 of the downloaded file.
         found: String,
     },
-    /// A release was changed after it had been downloaded once.
+    /// The file differs from the one of the first download.
     #[error("{url}: sha256 {found} differs from {locked} in {}", lock.display())]
     Locked {
-        /// What was asked for.
+        /// URL of the request.
         url: String,
-        /// The checksum of this time.
+        /// SHA-256 now.
         found: String,
-        /// The checksum of the first time.
+        /// SHA-256 in the lock file.
         locked: String,
-        /// The lock file.
+        /// Path of the lock file.
         lock: PathBuf,
     },
-    /// The lock file is not one.
+    /// The lock file cannot be parsed.
     #[error("cannot read {}", path.display())]
     LockFile {
-        /// The lock file.
+        /// Path of the lock file.
         path: PathBuf,
-        /// What serde says.
+        /// Error of the parser.
         source: serde_yaml::Error,
     },
-    /// A downloaded archive is not laid out as expected.
+    /// A downloaded archive lacks an expected member.
     #[error("{url} has no {member}")]
     Member {
-        /// The archive.
+        /// URL of the archive.
         url: String,
-        /// What is missing in it.
+        /// Path of the missing member.
         member: String,
     },
     /// A downloaded archive cannot be read.
     #[error("cannot unpack {url}")]
     Archive {
-        /// The archive.
+        /// URL of the archive.
         url: String,
-        /// Why.
+        /// Underlying error.
         source: std::io::Error,
     },
 }
 
 impl DownloadError {
-    /// What to do about it.
+    /// What the user can do.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Fs(error) => return error.hint(),

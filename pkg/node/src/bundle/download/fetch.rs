@@ -1,4 +1,4 @@
-//! One file by HTTP: resumed where it stopped, retried with back-off, from upstream or a mirror of it.
+//! Fetches files over HTTP from upstream or a mirror: partial files are resumed, failures are retried with back-off.
 
 use super::{DownloadError, Progress, table};
 use futures::StreamExt as _;
@@ -11,12 +11,12 @@ use tokio::io::AsyncWriteExt as _;
 use usernetes_host::fs::{self, Context as _};
 use usernetes_host::{FsError, Mode};
 
-/// Failures in a row without a new byte, after which we give up.
+/// Number of failures in a row without a new byte after which a download fails.
 const ATTEMPTS: u32 = 5;
-/// A server that is silent for so long is gone.
+/// Limit of connecting, and of waiting for the next bytes.
 const SILENCE: Duration = Duration::from_secs(30);
 
-/// Fetches files of one download.
+/// A client that fetches the files of one download.
 pub(crate) struct Fetcher<'a> {
     client: Client,
     mirror: Option<Url>,
@@ -28,7 +28,7 @@ pub(crate) struct Fetcher<'a> {
 enum Failure {
     Transfer(reqwest::Error),
     Status(StatusCode),
-    /// What we have is no beginning of what the server has.
+    /// The partial file is not the beginning of the file on the server.
     Stale,
     Fs(FsError),
 }
@@ -63,7 +63,7 @@ impl<'a> Fetcher<'a> {
         Ok(Self { client, mirror, backoff, progress })
     }
 
-    /// Takes URLs as they are, by this client.
+    /// A fetcher without a mirror that uses `client`.
     pub(crate) fn with_client(
         client: Client,
         backoff: Duration,
@@ -72,7 +72,7 @@ impl<'a> Fetcher<'a> {
         Self { client, mirror: None, backoff, progress }
     }
 
-    /// Where to take what upstream has at `url`: there, or at `<mirror>/<host>/<path>`.
+    /// The URL to request for upstream's `url`: the same, or `<mirror>/<host>/<path>`.
     pub(crate) fn resolve_url(&self, url: &str) -> String {
         match (&self.mirror, url.split_once("://")) {
             (Some(mirror), Some((_, rest))) => format!("{mirror}{rest}"),
@@ -80,7 +80,7 @@ impl<'a> Fetcher<'a> {
         }
     }
 
-    /// A small file as text.
+    /// Fetches a small file as text.
     pub(crate) async fn fetch_text(&self, url: &str) -> Result<String, DownloadError> {
         let address = self.resolve_url(url);
         let mut failures = 0;
@@ -93,7 +93,7 @@ impl<'a> Fetcher<'a> {
         }
     }
 
-    /// A file into `part`, going on with what is there; `part` is complete when this returns, but not checked.
+    /// Fetches a file into `part` and resumes if `part` exists. On return `part` is complete, but not verified.
     pub(crate) async fn fetch_file(&self, url: &str, part: &Path) -> Result<(), DownloadError> {
         let address = self.resolve_url(url);
         let (mut failures, mut best) = (0, part_length(part));
@@ -107,6 +107,7 @@ impl<'a> Fetcher<'a> {
         }
     }
 
+    /// One request, for the rest of the file if the server still has the same version.
     async fn fetch_once(&self, address: &str, part: &Path) -> Result<(), Failure> {
         let validator_file = part.with_added_extension("validator");
         let validator = fs::read_if_exists(&validator_file)?;
@@ -131,7 +132,7 @@ impl<'a> Fetcher<'a> {
             }
             _ => {
                 let response = require_ok(response)?;
-                // Never a part of one version beside the validator of another.
+                // A part of one version must not be kept with the validator of another.
                 fs::remove_if_exists(part)?;
                 match self::read_validator(response.headers()) {
                     Some(text) => fs::write(&validator_file, text, Mode::Secret)?,
@@ -162,12 +163,12 @@ impl<'a> Fetcher<'a> {
                 }
             }
         }
-        // What came before a cut is kept for the next attempt.
+        // The bytes before an interruption are kept for the next attempt.
         file.flush().await.context("write", part)?;
         ended
     }
 
-    /// Waits before the next attempt, or says that there is none.
+    /// Waits before the next attempt; fails if the failure is permanent or the attempts are used up.
     async fn wait_for_retry(&self, address: &str, failure: Failure, failures: &mut u32) -> Result<(), DownloadError> {
         *failures += 1;
         let again = *failures < ATTEMPTS;
@@ -204,7 +205,7 @@ fn is_transient(status: StatusCode) -> bool {
     status.is_server_error() || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS)
 }
 
-/// What tells this version of the file from others; a weak ETag does not.
+/// The header that identifies this version of the file: a strong ETag, else Last-Modified.
 fn read_validator(headers: &HeaderMap) -> Option<String> {
     let tag = header_text(headers, &ETAG).filter(|tag| !tag.starts_with("W/"));
     tag.or_else(|| header_text(headers, &LAST_MODIFIED)).map(str::to_owned)
@@ -218,7 +219,7 @@ fn part_length(part: &Path) -> u64 {
     part.metadata().map_or(0, |meta| meta.len())
 }
 
-/// Where a file is put while it is downloaded.
+/// Path of the partial file during the download of `complete`.
 pub(crate) fn part_path(complete: &Path) -> PathBuf {
     complete.with_added_extension("part")
 }

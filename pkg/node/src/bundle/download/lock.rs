@@ -1,4 +1,4 @@
-//! `bundle.lock.yaml`: the SHA-256 that each URL had when it was first downloaded.
+//! The lock file `bundle.lock.yaml`: the SHA-256 of each URL at its first download.
 
 use super::DownloadError;
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use usernetes_host::{Mode, fs};
 
-/// The lock file; keys are upstream's URLs, whichever mirror served them.
+/// The lock file. Keys are upstream's URLs, also for downloads from a mirror.
 #[derive(Debug)]
 pub(crate) struct Lock {
     path: PathBuf,
@@ -20,6 +20,7 @@ struct Document {
 }
 
 impl Lock {
+    /// Reads the lock file; empty if it does not exist.
     pub(crate) fn open(path: &Path) -> Result<Self, DownloadError> {
         let document: Document = match fs::read_if_exists(path)? {
             Some(text) => serde_yaml::from_str(&text)
@@ -29,12 +30,12 @@ impl Lock {
         Ok(Self { path: path.to_owned(), sums: document.sha256 })
     }
 
-    /// What `url` had before.
+    /// The locked SHA-256 of `url`.
     pub(crate) fn get(&self, url: &str) -> Option<&String> {
         self.sums.get(url)
     }
 
-    /// Refuses a checksum other than the remembered one.
+    /// Fails if `found` differs from the locked SHA-256 of `url`.
     pub(crate) fn check_checksum(&self, url: &str, found: &str) -> Result<(), DownloadError> {
         match self.sums.get(url) {
             Some(locked) if locked != found => Err(DownloadError::Locked {
@@ -47,7 +48,7 @@ impl Lock {
         }
     }
 
-    /// Remembers what was downloaded and found good.
+    /// Adds the SHA-256 of verified downloads, as (URL, digest), and writes the file if it changed.
     pub(crate) fn save_checksums(
         mut self,
         sums: impl IntoIterator<Item = (String, String)>,

@@ -1,9 +1,9 @@
-//! Makes a bundle from what upstream projects release.
+//! Downloads the releases of upstream projects and assembles a bundle from them.
 //!
-//! A mirror serves upstream's files under `<mirror>/<upstream host>/<path>`: what upstream has at
+//! A mirror serves upstream's files under `<mirror>/<upstream host>/<path>`: the file at
 //! `https://dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet` is at
 //! `<mirror>/dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubelet`, checksum files likewise. The lock file is keyed by
-//! upstream's URLs, so that a mirror cannot serve other files than upstream did before.
+//! upstream's URLs, so that a mirror cannot serve other files than upstream.
 //!
 //! TLS takes the process's rustls provider: the caller installs aws-lc-rs.
 
@@ -27,40 +27,40 @@ use std::time::Duration;
 use table::{ARTIFACTS, Artifact, Release};
 use usernetes_host::fs::{self, Context as _, create_dir};
 
-/// Files at a time: enough to fill a line, few enough for servers to like us.
+/// Number of parallel downloads: enough to use the bandwidth, few enough not to be throttled.
 const AT_ONCE: usize = 4;
-/// Pause after the first failure; it doubles.
+/// Pause after the first failure; it doubles with each further one.
 const BACKOFF: Duration = Duration::from_millis(500);
 
-/// What to download, and where to.
+/// What to download and where to keep it.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Version of Kubernetes, such as `v1.36.3`; everything else has the version tested with it.
+    /// Kubernetes version, such as `v1.36.3`. All other software has the version in the table of artifacts.
     pub kubernetes_version: String,
-    /// Base of a mirror.
+    /// Base URL of a mirror; upstream if `None`.
     pub mirror: Option<String>,
-    /// `bundle.lock.yaml`: remembers checksums, and is made where it is missing.
+    /// Path of the lock file `bundle.lock.yaml` with the checksums of earlier downloads; created if missing.
     pub lock: PathBuf,
-    /// Where the bundle is kept, with files half downloaded in `.download/`.
+    /// Directory of imported bundles; incomplete downloads are in `.download/` below it.
     pub bundles: PathBuf,
-    /// Where stamps of verified files are kept.
+    /// Directory of the stamps of verified files.
     pub cache: PathBuf,
 }
 
-/// How far a file is.
+/// Progress of one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress<'a> {
-    /// Its name, the last part of the URL.
+    /// Name of the file, the last component of its URL.
     pub file: &'a str,
-    /// Bytes that are here, those of earlier runs included.
+    /// Number of received bytes, including those of earlier runs.
     pub done: u64,
-    /// Its size, where the server tells.
+    /// Size in bytes, if the server sends it.
     pub total: Option<u64>,
 }
 
-/// Downloads, checks, puts together and keeps a bundle.
+/// Downloads and verifies all artifacts, assembles a bundle and imports it.
 ///
-/// What is complete or in part when it fails or is dropped is used by the next call.
+/// After a failure, or if the future is dropped, the next call continues with the files received so far.
 pub async fn download_bundle(
     options: &Options,
     progress: &(dyn Fn(Progress<'_>) + Send + Sync),
@@ -84,6 +84,7 @@ async fn download_with_backoff(
     run_blocking(move || assemble_and_publish(&staging, &fetched, &options, &work)).await
 }
 
+/// Fetches all artifacts in parallel and locks their checksums, also when one fails.
 async fn fetch_all(
     options: &Options,
     fetcher: &Fetcher<'_>,
@@ -108,7 +109,7 @@ async fn fetch_all(
     failed.map_or(Ok(fetched), Err)
 }
 
-/// One artifact, checked against what its makers publish and against the lock.
+/// Fetches one artifact and checks it against the published checksum and the lock.
 async fn fetch_artifact(
     artifact: &'static Artifact,
     release: &Release<'_>,
@@ -145,13 +146,14 @@ async fn fetch_artifact(
     Ok(Fetched { artifact, url, path: complete, sha256: found })
 }
 
-/// What the makers publish as the checksum of `file`.
+/// Fetches the checksum file `list` and returns the SHA-256 of `file` in it.
 async fn fetch_checksum(fetcher: &Fetcher<'_>, list: &str, file: &str) -> Result<String, DownloadError> {
     let text = fetcher.fetch_text(list).await?;
     checksum::find_checksum(&text, file)
         .ok_or_else(|| DownloadError::NoChecksum { url: fetcher.resolve_url(list), file: file.to_owned() })
 }
 
+/// The SHA-256 of a file, computed on a blocking thread.
 pub(crate) async fn hash_file(path: &Path) -> Result<String, DownloadError> {
     let path = path.to_owned();
     run_blocking(move || {
@@ -178,7 +180,7 @@ fn release(options: &Options) -> Release<'_> {
     Release { kubernetes: &options.kubernetes_version, architecture: host_architecture() }
 }
 
-/// Runs work that blocks beside the downloads.
+/// Runs blocking work on a thread of its own, so that downloads go on.
 pub(crate) async fn run_blocking<T, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, DownloadError>
 where
     T: Send + 'static,

@@ -1,40 +1,40 @@
-//! What upstream projects release, where, and which parts of it make a bundle.
+//! The table of upstream releases: versions, URLs, checksums, and the files of the bundle.
 //!
 //! In templates `{v}` is the version, `{n}` the version without its `v`, `{a}` the architecture.
 
 use usernetes_api::bundle::BundleImage;
 
-/// A file that a project releases.
+/// A released file of an upstream project.
 pub(crate) struct Artifact {
-    /// Component of the bundle.
+    /// Name of the component in the manifest.
     pub(crate) component: &'static str,
-    /// Its version; `None` is the Kubernetes version.
+    /// Version of the component; the Kubernetes version if `None`.
     version: Option<&'static str>,
-    /// Template of its URL.
+    /// Template of the URL.
     url: &'static str,
-    /// Where its checksum is published.
+    /// Where the checksum is published.
     pub(crate) checksum: Checksum,
-    /// What becomes of it.
+    /// The files of the bundle that it provides.
     pub(crate) content: Content,
 }
 
 /// Where the checksum of an artifact is published.
 pub(crate) enum Checksum {
-    /// At the artifact's URL with this added.
+    /// At the artifact's URL with this suffix.
     Suffix(&'static str),
-    /// In a list of that name beside the artifact.
+    /// In a list of this name in the same directory.
     List(&'static str),
-    /// Nowhere: the lock file remembers the first download.
+    /// Not published: the lock file has the checksum of the first download.
     Unpublished,
 }
 
-/// What becomes of an artifact.
+/// The files of the bundle that an artifact provides.
 pub(crate) enum Content {
-    /// A program, put here.
+    /// A program; its path in the bundle.
     Program(&'static str),
-    /// An archive with these members (templates), put there.
+    /// An archive; pairs of a member (template) and its path in the bundle.
     Archive(&'static [(&'static str, &'static str)]),
-    /// A docker archive of this image, put there.
+    /// A docker archive; name of the image and path in the bundle.
     Image(&'static str, &'static str),
 }
 
@@ -43,7 +43,7 @@ const fn kubernetes_program(url: &'static str, to: &'static str) -> Artifact {
     Artifact { component: "kubernetes", version: None, url, checksum, content }
 }
 
-/// All of them.
+/// All artifacts of a bundle.
 pub(crate) static ARTIFACTS: [Artifact; 12] = [
     kubernetes_program("https://dl.k8s.io/release/{v}/bin/linux/{a}/kubelet", "bin/kubelet"),
     kubernetes_program("https://dl.k8s.io/release/{v}/bin/linux/{a}/kube-apiserver", "bin/kube-apiserver"),
@@ -113,43 +113,43 @@ pub(crate) static ARTIFACTS: [Artifact; 12] = [
     },
 ];
 
-/// Images that no project releases as an archive: the runtime pulls them by reference.
+/// Names and references of images that no project releases as an archive: the runtime pulls them.
 const PULLED: [(&str, &str); 3] = [
     ("busybox", "docker.io/library/busybox:1.37"),
     ("coredns", "registry.k8s.io/coredns/coredns:v1.14.2"),
     ("pause", "registry.k8s.io/pause:3.10.2"),
 ];
 
-/// Images without an archive.
+/// The images without an archive, as entries of the manifest.
 pub(crate) fn pulled_images() -> impl Iterator<Item = BundleImage> {
     PULLED.iter().map(|&(name, reference)| BundleImage { name: name.into(), reference: reference.into(), path: None })
 }
 
-/// What the templates are filled with.
+/// Values of the templates.
 pub(crate) struct Release<'a> {
     pub(crate) kubernetes: &'a str,
     pub(crate) architecture: &'a str,
 }
 
 impl Artifact {
-    /// Its version.
+    /// Version of the artifact.
     pub(crate) fn version<'a>(&self, release: &Release<'a>) -> &'a str {
         self.version.unwrap_or(release.kubernetes)
     }
 
-    /// Fills a template of this artifact.
+    /// Replaces the placeholders of a template of this artifact.
     pub(crate) fn fill_template(&self, template: &str, release: &Release<'_>) -> String {
         let version = self.version(release);
         let number = version.strip_prefix('v').unwrap_or(version);
         template.replace("{v}", version).replace("{n}", number).replace("{a}", release.architecture)
     }
 
-    /// Upstream's URL.
+    /// Upstream's URL of the artifact.
     pub(crate) fn url(&self, release: &Release<'_>) -> String {
         self.fill_template(self.url, release)
     }
 
-    /// Upstream's URL of the file with its checksum.
+    /// Upstream's URL of the file with the checksum; `None` if none is published.
     pub(crate) fn checksum_url(&self, release: &Release<'_>) -> Option<String> {
         let url = self.url(release);
         match self.checksum {
@@ -160,7 +160,7 @@ impl Artifact {
     }
 }
 
-/// The last part of a URL.
+/// The last component of a URL.
 pub(crate) fn file_name(url: &str) -> &str {
     url.rsplit('/').next().unwrap_or(url)
 }
