@@ -24,20 +24,21 @@ impl Default for Timeouts {
     }
 }
 
+fn set_if_empty(field: &mut String, default: &str) {
+    if field.is_empty() {
+        default.clone_into(field);
+    }
+}
+
 impl Config {
     /// Fills in everything that is empty; what the user wrote stays.
     pub fn set_defaults(&mut self, facts: &HostFacts) {
-        let or = |field: &mut String, default: &str| {
-            if field.is_empty() {
-                default.clone_into(field);
-            }
-        };
         let networking = &mut self.cluster.networking;
-        or(&mut networking.service_subnet, constants::DEFAULT_SERVICE_SUBNET);
-        or(&mut networking.pod_subnet, constants::DEFAULT_POD_SUBNET);
-        or(&mut networking.dns_domain, constants::DEFAULT_DNS_DOMAIN);
-        or(&mut self.cluster.cluster_name, "kubernetes");
-        or(&mut self.cluster.kubernetes_version, constants::KUBERNETES_VERSION);
+        set_if_empty(&mut networking.service_subnet, constants::DEFAULT_SERVICE_SUBNET);
+        set_if_empty(&mut networking.pod_subnet, constants::DEFAULT_POD_SUBNET);
+        set_if_empty(&mut networking.dns_domain, constants::DEFAULT_DNS_DOMAIN);
+        set_if_empty(&mut self.cluster.cluster_name, "kubernetes");
+        set_if_empty(&mut self.cluster.kubernetes_version, constants::KUBERNETES_VERSION);
         if self.cluster.kubernetes_version.starts_with(|c: char| c.is_ascii_digit()) {
             // kubeadm takes both forms, binaries report the one with the v.
             self.cluster.kubernetes_version.insert(0, 'v');
@@ -54,9 +55,9 @@ impl Config {
         self.init.local_api_endpoint.bind_port.get_or_insert(constants::API_SERVER_PORT);
 
         let name = facts.hostname.to_lowercase();
-        or(&mut self.init.node_registration.name, &name);
+        set_if_empty(&mut self.init.node_registration.name, &name);
         if let Some(join) = &mut self.join {
-            or(&mut join.node_registration.name, &name);
+            set_if_empty(&mut join.node_registration.name, &name);
         }
     }
 

@@ -5,16 +5,20 @@ use std::net::IpAddr;
 /// The known name that is nearest to a given one, if any is near.
 pub(crate) fn nearest_name<'a>(given: &str, known: &[&'a str]) -> Option<&'a str> {
     let given = given.to_lowercase();
-    let distance = |name: &str| strsim::damerau_levenshtein(&given, &name.to_lowercase());
-    let near = known.iter().map(|name| (distance(name), *name)).min_by_key(|(distance, _)| *distance);
+    let distances = known.iter().map(|name| (strsim::damerau_levenshtein(&given, &name.to_lowercase()), *name));
+    let near = distances.min_by_key(|(distance, _)| *distance);
     near.filter(|(distance, name)| *distance <= (name.len() / 3).max(1)).map(|(_, name)| name)
 }
 
 /// RFC 1123 subdomain as Kubernetes checks it: lower case, at most 253 characters; labels may be longer than 63.
 pub(crate) fn is_subdomain(s: &str) -> bool {
-    let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
-    let part = |p: &str| !p.is_empty() && p.bytes().all(inner) && !p.starts_with('-') && !p.ends_with('-');
-    s.len() <= 253 && s.split('.').all(part)
+    s.len() <= 253 && s.split('.').all(is_label)
+}
+
+/// RFC 1123 label in lower case; its length is not checked.
+pub(crate) fn is_label(s: &str) -> bool {
+    let valid = s.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-');
+    valid && !s.is_empty() && !s.starts_with('-') && !s.ends_with('-')
 }
 
 /// `HOST` or `HOST:PORT`, an IPv6 address with a port in brackets. The port is `None` when it is not given.

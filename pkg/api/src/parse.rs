@@ -109,21 +109,26 @@ struct Source<'a> {
 
 /// Cuts at the lines that begin with `---`; nothing else may begin so, not even a line of a quoted text.
 fn split_documents<'a>(path: &'a Path, text: &str) -> Vec<Source<'a>> {
-    let marker =
-        |line: &str| line.strip_prefix("---").is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']));
     let lines: Vec<&str> = text.lines().collect();
-    let mut starts: Vec<usize> = (0..lines.len()).filter(|&n| n == 0 || marker(lines[n])).collect();
+    let mut starts: Vec<usize> = (0..lines.len()).filter(|&n| n == 0 || is_separator(lines[n])).collect();
     starts.push(lines.len());
-    let piece = |from: usize, to: usize| {
-        let content = |line: &&str| {
-            let line = if marker(line) { &line[3..] } else { line }.trim();
-            !line.is_empty() && !line.starts_with('#')
-        };
-        let first = lines[from..to].iter().position(content)?;
-        let text = "\n".repeat(from) + &lines[from..to].join("\n") + "\n";
+    let documents = starts.windows(2).map(|pair| (pair[0], &lines[pair[0]..pair[1]]));
+    let documents = documents.filter_map(|(from, lines)| {
+        let first = lines.iter().position(|line| has_content(line))?;
+        let text = "\n".repeat(from) + &lines.join("\n") + "\n";
         Some(Source { path, line: from + first + 1, text })
-    };
-    starts.windows(2).filter_map(|pair| piece(pair[0], pair[1])).collect()
+    });
+    documents.collect()
+}
+
+fn is_separator(line: &str) -> bool {
+    line.strip_prefix("---").is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']))
+}
+
+/// Whether a line has more than a separator and a comment.
+fn has_content(line: &str) -> bool {
+    let line = if is_separator(line) { &line[3..] } else { line }.trim();
+    !line.is_empty() && !line.starts_with('#')
 }
 
 impl Source<'_> {

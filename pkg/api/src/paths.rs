@@ -28,8 +28,7 @@ impl FromStr for ClusterName {
     type Err = String;
 
     fn from_str(s: &str) -> Result<Self, String> {
-        let label = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if s.is_empty() || s.len() > 40 || !s.chars().all(label) || s.starts_with('-') || s.ends_with('-') {
+        if s.len() > 40 || !crate::names::is_label(s) {
             return Err(format!("cluster name {s:?} is not 1 to 40 of a-z, 0-9 and inner dashes"));
         }
         Ok(Self(s.to_owned()))

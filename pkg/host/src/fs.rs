@@ -81,20 +81,19 @@ pub fn write(path: impl AsRef<Path>, content: impl AsRef<[u8]>, mode: Mode) -> R
     let path = path.as_ref();
     let directory = path.parent().unwrap_or(Path::new("."));
     create_dir(directory)?;
-    let put = || {
-        let mut file = tempfile::Builder::new()
-            .prefix(".new-")
-            .permissions(std::fs::Permissions::from_mode(mode.bits()))
-            .tempfile_in(directory)?;
-        file.write_all(content.as_ref())?;
-        // A umask may have taken bits away.
-        file.as_file().set_permissions(std::fs::Permissions::from_mode(mode.bits()))?;
-        // A file system may remember the new name before it has the content: after a power cut the file would be empty.
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        Ok(())
-    };
-    put().context("write", path)
+    replace_file(path, directory, content.as_ref(), mode).context("write", path)
+}
+
+fn replace_file(path: &Path, directory: &Path, content: &[u8], mode: Mode) -> io::Result<()> {
+    let permissions = std::fs::Permissions::from_mode(mode.bits());
+    let mut file = tempfile::Builder::new().prefix(".new-").permissions(permissions.clone()).tempfile_in(directory)?;
+    file.write_all(content)?;
+    // A umask may have taken bits away.
+    file.as_file().set_permissions(permissions)?;
+    // A file system may write the new name before the content: after a power cut the file would be empty.
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
 }
 
 /// Brings all that was written to the file system of `path` to its disk, against a power cut.
@@ -129,14 +128,14 @@ pub fn symlink(target: impl AsRef<Path>, link: impl AsRef<Path>) -> Result<(), F
     }
     let directory = link.parent().unwrap_or(Path::new("."));
     create_dir(directory)?;
-    let put = || {
-        let new = tempfile::Builder::new()
-            .prefix(".new-")
-            .make_in(directory, |path| std::os::unix::fs::symlink(target, path))?;
-        new.into_temp_path().persist(link)?;
-        Ok(())
-    };
-    put().context("make link", link)
+    replace_link(target, link, directory).context("make link", link)
+}
+
+fn replace_link(target: &Path, link: &Path, directory: &Path) -> io::Result<()> {
+    let new =
+        tempfile::Builder::new().prefix(".new-").make_in(directory, |path| std::os::unix::fs::symlink(target, path))?;
+    new.into_temp_path().persist(link)?;
+    Ok(())
 }
 
 /// The whole text of a file.

@@ -57,14 +57,15 @@ impl Lock {
             }
         };
         let text = format!("{purpose} (pid {})\n", std::process::id());
-        let write = |file: &mut File| {
-            file.set_len(0)?;
-            file.rewind()?;
-            file.write_all(text.as_bytes())
-        };
-        write(&mut file).context("write", path)?;
+        replace_text(&mut file, &text).context("write", path)?;
         Ok(Self(file))
     }
+}
+
+fn replace_text(file: &mut File, text: &str) -> std::io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    file.write_all(text.as_bytes())
 }
 
 /// The text of the holder, which may not have written it yet.

@@ -91,16 +91,17 @@ impl LockHolder {
         }
     }
 
+    fn end_error(&self, errno: Errno) -> ProcessLockError {
+        FsError { action: "end the holder of", path: self.path.clone(), source: errno.into() }.into()
+    }
+
     /// Sends SIGTERM and returns when the process is gone.
     pub fn end(&self, limit: Duration) -> Result<(), ProcessLockError> {
         let pid = self.pid.as_raw_nonzero().get();
-        let failed = |errno: Errno| {
-            Err(FsError { action: "end the holder of", path: self.path.clone(), source: errno.into() }.into())
-        };
         let process = match pidfd_open(self.pid, PidfdFlags::empty()) {
             Ok(process) => process,
             Err(Errno::SRCH) => return Ok(()),
-            Err(errno) => return failed(errno),
+            Err(errno) => return Err(self.end_error(errno)),
         };
         // The pid may have been reused before the pidfd was opened.
         if Self::of(&self.path)?.is_none_or(|now| now.pid != self.pid) {
@@ -109,14 +110,14 @@ impl LockHolder {
         match pidfd_send_signal(&process, Signal::TERM) {
             Ok(()) => {}
             Err(Errno::SRCH) => return Ok(()),
-            Err(errno) => return failed(errno),
+            Err(errno) => return Err(self.end_error(errno)),
         }
         let wait = Timespec::try_from(limit).ok();
         let ended = rustix::io::retry_on_intr(|| poll(&mut [PollFd::new(&process, PollFlags::IN)], wait.as_ref()));
         match ended {
             Ok(0) => Err(ProcessLockError::Stays { pid, limit }),
             Ok(_) => Ok(()),
-            Err(errno) => failed(errno),
+            Err(errno) => Err(self.end_error(errno)),
         }
     }
 }

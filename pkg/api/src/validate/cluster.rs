@@ -38,8 +38,8 @@ pub(super) fn validate_bootstrap_token(errors: &mut Errors, prefix: &str, spec: 
     });
     for group in &spec.groups {
         let name = group.strip_prefix("system:bootstrappers:").unwrap_or_default();
-        let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b':' || c == b'-';
-        let right = !name.is_empty() && name.len() <= 256 && name.bytes().all(inner) && !name.ends_with([':', '-']);
+        let valid = name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b':' || c == b'-');
+        let right = valid && !name.is_empty() && name.len() <= 256 && !name.ends_with([':', '-']);
         errors.require(right, format!("{prefix}groups"), || {
             format!("{group:?} does not have the form system:bootstrappers:NAME")
         });
@@ -130,18 +130,21 @@ fn node_mask(config: &Config, pods: IpNet) -> u8 {
     given.and_then(|arg| arg.value.parse().ok()).unwrap_or(default)
 }
 
+fn overlaps(a: IpNet, b: IpNet) -> bool {
+    a.contains(&b) || b.contains(&a)
+}
+
 /// Ranges are disjoint, of one family, and HOST_IP is in none of them.
 fn require_disjoint(errors: &mut Errors, config: &Config, services: Option<IpNet>, pods: Option<IpNet>) {
     let tap = IpNet::V4(config.rootless.network.cidr).trunc();
-    let overlap = |a: IpNet, b: IpNet| a.contains(&b) || b.contains(&a);
     if let (Some(services), Some(pods)) = (services, pods) {
-        errors.require(!overlap(services, pods), "networking.podSubnet", || {
+        errors.require(!overlaps(services, pods), "networking.podSubnet", || {
             format!("{pods} overlaps {} {services}", with_flag("networking.serviceSubnet"))
         });
     }
     for (field, net) in [("networking.serviceSubnet", services), ("networking.podSubnet", pods)] {
         let Some(net) = net else { continue };
-        errors.require(!overlap(net, tap), field, || format!("{net} overlaps network.cidr {tap}, the node's tap"));
+        errors.require(!overlaps(net, tap), field, || format!("{net} overlaps network.cidr {tap}, the node's tap"));
         let Some(ip) = config.rootless.host_ip else { continue };
         errors.require(!net.contains(&ip), field, || {
             format!("{net} holds this host's address {ip}; pods could not reach it")

@@ -113,12 +113,15 @@ fn validate_timeouts(errors: &mut Errors, t: &Timeouts) {
 
 /// `abcdef.0123456789abcdef`. The message does not repeat the token, which is a secret.
 fn validate_token(errors: &mut Errors, field: &str, token: &str) {
-    let part = |s: &str, len| s.len() == len && s.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
-    let right = token.split_once('.').is_some_and(|(id, secret)| part(id, 6) && part(secret, 16));
+    let right = token.split_once('.').is_some_and(|(id, secret)| is_token_part(id, 6) && is_token_part(secret, 16));
     errors.require(right, field, || {
         let what = if token.is_empty() { "no bootstrap token is given" } else { "what is given is no bootstrap token" };
         format!("{what}: ID.SECRET, which is 6 and 16 of a-z0-9")
     });
+}
+
+fn is_token_part(s: &str, length: usize) -> bool {
+    s.len() == length && s.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
 }
 
 /// Label key: `name` or `prefix/name`.
@@ -130,10 +133,9 @@ fn is_qualified(key: &str) -> bool {
 }
 
 fn is_label_value(s: &str) -> bool {
-    let end = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
     s.len() <= 63
-        && end(s.chars().next())
-        && end(s.chars().next_back())
+        && s.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && s.ends_with(|c: char| c.is_ascii_alphanumeric())
         && s.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
 }
 

@@ -44,8 +44,7 @@ fn check_overlaps(ranges: &[(&str, &str)], routes: &[Route]) -> Finding {
     let mut fields = Vec::new();
     for (field, text) in ranges {
         let Ok(net) = text.parse::<IpNet>() else { continue };
-        let hit = |route: &&Route| route.net.prefix_len() > 0 && (net.contains(&route.net) || route.net.contains(&net));
-        if let Some(route) = routes.iter().find(hit) {
+        if let Some(route) = routes.iter().find(|route| route.net.prefix_len() > 0 && overlaps(&net, &route.net)) {
             messages.push(format!("{field} {net} overlaps the host's route to {} ({})", route.net, route.interface));
             fields.push(*field);
         }
@@ -56,17 +55,23 @@ fn check_overlaps(ranges: &[(&str, &str)], routes: &[Route]) -> Finding {
     Finding::error("HostSubnets", messages.join("; "), format!("choose another range for {}", fields.join(" and ")))
 }
 
+fn overlaps(a: &IpNet, b: &IpNet) -> bool {
+    a.contains(b) || b.contains(a)
+}
+
 /// Whether the proxy variables would catch the cluster's own traffic; `destinations` are addresses and ranges.
 pub fn http_proxy(destinations: &[String]) -> Finding {
     let variables = env::proxy_variables();
-    let value = |names: [&str; 2]| {
-        names.iter().find_map(|name| variables.iter().find(|(n, _)| n == name)).map(|(_, v)| v.as_str())
-    };
     check_proxy(
-        value(["HTTPS_PROXY", "https_proxy"]),
-        value(["NO_PROXY", "no_proxy"]).unwrap_or_default(),
+        find_value(&variables, ["HTTPS_PROXY", "https_proxy"]),
+        find_value(&variables, ["NO_PROXY", "no_proxy"]).unwrap_or_default(),
         destinations,
     )
+}
+
+/// Value of the first of `names` that is set.
+fn find_value<'a>(variables: &'a [(String, String)], names: [&str; 2]) -> Option<&'a str> {
+    names.iter().find_map(|name| variables.iter().find(|(n, _)| n == name)).map(|(_, v)| v.as_str())
 }
 
 fn check_proxy(proxy: Option<&str>, no_proxy: &str, destinations: &[String]) -> Finding {
@@ -89,10 +94,14 @@ fn check_proxy(proxy: Option<&str>, no_proxy: &str, destinations: &[String]) -> 
 
 /// Whether an entry of `NO_PROXY` (address, range, `*`) covers an address or a range.
 fn entry_covers(entry: &str, destination: &str) -> bool {
-    let net = |s: &str| s.parse::<IpNet>().ok().or_else(|| s.parse::<IpAddr>().ok().map(IpNet::from));
     entry == "*"
         || entry == destination
-        || matches!((net(entry), net(destination)), (Some(e), Some(d)) if e.contains(&d))
+        || matches!((parse_range(entry), parse_range(destination)), (Some(e), Some(d)) if e.contains(&d))
+}
+
+/// A range, or an address as a range of one.
+fn parse_range(s: &str) -> Option<IpNet> {
+    s.parse().ok().or_else(|| s.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
 /// Whether an ordinary user may bind these ports.

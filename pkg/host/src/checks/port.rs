@@ -62,10 +62,12 @@ fn other_port_hint(addresses: &[SocketAddr], udp: bool, flag: Option<&str>) -> S
 /// `kubelet (pid 7)`, or `user alice` if the process cannot be inspected.
 fn find_owner(address: SocketAddr, udp: bool) -> Option<String> {
     let table = if udp { ["udp", "udp6"] } else { ["tcp", "tcp6"] };
-    let read = |name| std::fs::read_to_string(format!("/proc/net/{name}")).unwrap_or_default();
-    let socket = table.iter().find_map(|name| find_socket(&read(name), address, udp))?;
-    let user = || format!("user {}", by_uid(socket.uid).map_or_else(|_| socket.uid.to_string(), |user| user.name));
-    Some(find_process(socket.inode).unwrap_or_else(user))
+    let tables = table.iter().filter_map(|name| std::fs::read_to_string(format!("/proc/net/{name}")).ok());
+    let socket = tables.into_iter().find_map(|table| find_socket(&table, address, udp))?;
+    find_process(socket.inode).or_else(|| {
+        let name = by_uid(socket.uid).map_or_else(|_| socket.uid.to_string(), |user| user.name);
+        Some(format!("user {name}"))
+    })
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -90,13 +92,12 @@ fn find_socket(table: &str, address: SocketAddr, udp: bool) -> Option<Socket> {
 /// `0100007F:1F90`: 32-bit words in the machine's byte order, the port in the network's.
 fn parse_address(text: &str) -> Option<SocketAddr> {
     let (address, port) = text.split_once(':')?;
-    let word = |n: usize| u32::from_str_radix(address.get(n * 8..n * 8 + 8)?, 16).ok().map(u32::to_ne_bytes);
     let ip = match address.len() {
-        8 => IpAddr::V4(Ipv4Addr::from(word(0)?)),
+        8 => IpAddr::V4(Ipv4Addr::from(parse_word(address, 0)?)),
         32 => {
             let mut bytes = [0; 16];
             for n in 0..4 {
-                bytes[n * 4..][..4].copy_from_slice(&word(n)?);
+                bytes[n * 4..][..4].copy_from_slice(&parse_word(address, n)?);
             }
             IpAddr::V6(Ipv6Addr::from(bytes)).to_canonical()
         }
@@ -105,19 +106,25 @@ fn parse_address(text: &str) -> Option<SocketAddr> {
     Some(SocketAddr::new(ip, u16::from_str_radix(port, 16).ok()?))
 }
 
-/// The process that has a socket open, as far as we may look.
+/// The word at position `n`, in the order of its bytes in memory.
+fn parse_word(address: &str, n: usize) -> Option<[u8; 4]> {
+    u32::from_str_radix(address.get(n * 8..n * 8 + 8)?, 16).ok().map(u32::to_ne_bytes)
+}
+
+/// The process that has a socket open, among those that the user may inspect.
 fn find_process(inode: u64) -> Option<String> {
     let wanted = format!("socket:[{inode}]");
-    let has = |process: &std::path::Path| {
-        let files = std::fs::read_dir(process.join("fd")).into_iter().flatten().flatten();
-        files
-            .filter_map(|file| std::fs::read_link(file.path()).ok())
-            .any(|target| target.as_os_str().as_bytes() == wanted.as_bytes())
-    };
     let processes = std::fs::read_dir("/proc").ok()?.flatten().filter(|e| e.file_name().as_bytes()[0].is_ascii_digit());
-    let found = processes.map(|entry| entry.path()).find(|path| has(path))?;
+    let found = processes.map(|entry| entry.path()).find(|path| has_open(path, &wanted))?;
     let name = std::fs::read_to_string(found.join("comm")).ok()?;
     Some(format!("{} (pid {})", name.trim(), found.file_name()?.display()))
+}
+
+/// Whether a file descriptor of `process`, a directory in `/proc`, leads to `wanted`.
+fn has_open(process: &std::path::Path, wanted: &str) -> bool {
+    let files = std::fs::read_dir(process.join("fd")).into_iter().flatten().flatten();
+    let mut targets = files.filter_map(|file| std::fs::read_link(file.path()).ok());
+    targets.any(|target| target.as_os_str().as_bytes() == wanted.as_bytes())
 }
 
 #[cfg(test)]

@@ -68,12 +68,7 @@ pub fn state_dir(path: &Path) -> Finding {
             "set XDG_DATA_HOME to an absolute path",
         );
     };
-    let probe = || {
-        let mut file = tempfile::Builder::new().prefix(".probe-").tempfile_in(directory)?;
-        file.write_all(&vec![0x5a; 64 * 1024])?;
-        file.as_file().sync_data()
-    };
-    match probe() {
+    match write_probe(directory) {
         Ok(()) => Finding::passed(NAME),
         Err(error) => Finding::error(
             NAME,
@@ -81,6 +76,12 @@ pub fn state_dir(path: &Path) -> Finding {
             write_hint(&error, directory),
         ),
     }
+}
+
+fn write_probe(directory: &Path) -> std::io::Result<()> {
+    let mut file = tempfile::Builder::new().prefix(".probe-").tempfile_in(directory)?;
+    file.write_all(&vec![0x5a; 64 * 1024])?;
+    file.as_file().sync_data()
 }
 
 fn write_hint(error: &std::io::Error, directory: &Path) -> String {
@@ -95,11 +96,15 @@ fn write_hint(error: &std::io::Error, directory: &Path) -> String {
     }
 }
 
+/// RFC 1123 label in lower case; its length is not checked.
+fn is_label(label: &str) -> bool {
+    let valid = label.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-');
+    valid && !label.is_empty() && !label.starts_with('-') && !label.ends_with('-')
+}
+
 /// Whether the host's name can be the node's.
 pub fn hostname(name: &str) -> Finding {
-    let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
-    let part = |p: &str| !p.is_empty() && p.bytes().all(inner) && !p.starts_with('-') && !p.ends_with('-');
-    if name.len() <= 63 && name.to_lowercase().split('.').all(part) {
+    if name.len() <= 63 && name.to_lowercase().split('.').all(is_label) {
         return Finding::passed("Hostname");
     }
     Finding::error(

@@ -46,14 +46,17 @@ const REJECT: u32 = 0x200;
 fn parse_route_ipv4(line: &str) -> Option<Route> {
     let fields: Vec<&str> = line.split_whitespace().collect();
     let [interface, destination, _, flags, _, _, metric, mask, ..] = fields[..] else { return None };
-    let address = |hex| u32::from_str_radix(hex, 16).ok().map(|n| Ipv4Addr::from(n.to_ne_bytes()));
     let flags = u32::from_str_radix(flags, 16).ok()?;
-    let net = IpNet::V4(Ipv4Net::with_netmask(address(destination)?, address(mask)?).ok()?);
+    let net = IpNet::V4(Ipv4Net::with_netmask(parse_hex_ipv4(destination)?, parse_hex_ipv4(mask)?).ok()?);
     (flags & UP != 0 && flags & REJECT == 0).then_some(Route {
         net,
         interface: interface.into(),
         metric: metric.parse().ok()?,
     })
+}
+
+fn parse_hex_ipv4(hex: &str) -> Option<Ipv4Addr> {
+    u32::from_str_radix(hex, 16).ok().map(|n| Ipv4Addr::from(n.to_ne_bytes()))
 }
 
 /// `destination prefix source prefix next-hop metric refcount use flags interface`, all numbers hexadecimal.
@@ -71,10 +74,9 @@ fn parse_route_ipv6(line: &str) -> Option<Route> {
 pub fn host_ips() -> Result<Vec<Candidate>, EnvError> {
     let routes = routes()?;
     let addresses = getifaddrs().map_err(|e| EnvError::Interfaces { source: e.into() })?;
-    let usable = |a: &nix::ifaddrs::InterfaceAddress| {
-        a.flags.contains(InterfaceFlags::IFF_UP) && !a.flags.contains(InterfaceFlags::IFF_LOOPBACK)
-    };
-    let addresses = addresses.filter(usable).filter_map(|a| {
+    let usable = addresses
+        .filter(|a| a.flags.contains(InterfaceFlags::IFF_UP) && !a.flags.contains(InterfaceFlags::IFF_LOOPBACK));
+    let addresses = usable.filter_map(|a| {
         let storage = a.address?;
         let v4 = storage.as_sockaddr_in().map(|s| IpAddr::V4(s.ip()));
         Some((a.interface_name, v4.or_else(|| storage.as_sockaddr_in6().map(|s| IpAddr::V6(s.ip())))?))
@@ -83,12 +85,8 @@ pub fn host_ips() -> Result<Vec<Candidate>, EnvError> {
 }
 
 fn rank_candidates(addresses: impl Iterator<Item = (String, IpAddr)>, routes: &[Route]) -> Vec<Candidate> {
-    let global = |ip: &IpAddr| match ip {
-        IpAddr::V4(ip) => !ip.is_link_local(),
-        IpAddr::V6(ip) => !ip.is_unicast_link_local(),
-    };
     let mut found: Vec<Candidate> = addresses
-        .filter(|(_, ip)| global(ip))
+        .filter(|(_, ip)| !is_link_local(ip))
         .map(|(interface, address)| {
             let on_default_route =
                 best_default_routes(routes, address.is_ipv4()).any(|route| route.interface == interface);
@@ -99,11 +97,21 @@ fn rank_candidates(addresses: impl Iterator<Item = (String, IpAddr)>, routes: &[
     found
 }
 
+fn is_link_local(ip: &IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    }
+}
+
 /// The default routes of a family that share the smallest metric.
 fn best_default_routes(routes: &[Route], v4: bool) -> impl Iterator<Item = &Route> {
-    let default = move |route: &&Route| route.net.prefix_len() == 0 && route.net.addr().is_ipv4() == v4;
-    let best = routes.iter().filter(default).map(|route| route.metric).min();
-    routes.iter().filter(default).filter(move |route| Some(route.metric) == best)
+    let best = default_routes(routes, v4).map(|route| route.metric).min();
+    default_routes(routes, v4).filter(move |route| Some(route.metric) == best)
+}
+
+fn default_routes(routes: &[Route], v4: bool) -> impl Iterator<Item = &Route> {
+    routes.iter().filter(move |route| route.net.prefix_len() == 0 && route.net.addr().is_ipv4() == v4)
 }
 
 /// The address under which other hosts reach this one: the first on the default route's interface, or the only one.

@@ -22,8 +22,9 @@ pub fn sources(host_ip: IpAddr) -> Result<BTreeSet<IpAddr>, EnvError> {
 }
 
 fn ipv4_network(address: InterfaceAddress) -> Option<(String, Ipv4Net)> {
-    let of = |storage: Option<nix::sys::socket::SockaddrStorage>| Some(storage?.as_sockaddr_in()?.ip());
-    let net = Ipv4Net::with_netmask(of(address.address)?, of(address.netmask)?).ok()?;
+    let ip = address.address?.as_sockaddr_in()?.ip();
+    let mask = address.netmask?.as_sockaddr_in()?.ip();
+    let net = Ipv4Net::with_netmask(ip, mask).ok()?;
     Some((address.interface_name, net))
 }
 
@@ -34,9 +35,9 @@ fn other_sources(
 ) -> BTreeSet<IpAddr> {
     let Some((interface, _)) = addresses.iter().find(|(_, net)| net.addr() == host_ip) else { return BTreeSet::new() };
     let beside: Vec<_> = addresses.iter().filter(|(name, _)| name == interface).map(|(_, net)| net).collect();
-    let is_ours = |ip: Ipv4Addr| addresses.iter().any(|(_, net)| net.addr() == ip);
+    let own: BTreeSet<_> = addresses.iter().map(|(_, net)| net.addr()).collect();
     let neighbours = beside.iter().filter(|net| net.contains(&host_ip));
-    let neighbours = neighbours.filter_map(|net| net.hosts().find(|&ip| !is_ours(ip)));
+    let neighbours = neighbours.filter_map(|net| net.hosts().find(|ip| !own.contains(ip)));
     let sources = neighbours.chain([FAR_AWAY]).filter_map(source_of);
     sources.filter(|&ip| ip != host_ip && beside.iter().any(|net| net.addr() == ip)).map(IpAddr::V4).collect()
 }

@@ -30,14 +30,21 @@ fn resolve_directories(
     private: impl Fn(&Path) -> bool,
     uid: u32,
 ) -> BaseDirectories {
-    let given = |name| var(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let or = |name, default| given(name).unwrap_or_else(|| home.join(default));
-    let data = or("XDG_DATA_HOME", ".local/share");
+    let data = absolute(var("XDG_DATA_HOME")).unwrap_or_else(|| home.join(".local/share"));
     // After su, XDG_RUNTIME_DIR is often still the other user's.
-    let runtime =
-        given("XDG_RUNTIME_DIR").into_iter().chain([format!("/run/user/{uid}").into()]).find(|path| private(path));
-    let runtime = runtime.unwrap_or_else(|| data.join("usernetes/run"));
-    BaseDirectories { config: or("XDG_CONFIG_HOME", ".config"), cache: or("XDG_CACHE_HOME", ".cache"), data, runtime }
+    let candidates = absolute(var("XDG_RUNTIME_DIR")).into_iter().chain([format!("/run/user/{uid}").into()]);
+    let runtime = candidates.into_iter().find(|path| private(path));
+    BaseDirectories {
+        config: absolute(var("XDG_CONFIG_HOME")).unwrap_or_else(|| home.join(".config")),
+        cache: absolute(var("XDG_CACHE_HOME")).unwrap_or_else(|| home.join(".cache")),
+        runtime: runtime.unwrap_or_else(|| data.join("usernetes/run")),
+        data,
+    }
+}
+
+/// The specification ignores paths that are not absolute.
+fn absolute(value: Option<OsString>) -> Option<PathBuf> {
+    value.map(PathBuf::from).filter(|path| path.is_absolute())
 }
 
 /// Whether a directory belongs to the user and is closed to all others.

@@ -68,6 +68,6 @@ fn escape_specifiers(s: &str) -> String {
 fn quote_word(s: &str, command: bool) -> String {
     let s = s.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%").replace('\n', "\\n");
     let s = if command { s.replace('$', "$$") } else { s };
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,%$+".contains(c);
-    if !s.is_empty() && s.chars().all(plain) { s } else { format!("\"{s}\"") }
+    let plain = s.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:=@,%$+".contains(c));
+    if !s.is_empty() && plain { s } else { format!("\"{s}\"") }
 }
