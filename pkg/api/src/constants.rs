@@ -47,6 +47,8 @@ pub const VXLAN_PORT: u16 = 8472;
 pub const KUBERNETES_DIR: &str = "/etc/kubernetes";
 /// Directory inside the node of keys and certificates.
 pub const PKI_DIR: &str = "/etc/kubernetes/pki";
+/// Path inside the node of an empty file; where it exists, the API server verifies the serving certificates of kubelets.
+pub const KUBELETS_VERIFIED_FILE: &str = "/etc/kubernetes/kubelets-verified";
 /// Directory inside the node of etcd's data.
 pub const ETCD_DATA_DIR: &str = "/var/lib/etcd";
 /// Directory inside the node of the kubelet's state.

@@ -28,7 +28,7 @@ pub use error::{Error, Verb};
 pub use events::ObjectRef;
 pub use kubeadm::{ensure_cluster_admins, rbac::SYSTEM_NODES};
 pub use load_balancers::write_load_balancers;
-pub use serving::approve_serving_certificates;
+pub use serving::{ServingPolicy, approve_serving_certificates};
 pub use volumes::warn_about_volumes;
 pub use wait::{BlockedPod, HostLimit};
 pub use watch::Update;
@@ -47,13 +47,14 @@ mod tests {
         cluster: &Cluster,
         policy: &host_ports::Policy,
         this: &nodes::ThisNode,
+        serving: &ServingPolicy,
         endpoints: &[usernetes_pki::Endpoint],
     ) {
         let (path, limit) = (Path::new(""), Duration::ZERO);
         let token = usernetes_pki::BootstrapToken::generate();
         sends(&host_ports::follow_desired_ports(path, "", policy, |_| ()));
         sends(&nodes::follow_pod_networks(path, this, |_| ()));
-        sends(&approve_serving_certificates(path, |_| ()));
+        sends(&approve_serving_certificates(path, serving, |_| ()));
         sends(&warn_about_volumes(path, "", |_| ()));
         sends(&write_load_balancers(path, policy, |_| ()));
         sends(&nodes::write_reachability(path, |_| ()));

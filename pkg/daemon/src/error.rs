@@ -10,6 +10,7 @@ use usernetes_host::{EnvError, FsError, LockError, ProcessLockError};
 use usernetes_node::bundle::BundleError;
 use usernetes_node::cri::MissingProgramError;
 use usernetes_node::{ComponentStatus, PlanError, PrepareError};
+use usernetes_pki::{ParamsError, PkiError};
 use usernetes_rootless::control::ControlError;
 
 /// An error of the node of this host. Errors of libraries are passed on with their own message, sources and hint.
@@ -153,6 +154,12 @@ pub enum DaemonError {
     /// [`PrepareError`]
     #[error(transparent)]
     Prepare(#[from] PrepareError),
+    /// [`PkiError`]
+    #[error(transparent)]
+    Pki(#[from] PkiError),
+    /// [`ParamsError`]
+    #[error(transparent)]
+    CertParams(#[from] ParamsError),
     /// [`ControlError`]
     #[error(transparent)]
     Control(#[from] ControlError),
@@ -191,10 +198,13 @@ impl DaemonError {
             Self::Cri(error) => error.hint(),
             Self::Plan(error) => error.hint(),
             Self::Prepare(error) => error.hint(),
+            Self::Pki(error) => error.hint(),
             Self::Control(error) => error.hint(),
             Self::Rootless(error) => error.hint(),
             Self::IdMap(error) => error.hint(),
-            Self::NoAnswer { .. } | Self::NoPlan | Self::PodSubnetFamily(_) | Self::Io { .. } => None,
+            Self::NoAnswer { .. } | Self::NoPlan | Self::PodSubnetFamily(_) | Self::CertParams(_) | Self::Io { .. } => {
+                None
+            }
         }
     }
 }

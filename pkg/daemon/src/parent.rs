@@ -2,7 +2,7 @@
 
 use crate::host_ip::{self, PendingHostIp};
 use crate::launch::StartReport;
-use crate::resolve::resolve_plan;
+use crate::resolve::{complete_pki, resolve_plan};
 use crate::{DaemonError, Instance, namespaces};
 use sd_notify::NotifyState;
 use std::os::unix::process::CommandExt as _;
@@ -37,6 +37,7 @@ fn run_node(instance: &Instance, detached: bool) -> Result<ExitCode, DaemonError
         host_ip::wait_for_host_ip(instance, &config)?;
     }
     host_ip::reconcile_host_ip(instance, &mut config)?;
+    complete_pki(instance, &config)?;
     let plan = resolve_plan(instance, &config)?;
     let program = std::env::current_exe()
         .map_err(|source| DaemonError::Io { action: "find the file of this program", source })?;

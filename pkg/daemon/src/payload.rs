@@ -24,12 +24,13 @@ pub async fn payload(context: ChildContext) -> ExitCode {
     for sysctl in context.sysctls.iter().filter(|sysctl| sysctl.failure.is_some()) {
         tracing::warn!(name = sysctl.name, value = sysctl.value, error = sysctl.failure, "sysctl not set");
     }
-    let ChildContext { reaper, ports, shutdown, status: publish, requests, ready, .. } = context;
+    let ChildContext { spec, reaper, ports, shutdown, status: publish, requests, ready, .. } = context;
     let (status, seen) = watch::channel(NodeStatus::default());
     let (egress, egress_addresses) = watch::channel(BTreeSet::new());
     let context = Context {
         plan: Arc::new(plan.clone()),
         ports,
+        tap: spec.network.cidr.trunc(),
         status: seen.clone(),
         egress_addresses,
         conflicts: PortConflicts::default(),

@@ -5,11 +5,13 @@
 use crate::{DaemonError, Instance, PodIds, kept};
 use std::path::{Path, PathBuf};
 use usernetes_api::bundle::BundleManifest;
-use usernetes_api::constants::{FUSE_OVERLAYFS_PROGRAM, PKI_DIR};
-use usernetes_api::{CgroupMode, CgroupSelection, Config, ContainerRuntime, OciRuntime, Snapshotter};
+use usernetes_api::constants::{FUSE_OVERLAYFS_PROGRAM, KUBELETS_VERIFIED_FILE, PKI_DIR};
+use usernetes_api::{CgroupMode, CgroupSelection, Config, ContainerRuntime, OciRuntime, Paths, Snapshotter};
 use usernetes_host::env;
 use usernetes_node::bundle::{self, Check};
-use usernetes_node::{Cri, NodePlan, ResolvedHost};
+use usernetes_node::{Cri, KubeletServing, NodePlan, ResolvedHost, Role};
+use usernetes_pki::spec::KUBELET_SERVING_CA;
+use usernetes_pki::{CertParams, store};
 use usernetes_rootless::SubIds;
 use usernetes_rootless::checks::{Overlay, overlay};
 
@@ -27,6 +29,7 @@ pub(crate) fn resolve_plan(instance: &Instance, config: &Config) -> Result<NodeP
         user_namespaces: cri == Cri::Containerd && PodIds::new(&SubIds::current()?, config).suffice(),
         cri,
         external_ca: !paths.node(PKI_DIR).join("ca.key").exists(),
+        kubelet_serving: find_kubelet_serving(paths),
         open_files: env::open_files_limit(),
         first_free_port: env::first_free_port(),
         outgoing_ports: env::outgoing_ports(),
@@ -35,6 +38,28 @@ pub(crate) fn resolve_plan(instance: &Instance, config: &Config) -> Result<NodeP
         proxy_env: kept::proxies::list(paths)?,
     };
     Ok(NodePlan::new(config, paths, bundle.dir(), bundle.manifest(), host)?)
+}
+
+/// By the files of a control plane: the CA's key, and the mark that every kubelet has a certificate of it.
+fn find_kubelet_serving(paths: &Paths) -> KubeletServing {
+    let key = paths.node(PKI_DIR).join(format!("{KUBELET_SERVING_CA}.key"));
+    match (key.exists(), paths.node(KUBELETS_VERIFIED_FILE).exists()) {
+        (false, _) => KubeletServing::SelfSigned,
+        (true, false) => KubeletServing::Signed,
+        (true, true) => KubeletServing::Verified,
+    }
+}
+
+/// Makes the CA for serving certificates of kubelets where an earlier version has made the control plane.
+pub(crate) fn complete_pki(instance: &Instance, config: &Config) -> Result<(), DaemonError> {
+    let pki = instance.paths.node(PKI_DIR);
+    let file = pki.join(format!("{KUBELET_SERVING_CA}.crt"));
+    if Role::of(config) == Role::Worker || file.exists() || !pki.join("ca.crt").exists() {
+        return Ok(());
+    }
+    store::ensure(&pki, KUBELET_SERVING_CA, &CertParams::from_config(config)?)?;
+    tracing::info!(file = %file.display(), "CA for serving certificates of kubelets made");
+    Ok(())
 }
 
 fn select_cgroup_mode(config: &Config) -> Result<CgroupMode, DaemonError> {

@@ -24,7 +24,7 @@ pub mod supervise;
 pub use component::{Component, ComponentName, components};
 pub use cri::{Cri, CrioPrograms};
 pub use file_watch::wait_for_file;
-pub use plan::{ClusterSettings, ImageArchive, NodePlan, PlanError, ResolvedHost, Role, Software};
+pub use plan::{ClusterSettings, ImageArchive, KubeletServing, NodePlan, PlanError, ResolvedHost, Role, Software};
 pub use prepare::{PrepareError, prepare};
 pub use status::{ComponentStatus, ImagesStatus, NodeStatus, State};
 pub use supervise::run;

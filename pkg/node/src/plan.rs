@@ -8,7 +8,7 @@ mod host;
 mod software;
 
 pub use cluster::ClusterSettings;
-pub use host::ResolvedHost;
+pub use host::{KubeletServing, ResolvedHost};
 pub use software::{ImageArchive, Software};
 
 use crate::component::{self, ComponentName, Extra};
@@ -20,6 +20,14 @@ use std::path::{Path, PathBuf};
 use usernetes_api::bundle::BundleManifest;
 use usernetes_api::{Config, Paths, PortOptions, PortShift, ReservedPorts, Snapshotter, Taint, constants};
 use usernetes_host::fs::{self, FsError, Mode};
+
+/// Arguments of the controller manager that exclude ours, or replace the CA of kubelets' serving certificates.
+const SIGNER_ARGS: [&str; 4] = [
+    "cluster-signing-cert-file",
+    "cluster-signing-key-file",
+    "cluster-signing-kubelet-serving-cert-file",
+    "cluster-signing-kubelet-serving-key-file",
+];
 
 /// Role of the node in the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -175,6 +183,21 @@ impl NodePlan {
     /// Path of a program of the bundle.
     pub fn program_path(&self, name: &str) -> PathBuf {
         self.software.bundle.join("bin").join(name)
+    }
+
+    /// Whether the controller manager signs serving certificates of kubelets by the CA that is for nothing else: not where
+    /// the user's arguments name other CAs.
+    pub(crate) fn signs_kubelet_serving(&self) -> bool {
+        let is_replaced = SIGNER_ARGS.iter().any(|arg| self.has_arg(ComponentName::KubeControllerManager, arg));
+        self.host.kubelet_serving != KubeletServing::SelfSigned && !is_replaced
+    }
+
+    /// Certificates of the kubelets of this control plane's cluster; self-signed ones, too, where the user's
+    /// KubeletConfiguration wants them.
+    pub fn kubelet_serving(&self) -> KubeletServing {
+        let bootstrap = self.kubelet.as_ref().and_then(|kubelet| kubelet.get("serverTLSBootstrap"));
+        let wanted = self.role == Role::ControlPlane && bootstrap.is_none_or(|value| *value == true);
+        if wanted && self.signs_kubelet_serving() { self.host.kubelet_serving } else { KubeletServing::SelfSigned }
     }
 
     /// Whether the user gave a component this argument.

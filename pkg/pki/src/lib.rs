@@ -35,7 +35,7 @@ pub use kubeconfig::Kubeconfig;
 pub use kubelet_request::KubeletRequest;
 pub use params::{CertParams, ParamsError, Policy};
 pub use problem::Problem;
-pub use request::CertificateRequest;
+pub use request::{CertificateRequest, CertificateSubject, subject_of};
 pub use secret::Secret;
 pub use store::{Action, Outcome, PkiError};
 pub use token::{BootstrapToken, TokenError};

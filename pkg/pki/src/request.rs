@@ -3,11 +3,13 @@
 use crate::load::parse_address;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use x509_parser::certificate::X509Certificate;
 use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::oid_registry::{OID_X509_COMMON_NAME, OID_X509_ORGANIZATION_NAME};
 use x509_parser::pem::Pem;
 use x509_parser::prelude::FromDer as _;
+use x509_parser::x509::AttributeTypeAndValue;
 
 /// What a certificate request asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,6 +65,26 @@ impl CertificateRequest {
             _ => self.more = true,
         }
     }
+}
+
+/// Subject of a certificate.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CertificateSubject {
+    /// Common names.
+    pub common_names: Vec<String>,
+    /// Organizations.
+    pub organizations: Vec<String>,
+}
+
+/// The subject of a certificate in DER form; `None` if it is not one.
+pub fn subject_of(der: &[u8]) -> Option<CertificateSubject> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    let subject = certificate.subject();
+    let read = |text: &AttributeTypeAndValue<'_>| text.as_str().ok().map(str::to_owned);
+    Some(CertificateSubject {
+        common_names: subject.iter_common_name().filter_map(read).collect(),
+        organizations: subject.iter_organization().filter_map(read).collect(),
+    })
 }
 
 #[cfg(test)]

@@ -62,6 +62,8 @@ pub struct CertSpec {
 
 /// Name of the service-account key pair, which has no certificate.
 pub const SERVICE_ACCOUNT: &str = "sa";
+/// Name of the CA that signs serving certificates of kubelets.
+pub const KUBELET_SERVING_CA: &str = "kubelet-serving-ca";
 /// kubeadm's description of the service-account key pair.
 pub const SERVICE_ACCOUNT_DESCRIPTION: &str =
     "Private key for signing service account tokens along with its public key";
@@ -97,7 +99,7 @@ const fn etcd(name: &'static str, file: &'static str, sans: SanRule, description
 }
 
 /// Every certificate; a CA comes before the certificates that it signs.
-pub const CERTIFICATES: [CertSpec; 10] = [
+pub const CERTIFICATES: [CertSpec; 11] = [
     ca("ca", "ca", "kubernetes", "Self-signed Kubernetes CA to provision identities for other Kubernetes components"),
     CertSpec {
         name: "apiserver",
@@ -114,6 +116,13 @@ pub const CERTIFICATES: [CertSpec; 10] = [
         "ca",
         "kube-apiserver-kubelet-client",
         "Certificate for the API server to connect to kubelet",
+    ),
+    // Not kubeadm's. A worker may ask for a serving certificate of a kubelet; by this CA it is good for that alone.
+    ca(
+        KUBELET_SERVING_CA,
+        KUBELET_SERVING_CA,
+        KUBELET_SERVING_CA,
+        "Self-signed CA to provision serving certificates of kubelets, which only the API server trusts",
     ),
     ca("front-proxy-ca", "front-proxy-ca", "front-proxy-ca", "Self-signed CA to provision identities for front proxy"),
     client(
@@ -233,6 +242,7 @@ mod tests {
 ca ca by=self CN=kubernetes [] {"kubernetes"} {}
 apiserver apiserver by=ca CN=kube-apiserver [Server] {"alice", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"} {10.96.0.1, 198.51.100.11}
 apiserver-kubelet-client apiserver-kubelet-client by=ca CN=kube-apiserver-kubelet-client [Client] {} {}
+kubelet-serving-ca kubelet-serving-ca by=self CN=kubelet-serving-ca [] {"kubelet-serving-ca"} {}
 front-proxy-ca front-proxy-ca by=self CN=front-proxy-ca [] {"front-proxy-ca"} {}
 front-proxy-client front-proxy-client by=front-proxy-ca CN=front-proxy-client [Client] {} {}
 etcd-ca etcd/ca by=self CN=etcd-ca [] {"etcd-ca"} {}

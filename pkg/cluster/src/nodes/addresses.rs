@@ -62,24 +62,20 @@ pub(super) type Node = Object<NodeSpec, NodeStatus>;
 /// Addresses of hosts.
 pub(crate) type Addresses = BTreeSet<IpAddr>;
 
-/// The names and addresses of a Node: what a serving certificate of its kubelet may name.
+/// Where a Node says that its kubelet is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NodeIdentity {
     pub(crate) name: String,
-    /// DNS names among its addresses.
-    pub(crate) names: BTreeSet<String>,
-    pub(crate) addresses: Addresses,
+    /// Its first InternalIP.
+    pub(crate) address: Option<IpAddr>,
+    /// Port of its kubelet, 0 if unknown.
+    pub(crate) kubelet_port: u16,
 }
 
 impl NodeIdentity {
     fn from_node(node: &Node) -> Self {
-        let all = node.status.as_ref().map(|status| status.addresses.as_slice()).unwrap_or_default();
-        let (addresses, names): (Vec<_>, Vec<_>) = all.iter().partition(|a| a.r#type.ends_with("IP"));
-        Self {
-            name: node.name_any(),
-            names: names.into_iter().map(|name| name.address.clone()).collect(),
-            addresses: addresses.into_iter().filter_map(|a| a.address.parse().ok()).collect(),
-        }
+        let endpoints = node.status.as_ref().map(|status| status.daemon_endpoints.kubelet_endpoint.port);
+        Self { name: node.name_any(), address: first_internal_address(node), kubelet_port: endpoints.unwrap_or(0) }
     }
 }
 
@@ -108,10 +104,16 @@ pub(super) fn internal_addresses(node: &Node) -> Option<Addresses> {
     Some(addresses.iter().filter(|a| a.r#type == "InternalIP").filter_map(|a| a.address.parse().ok()).collect())
 }
 
+/// The one that the API server uses.
+fn first_internal_address(node: &Node) -> Option<IpAddr> {
+    let mut addresses = node.status.as_ref()?.addresses.iter();
+    addresses.find(|a| a.r#type == "InternalIP")?.address.parse().ok()
+}
+
 /// The address at which the API server reaches the kubelet.
 pub(super) fn kubelet_address(node: &Node) -> Option<SocketAddr> {
     let port = node.status.as_ref()?.daemon_endpoints.kubelet_endpoint.port;
-    Some(SocketAddr::new(internal_addresses(node)?.into_iter().next()?, port)).filter(|_| port != 0)
+    Some(SocketAddr::new(first_internal_address(node)?, port)).filter(|_| port != 0)
 }
 
 /// The message of a condition.

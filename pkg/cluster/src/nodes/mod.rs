@@ -1,13 +1,18 @@
 //! Nodes as objects: listing, marking, draining, deleting; the addresses of their hosts, and whether those are reachable; the networks
 //! of their pods.
 
+mod address_rules;
 mod addresses;
 mod drain;
 mod reachability;
+mod registered;
 mod relay_peers;
 
+pub(crate) use address_rules::AddressRefusal;
+pub use address_rules::AddressRules;
 pub(crate) use addresses::{Addresses, NodeIdentity, watch_identities, watch_internal_addresses};
 pub use reachability::{Reachability, write_reachability};
+pub(crate) use registered::RegisteredAddresses;
 pub use relay_peers::{PodNetworks, ThisNode, follow_pod_networks};
 
 use crate::client::{describe, get_opt, patch_params};

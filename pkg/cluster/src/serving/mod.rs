@@ -1,32 +1,54 @@
 //! Serving certificates of kubelets (`serverTLSBootstrap: true`): approves the requests that name no more than their node,
-//! and records an event on the others.
+//! and records events about the others.
 //!
-//! Kubernetes itself approves none of them, since it does not know which addresses a host has. Here a Node's addresses are
-//! the HOST_IP under which the API server connects to its kubelet.
+//! Kubernetes itself approves none of them, since it does not know which addresses a host has. Here each Node has one address
+//! in a map that kubelets cannot write: the first that its kubelet reported. A host that moves proves it with the certificate
+//! that it has: its kubelet has to answer at the new address with the key of a certificate for this Node.
 
 mod judge;
+mod prove;
+mod report;
 
 use crate::client::{describe, patch_params};
-use crate::nodes::{NodeIdentity, watch_identities};
+use crate::kubeadm::rbac::SYSTEM_NODES;
+use crate::nodes::{AddressRules, NodeIdentity, RegisteredAddresses, watch_identities};
 use crate::watch::{
     Change, Rows, Update, join_tables, page_config, skip_object_error, ticks, watch_changes, watch_reconnecting,
 };
-use crate::{Cluster, Error, ObjectRef, Verb};
+use crate::{Cluster, Error, Verb};
+use futures::future::{join_all, ready};
 use futures::{Stream, StreamExt};
 use jiff::Timestamp;
-use judge::{Refusal, judge_request};
+use judge::{Known, Refusal, Verdict, judge_request};
 use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
 use kube::api::Patch;
 use kube::{Api, ResourceExt};
+use report::Reported;
 use serde_json::json;
-use std::collections::BTreeSet;
 use std::convert::Infallible;
-use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 const SIGNER: &str = "kubernetes.io/kubelet-serving";
-/// Reason of the event.
-const REASON: &str = "ServingCertificateNotApproved";
+/// How long to try to see the kubelet of a host that has moved, which starts while its request arrives; the next tick tries
+/// again. All other requests wait meanwhile.
+const PROOF_LIMIT: Duration = Duration::from_secs(4);
+/// Pause between two attempts.
+const PAUSE: Duration = Duration::from_millis(500);
+/// Most changes of requests and Nodes that are worked off together.
+const CHANGES: usize = 256;
+
+/// What the approval of serving certificates depends on.
+#[derive(Clone, Debug)]
+pub struct ServingPolicy {
+    /// Addresses that no Node may have.
+    pub rules: AddressRules,
+    /// Certificate of the CA that signs serving certificates of kubelets.
+    pub ca: PathBuf,
+    /// Whether to report that every kubelet has a certificate of the CA, which takes a connection to each.
+    pub check_all: bool,
+}
 
 /// A request that is neither approved nor denied.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,23 +61,27 @@ struct PendingRequest {
     groups: Vec<String>,
 }
 
-/// A request, and whether to approve it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Verdict {
-    request: PendingRequest,
-    outcome: Result<(), Refusal>,
+/// The requests and the Nodes at one moment.
+struct Round {
+    requests: Vec<PendingRequest>,
+    nodes: Vec<NodeIdentity>,
 }
 
-/// Refusals that have an event, by uid of the request: a change of a Node must not record them again.
-type Reported = Mutex<BTreeSet<(String, String)>>;
-
 /// Approves every request that may be approved. Never ends; drop it to stop.
-pub async fn approve_serving_certificates(kubeconfig: &Path, mut report: impl FnMut(Update<()>)) -> Infallible {
+///
+/// The state that it reports is whether every kubelet has a certificate of the CA, where the policy asks for it.
+pub async fn approve_serving_certificates(
+    kubeconfig: &Path,
+    policy: &ServingPolicy,
+    mut report: impl FnMut(Update<bool>),
+) -> Infallible {
     let reported = Reported::default();
     let reported = &reported;
     watch_reconnecting(kubeconfig, &mut report, move |cluster| {
-        let verdicts = join_tables(watch_requests(&cluster), watch_identities(&cluster), ticks(), judge_all);
-        verdicts.then(move |verdicts| carry_out_all(cluster.clone(), verdicts, reported)).boxed()
+        let rounds = join_tables(watch_requests(&cluster), watch_identities(&cluster), ticks(), Round::new);
+        // Work takes longer than changes: only the last of those that came meanwhile counts.
+        let latest = rounds.ready_chunks(CHANGES).filter_map(|rounds| ready(latest_round(rounds)));
+        latest.then(move |round| work_off(cluster.clone(), round, policy, reported)).boxed()
     })
     .await
 }
@@ -65,12 +91,15 @@ fn watch_requests(cluster: &Cluster) -> impl Stream<Item = Result<Change<Pending
     watch_changes(cluster.all(), of_signer, "CertificateSigningRequests", PendingRequest::from_request)
 }
 
-fn judge_all(requests: &Rows<PendingRequest>, nodes: &Rows<NodeIdentity>) -> Vec<Verdict> {
-    let verdict = |request: &PendingRequest| Verdict {
-        request: request.clone(),
-        outcome: judge_request(request, |node| nodes.values().find(|identity| identity.name == node)),
-    };
-    requests.values().map(verdict).collect()
+fn latest_round(rounds: Vec<Result<Round, Error>>) -> Option<Result<Round, Error>> {
+    let rounds: Result<Vec<_>, _> = rounds.into_iter().collect();
+    rounds.map(|mut rounds| rounds.pop()).transpose()
+}
+
+impl Round {
+    fn new(requests: &Rows<PendingRequest>, nodes: &Rows<NodeIdentity>) -> Self {
+        Self { requests: requests.values().cloned().collect(), nodes: nodes.values().cloned().collect() }
+    }
 }
 
 impl PendingRequest {
@@ -90,32 +119,79 @@ impl PendingRequest {
     }
 }
 
-async fn carry_out_all(
+/// Registers the addresses of new Nodes, then decides about every request.
+async fn work_off(
     cluster: Cluster,
-    verdicts: Result<Vec<Verdict>, Error>,
+    round: Result<Round, Error>,
+    policy: &ServingPolicy,
+    reported: &Reported,
+) -> Result<bool, Error> {
+    let Round { requests, nodes } = round?;
+    reported.retain(&requests);
+    let mut registered = cluster.registered_addresses().await?;
+    let nodes: Vec<_> = nodes.iter().collect();
+    if registered.reconcile(&nodes, &policy.rules) {
+        cluster.write_registered_addresses(&mut registered).await?;
+    }
+    let known = Known { nodes: &nodes, registered: &registered, rules: &policy.rules };
+    let verdicts: Vec<_> = requests.iter().map(|request| (request, judge_request(request, &known))).collect();
+    let verdicts = join_all(verdicts.into_iter().map(|(request, verdict)| seek_proof(request, verdict, policy))).await;
+    for (request, verdict) in verdicts {
+        skip_object_error(carry_out(&cluster, request, &verdict, &mut registered, reported).await)?;
+    }
+    Ok(policy.check_all && are_all_verified(&nodes, &registered, policy).await)
+}
+
+/// Replaces [`Verdict::Prove`] by a refusal where no kubelet of the Node is at its new address.
+async fn seek_proof<'a>(
+    request: &'a PendingRequest,
+    verdict: Verdict,
+    policy: &ServingPolicy,
+) -> (&'a PendingRequest, Verdict) {
+    let Verdict::Prove { node, kubelet, registered } = &verdict else { return (request, verdict) };
+    let begin = Instant::now();
+    loop {
+        if prove::connect(*kubelet, &policy.ca).await.is_ok_and(|shown| shown.is_of_node(node)) {
+            return (request, verdict);
+        }
+        if begin.elapsed() >= PROOF_LIMIT {
+            break;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    let refusal = Refusal::Unproven { node: node.clone(), registered: *registered, kubelet: *kubelet };
+    (request, Verdict::Refuse(refusal))
+}
+
+async fn carry_out(
+    cluster: &Cluster,
+    request: &PendingRequest,
+    verdict: &Verdict,
+    registered: &mut RegisteredAddresses,
     reported: &Reported,
 ) -> Result<(), Error> {
-    let verdicts = verdicts?;
-    forget_decided(reported, &verdicts);
-    for verdict in verdicts {
-        skip_object_error(carry_out(&cluster, &verdict, reported).await)?;
+    match verdict {
+        Verdict::Approve => approve_request(cluster, request).await,
+        Verdict::Prove { node, kubelet, .. } => {
+            registered.set(node, kubelet.ip());
+            cluster.write_registered_addresses(registered).await?;
+            tracing::info!(node, address = %kubelet.ip(), "node has moved to another address");
+            approve_request(cluster, request).await
+        }
+        Verdict::Wait => Ok(()),
+        Verdict::Refuse(refusal) => report::report_refusal(cluster, request, refusal, reported).await,
     }
-    Ok(())
 }
 
-/// Forgets the refusals of requests that are no longer pending.
-fn forget_decided(reported: &Reported, verdicts: &[Verdict]) {
-    let pending: BTreeSet<_> = verdicts.iter().map(|verdict| verdict.request.uid.as_str()).collect();
-    reported.lock().unwrap_or_else(PoisonError::into_inner).retain(|(uid, _)| pending.contains(uid.as_str()));
-}
-
-async fn carry_out(cluster: &Cluster, verdict: &Verdict, reported: &Reported) -> Result<(), Error> {
-    match &verdict.outcome {
-        Ok(()) => approve_request(cluster, &verdict.request).await,
-        // Its kubelet is about to register the Node, and that change leads to another verdict.
-        Err(Refusal::NoNode(_)) => Ok(()),
-        Err(refusal) => report_refusal(cluster, &verdict.request, &refusal.to_string(), reported).await,
-    }
+/// Whether the API server could verify the kubelet of every Node.
+async fn are_all_verified(nodes: &[&NodeIdentity], registered: &RegisteredAddresses, policy: &ServingPolicy) -> bool {
+    let checks = nodes.iter().map(|node| async {
+        let Some(address) = registered.address(&node.name) else { return false };
+        let kubelet = SocketAddr::new(address, node.kubelet_port);
+        let shown = prove::connect(kubelet, &policy.ca).await;
+        shown.is_ok_and(|shown| shown.is_of_node(&node.name) && shown.is_for_address(kubelet))
+    });
+    !nodes.is_empty() && join_all(checks).await.into_iter().all(|verified| verified)
 }
 
 async fn approve_request(cluster: &Cluster, request: &PendingRequest) -> Result<(), Error> {
@@ -123,7 +199,7 @@ async fn approve_request(cluster: &Cluster, request: &PendingRequest) -> Result<
         "type": "Approved",
         "status": "True",
         "reason": "NamesOfItsNode",
-        "message": "every name and address belongs to the requesting node",
+        "message": "it names its node and the registered address of this node, and nothing else",
         "lastUpdateTime": Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
     });
     // The uid makes it an error if another request was created under the same name meanwhile.
@@ -139,27 +215,4 @@ async fn approve_request(cluster: &Cluster, request: &PendingRequest) -> Result<
         }
     }
     Ok(())
-}
-
-async fn report_refusal(
-    cluster: &Cluster,
-    request: &PendingRequest,
-    why: &str,
-    reported: &Reported,
-) -> Result<(), Error> {
-    let new = reported.lock().unwrap_or_else(PoisonError::into_inner).insert((request.uid.clone(), why.to_owned()));
-    if !new {
-        return Ok(());
-    }
-    tracing::warn!(request = request.name, why, "certificate request not approved");
-    let object = ObjectRef {
-        api_version: "certificates.k8s.io/v1",
-        kind: "CertificateSigningRequest",
-        namespace: String::new(),
-        name: request.name.clone(),
-        uid: request.uid.clone(),
-    };
-    let message =
-        format!("left for an administrator: {why} (kubectl certificate approve {name}, or deny)", name = request.name);
-    cluster.record_event(&object, "", REASON, &message).await
 }

@@ -6,10 +6,12 @@ mod manual_ports;
 mod node_labels;
 mod relay_peers;
 mod service_ports;
+mod serving_certificates;
 
 pub(crate) use service_ports::PortConflicts;
 
 use futures::future::BoxFuture;
+use ipnet::Ipv4Net;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -32,6 +34,8 @@ pub(crate) struct Context {
     pub(crate) plan: Arc<NodePlan>,
     /// Ports on the host, and the addresses that the VXLAN relay accepts.
     pub(crate) ports: PortManager,
+    /// Range of the tap.
+    pub(crate) tap: Ipv4Net,
     /// The supervisor's status.
     pub(crate) status: watch::Receiver<NodeStatus>,
     /// Addresses besides HOST_IP from which this host sends.
@@ -70,7 +74,7 @@ static CONTROLLERS: &[Controller] = &[
     Controller {
         name: "serving-certificates",
         role: Some(Role::ControlPlane),
-        run: |context| Box::pin(approve_serving_certificates(context)),
+        run: |context| Box::pin(serving_certificates::run(context)),
     },
     Controller {
         name: "bundle-server",
@@ -136,11 +140,6 @@ fn log_lost<T>(update: Update<T>) {
 async fn report_unsupported_volumes(context: Context) {
     let kubeconfig = kubelet_kubeconfig(&context.plan).await;
     usernetes_cluster::warn_about_volumes(&kubeconfig, &context.plan.node_name, log_lost).await;
-}
-
-/// Approves serving certificates of kubelets for the names and addresses of their own Nodes.
-async fn approve_serving_certificates(_: Context) {
-    usernetes_cluster::approve_serving_certificates(&admin_kubeconfig(), log_lost).await;
 }
 
 /// Writes on every Node whether its host can be reached.

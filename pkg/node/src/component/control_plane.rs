@@ -3,8 +3,8 @@
 use super::ComponentName::{Etcd, KubeApiserver, KubeControllerManager, KubeScheduler};
 use super::flags::{build_argv, build_env};
 use super::{Component, Condition, GRACE, LONG_GRACE, StopStage, pki_path};
-use crate::NodePlan;
 use crate::probe::{Probe, Trust};
+use crate::{KubeletServing, NodePlan};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use usernetes_api::constants as c;
 
@@ -65,6 +65,31 @@ pub(super) fn etcd(plan: &NodePlan) -> Option<Component> {
     })
 }
 
+/// Files that the API server exits without.
+const API_SERVER_FILES: [&str; 13] = [
+    "ca.crt",
+    "etcd/ca.crt",
+    "apiserver-etcd-client.crt",
+    "apiserver-etcd-client.key",
+    "apiserver-kubelet-client.crt",
+    "apiserver-kubelet-client.key",
+    "front-proxy-ca.crt",
+    "front-proxy-client.crt",
+    "front-proxy-client.key",
+    "sa.pub",
+    "sa.key",
+    "apiserver.crt",
+    "apiserver.key",
+];
+/// Certificate and key of the CA that signs serving certificates of kubelets, and no client trusts.
+const KUBELET_SERVING_CA: (&str, &str) = ("kubelet-serving-ca.crt", "kubelet-serving-ca.key");
+/// Signers of the controller manager that sign by the cluster's CA.
+const CLUSTER_SIGNERS: [[&str; 2]; 3] = [
+    ["cluster-signing-kubelet-client-cert-file", "cluster-signing-kubelet-client-key-file"],
+    ["cluster-signing-kube-apiserver-client-cert-file", "cluster-signing-kube-apiserver-client-key-file"],
+    ["cluster-signing-legacy-unknown-cert-file", "cluster-signing-legacy-unknown-key-file"],
+];
+
 pub(super) fn api_server(plan: &NodePlan) -> Option<Component> {
     plan.require_control_plane()?;
     let mut flags = vec![
@@ -100,30 +125,18 @@ pub(super) fn api_server(plan: &NodePlan) -> Option<Component> {
     if !plan.has_arg(KubeApiserver, "authorization-config") {
         flags.push(("authorization-mode", "Node,RBAC".to_owned()));
     }
+    let mut files = API_SERVER_FILES.to_vec();
+    if plan.kubelet_serving() == KubeletServing::Verified {
+        flags.push(("kubelet-certificate-authority", pki_path(KUBELET_SERVING_CA.0)));
+        files.push(KUBELET_SERVING_CA.0);
+    }
     Some(Component {
         name: KubeApiserver,
         argv: build_argv(plan, KubeApiserver, flags),
         env: build_env(plan, KubeApiserver),
         ready: probe_api_server(plan, "/readyz"),
         live: Some(probe_api_server(plan, "/livez")),
-        start_after: Condition::files(
-            [
-                "ca.crt",
-                "etcd/ca.crt",
-                "apiserver-etcd-client.crt",
-                "apiserver-etcd-client.key",
-                "apiserver-kubelet-client.crt",
-                "apiserver-kubelet-client.key",
-                "front-proxy-ca.crt",
-                "front-proxy-client.crt",
-                "front-proxy-client.key",
-                "sa.pub",
-                "sa.key",
-                "apiserver.crt",
-                "apiserver.key",
-            ]
-            .map(pki_path),
-        ),
+        start_after: Condition::files(files.into_iter().map(pki_path)),
         stop: StopStage::AfterPods,
         grace: LONG_GRACE,
     })
@@ -146,8 +159,6 @@ pub(super) fn controller_manager(plan: &NodePlan) -> Option<Component> {
         ("client-ca-file", pki_path("ca.crt")),
         ("cluster-cidr", plan.cluster.pod_subnet.to_string()),
         ("cluster-name", plan.cluster.name.clone()),
-        ("cluster-signing-cert-file", signing_path(plan, "ca.crt")),
-        ("cluster-signing-key-file", signing_path(plan, "ca.key")),
         ("controllers", "*,bootstrapsigner,tokencleaner".to_owned()),
         // Only root can create the default directory.
         ("flex-volume-plugin-dir", crate::config::VOLUME_PLUGIN_DIR.to_owned()),
@@ -160,6 +171,7 @@ pub(super) fn controller_manager(plan: &NodePlan) -> Option<Component> {
         ("service-cluster-ip-range", plan.cluster.service_subnet.to_string()),
         ("use-service-account-credentials", "true".to_owned()),
     ]);
+    flags.extend(signing_flags(plan));
     Some(Component {
         name: KubeControllerManager,
         argv: build_argv(plan, KubeControllerManager, flags),
@@ -170,6 +182,22 @@ pub(super) fn controller_manager(plan: &NodePlan) -> Option<Component> {
         stop: StopStage::BeforePods,
         grace: GRACE,
     })
+}
+
+/// The CA of each signer. The controller manager takes either one pair for all of them or a pair for each.
+fn signing_flags(plan: &NodePlan) -> Vec<(&'static str, String)> {
+    let (certificate, key) = (signing_path(plan, "ca.crt"), signing_path(plan, "ca.key"));
+    if !plan.signs_kubelet_serving() {
+        return vec![("cluster-signing-cert-file", certificate), ("cluster-signing-key-file", key)];
+    }
+    let mut flags = vec![
+        ("cluster-signing-kubelet-serving-cert-file", pki_path(KUBELET_SERVING_CA.0)),
+        ("cluster-signing-kubelet-serving-key-file", pki_path(KUBELET_SERVING_CA.1)),
+    ];
+    for [certificate_flag, key_flag] in CLUSTER_SIGNERS {
+        flags.extend([(certificate_flag, certificate.clone()), (key_flag, key.clone())]);
+    }
+    flags
 }
 
 /// Path of the CA's certificate or key. Empty with an external CA: then the signing controllers do not start.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::KubeletServing;
 use crate::cri::Cri;
 use crate::cri::tests::programs;
 use crate::plan::tests::{control_plane, with_host, worker};
@@ -100,13 +101,50 @@ fn authorization_config_excludes_authorization_mode() {
     assert!(!argv.iter().any(|a| a.starts_with("--authorization-mode")));
 }
 
+/// Arguments of the controller manager that begin with `--cluster-signing`, and whether the API server verifies kubelets.
+fn signers(plan: &NodePlan) -> (Vec<String>, bool) {
+    let components = components(plan);
+    let of = |name| &components.iter().find(|c| c.name == name).expect("there").argv;
+    let signing =
+        of(ComponentName::KubeControllerManager).iter().filter_map(|arg| arg.strip_prefix("--cluster-signing-"));
+    let verifies =
+        of(ComponentName::KubeApiserver).iter().any(|arg| arg.starts_with("--kubelet-certificate-authority="));
+    (signing.map(str::to_owned).collect(), verifies)
+}
+
 #[test]
-fn external_ca_signs_nothing() {
+fn external_ca_signs_serving_certificates_of_kubelets_alone() {
     let plan = with_host(control_plane(), |host| host.external_ca = true);
-    let component = components(&plan).into_iter().find(|c| c.name == ComponentName::KubeControllerManager);
-    let argv = component.expect("there").argv;
-    assert!(argv.contains(&"--cluster-signing-key-file=".to_owned()));
-    assert!(argv.contains(&"--cluster-signing-cert-file=".to_owned()));
+    let (signing, verifies) = signers(&plan);
+    assert!(verifies);
+    insta::assert_snapshot!(signing.join("\n"), @"
+    kubelet-serving-cert-file=/etc/kubernetes/pki/kubelet-serving-ca.crt
+    kubelet-serving-key-file=/etc/kubernetes/pki/kubelet-serving-ca.key
+    kubelet-client-cert-file=
+    kubelet-client-key-file=
+    kube-apiserver-client-cert-file=
+    kube-apiserver-client-key-file=
+    legacy-unknown-cert-file=
+    legacy-unknown-key-file=
+    ");
+}
+
+#[test]
+fn kubelets_are_verified_when_all_of_them_can_be() {
+    let one_pair = ["cert-file=/etc/kubernetes/pki/ca.crt", "key-file=/etc/kubernetes/pki/ca.key"];
+    let (signing, verifies) =
+        signers(&with_host(control_plane(), |host| host.kubelet_serving = KubeletServing::Signed));
+    assert!(signing.len() == 8 && !verifies, "some kubelet may still have a certificate of its own");
+    let none = with_host(control_plane(), |host| host.kubelet_serving = KubeletServing::SelfSigned);
+    assert_eq!(signers(&none), (one_pair.map(str::to_owned).to_vec(), false));
+    let users = serde_yaml::from_str("serverTLSBootstrap: false").expect("YAML");
+    let (signing, verifies) = signers(&NodePlan { kubelet: users, ..control_plane() });
+    assert!(signing.len() == 8 && !verifies, "the user wants self-signed ones");
+    let mut own_ca = control_plane();
+    let args = ["cert", "key"].map(|part| Arg { name: format!("cluster-signing-{part}-file"), value: "/own".into() });
+    own_ca.extra.insert(ComponentName::KubeControllerManager, Extra { args: args.to_vec(), envs: vec![] });
+    let own = ["cert-file=/own", "key-file=/own"].map(str::to_owned).to_vec();
+    assert_eq!(signers(&own_ca), (own, false), "the flags exclude each other");
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! `KubeletConfiguration`: kubeadm's defaults, settings for a user namespace, and the user's settings merged over both.
 
 use super::{STATIC_POD_DIR, VOLUME_PLUGIN_DIR};
-use crate::NodePlan;
 use crate::checks::idle_memory;
+use crate::{KubeletServing, NodePlan};
 use serde_json::{Value, json};
 use serde_yaml::Mapping;
 use usernetes_api::{CgroupMode, constants as c, merge_yaml};
@@ -102,6 +102,10 @@ fn default_kubelet_config(plan: &NodePlan) -> Mapping {
             "imagefs.available": "512Mi",
         },
     });
+    // On a worker the cluster decides: it may be one of kubeadm's, where nothing approves the request.
+    if plan.kubelet_serving() != KubeletServing::SelfSigned {
+        merge_object(&mut config, json!({ "serverTLSBootstrap": true }));
+    }
     merge_object(&mut config, cgroup_settings(plan));
     match serde_yaml::to_value(config) {
         Ok(serde_yaml::Value::Mapping(config)) => config,

@@ -5,6 +5,20 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use usernetes_api::{CgroupMode, EnvVar, PortSpec, Snapshotter};
 
+/// What serves the API of kubelets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KubeletServing {
+    /// Certificates that each kubelet signs itself; the API server verifies none of them.
+    #[default]
+    SelfSigned,
+    /// Certificates of the CA for kubelets. Kubelets of an earlier version may still have their own, so the API server
+    /// verifies none of them.
+    Signed,
+    /// Certificates of the CA for kubelets, which the API server verifies.
+    Verified,
+}
+
 /// Settings of a node that were probed on its host or resolved from `auto`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -24,6 +38,9 @@ pub struct ResolvedHost {
     pub user_namespaces: bool,
     /// Whether `ca.key` is not on this host, so that the controller manager signs nothing.
     pub external_ca: bool,
+    /// Certificates of the kubelets of this control plane's cluster, as far as the files on this host decide it.
+    #[serde(default)]
+    pub kubelet_serving: KubeletServing,
     /// Hard limit of open files that the node's processes inherit.
     pub open_files: u64,
     /// First port of the host that an ordinary user may bind.

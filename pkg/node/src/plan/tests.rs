@@ -44,6 +44,7 @@ fn resolved_host() -> ResolvedHost {
         cri: Cri::Containerd,
         user_namespaces: false,
         external_ca: false,
+        kubelet_serving: KubeletServing::Verified,
         open_files: 524_288,
         first_free_port: 1024,
         outgoing_ports: Some((32768, 60999)),

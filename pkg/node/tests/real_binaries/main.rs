@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use usernetes_api::{CgroupMode, Config, HostFacts, Paths, Snapshotter, Xdg};
 use usernetes_node::bundle::Bundle;
-use usernetes_node::{ComponentName, Cri, NodePlan, ResolvedHost, components, config};
+use usernetes_node::{ComponentName, Cri, KubeletServing, NodePlan, ResolvedHost, components, config};
 
 fn bundle() -> Option<PathBuf> {
     let named = std::env::var_os("U7S_BUNDLE").map(PathBuf::from);
@@ -39,6 +39,7 @@ fn plans(bundle: &Path) -> [NodePlan; 2] {
             cri: Cri::Containerd,
             user_namespaces: true,
             external_ca: false,
+            kubelet_serving: KubeletServing::SelfSigned,
             open_files: 524_288,
             first_free_port: 1024,
             outgoing_ports: None,

@@ -6,12 +6,12 @@ use usernetes_pki::{Action, expiry, store};
 #[test]
 fn a_ca_without_its_key_signs_nothing() {
     let tree = Tree::p256();
-    for ca in ["ca", "etcd/ca", "front-proxy-ca"] {
+    for ca in ["ca", "etcd/ca", "front-proxy-ca", "kubelet-serving-ca"] {
         tree.remove(&format!("pki/{ca}.key"));
     }
     let before = tree.files();
-    let mut wanted = [Action::KeptExternal; 11];
-    wanted[10] = Action::Kept;
+    let mut wanted = [Action::KeptExternal; 12];
+    wanted[11] = Action::Kept;
     assert_eq!(actions(&tree.certs().unwrap()), wanted);
     assert_eq!(actions(&tree.kubeconfigs().unwrap()), [Action::KeptExternal; 5]);
     assert_eq!(tree.files(), before);

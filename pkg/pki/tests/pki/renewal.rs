@@ -29,7 +29,7 @@ fn expired_ones_come_back_as_they_were() {
     assert_eq!(missing, [&("super-admin.conf", Renewal::Missing)]);
 
     assert_eq!(subject_and_names(&tree, "pki/apiserver.crt"), names);
-    assert_eq!(actions(&tree.certs().unwrap()), [Action::Kept; 11]);
+    assert_eq!(actions(&tree.certs().unwrap()), [Action::Kept; 12]);
     let after = tree.files();
     let same: Vec<_> = after.keys().filter(|name| after[*name] == before[*name]).collect();
     insta::assert_debug_snapshot!(same, @r#"
@@ -41,6 +41,8 @@ fn expired_ones_come_back_as_they_were() {
     "pki/etcd/ca.key",
     "pki/front-proxy-ca.crt",
     "pki/front-proxy-ca.key",
+    "pki/kubelet-serving-ca.crt",
+    "pki/kubelet-serving-ca.key",
     "pki/sa.key",
     "pki/sa.pub",
 ]
@@ -86,6 +88,7 @@ super-admin.conf Some("ca") false
 ca None true
 etcd-ca None true
 front-proxy-ca None true
+kubelet-serving-ca None true
 "#);
     assert!(report.next().unwrap().authority.is_some());
 }

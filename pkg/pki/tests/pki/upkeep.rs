@@ -9,12 +9,12 @@ use usernetes_pki::{Action, store};
 fn a_second_run_changes_nothing() {
     let tree = Tree::empty(EcdsaP256);
     let first = tree.certs().unwrap();
-    assert_eq!(actions(&first), [Action::Made; 11]);
+    assert_eq!(actions(&first), [Action::Made; 12]);
     let names: Vec<_> = first.iter().map(|o| o.name).collect();
-    insta::assert_snapshot!(names.join(" "), @"ca apiserver apiserver-kubelet-client front-proxy-ca front-proxy-client etcd-ca etcd-server etcd-peer etcd-healthcheck-client apiserver-etcd-client sa");
+    insta::assert_snapshot!(names.join(" "), @"ca apiserver apiserver-kubelet-client kubelet-serving-ca front-proxy-ca front-proxy-client etcd-ca etcd-server etcd-peer etcd-healthcheck-client apiserver-etcd-client sa");
     assert_eq!(actions(&tree.kubeconfigs().unwrap()), [Action::Made; 5]);
     let before = tree.files();
-    assert_eq!(actions(&tree.certs().unwrap()), [Action::Kept; 11]);
+    assert_eq!(actions(&tree.certs().unwrap()), [Action::Kept; 12]);
     assert_eq!(actions(&tree.kubeconfigs().unwrap()), [Action::Kept; 5]);
     assert_eq!(tree.files(), before);
 }
@@ -34,7 +34,7 @@ fn one_alone() {
 pki/ca.crt is missing
 usernetes-rs init phase certs ca
 "#);
-    insta::assert_snapshot!(told(&tree, &ensure("nothing").unwrap_err()), @"there is no certificate nothing; known are: ca, apiserver, apiserver-kubelet-client, front-proxy-ca, front-proxy-client, etcd-ca, etcd-server, etcd-peer, etcd-healthcheck-client, apiserver-etcd-client, sa");
+    insta::assert_snapshot!(told(&tree, &ensure("nothing").unwrap_err()), @"there is no certificate nothing; known are: ca, apiserver, apiserver-kubelet-client, kubelet-serving-ca, front-proxy-ca, front-proxy-client, etcd-ca, etcd-server, etcd-peer, etcd-healthcheck-client, apiserver-etcd-client, sa");
     for name in ["etcd-ca", "etcd-server", "sa"] {
         assert_eq!(ensure(name).unwrap().action, Action::Made);
         assert_eq!(ensure(name).unwrap().action, Action::Kept);
@@ -65,7 +65,7 @@ fn a_key_alone_is_taken_up() {
     assert_eq!(made, ["apiserver", "sa"]);
     assert_eq!(tree.files()["pki/apiserver.key"], before["pki/apiserver.key"]);
     assert_eq!(tree.files()["pki/sa.pub"], before["pki/sa.pub"]);
-    assert_eq!(actions(&tree.certs().unwrap()), [Action::Kept; 11]);
+    assert_eq!(actions(&tree.certs().unwrap()), [Action::Kept; 12]);
 }
 
 /// Each mistake is told, and nothing is written although other things are missing.
@@ -178,7 +178,7 @@ fn for_ever_is_the_last_moment_of_9999() {
     let mut tree = Tree::empty(EcdsaP256);
     tree.params.policy.ca_validity = YEAR * 100_000;
     tree.certs().unwrap();
-    assert_eq!(actions(&tree.certs().unwrap()), [Action::Kept; 11]);
+    assert_eq!(actions(&tree.certs().unwrap()), [Action::Kept; 12]);
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn a_wildcard_covers_one_label() {
     tree.params.api_server_sans = vec!["*.example.org".into()];
     tree.certs().unwrap();
     tree.params.api_server_sans = vec!["api.example.org".into()];
-    assert_eq!(actions(&tree.certs().unwrap()), [Action::Kept; 11]);
+    assert_eq!(actions(&tree.certs().unwrap()), [Action::Kept; 12]);
     tree.params.api_server_sans = vec!["a.b.example.org".into()];
     assert!(tree.certs().unwrap_err().to_string().ends_with("does not hold a.b.example.org"));
 }

@@ -1,5 +1,6 @@
 //! What tenants, workers, other users of the host and passing time may not do to a node. Each scenario is one attack.
 
+mod certificates;
 mod host_ports;
 mod services;
 
@@ -13,6 +14,8 @@ fn main() -> ExitCode {
         Scenario::shared("load_balancers_get_no_port_of_a_node", services::load_balancers_get_no_port_of_a_node),
         Scenario::shared("load_balancers_leave_the_host_its_ports", services::load_balancers_leave_the_host_its_ports),
         Scenario::shared("host_ports_divert_nothing_of_a_node", host_ports::host_ports_divert_nothing_of_a_node),
+        Scenario::shared("worker_gets_no_certificate_of_others", certificates::worker_gets_no_certificate_of_others),
+        Scenario::shared("kubelets_are_verified", certificates::kubelets_are_verified),
     ];
     suite("hostile", scenarios, Some(SharedCluster { topology: 2.into(), create: create_cluster }))
 }

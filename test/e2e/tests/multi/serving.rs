@@ -1,5 +1,5 @@
-//! A KubeletConfiguration for the whole cluster, with serving certificates from the cluster's CA, and a kubelet that is
-//! older than the API server.
+//! A KubeletConfiguration for the whole cluster, serving certificates of the CA for kubelets, and a kubelet that is older
+//! than the API server.
 
 use anyhow::{Result, ensure};
 use usernetes_e2e::{Host, Machine, Namespace, Testbed};
@@ -9,7 +9,6 @@ use crate::{one_on_every_node, token};
 const CONFIG: &str = "apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
 maxPods: 77
-serverTLSBootstrap: true
 ";
 
 pub(crate) fn kubelet_configuration(testbed: &Testbed) -> Result<()> {
@@ -22,7 +21,7 @@ pub(crate) fn kubelet_configuration(testbed: &Testbed) -> Result<()> {
         let pods = first.kubectl(&["get", &node, "-o", "jsonpath={.status.capacity.pods}"])?;
         ensure!(pods.text() == "77", "{}: {pods}", host.name());
         let name = format!("system:node:{}", host.name());
-        first.until(&format!("{name} is served by the cluster's CA"), 60, |first| verified(first, host))?;
+        first.until(&format!("{name} has a serving certificate"), 60, |first| verified(first, host))?;
     }
     let namespace = Namespace::new(first, "serving")?;
     for (pod, node) in one_on_every_node(&namespace)? {
@@ -41,10 +40,10 @@ fn older_kubelet_joins(first: &Host, worker: &Host) -> Result<()> {
     joined.says(&["v1.34.2, 2 minors older than the API server, v1.36.3", "--bundle-from-peer", "joined"]).map(drop)
 }
 
-/// Whether the kubelet of `host` shows a certificate of the cluster's CA for its HOST_IP.
-fn verified(first: &Host, host: &Host) -> Result<bool> {
+/// Whether the kubelet of `host` shows a certificate of the CA for kubelets for its HOST_IP.
+pub(crate) fn verified(first: &Host, host: &Host) -> Result<bool> {
     let script = format!(
-        "openssl s_client -connect {0}:10250 -CAfile ~/.local/share/usernetes/default/node/etc/kubernetes/pki/ca.crt \
+        "openssl s_client -connect {0}:10250 -CAfile ~/.local/share/usernetes/default/node/etc/kubernetes/pki/kubelet-serving-ca.crt \
          -verify_ip {0} -verify_return_error < /dev/null",
         host.address()
     );

@@ -3,7 +3,8 @@
 use super::InitData;
 use crate::workflow::{Part, Phase};
 use anyhow::Result;
-use usernetes_api::constants::PKI_DIR;
+use usernetes_api::constants::{ETCD_DATA_DIR, KUBELETS_VERIFIED_FILE, PKI_DIR};
+use usernetes_host::fs;
 use usernetes_pki::CertParams;
 use usernetes_pki::spec::{CERTIFICATES, SERVICE_ACCOUNT, SERVICE_ACCOUNT_DESCRIPTION};
 use usernetes_pki::store::{self, Action, Outcome};
@@ -18,7 +19,12 @@ fn parts() -> Vec<Part> {
 /// Makes what is missing; valid pairs stay.
 fn run(data: &mut InitData, selected: &[&'static str]) -> Result<String> {
     let params = CertParams::from_config(&data.node.config)?;
-    let pki = data.node.session.paths().node(PKI_DIR);
+    let paths = data.node.session.paths();
+    let pki = paths.node(PKI_DIR);
+    // A new cluster has no kubelet with a certificate of its own, which the API server could not verify.
+    if !paths.node(ETCD_DATA_DIR).join("member").exists() {
+        fs::write(paths.node(KUBELETS_VERIFIED_FILE), "", fs::Mode::Public)?;
+    }
     let outcomes = if selected.len() == parts().len() {
         store::ensure_all(&pki, &params)?
     } else {
@@ -27,7 +33,7 @@ fn run(data: &mut InitData, selected: &[&'static str]) -> Result<String> {
     Ok(summarize(&outcomes, params.policy.algorithm.name()))
 }
 
-/// `10 made, ECDSA-P256; 1 valid ones kept`
+/// `11 made, ECDSA-P256; 1 valid ones kept`
 pub(super) fn summarize(outcomes: &[Outcome], detail: &str) -> String {
     let made = outcomes.iter().filter(|o| o.action == Action::Made).count();
     match (made, outcomes.len() - made) {
