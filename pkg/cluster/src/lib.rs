@@ -23,6 +23,7 @@ mod volumes;
 mod wait;
 mod watch;
 
+pub use bundle::BundleOffer;
 pub use client::Cluster;
 pub use error::{Error, Verb};
 pub use events::ObjectRef;

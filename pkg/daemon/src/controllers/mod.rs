@@ -1,5 +1,6 @@
 //! The controllers of the child: watch loops beside the supervisor. None of them ends the node when it fails.
 
+mod bundle_identity;
 mod bundle_server;
 mod egress_addresses;
 mod manual_ports;
@@ -75,6 +76,11 @@ static CONTROLLERS: &[Controller] = &[
         name: "serving-certificates",
         role: Some(Role::ControlPlane),
         run: |context| Box::pin(serving_certificates::run(context)),
+    },
+    Controller {
+        name: "bundle-identity",
+        role: Some(Role::ControlPlane),
+        run: |context| Box::pin(bundle_identity::run(context)),
     },
     Controller {
         name: "bundle-server",

@@ -11,7 +11,7 @@ use crate::token;
 /// Where the control plane's child serves the bundle, inside its node alone.
 const SERVED: &str = "http:host1:10261";
 
-/// Ctrl-C in the middle, again from there; then kubeadm's form, which knows no checksum.
+/// Ctrl-C in the middle, again from there; then kubeadm's form, where the cluster names the checksum.
 pub(crate) fn bundle_from_peer(testbed: &Testbed) -> Result<()> {
     let [first, worker] = testbed.hosts() else { anyhow::bail!("not two hosts") };
     let copy = format!("{}/bundle", first.home());
@@ -37,7 +37,7 @@ pub(crate) fn bundle_from_peer(testbed: &Testbed) -> Result<()> {
     let endpoint = format!("{}:6443", first.address());
     let classic = ["join", &endpoint, "--token", secret.text(), "--discovery-token-ca-cert-hash", &pin(first)?];
     let joined = worker.tool(&[&classic[..], &["--bundle-from-peer"]].concat()).ok()?;
-    joined.says(&["without a join token, the bundle", "identified by the verified connection"])?;
+    joined.says(&["identified by the cluster"])?;
     first.kubectl(&["wait", "--for=condition=Ready", "node/host2", "--timeout=60s"]).map(drop)
 }
 

@@ -11,14 +11,14 @@ pub(super) const PHASE: Phase<InitData> =
     Phase::new("bootstrap-token", "Create bootstrap tokens, their RBAC rules and cluster-info", run);
 
 fn run(data: &mut InitData, _: &[&'static str]) -> Result<String> {
-    let cluster = data.cluster()?;
+    let (cluster, bundle) = (data.cluster()?, data.node.bundle()?);
     let config = &data.node.config;
     let ca = fs::read(data.node.session.paths().node(PKI_DIR).join("ca.crt"))?;
     let tokens: Result<Vec<_>, _> = config.init.bootstrap_tokens.iter().map(TokenInfo::from_spec).collect();
     let tokens = tokens.context("bootstrapTokens")?;
     data.block_on(async {
         cluster.apply_bootstrap_rbac().await?;
-        cluster.offer_bundle(config.node_name(), BUNDLE_PORT).await?;
+        cluster.offer_bundle(config.node_name(), BUNDLE_PORT, bundle.digest()).await?;
         cluster.upload_cluster_info(&config.control_plane_url(), &ca).await?;
         for token in &tokens {
             cluster.create_token(token).await?;

@@ -17,12 +17,12 @@ pub enum PeerError {
     /// The bearer token holds something that no header may.
     #[error("the bootstrap token is none")]
     Token,
-    /// Another bundle than the join token says.
+    /// Another bundle than the join token or the cluster names.
     #[error(
-        "the control plane's host serves another bundle than the join token names: sha256 of bundle.yaml is {found}, not {expected}"
+        "the control plane's host serves another bundle than the one to join with: sha256 of bundle.yaml is {found}, not {expected}"
     )]
     Identity {
-        /// According to the token.
+        /// According to the token or the cluster.
         expected: String,
         /// What was served.
         found: String,

@@ -2,7 +2,7 @@
 //! but this program.
 //!
 //! The connection is verified by the cluster's CA and authorized by the bootstrap token. What comes over it is believed
-//! only as far as checksums go: the manifest has to be the one that the join token names, every file the one that the
+//! only as far as checksums go: the manifest has to be the one that the join token or the cluster names, every file the one that the
 //! manifest names. Files are kept by checksum while they arrive, so that the next attempt goes on where this one stopped.
 
 mod error;
@@ -53,10 +53,10 @@ pub enum Credentials {
     Certificate(Secret),
 }
 
-/// Takes the bundle, unless it was imported before; `identity` is the SHA-256 of its `bundle.yaml`, where it is known.
+/// Takes the bundle, unless it was imported before; `identity` is the SHA-256 of its `bundle.yaml`.
 pub async fn take(
     peer: &Peer,
-    identity: Option<&str>,
+    identity: &str,
     bundles: &Path,
     progress: &(dyn Fn(Progress) + Send + Sync),
 ) -> Result<Imported, PeerError> {
@@ -111,9 +111,9 @@ fn bearer(token: &Secret) -> Result<http::HeaderMap, PeerError> {
     Ok(http::HeaderMap::from_iter([(http::header::AUTHORIZATION, value)]))
 }
 
-fn manifest_of(peer: &Peer, text: &str, identity: Option<&str>) -> Result<BundleManifest, PeerError> {
+fn manifest_of(peer: &Peer, text: &str, expected: &str) -> Result<BundleManifest, PeerError> {
     let found = digest::hash_bytes(text.as_bytes());
-    if let Some(expected) = identity.filter(|expected| *expected != found) {
+    if expected != found {
         return Err(PeerError::Identity { expected: expected.to_owned(), found });
     }
     Ok(manifest::parse_manifest(&PathBuf::from(format!("{}/{MANIFEST}", peer.url)), text)?)

@@ -24,7 +24,7 @@ async fn take_plain(place: &Place, dir: &Path, prepare: impl FnOnce(&Path)) -> R
     prepare(&work);
     let text =
         Fetcher::with_client(client.clone(), BACKOFF, &|_| {}).fetch_text(&format!("{}/{MANIFEST}", peer.url)).await?;
-    let manifest = manifest_of(&peer, &text, None)?;
+    let manifest = manifest_of(&peer, &text, &digest::hash_bytes(text.as_bytes()))?;
     let (seen, tally_total) = (Mutex::new(Vec::new()), manifest.files.iter().map(|file| file.size).sum::<u64>());
     let note = |p: Progress| seen.lock().expect("not poisoned").push(p);
     let tally = Tally::new(&manifest, &note);
@@ -78,7 +78,7 @@ fn a_flipped_byte_is_refused() {
 #[test]
 fn another_manifest_than_the_token_names() {
     let peer = Peer { url: String::new(), ca_pem: String::new(), credentials: Credentials::Token(Secret::new("a")) };
-    let error = manifest_of(&peer, "kind: Bundle", Some(&"0".repeat(64))).expect_err("refused");
+    let error = manifest_of(&peer, "kind: Bundle", &"0".repeat(64)).expect_err("refused");
     assert!(matches!(error, PeerError::Identity { .. }), "{error}");
     assert!(error.hint().is_some_and(|hint| hint.contains("token create")));
 }
