@@ -1,17 +1,14 @@
 //! Anonymous requests for `cluster-info`.
 
 use super::{DiscoveryError, TrustError};
-use crate::kubeadm::KUBE_PUBLIC;
-use futures::StreamExt;
-use http::{HeaderMap, Request, StatusCode, header};
+use http::{HeaderMap, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, Limited};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::api::WatchParams;
 use kube::client::Body;
 use kube::core::{Status, WatchEvent};
-use kube::{Api, Client, Config};
+use kube::{Client, Config};
 use serde::de::DeserializeOwned;
-use std::pin::pin;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 use usernetes_pki::Endpoint;
@@ -19,6 +16,12 @@ use usernetes_pki::discovery::CLUSTER_INFO;
 
 /// Pause between two requests where a server does not allow to watch `cluster-info`, as kubeadm's does not.
 const PAUSE: Duration = Duration::from_millis(500);
+
+/// The ConfigMaps of namespace `kube-public`.
+const CONFIG_MAPS: &str = "/api/v1/namespaces/kube-public/configmaps";
+/// Most bytes of an answer, and of all changes of one watch: the server is not trusted yet. A ConfigMap has at most a mebibyte
+/// in the store, `cluster-info` a few kilobytes.
+const SIZE_LIMIT: usize = 1 << 20;
 
 /// A client of one API server, without credentials.
 pub(super) struct DiscoveryClient {
@@ -74,22 +77,34 @@ impl DiscoveryClient {
 
     pub(super) async fn cluster_info_and_clock(&self) -> Result<Answer, DiscoveryError> {
         match timeout(self.answer, self.get_cluster_info()).await {
-            Ok(Ok((status, clock_ahead, body))) => {
+            Ok(answer) => {
+                let (status, clock_ahead, body) = answer?;
                 let map = self.parse_cluster_info(status, &body)?;
                 Ok(Answer { map, clock_ahead })
             }
-            Ok(Err(error)) => Err(self.explain(error)),
             Err(_) => Err(self.timed_out()),
         }
     }
 
-    async fn get_cluster_info(&self) -> Result<(StatusCode, Option<SignedDuration>, Vec<u8>), kube::Error> {
-        let path = format!("/api/v1/namespaces/{KUBE_PUBLIC}/configmaps/{CLUSTER_INFO}");
-        let request = Request::get(path).body(Body::empty()).map_err(kube::Error::HttpError)?;
-        let response = self.client.send(request).await?;
-        let status = response.status();
-        let clock_ahead = read_clock(response.headers());
-        Ok((status, clock_ahead, response.into_body().collect_bytes().await?.to_vec()))
+    async fn get_cluster_info(&self) -> Result<(StatusCode, Option<SignedDuration>, Vec<u8>), DiscoveryError> {
+        let response = self.send(&format!("{CONFIG_MAPS}/{CLUSTER_INFO}")).await?;
+        let (status, clock_ahead) = (response.status(), read_clock(response.headers()));
+        let body = Limited::new(response.into_body(), SIZE_LIMIT).collect().await;
+        let body = body.map_err(|error| self.explain_body(error))?;
+        Ok((status, clock_ahead, body.to_bytes().to_vec()))
+    }
+
+    async fn send(&self, path: &str) -> Result<Response<Body>, DiscoveryError> {
+        let request = Request::get(path).body(Body::empty()).map_err(kube::Error::HttpError);
+        let sent = async { self.client.send(request?).await }.await;
+        sent.map_err(|error| self.explain(error))
+    }
+
+    fn explain_body(&self, error: Box<dyn std::error::Error + Send + Sync>) -> DiscoveryError {
+        match error.downcast::<kube::Error>() {
+            Ok(error) => self.explain(*error),
+            Err(_) => self.not_kubernetes(format!("its answer is larger than {} KiB", SIZE_LIMIT >> 10)),
+        }
     }
 
     fn parse_cluster_info(&self, status: StatusCode, body: &[u8]) -> Result<ConfigMap, DiscoveryError> {
@@ -112,26 +127,45 @@ impl DiscoveryClient {
         since: &ConfigMap,
         is_done: impl Fn(&ConfigMap) -> bool,
     ) -> Result<ConfigMap, DiscoveryError> {
-        let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), KUBE_PUBLIC);
-        let params = WatchParams::default().fields(&format!("metadata.name={CLUSTER_INFO}"));
-        let mut version = since.metadata.resource_version.clone().unwrap_or_default();
+        let mut version = since.metadata.resource_version.clone();
         loop {
             // kubeadm's Role allows anonymous clients to get but not to watch: then, and between two watches, we get it.
-            if let Ok(changes) = api.watch(&params, &version).await {
-                let mut changes = pin!(changes);
-                while let Some(Ok(WatchEvent::Added(map) | WatchEvent::Modified(map))) = changes.next().await {
-                    if is_done(&map) {
-                        return Ok(map);
-                    }
-                }
+            if let Some(map) = self.watch_until(version.as_deref(), &is_done).await {
+                return Ok(map);
             }
             sleep(PAUSE).await;
             let map = self.cluster_info_and_clock().await?.map;
             if is_done(&map) {
                 return Ok(map);
             }
-            version = map.metadata.resource_version.unwrap_or_default();
+            version = map.metadata.resource_version;
         }
+    }
+
+    /// The first change that `is_done` accepts; `None` where the watch is refused or ends before.
+    ///
+    /// Not kube's watch, which reads lines of any length into memory.
+    async fn watch_until(&self, version: Option<&str>, is_done: impl Fn(&ConfigMap) -> bool) -> Option<ConfigMap> {
+        let version = version.filter(|version| version.bytes().all(|byte| byte.is_ascii_digit())).unwrap_or_default();
+        let field = format!("fieldSelector=metadata.name%3D{CLUSTER_INFO}");
+        let response = self.send(&format!("{CONFIG_MAPS}?watch=1&{field}&resourceVersion={version}")).await.ok()?;
+        if !response.status().is_success() {
+            return None;
+        }
+        let mut body = Limited::new(response.into_body(), SIZE_LIMIT);
+        let mut received = Vec::new();
+        while let Some(Ok(frame)) = body.frame().await {
+            received.extend_from_slice(&frame.into_data().unwrap_or_default());
+            while let Some(end) = received.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = received.drain(..=end).collect();
+                match serde_json::from_slice(&line) {
+                    Ok(WatchEvent::Added(map) | WatchEvent::Modified(map)) if is_done(&map) => return Some(map),
+                    Ok(_) => {}
+                    Err(_) => return None,
+                }
+            }
+        }
+        None
     }
 
     pub(super) fn timed_out(&self) -> DiscoveryError {

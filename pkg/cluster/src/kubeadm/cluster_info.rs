@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use usernetes_pki::BootstrapToken;
 use usernetes_pki::discovery::{self, CLUSTER_INFO, KUBECONFIG_KEY};
 
-pub(crate) const KUBE_PUBLIC: &str = "kube-public";
+const KUBE_PUBLIC: &str = "kube-public";
 const RBAC: &str = include_str!("../../../../manifests/rbac-cluster-info.yaml");
 
 impl Cluster {

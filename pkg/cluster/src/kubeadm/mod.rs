@@ -7,5 +7,5 @@ mod mark_control_plane;
 pub(crate) mod rbac;
 
 pub use access::ensure_cluster_admins;
-pub(crate) use cluster_info::{KUBE_PUBLIC, add_signatures, remove_signature};
+pub(crate) use cluster_info::{add_signatures, remove_signature};
 pub(crate) use config::KUBE_SYSTEM;

@@ -13,6 +13,10 @@ use usernetes_host::fs::create_dir;
 /// The path that stands for standard input.
 pub(crate) const STDIN: &str = "-";
 
+/// Largest size of all files of an archive in bytes, several times that of the largest bundle.
+const TOTAL_LIMIT: u64 = 8 << 30;
+/// Largest number of entries of an archive.
+const ENTRY_LIMIT: usize = 100_000;
 /// Size of a tar header in bytes.
 const BLOCK: usize = 512;
 /// Position of the checksum in a tar header.
@@ -32,8 +36,8 @@ pub(crate) fn decompress(raw: impl Read + 'static) -> io::Result<Box<dyn Read>> 
     }
     if head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
         let mut decoder = zstd::stream::read::Decoder::with_buffer(reader)?;
-        // The window of `zstd --long=31`.
-        decoder.window_log_max(31)?;
+        // The window of `zstd --long`: 128 MiB.
+        decoder.window_log_max(27)?;
         return Ok(Box::new(decoder));
     }
     Ok(Box::new(reader))
@@ -48,11 +52,16 @@ pub(crate) fn unpack_bundle(name: &Path, mut stream: impl Read, to: &Path) -> Re
         return Err(BundleError::NoArchive(name.to_owned()));
     }
     let mut archive = Archive::new(first.as_slice().chain(stream));
-    for entry in archive.entries().map_err(broken)? {
+    let mut total = 0_u64;
+    for (n, entry) in archive.entries().map_err(broken)?.enumerate() {
         let mut entry = entry.map_err(|e| broken(hide_contents(e)))?;
         let path = entry.path().map_err(broken)?.into_owned();
         let refuse =
             |why| BundleError::Entry { archive: name.to_owned(), entry: path.to_string_lossy().into_owned(), why };
+        total = total.saturating_add(entry.size());
+        if total > TOTAL_LIMIT || n >= ENTRY_LIMIT {
+            return Err(refuse("makes the archive larger than any bundle is"));
+        }
         let inside = manifest::clean_path(&path).map_err(refuse)?;
         let target = to.join(&inside);
         match entry.header().entry_type() {

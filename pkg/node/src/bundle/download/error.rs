@@ -37,6 +37,14 @@ pub enum DownloadError {
         /// Status of the response.
         status: reqwest::StatusCode,
     },
+    /// The file is larger than it may be.
+    #[error("{url} is larger than {limit} bytes")]
+    TooLarge {
+        /// What was asked for.
+        url: String,
+        /// Most bytes that it may have.
+        limit: u64,
+    },
     /// The published checksum file does not name the file.
     #[error("{url} has no sha256 of {file}")]
     NoChecksum {
@@ -113,9 +121,11 @@ impl DownloadError {
             Self::Status { .. } => {
                 "see whether the mirror has the file, or whether upstream removed the release".into()
             }
-            Self::Checksum { .. } | Self::NoChecksum { .. } | Self::Archive { .. } | Self::Member { .. } => {
-                "do not use the file; try again, or from another mirror".into()
-            }
+            Self::TooLarge { .. }
+            | Self::Checksum { .. }
+            | Self::NoChecksum { .. }
+            | Self::Archive { .. }
+            | Self::Member { .. } => "do not use the file; try again, or from another mirror".into(),
             Self::Locked { lock, .. } => {
                 format!("find out why the release changed; if that is right, remove its line from {}", lock.display())
             }

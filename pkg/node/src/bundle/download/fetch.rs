@@ -13,6 +13,8 @@ use usernetes_host::{FsError, Mode};
 
 /// Number of failures in a row without a new byte after which a download fails.
 const ATTEMPTS: u32 = 5;
+/// Largest size in bytes of a file that is read into memory: a manifest, or a list of checksums.
+const TEXT_LIMIT: u64 = 1 << 20;
 /// Limit of connecting, and of waiting for the next bytes.
 const SILENCE: Duration = Duration::from_secs(30);
 
@@ -30,6 +32,8 @@ enum Failure {
     Status(StatusCode),
     /// The partial file is not the beginning of the file on the server.
     Stale,
+    /// More bytes than this came.
+    TooLarge(u64),
     Fs(FsError),
 }
 
@@ -80,25 +84,37 @@ impl<'a> Fetcher<'a> {
         }
     }
 
-    /// Fetches a small file as text.
+    /// Fetches a file of at most [`TEXT_LIMIT`] bytes as text.
     pub(crate) async fn fetch_text(&self, url: &str) -> Result<String, DownloadError> {
         let address = self.resolve_url(url);
         let mut failures = 0;
         loop {
-            let got = async { Ok(require_ok(self.client.get(&address).send().await?)?.text().await?) };
-            match got.await {
+            match self.fetch_text_once(&address).await {
                 Ok(text) => return Ok(text),
                 Err(failure) => self.wait_for_retry(&address, failure, &mut failures).await?,
             }
         }
     }
 
-    /// Fetches a file into `part` and resumes if `part` exists. On return `part` is complete, but not verified.
-    pub(crate) async fn fetch_file(&self, url: &str, part: &Path) -> Result<(), DownloadError> {
+    async fn fetch_text_once(&self, address: &str) -> Result<String, Failure> {
+        let mut response = require_ok(self.client.get(address).send().await?)?;
+        let mut content = Vec::new();
+        while let Some(chunk) = response.chunk().await? {
+            if content.len() as u64 + chunk.len() as u64 > TEXT_LIMIT {
+                return Err(Failure::TooLarge(TEXT_LIMIT));
+            }
+            content.extend_from_slice(&chunk);
+        }
+        Ok(String::from_utf8_lossy(&content).into_owned())
+    }
+
+    /// Fetches a file of at most `limit` bytes into `part` and resumes if `part` exists. On return `part` is complete, but not
+    /// verified.
+    pub(crate) async fn fetch_file(&self, url: &str, part: &Path, limit: u64) -> Result<(), DownloadError> {
         let address = self.resolve_url(url);
         let (mut failures, mut best) = (0, part_length(part));
         loop {
-            let Err(failure) = self.fetch_once(&address, part).await else { return Ok(()) };
+            let Err(failure) = self.fetch_once(&address, part, limit).await else { return Ok(()) };
             let have = part_length(part);
             if have > best {
                 (best, failures) = (have, 0);
@@ -108,7 +124,7 @@ impl<'a> Fetcher<'a> {
     }
 
     /// One request, for the rest of the file if the server still has the same version.
-    async fn fetch_once(&self, address: &str, part: &Path) -> Result<(), Failure> {
+    async fn fetch_once(&self, address: &str, part: &Path, limit: u64) -> Result<(), Failure> {
         let validator_file = part.with_added_extension("validator");
         let validator = fs::read_if_exists(&validator_file)?;
         let have = part_length(part);
@@ -123,7 +139,7 @@ impl<'a> Fetcher<'a> {
         match response.status() {
             StatusCode::PARTIAL_CONTENT if goes_on && resuming.is_some() => {
                 let file = OpenOptions::new().append(true).open(part).await.context("open", part)?;
-                self.receive_body(response, file, part, have).await
+                self.receive_body(response, file, (part, have, limit)).await
             }
             StatusCode::RANGE_NOT_SATISFIABLE if range == format!("bytes */{have}") => Ok(()),
             StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => {
@@ -139,12 +155,17 @@ impl<'a> Fetcher<'a> {
                     None => fs::remove_if_exists(&validator_file)?,
                 }
                 let file = File::create(part).await.context("make", part)?;
-                self.receive_body(response, file, part, 0).await
+                self.receive_body(response, file, (part, 0, limit)).await
             }
         }
     }
 
-    async fn receive_body(&self, response: Response, mut file: File, part: &Path, have: u64) -> Result<(), Failure> {
+    async fn receive_body(
+        &self,
+        response: Response,
+        mut file: File,
+        (part, have, limit): (&Path, u64, u64),
+    ) -> Result<(), Failure> {
         let name = table::file_name(response.url().path()).to_owned();
         let total = response.content_length().map(|rest| have + rest);
         let mut done = have;
@@ -152,6 +173,10 @@ impl<'a> Fetcher<'a> {
         let mut ended = Ok(());
         while let Some(chunk) = body.next().await {
             match chunk {
+                Ok(chunk) if done + chunk.len() as u64 > limit => {
+                    fs::remove_if_exists(part)?;
+                    return Err(Failure::TooLarge(limit));
+                }
                 Ok(chunk) => {
                     file.write_all(&chunk).await.context("write", part)?;
                     done += chunk.len() as u64;
@@ -175,6 +200,7 @@ impl<'a> Fetcher<'a> {
         let url = address.to_owned();
         match failure {
             Failure::Fs(error) => return Err(error.into()),
+            Failure::TooLarge(limit) => return Err(DownloadError::TooLarge { url, limit }),
             Failure::Status(status) if !(again && is_transient(status)) => {
                 return Err(DownloadError::Status { url, status });
             }

@@ -109,6 +109,9 @@ async fn fetch_all(
     failed.map_or(Ok(fetched), Err)
 }
 
+/// Largest size of an artifact in bytes; that of the largest today is some hundred mebibytes.
+const FILE_LIMIT: u64 = 2 << 30;
+
 /// Fetches one artifact and checks it against the published checksum and the lock.
 async fn fetch_artifact(
     artifact: &'static Artifact,
@@ -133,7 +136,7 @@ async fn fetch_artifact(
         }
     }
     let part = fetch::part_path(&complete);
-    fetcher.fetch_file(&url, &part).await?;
+    fetcher.fetch_file(&url, &part, FILE_LIMIT).await?;
     let found = hash_file(&part).await?;
     if let Some(expected) = expected.filter(|expected| *expected != found) {
         fs::remove_if_exists(&part)?;

@@ -152,7 +152,7 @@ async fn fetch_one(
     let part = fetch::part_path(&complete);
     // What is complete needs no request: it would be answered with an error.
     if part.metadata().map_or(0, |meta| meta.len()) < file.size || file.size == 0 {
-        fetcher.fetch_file(&format!("{}/files/{}", peer.url, file.sha256), &part).await?;
+        fetcher.fetch_file(&format!("{}/files/{}", peer.url, file.sha256), &part, file.size).await?;
     }
     let found = download::hash_file(&part).await?;
     if found != file.sha256 {
