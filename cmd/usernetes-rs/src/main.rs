@@ -1,5 +1,6 @@
 //! `usernetes-rs`: a real Kubernetes cluster as an ordinary user.
 
+mod arguments;
 mod cli;
 mod entry;
 mod errors;
@@ -18,6 +19,7 @@ fn main() -> ExitCode {
     if let Some(code) = entry::run_as_plugin() {
         return code;
     }
+    let arguments = arguments::read_arguments();
     // A caller may have blocked signals; children inherit the mask, and a node would not stop at SIGTERM.
     nix::sys::signal::SigSet::empty().thread_set_mask().expect("a mask can be set");
     rustls::crypto::aws_lc_rs::default_provider().install_default().expect("the first provider of this process");
@@ -28,5 +30,5 @@ fn main() -> ExitCode {
     if let Some(code) = usernetes_rootless::child_main(payload) {
         return code;
     }
-    cli::main()
+    cli::main(&arguments)
 }

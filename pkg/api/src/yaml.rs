@@ -68,6 +68,13 @@ impl Config {
         join_documents(&documents)
     }
 
+    /// The same without `bootstrapTokens`, which belong to the moment at which a cluster is made.
+    #[must_use]
+    pub fn without_bootstrap_tokens(mut self) -> Self {
+        self.init.bootstrap_tokens.clear();
+        self
+    }
+
     fn all_documents(&self) -> Vec<Value> {
         let mut documents = vec![
             to_document(KUBEADM, "InitConfiguration", &self.init),

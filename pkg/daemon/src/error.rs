@@ -175,7 +175,7 @@ impl DaemonError {
     /// What to do, from the error itself or from the library's error in it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::NoNode { flag, .. } => Some(format!("usernetes-rs{flag} init, or usernetes-rs{flag} join TOKEN")),
+            Self::NoNode { flag, .. } => Some(format!("usernetes-rs{flag} init, or usernetes-rs{flag} join -")),
             Self::NotRunning { flag, .. } => Some(format!("usernetes-rs{flag} start")),
             Self::AlreadyRunning { flag, .. } => Some(format!("usernetes-rs{flag} stop")),
             Self::NotReady { flag, late, .. } | Self::NodeEnded { flag, late } => {

@@ -60,7 +60,7 @@ impl JoinArgs {
         self.host.check_nested()?;
         let mut config = self.documents(session)?;
         if !self.names_cluster() && config.join.is_none() {
-            let hint = "usernetes-rs join TOKEN, with the token that init printed (usernetes-rs token create on the \
+            let hint = "usernetes-rs join -, with the token that init printed on standard input (usernetes-rs token create on the \
                         control-plane host makes another)";
             return Err(UsageError::Target { message: "no cluster given".into(), hint }.into());
         }
@@ -113,7 +113,7 @@ impl JoinArgs {
 }
 
 fn help() -> String {
-    format!("{}\nExample:\n  usernetes-rs join TOKEN --bundle-from-peer\n", JOIN.render_help())
+    format!("{}\nExample:\n  echo TOKEN | usernetes-rs join - --bundle-from-peer\n", JOIN.render_help())
 }
 
 pub(crate) fn run(session: Session, args: JoinArgs) -> Result<ExitCode> {

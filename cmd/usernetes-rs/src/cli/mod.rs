@@ -29,6 +29,7 @@ use crate::phases::join::JOIN;
 use crate::session::Session;
 use args::Global;
 use clap::{FromArgMatches as _, Parser, Subcommand};
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 /// A real Kubernetes cluster as an ordinary user: no root, no container engine.
@@ -134,12 +135,12 @@ enum Command {
 }
 
 /// Parses the arguments, runs the command, prints its failure and returns the exit code.
-pub(crate) fn main() -> ExitCode {
-    let parsed = groups::command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+pub(crate) fn main(arguments: &[OsString]) -> ExitCode {
+    let parsed = groups::command().try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
-            if let Some(page) = help::page(&std::env::args_os().collect::<Vec<_>>()) {
+            if let Some(page) = help::page(arguments) {
                 print_line(page.trim_end());
                 return ExitCode::SUCCESS;
             }

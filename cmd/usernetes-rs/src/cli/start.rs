@@ -38,6 +38,7 @@ pub(crate) fn run(session: &Session, args: &StartArgs) -> Result<ExitCode> {
     if let Some(offset) = args.privileged_port_offset {
         change_port_offset(session, &mut config, offset)?;
     }
+    strike_tokens(session, &mut config)?;
     let started = session.instance.start()?;
     if started.how.is_some() {
         session.instance.wait_for_node(config.timeouts().control_plane_component_health_check.0)?;
@@ -49,6 +50,16 @@ pub(crate) fn run(session: &Session, args: &StartArgs) -> Result<ExitCode> {
         wait_ready(session, &config, started.since)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Removes the tokens that `init` of an earlier version has left in the kept configuration: they are made, and the next `init`
+/// must not make them again.
+fn strike_tokens(session: &Session, config: &mut Config) -> Result<()> {
+    if config.init.bootstrap_tokens.is_empty() || Journal::open(&session.paths().journal())?.completed.is_none() {
+        return Ok(());
+    }
+    config.init.bootstrap_tokens.clear();
+    Ok(session.instance.keep_config(config)?)
 }
 
 /// What to run where `init` or `join` ended before there was a node to start; `None` where there is one.

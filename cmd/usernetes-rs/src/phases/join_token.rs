@@ -6,7 +6,7 @@ use usernetes_api::Config;
 use usernetes_api::constants::PKI_DIR;
 use usernetes_host::fs;
 use usernetes_node::bundle;
-use usernetes_pki::{BootstrapToken, BundleIdentity, CaCertHash, Endpoint, JoinToken};
+use usernetes_pki::{BootstrapToken, BundleIdentity, CaCertHash, Endpoint, JoinToken, Secret};
 
 /// The join token of this control plane with the secret of `token`.
 pub(crate) fn make_join_token(session: &Session, config: &Config, token: &BootstrapToken) -> Result<JoinToken> {
@@ -24,6 +24,12 @@ pub(crate) fn make_join_token(session: &Session, config: &Config, token: &Bootst
             sha256: parse_sha256(bundle.digest())?,
         },
     })
+}
+
+/// The command that joins with this token. Standard input and not an argument: every user of a host can list the arguments
+/// of its processes, and `echo` is no process.
+pub(crate) fn format_join_command(join_token: &Secret) -> String {
+    format!("echo {} | usernetes-rs join -", join_token.expose())
 }
 
 fn parse_sha256(hex: &str) -> Result<[u8; 32]> {

@@ -12,7 +12,7 @@ mod preflight;
 mod run;
 
 pub(crate) use data::NodeData;
-pub(crate) use join_token::make_join_token;
+pub(crate) use join_token::{format_join_command, make_join_token};
 pub(crate) use node_start::describe_start;
 pub(crate) use run::{WorkflowData, run_workflow};
 

@@ -31,6 +31,10 @@ pub(crate) trait WorkflowData: Sized + 'static {
     }
     /// Prints the result of a whole run.
     fn print_result(&mut self, seconds: f64) -> Result<()>;
+    /// The configuration to keep after a complete run.
+    fn completed_config(&self) -> Config {
+        self.config().clone()
+    }
 }
 
 /// Runs a selection of phases; `whole` when it is the command and not one phase.
@@ -78,6 +82,7 @@ pub(crate) fn run_workflow<D: WorkflowData>(
     if whole {
         journal.complete()?;
         data.print_result(started.elapsed().as_secs_f64())?;
+        session.instance.keep_config(&data.completed_config())?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -124,7 +129,9 @@ fn make_lock(paths: &Paths, purpose: &str) -> Result<Lock> {
 fn refuse_other_config<D: WorkflowData>(data: &D, journal: &Journal, kept: Option<&str>, workflow: &str) -> Result<()> {
     let config = data.config();
     let path = data.session().paths().config();
-    let differs = kept.is_some_and(|kept| !Config::parse_kept(&path, kept).is_ok_and(|kept| kept == *config));
+    let differs = kept.is_some_and(|kept| {
+        !Config::parse_kept(&path, kept).is_ok_and(|kept| kept.without_bootstrap_tokens() == *config)
+    });
     if !differs || journal.completed.is_none() || config.join.is_some() {
         return Ok(());
     }

@@ -214,8 +214,7 @@ const WAYS: &str = "get one with `usernetes-rs bundle download`, keep one with `
                     or name one with `--bundle PATH`";
 
 /// How a joining host gets the cluster's bundle without further preparation.
-pub const FROM_PEER_HINT: &str =
-    "fetch the bundle from the control-plane host: usernetes-rs join TOKEN --bundle-from-peer";
+pub const FROM_PEER_HINT: &str = "fetch the bundle from the control-plane host: usernetes-rs join - --bundle-from-peer";
 
 impl BundleError {
     /// What to do about it.
@@ -240,7 +239,7 @@ impl BundleError {
             Self::Skew { server, .. } => {
                 let range = super::skew::supported_range(server).unwrap_or_else(|| server.clone());
                 format!(
-                    "take a bundle of Kubernetes {server} ({range} work): usernetes-rs join TOKEN --bundle-from-peer \
+                    "take a bundle of Kubernetes {server} ({range} work): usernetes-rs join - --bundle-from-peer \
                      fetches the cluster's own; or {WAYS}"
                 )
             }

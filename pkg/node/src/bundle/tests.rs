@@ -370,9 +370,9 @@ fn a_kubelet_may_be_older_than_the_api_server_but_not_newer() {
     };
     insta::assert_snapshot!(refused("v1.32.7") + "\n" + &refused("v1.37.0"), @r#"
     bundle /v1.32.7 is Kubernetes v1.32.7: its kubelet is too old for the cluster's API server, v1.36.3
-      take a bundle of Kubernetes v1.36.3 (v1.33 to v1.36 work): usernetes-rs join TOKEN --bundle-from-peer fetches the cluster's own; or get one with `usernetes-rs bundle download`, keep one with `usernetes-rs bundle import PATH`, or name one with `--bundle PATH`
+      take a bundle of Kubernetes v1.36.3 (v1.33 to v1.36 work): usernetes-rs join - --bundle-from-peer fetches the cluster's own; or get one with `usernetes-rs bundle download`, keep one with `usernetes-rs bundle import PATH`, or name one with `--bundle PATH`
     bundle /v1.37.0 is Kubernetes v1.37.0: its kubelet is newer than the cluster's API server, v1.36.3
-      take a bundle of Kubernetes v1.36.3 (v1.33 to v1.36 work): usernetes-rs join TOKEN --bundle-from-peer fetches the cluster's own; or get one with `usernetes-rs bundle download`, keep one with `usernetes-rs bundle import PATH`, or name one with `--bundle PATH`
+      take a bundle of Kubernetes v1.36.3 (v1.33 to v1.36 work): usernetes-rs join - --bundle-from-peer fetches the cluster's own; or get one with `usernetes-rs bundle download`, keep one with `usernetes-rs bundle import PATH`, or name one with `--bundle PATH`
     "#);
 }
 
@@ -419,7 +419,7 @@ fn a_joining_host_without_a_bundle_is_pointed_to_its_peer() {
     import_from(&place, &place.bundle("b")).expect("good");
     let other = find_bundle(&config, &place.bundles()).expect_err("another digest");
     for error in [none, other] {
-        assert!(error.hint().is_some_and(|hint| hint.contains("join TOKEN --bundle-from-peer")), "{error}");
+        assert!(error.hint().is_some_and(|hint| hint.contains("join - --bundle-from-peer")), "{error}");
     }
     let bundle = Bundle::open(place.path("b")).expect("good");
     config.state.bundle_sha256 = Some(bundle.digest().to_owned());

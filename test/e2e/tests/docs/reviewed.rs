@@ -17,7 +17,7 @@ pub(crate) type Reviewed = (&'static str, &'static str, &'static str, How);
 const HOMELAB: How = How::Not("needs ssh servers: the suite homelab runs it");
 const REJOIN: &str = "usernetes-rs reset --force; {}";
 
-pub(crate) const REVIEWED: [Reviewed; 24] = [
+pub(crate) const REVIEWED: [Reviewed; 26] = [
     (
         "README",
         "Install",
@@ -33,7 +33,12 @@ pub(crate) const REVIEWED: [Reviewed; 24] = [
         How::Script("{} --retry 20 --retry-all-errors --fail"),
     ),
     ("README", "Five minutes", "usernetes-rs reset", How::Script("echo y | {}")),
-    ("several-machines", "Join a host", "usernetes-rs join u7s1.AG8BUVOE… --bundle-from-peer", How::Worker("{}")),
+    (
+        "several-machines",
+        "Join a host",
+        "echo u7s1.AG8BUVOE… | usernetes-rs join - --bundle-from-peer",
+        How::Worker("{}"),
+    ),
     (
         "several-machines",
         "Join a host",
@@ -43,7 +48,7 @@ pub(crate) const REVIEWED: [Reviewed; 24] = [
     (
         "several-machines",
         "What the join token carries",
-        "usernetes-rs join HOST:6443 --token abcdef.0123456789abcdef --discovery-token-ca-cert-hash sha256:… --bundle-from-peer",
+        "USERNETES_TOKEN=abcdef.0123456789abcdef usernetes-rs join HOST:6443 --discovery-token-ca-cert-hash sha256:… --bundle-from-peer",
         How::Worker(REJOIN),
     ),
     (
@@ -51,6 +56,18 @@ pub(crate) const REVIEWED: [Reviewed; 24] = [
         "What the join token carries",
         "usernetes-rs join --discovery-file FILE --tls-bootstrap-token abcdef.0123456789abcdef --bundle-from-peer",
         How::Worker(REJOIN),
+    ),
+    (
+        "several-machines",
+        "Certificates of kubelets",
+        "usernetes-rs kubectl describe node NAME",
+        How::Not("the suite hostile looks for these Events"),
+    ),
+    (
+        "several-machines",
+        "Certificates of kubelets",
+        "usernetes-rs kubectl certificate approve csr-NAME",
+        How::Not("the suite hostile approves such a request"),
     ),
     ("several-machines", "A homelab over ssh", "cp hack/homelab/example.hosts hack/homelab/hosts", HOMELAB),
     ("several-machines", "A homelab over ssh", "hack/homelab/homelab up --dry-run", HOMELAB),
@@ -63,7 +80,7 @@ pub(crate) const REVIEWED: [Reviewed; 24] = [
         "day-two",
         "Remove a node",
         "usernetes-rs reset --drain",
-        How::Worker("echo y | {}; usernetes-rs join u7s1.AG8BUVOE… --bundle-from-peer"),
+        How::Worker("echo y | {}; echo u7s1.AG8BUVOE… | usernetes-rs join - --bundle-from-peer"),
     ),
     ("day-two", "A host gets another address", "usernetes-rs stop", How::Worker("{}")),
     (

@@ -3,6 +3,7 @@
 mod certificates;
 mod host_ports;
 mod services;
+mod tokens;
 
 use anyhow::Result;
 use std::process::ExitCode;
@@ -16,6 +17,8 @@ fn main() -> ExitCode {
         Scenario::shared("host_ports_divert_nothing_of_a_node", host_ports::host_ports_divert_nothing_of_a_node),
         Scenario::shared("worker_gets_no_certificate_of_others", certificates::worker_gets_no_certificate_of_others),
         Scenario::shared("kubelets_are_verified", certificates::kubelets_are_verified),
+        Scenario::shared("tokens_are_not_in_the_list_of_processes", tokens::tokens_are_not_in_the_list_of_processes),
+        Scenario::shared("deleted_tokens_stay_dead", tokens::deleted_tokens_stay_dead),
     ];
     suite("hostile", scenarios, Some(SharedCluster { topology: 2.into(), create: create_cluster }))
 }

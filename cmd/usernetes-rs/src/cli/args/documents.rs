@@ -1,6 +1,7 @@
 //! Flags that describe a new cluster: those of `init`, `preflight` and `config print`.
 
 use super::{HostArgs, TOKEN, expose_token, port_parser};
+use crate::journal::Journal;
 use crate::session::{Session, host_facts, read_config};
 use anyhow::Result;
 use std::net::IpAddr;
@@ -55,19 +56,30 @@ impl DocumentArgs {
             None => Config::default(),
         };
         self.apply(&mut config);
-        if config.init.bootstrap_tokens.is_empty() {
-            // The same command again means the same cluster, so the generated token stays.
-            config.init.bootstrap_tokens = match session.kept_config()? {
-                Some(kept) if !kept.init.bootstrap_tokens.is_empty() => kept.init.bootstrap_tokens,
-                _ => vec![BootstrapTokenSpec { ttl: Some(Duration::hours(24)), ..BootstrapTokenSpec::default() }],
-            };
-        }
+        self.choose_tokens(session, &mut config)?;
         for spec in config.init.bootstrap_tokens.iter_mut().filter(|spec| spec.token.is_empty()) {
             BootstrapToken::generate().to_secret().expose().clone_into(&mut spec.token);
         }
         config.set_defaults(&host_facts(config.rootless.host_ip)?);
         config.validate()?;
         Ok(config)
+    }
+
+    /// Where the cluster is complete, no token is made again: it may have been deleted, or have expired. Before that the same
+    /// command again means the same cluster, so the generated token stays.
+    fn choose_tokens(&self, session: &Session, config: &mut Config) -> Result<()> {
+        let tokens = &mut config.init.bootstrap_tokens;
+        if Journal::open(&session.paths().journal())?.completed.is_some() {
+            if self.token.is_none() && self.token_ttl.is_none() {
+                tokens.clear();
+            }
+        } else if tokens.is_empty() {
+            *tokens = session.kept_config()?.map(|kept| kept.init.bootstrap_tokens).unwrap_or_default();
+            if tokens.is_empty() {
+                tokens.push(BootstrapTokenSpec { ttl: Some(Duration::hours(24)), ..BootstrapTokenSpec::default() });
+            }
+        }
+        Ok(())
     }
 
     fn changes_nothing(&self) -> bool {

@@ -3,13 +3,15 @@
 use super::JoinArgs;
 use crate::cli::args::expose_token;
 use crate::errors::{Hinted, UsageError};
+use crate::output::print_error;
 use anyhow::{Context as _, Result};
-use std::io::Read as _;
+use nix::sys::termios::{self, LocalFlags, SetArg};
+use std::io::{BufRead as _, IsTerminal as _, Read as _};
 use usernetes_api::{BootstrapTokenDiscovery, Config, FileDiscovery};
 use usernetes_pki::JoinToken;
 
 /// Where to get a target.
-const TARGET_HINT: &str = "on the control-plane host, usernetes-rs token create prints the token for usernetes-rs join; where \
+const TARGET_HINT: &str = "on the control-plane host, usernetes-rs token create prints the token for usernetes-rs join -; where \
                        kubeadm made the cluster, kubeadm token create --print-join-command prints HOST:PORT with its flags";
 /// Longest target in bytes.
 const MAX_TARGET_BYTES: u64 = 64 * 1024;
@@ -49,8 +51,7 @@ impl JoinArgs {
         if self.target.as_deref() != Some("-") {
             return Ok(self.target.clone());
         }
-        let mut text = String::new();
-        std::io::stdin().take(MAX_TARGET_BYTES).read_to_string(&mut text).context("cannot read standard input")?;
+        let text = if std::io::stdin().is_terminal() { prompt_target()? } else { read_input()? };
         let text = text.trim();
         if text.is_empty() {
             let hint = "usernetes-rs token create | ssh HOST usernetes-rs join -";
@@ -87,6 +88,27 @@ impl JoinArgs {
             None => Ok(()),
         }
     }
+}
+
+fn read_input() -> Result<String> {
+    let mut text = String::new();
+    std::io::stdin().take(MAX_TARGET_BYTES).read_to_string(&mut text).context("cannot read standard input")?;
+    Ok(text)
+}
+
+/// Asks for the token on the terminal, without echo.
+fn prompt_target() -> Result<String> {
+    let terminal = std::io::stdin();
+    print_error("Join token (not shown):");
+    let shown = termios::tcgetattr(&terminal).context("cannot read the mode of the terminal")?;
+    let mut hidden = shown.clone();
+    hidden.local_flags.remove(LocalFlags::ECHO);
+    termios::tcsetattr(&terminal, SetArg::TCSANOW, &hidden).context("cannot change the mode of the terminal")?;
+    let mut text = String::new();
+    let read = terminal.lock().take(MAX_TARGET_BYTES).read_line(&mut text);
+    termios::tcsetattr(&terminal, SetArg::TCSANOW, &shown).context("cannot change the mode of the terminal")?;
+    read.context("cannot read the terminal")?;
+    Ok(text)
 }
 
 /// `u7s`, a version, a dot. A host can have such a name, but has a port behind it.

@@ -2,7 +2,7 @@
 
 use crate::cli::args::{TOKEN, expose_token};
 use crate::output::print_line;
-use crate::phases::make_join_token;
+use crate::phases::{format_join_command, make_join_token};
 use crate::session::{Session, read_config};
 use anyhow::{Context as _, Result};
 use serde_json::json;
@@ -79,7 +79,7 @@ impl CreateArgs {
             return Ok(());
         }
         let join = make_join_token(session, &session.config()?, token)?.encode()?;
-        let command = format!("usernetes-rs join {}", join.expose());
+        let command = format_join_command(&join);
         session.printer.object(
             &json!({ "token": token.to_secret().expose(), "joinToken": join.expose(), "joinCommand": command }),
         );

@@ -25,5 +25,8 @@ fn run(data: &mut InitData, _: &[&'static str]) -> Result<String> {
         }
         anyhow::Ok(())
     })?;
+    if tokens.is_empty() {
+        return Ok("no new token; usernetes-rs token create makes one".into());
+    }
     Ok(format!("cluster-info signed with {} token{}", tokens.len(), if tokens.len() == 1 { "" } else { "s" }))
 }

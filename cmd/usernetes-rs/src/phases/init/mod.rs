@@ -143,4 +143,9 @@ impl WorkflowData for InitData {
     fn print_result(&mut self, seconds: f64) -> Result<()> {
         show_join_command::print_result(self, seconds)
     }
+
+    /// A token that was deleted or has expired must not come back with the next `init`.
+    fn completed_config(&self) -> Config {
+        self.config().clone().without_bootstrap_tokens()
+    }
 }

@@ -1,7 +1,7 @@
 //! `show-join-command`, and the result of `init`.
 
 use super::InitData;
-use crate::phases::make_join_token;
+use crate::phases::{format_join_command, make_join_token};
 use crate::session::Session;
 use crate::workflow::Phase;
 use anyhow::{Context as _, Result};
@@ -14,8 +14,9 @@ use usernetes_pki::Kubeconfig;
 pub(super) const PHASE: Phase<InitData> = Phase::new("show-join-command", "Show the join command for other hosts", run);
 
 fn run(data: &mut InitData, _: &[&'static str]) -> Result<String> {
-    let spec = data.node.config.init.bootstrap_tokens.first();
-    let spec = spec.context("the configuration has no bootstrap token; usernetes-rs token create makes one")?;
+    let Some(spec) = data.node.config.init.bootstrap_tokens.first() else {
+        return Ok("no new token; usernetes-rs token create makes one".into());
+    };
     let info = TokenInfo::from_spec(spec).context("bootstrapTokens")?;
     let token = make_join_token(&data.node.session, &data.node.config, &info.token)?;
     data.join_token = Some(token.encode()?);
@@ -33,7 +34,7 @@ pub(super) fn print_result(data: &mut InitData, seconds: f64) -> Result<()> {
         "result",
         json!({
             "seconds": seconds, "kubeconfig": kubeconfig, "mergedInto": merged,
-            "joinCommand": join.map(|token| format!("usernetes-rs join {}", token.expose())),
+            "joinCommand": join.map(format_join_command),
         }),
     );
     printer.result(&format!("Ready in {seconds:.1} s. Next:"));
@@ -48,7 +49,7 @@ pub(super) fn print_result(data: &mut InitData, seconds: f64) -> Result<()> {
         let first = data.node.config.init.bootstrap_tokens.first();
         let ttl = first.and_then(|token| token.ttl).map_or("24h0m0s".into(), |ttl| ttl.to_string());
         printer.result(&format!("Join another host (valid for {ttl}):"));
-        printer.result(&format!("  usernetes-rs join {}", token.expose()));
+        printer.result(&format!("  {}", format_join_command(token)));
     }
     Ok(())
 }
