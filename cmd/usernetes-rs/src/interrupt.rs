@@ -67,7 +67,7 @@ impl Guard {
 
 /// Stops the node where a failure to stop cannot be handled.
 fn stop_best_effort(instance: &Instance) {
-    if let Err(error) = instance.stop() {
+    if let Err(error) = instance.stop(None) {
         tracing::warn!(%error, "the node did not stop");
     }
 }

@@ -1,7 +1,6 @@
 //! Starting and stopping the node, as a systemd user unit or as a detached process.
 
-use crate::unit::STOP_LIMIT;
-use crate::{DaemonError, Instance, kept};
+use crate::{DaemonError, Instance, Request, kept};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -85,7 +84,7 @@ impl Instance {
         let since = Timestamp::now();
         // A node whose control socket is gone holds the lock and the ports.
         if self.is_alive()? {
-            self.stop()?;
+            self.stop(None)?;
         }
         fs::create_dir(self.paths.runtime())?;
         kept::proxies::keep(&self.paths)?;
@@ -144,15 +143,21 @@ impl Instance {
         usernetes_node::logs::daemon_log_path(&self.paths.logs())
     }
 
-    /// Stops the node and waits until nothing of it is left; `false` when none was running.
-    pub fn stop(&self) -> Result<bool, DaemonError> {
+    /// Stops the node and waits until nothing of it is left; `false` when none was running. `pods` is the time for pods to
+    /// end, that of the configuration when absent.
+    pub fn stop(&self, pods: Option<usernetes_api::Duration>) -> Result<bool, DaemonError> {
         let was_alive = self.is_alive()?;
+        if let Some(timeout) = pods {
+            let request = serde_json::to_value(Request::StopTimeout { timeout }).expect("plain data");
+            let asked = Client::connect(&self.runtime_dir()).and_then(|mut client| client.request(request));
+            tracing::debug!(?asked, "time for pods to end");
+        }
         // A node may end by the control socket even where the manager fails to stop its unit.
         let unit = self.service_manager().map_or(Ok(()), |manager| manager.stop(&self.unit_name()));
         let asked = Client::connect(&self.runtime_dir()).and_then(Client::shutdown);
         if let Some(node) = LockHolder::of(self.paths.node_lock())? {
             tracing::warn!(?node, ?asked, "node does not respond; sending SIGTERM");
-            node.end(STOP_LIMIT)?;
+            node.end(self.stop_limit())?;
         } else if !matches!(asked, Err(ControlError::NotRunning { .. })) {
             asked?;
         }

@@ -3,11 +3,15 @@
 use crate::{DaemonError, PodIds};
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
 use usernetes_api::{Config, Paths, PortSpec, Protocol};
 use usernetes_cluster::addons::{flannel, kube_proxy};
 use usernetes_host::{env, fs};
 use usernetes_node::{NodePlan, Role};
 use usernetes_rootless::{FileEntry, Forward, Mount, OwnPorts, Spec, SubIds};
+
+/// Longest stop of the components, before and after the pods.
+const COMPONENTS_STOP: Duration = Duration::from_secs(30);
 
 /// The namespaces of the node that `plan` describes.
 pub(crate) fn describe(plan: &NodePlan, paths: &Paths, config: &Config) -> Result<Spec, DaemonError> {
@@ -22,6 +26,7 @@ pub(crate) fn describe(plan: &NodePlan, paths: &Paths, config: &Config) -> Resul
     spec.files = user_files(&PodIds::new(&ids, config));
     spec.files.push(FileEntry::public(flannel::NET_CONF, flannel_network(plan, masquerade_by_nftables)?));
     spec.sysctls = node_sysctls(&ids);
+    spec.stop_timeout = plan.stop_timeout.0 + COMPONENTS_STOP;
     spec.ports = own_forwards(plan);
     spec.own_ports =
         Some(OwnPorts { ports: plan.reserved_ports().iter().collect(), services: plan.cluster.service_subnet });

@@ -8,8 +8,9 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-use usernetes_node::{NodePlan, NodeStatus};
+use usernetes_node::{NodePlan, NodeStatus, PodPriorities, PodStop};
 use usernetes_rootless::{ChildContext, PayloadRequest, ReadyNotifier, Status};
 
 /// Runs the node until the parent or a signal asks it to end.
@@ -27,6 +28,9 @@ pub async fn payload(context: ChildContext) -> ExitCode {
     let ChildContext { spec, reaper, ports, shutdown, status: publish, requests, ready, .. } = context;
     let (status, seen) = watch::channel(NodeStatus::default());
     let (egress, egress_addresses) = watch::channel(BTreeSet::new());
+    let (stop_timeout, limit) = watch::channel(plan.stop_timeout.0);
+    let (priorities, known_priorities) = watch::channel(PodPriorities::default());
+    let pod_stop = PodStop { limit, priorities: known_priorities };
     let context = Context {
         plan: Arc::new(plan.clone()),
         ports,
@@ -34,13 +38,14 @@ pub async fn payload(context: ChildContext) -> ExitCode {
         status: seen.clone(),
         egress_addresses,
         conflicts: PortConflicts::default(),
+        priorities: Arc::new(priorities),
     };
     controllers::spawn_all(&context);
     tokio::spawn(publish_status(seen, publish));
-    tokio::spawn(answer_requests(requests, Answers { context, egress }));
+    tokio::spawn(answer_requests(requests, Answers { context, egress, stop_timeout }));
     ready.notify().await;
     tokio::spawn(notify_when_steady(ready, status.subscribe()));
-    usernetes_node::run(plan, reaper, shutdown, status).await;
+    usernetes_node::run(plan, reaper, shutdown, status, pod_stop).await;
     ExitCode::SUCCESS
 }
 
@@ -67,6 +72,7 @@ async fn publish_status(mut seen: watch::Receiver<NodeStatus>, publish: Status) 
 struct Answers {
     context: Context,
     egress: watch::Sender<BTreeSet<IpAddr>>,
+    stop_timeout: watch::Sender<Duration>,
 }
 
 async fn answer_requests(mut requests: mpsc::Receiver<PayloadRequest>, answers: Answers) {
@@ -100,6 +106,10 @@ async fn answer_request(value: Value, answers: &Answers) -> Result<Value, String
         }
         Request::EgressAddresses { addresses } => {
             answers.egress.send_replace(addresses);
+            Ok(json!({}))
+        }
+        Request::StopTimeout { timeout } => {
+            answers.stop_timeout.send_replace(timeout.0.min(answers.context.plan.stop_timeout.0));
             Ok(json!({}))
         }
         Request::PortConflicts {} => Ok(json!(answers.context.conflicts.messages())),

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
+use usernetes_api::Duration;
 
 /// One request over the control socket; the answer is JSON.
 #[derive(Debug, Serialize, Deserialize)]
@@ -31,6 +32,11 @@ pub enum Request {
     EgressAddresses {
         /// All of them.
         addresses: BTreeSet<IpAddr>,
+    },
+    /// Sets the time for pods to end at the stop that follows. Answer: `{}`.
+    StopTimeout {
+        /// Not longer than that of the configuration.
+        timeout: Duration,
     },
     /// Services and pods whose ports could not be published. Answer: a list of messages.
     PortConflicts {},

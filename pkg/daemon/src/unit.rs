@@ -7,8 +7,8 @@ use usernetes_host::systemd::{Unit, UserManager};
 
 /// Longest start of the namespaces, files and network; components are waited for elsewhere.
 const START_LIMIT: Duration = Duration::from_mins(2);
-/// Longest orderly stop: pods, then the control plane.
-pub(crate) const STOP_LIMIT: Duration = Duration::from_mins(2);
+/// Longest orderly stop besides that of the pods: of components and namespaces.
+const STOP_MARGIN: Duration = Duration::from_mins(1);
 /// Longest time between two notifications of the parent, which sends one every few seconds as long as its child answers.
 const WATCHDOG: Duration = Duration::from_mins(1);
 /// systemd's own hard limit.
@@ -26,6 +26,12 @@ impl Instance {
             Some(manager) => Ok(manager.remove(&self.unit_name())?),
             None => Ok(()),
         }
+    }
+
+    /// Longest orderly stop of the node.
+    pub(crate) fn stop_limit(&self) -> Duration {
+        let rootless = self.config().map(|config| config.rootless).unwrap_or_default();
+        rootless.stop_timeout().0 + STOP_MARGIN
     }
 
     pub(crate) fn unit_name(&self) -> String {
@@ -46,7 +52,7 @@ impl Instance {
                 variable("XDG_RUNTIME_DIR", &paths.xdg.runtime),
             ],
             start_timeout: START_LIMIT,
-            stop_timeout: STOP_LIMIT,
+            stop_timeout: self.stop_limit(),
             watchdog: Some(WATCHDOG),
             open_files: OPEN_FILES,
         }

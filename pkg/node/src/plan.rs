@@ -18,7 +18,10 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use usernetes_api::bundle::BundleManifest;
-use usernetes_api::{Config, Paths, PortOptions, PortShift, ReservedPorts, Snapshotter, Taint, constants};
+use usernetes_api::{
+    Config, Duration, Paths, PortOptions, PortShift, ReservedPorts, RootlessConfiguration, Snapshotter, Taint,
+    constants,
+};
 use usernetes_host::fs::{self, FsError, Mode};
 
 /// Arguments of the controller manager that exclude ours, or replace the CA of kubelets' serving certificates.
@@ -68,6 +71,9 @@ pub struct NodePlan {
     /// Offset of published ports that only the administrator may bind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port_shift: Option<PortShift>,
+    /// Time for pods to end when the node stops.
+    #[serde(default = "default_stop_timeout")]
+    pub stop_timeout: Duration,
     /// Taints with which the node registers.
     pub taints: Vec<Taint>,
     /// Settings that all nodes of the cluster share.
@@ -144,6 +150,7 @@ impl NodePlan {
                 0 => None,
                 by => Some(PortShift { below: host.first_free_port, by }),
             },
+            stop_timeout: config.rootless.stop_timeout(),
             taints: choose_taints(config, role),
             cluster: ClusterSettings::new(config),
             software: Software::new(paths, bundle, manifest, &host.cri)?,
@@ -204,6 +211,11 @@ impl NodePlan {
     pub(crate) fn has_arg(&self, component: ComponentName, name: &str) -> bool {
         self.extra.get(&component).is_some_and(|extra| extra.args.iter().any(|arg| arg.name == name))
     }
+}
+
+/// For a plan of an earlier version.
+fn default_stop_timeout() -> Duration {
+    RootlessConfiguration::default().stop_timeout()
 }
 
 /// The configured taints, else kubeadm's taint of a control plane, where the user wants it.

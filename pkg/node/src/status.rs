@@ -14,6 +14,8 @@ pub enum State {
     Starting,
     /// The readiness probe has succeeded since the process was started.
     Ready,
+    /// The process was ready, and its liveness probe fails now. It is restarted after too many failures.
+    NotReady,
     /// The process exited and is restarted after a pause.
     BackOff,
     /// The process was sent SIGTERM.
@@ -41,6 +43,9 @@ pub struct ComponentStatus {
     /// The condition that it waits for, as text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waits_for: Option<String>,
+    /// Why its liveness probe fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe_failure: Option<String>,
     /// When the state began.
     pub since: jiff::Timestamp,
 }
@@ -100,6 +105,7 @@ impl ComponentStatus {
             restarts: 0,
             last_exit: None,
             waits_for: None,
+            probe_failure: None,
             since: jiff::Timestamp::now(),
         }
     }
@@ -107,6 +113,7 @@ impl ComponentStatus {
     /// Enters a state. Entering the current state keeps `since`.
     pub(crate) fn enter_state(&mut self, state: State) {
         self.waits_for = None;
+        self.probe_failure = None;
         if self.state != state {
             self.state = state;
             self.since = jiff::Timestamp::now();

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 use usernetes_api::{CgroupMode, NetworkOptions, Protocol};
 
 /// One set of namespaces and what runs in it. Sent to the child as JSON.
@@ -35,6 +36,8 @@ pub struct Spec {
     /// Networks that exist inside only: no client of a published port has an address of them, and none may appear as one.
     #[serde(default)]
     pub inside_networks: Vec<IpNet>,
+    /// Time for the payload to end; it is killed afterwards.
+    pub stop_timeout: Duration,
     /// How cgroups are handled; see [`probe_cgroup`](crate::probe_cgroup).
     pub cgroup: CgroupMode,
     /// Directory of the control socket, on the host. Made if absent, 0700.
@@ -57,6 +60,7 @@ impl Spec {
             own_ports: None,
             nft: None,
             inside_networks: Vec::new(),
+            stop_timeout: Duration::from_mins(1),
             cgroup: CgroupMode::None,
             runtime_dir: runtime_dir.into(),
             payload: serde_json::Value::Null,

@@ -79,8 +79,8 @@ enum Command {
     #[command(after_help = "Example:\n  usernetes-rs start --wait")]
     Start(start::StartArgs),
     /// Stop the node on this host and keep its data
-    #[command(after_help = "Example:\n  usernetes-rs stop")]
-    Stop,
+    #[command(after_help = "Example:\n  usernetes-rs stop --stop-timeout 5s")]
+    Stop(stop::StopArgs),
     /// Show the node on this host: components, addresses, ports, certificates
     #[command(after_help = "Example:\n  usernetes-rs status -o json")]
     Status,
@@ -185,7 +185,7 @@ fn run(cli: Cli, printer: &Printer) -> anyhow::Result<ExitCode> {
         Command::Certs { command } => certs::run(&session, command),
         Command::Config { command } => config::run(&session, command),
         Command::Start(args) => start::run(&session, &args),
-        Command::Stop => stop::run(&session),
+        Command::Stop(args) => stop::run(&args, &session),
         Command::Status => status::run(&session),
         Command::Logs(args) => logs::run(&session, &args),
         Command::Shell(args) => shell::run(&session, args),

@@ -47,7 +47,7 @@ pub(crate) fn run(session: &Session, args: &ResetArgs) -> Result<ExitCode> {
             problems.push(what.to_owned());
         }
     };
-    match session.instance.stop() {
+    match session.instance.stop(None) {
         // The files of a running node are not removed.
         Err(error) if session.instance.is_alive()? => {
             return Err(anyhow::Error::from(error).context("the node still runs, so nothing was removed"));

@@ -9,6 +9,8 @@ pub use network::{NetworkDriver, NetworkLimits, NetworkOptions};
 pub(crate) use ports::FLAGS as PORT_FLAGS;
 pub use ports::{PortOptions, PortShift, PublishSelection};
 
+use crate::Duration;
+use crate::validate::Errors;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -41,6 +43,28 @@ pub struct RootlessConfiguration {
     pub ports: PortOptions,
     /// Whether the control-plane node refuses ordinary workloads.
     pub taint_control_plane: bool,
+    /// Time for pods to end when the node stops, whatever stops it; 60 s when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_timeout: Option<Duration>,
+}
+
+impl RootlessConfiguration {
+    /// Longest time for pods to end.
+    const LONGEST_STOP: Duration = Duration::hours(1);
+
+    /// Time for pods to end when the node stops.
+    pub fn stop_timeout(&self) -> Duration {
+        self.stop_timeout.unwrap_or(Duration::minutes(1))
+    }
+
+    /// Adds what is wrong with a field on its own.
+    pub(crate) fn validate(&self, errors: &mut Errors) {
+        self.network.validate(errors);
+        self.ports.validate(errors);
+        errors.require(self.stop_timeout() <= Self::LONGEST_STOP, "stopTimeout", || {
+            format!("is longer than {}", Self::LONGEST_STOP)
+        });
+    }
 }
 
 /// Which cgroup mode is wanted.

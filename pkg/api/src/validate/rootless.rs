@@ -8,8 +8,7 @@ use std::net::IpAddr;
 
 pub(super) fn validate_rootless(errors: &mut Errors, config: &Config) {
     validate_host_ip(errors, config);
-    config.rootless.network.validate(errors);
-    config.rootless.ports.validate(errors);
+    config.rootless.validate(errors);
     validate_ports(errors, config);
     validate_bundle(errors, config);
     let is_crio = ContainerRuntime::of_socket(&config.node_registration().cri_socket) == Some(ContainerRuntime::CriO);

@@ -23,7 +23,7 @@ use tracing::Instrument as _;
 use usernetes_api::Paths;
 use usernetes_api::constants::KUBERNETES_DIR;
 use usernetes_cluster::{Cluster, ObjectRef, Update, nodes};
-use usernetes_node::{NodePlan, NodeStatus, Role};
+use usernetes_node::{NodePlan, NodeStatus, PodPriorities, Role};
 use usernetes_rootless::PortManager;
 
 /// Pause before a request that the API server refused is sent again.
@@ -43,6 +43,8 @@ pub(crate) struct Context {
     pub(crate) egress_addresses: watch::Receiver<BTreeSet<IpAddr>>,
     /// Ports that could not be published.
     pub(crate) conflicts: PortConflicts,
+    /// Priorities of this node's pods.
+    pub(crate) priorities: Arc<watch::Sender<PodPriorities>>,
 }
 
 /// One watch loop.
@@ -61,6 +63,7 @@ static CONTROLLERS: &[Controller] = &[
     Controller { name: "egress-addresses", role: None, run: |context| Box::pin(egress_addresses::run(context)) },
     Controller { name: "manual-ports", role: None, run: |context| Box::pin(manual_ports::run(context)) },
     Controller { name: "service-ports", role: None, run: |context| Box::pin(service_ports::run(context)) },
+    Controller { name: "pod-priorities", role: None, run: |context| Box::pin(follow_pod_priorities(context)) },
     Controller { name: "volumes", role: None, run: |context| Box::pin(report_unsupported_volumes(context)) },
     Controller {
         name: "load-balancers",
@@ -140,6 +143,16 @@ fn log_lost<T>(update: Update<T>) {
     if let Update::Lost(error) = update {
         tracing::debug!(%error, "watch lost");
     }
+}
+
+/// Keeps the order in which this node's pods will be stopped: the API server may not answer then.
+async fn follow_pod_priorities(context: Context) {
+    let kubeconfig = kubelet_kubeconfig(&context.plan).await;
+    let report = |update| match update {
+        Update::State(priorities) => drop(context.priorities.send_replace(priorities)),
+        lost @ Update::Lost(_) => log_lost(lost),
+    };
+    usernetes_cluster::follow_pod_priorities(&kubeconfig, &context.plan.node_name, report).await;
 }
 
 /// Writes Events on pods of this node whose volumes it cannot mount.

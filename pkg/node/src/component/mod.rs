@@ -33,7 +33,7 @@ pub struct Component {
     pub start_after: Vec<Condition>,
     /// Readiness probe.
     pub ready: Probe,
-    /// Liveness probe, as of kubeadm's static Pods. Not for container runtimes: a hung one still accepts connections.
+    /// Liveness probe, as of kubeadm's static Pods.
     pub live: Option<Probe>,
     /// When the component is stopped.
     pub stop: StopStage,

@@ -55,10 +55,14 @@ fn crio_takes_the_place_of_containerd() {
                 "/var/lib/containers/crio.conf",
             ),
         ],
-        ready: Unix(
+        ready: Runtime(
             "/run/crio/crio.sock",
         ),
-        live: None,
+        live: Some(
+            Runtime(
+                "/run/crio/crio.sock",
+            ),
+        ),
         stop: AfterPods,
         grace: 5s,
     }

@@ -6,6 +6,7 @@ mod http;
 mod tls;
 
 use crate::file_watch;
+use crate::runtime_api::RuntimeClient;
 use crate::shortage::is_shortage;
 use std::io;
 use std::net::SocketAddr;
@@ -31,6 +32,8 @@ enum Ask {
 pub enum Probe {
     /// Succeeds when the unix socket accepts a connection.
     Unix(PathBuf),
+    /// Succeeds when the container runtime behind the unix socket answers: a hung one still accepts connections.
+    Runtime(PathBuf),
     /// Succeeds when `GET path` has status 200.
     Http {
         /// Address of the endpoint.
@@ -87,6 +90,11 @@ impl Probe {
             Self::Unix(path) => {
                 file_watch::wait_for_file(path).await?;
                 UnixStream::connect(path).await.map(drop)
+            }
+            Self::Runtime(path) => {
+                file_watch::wait_for_file(path).await?;
+                let runtime = RuntimeClient::connect(path).await.map_err(io::Error::other)?;
+                runtime.version().await.map_err(io::Error::other)
             }
             Self::Http { address, path } => {
                 let stream = TcpStream::connect(address).await?;

@@ -14,28 +14,39 @@ pub(super) struct Liveness {
     pub(super) timeout: Duration,
     /// Number of consecutive failures after which the process is restarted.
     pub(super) failures: u32,
+    /// Time to become ready. A process that is not ready then is restarted.
+    pub(super) start: Duration,
 }
 
 impl Default for Liveness {
     /// The values of kubeadm's static Pods.
     fn default() -> Self {
-        Self { period: Duration::from_secs(10), timeout: Duration::from_secs(15), failures: 8 }
+        Self {
+            period: Duration::from_secs(10),
+            timeout: Duration::from_secs(15),
+            failures: 8,
+            start: Duration::from_mins(4),
+        }
     }
 }
 
 impl Liveness {
     /// Probes until there were too many failures and returns the reason; never returns without a probe. A probe that this
-    /// process could not make is none.
-    pub(super) async fn wait_for_failure(self, live: Option<&Probe>) -> String {
+    /// process could not make is none. `report` gets the reason of each failure, and `None` after a success.
+    pub(super) async fn wait_for_failure(self, live: Option<&Probe>, report: impl Fn(Option<String>)) -> String {
         let Some(probe) = live else { return pending().await };
         let mut failures = 0;
         loop {
             sleep(self.period).await;
             match probe.alive(self.timeout).await {
-                Ok(()) => failures = 0,
+                Ok(()) => {
+                    failures = 0;
+                    report(None);
+                }
                 Err(error) if is_own_failure(&error) => tracing::warn!(%error, "no liveness probe"),
                 Err(error) => {
                     failures += 1;
+                    report(Some(error.to_string()));
                     if failures >= self.failures {
                         return format!("liveness probe failed {failures} times: {error}");
                     }

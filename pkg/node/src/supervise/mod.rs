@@ -22,6 +22,7 @@
 //!            └──────────────────────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
+//! While the liveness probe fails, Ready is NotReady. What does not become ready in time is ended as what fails its probe.
 //! The node stops its components by [`StopStage`], and its pods after the first stage.
 
 mod backoff;
@@ -34,7 +35,8 @@ mod tests;
 use crate::component::StopStage;
 use crate::{Component, ComponentName, ComponentStatus, NodePlan, NodeStatus, images, logs};
 use liveness::Liveness;
-use std::path::PathBuf;
+pub use pods::{PodPriorities, PodStop};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use task::Supervised;
@@ -50,18 +52,24 @@ const ROTATION: Duration = Duration::from_secs(30);
 /// Runs the node's components until `shutdown`, then stops them in order; reports to `status`.
 ///
 /// A failing component never ends this: the failure is in the status, and the component is restarted.
-pub async fn run(plan: NodePlan, reaper: Reaper, shutdown: CancellationToken, status: watch::Sender<NodeStatus>) {
+pub async fn run(
+    plan: NodePlan,
+    reaper: Reaper,
+    shutdown: CancellationToken,
+    status: watch::Sender<NodeStatus>,
+    pod_stop: PodStop,
+) {
     raise_open_files();
     let plan = Arc::new(plan);
     let components = crate::components(&plan);
     status.send_modify(|s| s.components = components.iter().map(|c| ComponentStatus::new(c.name)).collect());
-    let logs = plan.software.logs.clone();
+    let (logs, runtime) = (plan.software.logs.clone(), plan.host.cri.socket());
     let running = start_all(components, &plan, Liveness::default(), &reaper, &status);
     let imports = tokio::spawn(images::import_missing(plan, reaper, status));
     let rotation = tokio::spawn(rotate_logs(logs));
     shutdown.cancelled().await;
     imports.abort();
-    stop_all(running).await;
+    stop_all(running, Path::new(runtime), &pod_stop).await;
     rotation.abort();
 }
 
@@ -98,9 +106,9 @@ fn start_all(
 }
 
 /// Stops components by stage, and pods after the first stage, while the runtime still records how they end.
-async fn stop_all(mut running: Vec<Running>) {
+async fn stop_all(mut running: Vec<Running>, runtime: &Path, pod_stop: &PodStop) {
     stop_stage(&mut running, StopStage::BeforePods).await;
-    pods::stop_pods().await;
+    pods::stop_pods(runtime, pod_stop).await;
     stop_stage(&mut running, StopStage::AfterPods).await;
     stop_stage(&mut running, StopStage::Last).await;
 }

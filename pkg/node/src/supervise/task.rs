@@ -75,11 +75,15 @@ impl Supervised {
         tracing::info!(pid = process.pid(), "component started");
         self.set_state(State::Starting, |s| s.pid = Some(process.pid()));
         let failure = async {
-            self.component.ready.wait_until_ready().await;
+            if timeout(self.liveness.start, self.component.ready.wait_until_ready()).await.is_err() {
+                return format!("not ready within {:?}", self.liveness.start);
+            }
             let seconds = format!("{:.1}", started.elapsed().as_secs_f64());
             tracing::info!(seconds, "component ready");
             self.set_state(State::Ready, |_| ());
-            self.liveness.wait_for_failure(self.component.live.as_ref()).await
+            self.liveness
+                .wait_for_failure(self.component.live.as_ref(), |failure| self.set_probe_failure(failure))
+                .await
         };
         tokio::select! {
             exit = process.wait() => Ok(Some(exit.to_string())),
@@ -122,6 +126,14 @@ impl Supervised {
             tracing::warn!("component ignores SIGTERM; sending SIGKILL");
             process.signal(Signal::SIGKILL);
             process.wait().await;
+        }
+    }
+
+    fn set_probe_failure(&self, failure: Option<String>) {
+        let state = if failure.is_some() { State::NotReady } else { State::Ready };
+        let known = self.status.borrow().component(self.component.name).is_some_and(|c| c.state == state);
+        if !known {
+            self.set_state(state, |s| s.probe_failure = failure);
         }
     }
 

@@ -50,12 +50,17 @@ impl Node {
     }
 
     fn start(&mut self, components: &[Component]) {
+        self.start_with(components, |_| ());
+    }
+
+    fn start_with(&mut self, components: &[Component], change: impl FnOnce(&mut Liveness)) {
         let list = components.iter().map(|c| ComponentStatus::new(c.name)).collect();
         self.status.send_modify(|s| s.components = list);
         let mut plan = control_plane();
         plan.software.logs = self.directory.path().join("log");
         let brief = Duration::from_millis(20);
-        let liveness = Liveness { period: brief, timeout: 25 * brief, failures: 3 };
+        let mut liveness = Liveness { period: brief, timeout: 25 * brief, failures: 3, start: Duration::from_mins(1) };
+        change(&mut liveness);
         self.running = start_all(components.to_vec(), &plan, liveness, &REAPER, &self.status);
     }
 
@@ -70,6 +75,13 @@ impl Node {
     fn log(&self, name: ComponentName) -> Vec<String> {
         logs::read_tail(&self.directory.path().join("log"), name, 100).expect("a log")
     }
+}
+
+/// Stops components; there is no runtime, and there are no pods.
+async fn stop_node(running: Vec<Running>) {
+    let (_, limit) = watch::channel(Duration::ZERO);
+    let (_, priorities) = watch::channel(PodPriorities::default());
+    stop_all(running, Path::new("/nonexistent"), &PodStop { limit, priorities }).await;
 }
 
 fn state(status: &NodeStatus, name: ComponentName) -> State {
@@ -104,7 +116,7 @@ async fn starts_in_order_logs_and_stops() {
     };
     timeout(Duration::from_secs(30), written).await.expect("a log");
     assert_eq!(node.log(Etcd), ["out", "err"]);
-    stop_all(std::mem::take(&mut node.running)).await;
+    stop_node(std::mem::take(&mut node.running)).await;
     let status = node.status.borrow().clone();
     assert!(status.components.iter().all(|c| c.state == State::Stopped && c.pid.is_none()), "{status:?}");
 }
@@ -123,7 +135,7 @@ async fn comes_back_after_its_end() {
     let back = |s: &NodeStatus| s.components[0].restarts == 2 && s.components[0].state == State::Ready;
     let status = node.until("back", back).await;
     assert_eq!(status.components[0].last_exit.as_deref(), Some("signal SIGKILL"));
-    stop_all(std::mem::take(&mut node.running)).await;
+    stop_node(std::mem::take(&mut node.running)).await;
 }
 
 #[tokio::test]
@@ -135,11 +147,14 @@ async fn what_no_longer_answers_is_started_again() {
         Component { live: Some(node.ready.clone()), ..alive },
         Component { live: Some(node.never()), ..hung },
     ]);
+    let not_ready =
+        |s: &NodeStatus| s.components[1].state == State::NotReady && s.components[1].probe_failure.is_some();
+    node.until("not ready", not_ready).await;
     let status = node.until("started again", |s| s.components[1].restarts > 0).await;
     let exit = status.components[1].last_exit.as_deref().expect("a reason");
     assert!(exit.starts_with("liveness probe failed 3 times: "), "{exit}");
     assert_eq!(status.components[0].restarts, 0);
-    stop_all(std::mem::take(&mut node.running)).await;
+    stop_node(std::mem::take(&mut node.running)).await;
 }
 
 #[tokio::test]
@@ -154,7 +169,17 @@ async fn a_probe_that_cannot_be_made_counts_for_nothing() {
     node.until("ready", NodeStatus::is_ready).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!((node.status.borrow().components[0].restarts, listener.accept().await.is_ok()), (0, true));
-    stop_all(std::mem::take(&mut node.running)).await;
+    stop_node(std::mem::take(&mut node.running)).await;
+}
+
+#[tokio::test]
+async fn what_does_not_become_ready_is_started_again() {
+    let mut node = Node::new();
+    let hung = component(Etcd, "exec sleep 100", node.never(), vec![]);
+    node.start_with(&[hung], |liveness| liveness.start = Duration::from_millis(50));
+    let status = node.until("started again", |s| s.components[0].restarts > 0).await;
+    assert_eq!(status.components[0].last_exit.as_deref(), Some("not ready within 50ms"));
+    stop_node(std::mem::take(&mut node.running)).await;
 }
 
 #[tokio::test]
@@ -166,7 +191,7 @@ async fn says_why_it_cannot_start() {
     let status = node.until("failed", |s| s.components[0].restarts > 0).await;
     let exit = status.components[0].last_exit.as_deref().expect("a reason");
     assert!(exit.starts_with("cannot start: No such file"), "{exit}");
-    stop_all(std::mem::take(&mut node.running)).await;
+    stop_node(std::mem::take(&mut node.running)).await;
 }
 
 #[tokio::test]
@@ -178,7 +203,7 @@ async fn stops_what_waits_or_is_not_ready() {
         component(Kubelet, "exec sleep 100", never, vec![Condition::Ready(Containerd)]),
     ]);
     node.until("started", |s| state(s, Containerd) == State::Starting).await;
-    timeout(Duration::from_secs(3), stop_all(std::mem::take(&mut node.running))).await.expect("at once");
+    timeout(Duration::from_secs(3), stop_node(std::mem::take(&mut node.running))).await.expect("at once");
     assert!(node.status.borrow().components.iter().all(|c| c.state == State::Stopped));
 }
 
@@ -195,5 +220,5 @@ async fn nothing_of_our_environment_is_inherited() {
     // What the shell itself sets.
     env.retain(|line| !["PWD=", "OLDPWD=", "SHLVL=", "_="].iter().any(|own| line.starts_with(own)));
     assert_eq!(env, ["PATH=/usr/bin:/bin"]);
-    stop_all(std::mem::take(&mut node.running)).await;
+    stop_node(std::mem::take(&mut node.running)).await;
 }

@@ -20,8 +20,6 @@ use tokio_util::sync::CancellationToken;
 use usernetes_api::join_causes;
 use usernetes_host::Reaper;
 
-/// Time for the payload to end. Shorter than the parent's limit, which is for a child that hangs.
-const STOP_LIMIT: Duration = Duration::from_secs(50);
 /// Time for remaining processes to end after SIGTERM; the end of PID 1 kills the rest.
 const GRACE: Duration = Duration::from_secs(1);
 /// Soft limit of open files of PID 1.
@@ -103,20 +101,21 @@ async fn run_payload<Fut: Future<Output = ExitCode>>(
             return ExitCode::FAILURE;
         }
     };
+    let stop_timeout = orders.spec.stop_timeout;
     let context = assemble_context(orders, &parent, reaper, shutdown.clone(), ports, sysctls);
     let code = tokio::select! {
         code = run(context) => code,
-        () = wait_overdue(&shutdown) => ExitCode::FAILURE,
+        () = wait_overdue(&shutdown, stop_timeout) => ExitCode::FAILURE,
     };
     end_everything().await;
     code
 }
 
-/// Returns when the payload has not ended [`STOP_LIMIT`] after the shutdown began.
-async fn wait_overdue(shutdown: &CancellationToken) {
+/// Returns when the payload has not ended in time after the shutdown began.
+async fn wait_overdue(shutdown: &CancellationToken, limit: Duration) {
     shutdown.cancelled().await;
-    tokio::time::sleep(STOP_LIMIT).await;
-    tracing::warn!(limit = ?STOP_LIMIT, "the payload did not end in time");
+    tokio::time::sleep(limit).await;
+    tracing::warn!(?limit, "the payload did not end in time");
 }
 
 /// Prepares namespaces, network and ports. The network driver starts while mounts are made.

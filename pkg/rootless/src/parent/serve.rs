@@ -17,8 +17,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
-/// Time for an orderly end before the child is killed. Shorter than systemd's limit of 90 s.
-const STOP_LIMIT: Duration = Duration::from_mins(1);
+/// Time that the child gets beyond that of its payload before it is killed.
+const STOP_MARGIN: Duration = Duration::from_secs(10);
 /// Interval of heartbeats to the child.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 
@@ -39,7 +39,10 @@ pub(super) async fn serve_child(
     let helper = network::prepare_helper(&spec.network, child.0)?;
     let (state, states) = watch::channel(HelperState::default());
     // Meanwhile the child makes its mounts and may already request ports, so it is served while the driver starts.
-    let mut served = pin!(Session { child, socket, states, on_event, failure: None }.run(&mut signals));
+    let mut served = pin!(
+        Session { child, socket, states, on_event, failure: None, stop_limit: spec.stop_timeout + STOP_MARGIN }
+            .run(&mut signals)
+    );
     let error = tokio::select! {
         end = &mut served => return end,
         Err(error) = helper.supervise(state) => error,
@@ -93,6 +96,7 @@ struct Session<F> {
     states: watch::Receiver<HelperState>,
     on_event: F,
     failure: Option<Error>,
+    stop_limit: Duration,
 }
 
 impl<F: FnMut(Event)> Session<F> {
@@ -122,9 +126,9 @@ impl<F: FnMut(Event)> Session<F> {
                     (SignalEvent::Stop, Some(_)) => self.child.kill(),
                 },
                 () = sleep_until(stopping) => {
-                    tracing::warn!(limit = ?STOP_LIMIT, "child did not end in time; killing it");
+                    tracing::warn!(limit = ?self.stop_limit, "child did not end in time; killing it");
                     self.child.kill();
-                    stopping = Some(tokio::time::Instant::now() + STOP_LIMIT);
+                    stopping = Some(tokio::time::Instant::now() + self.stop_limit);
                 }
             }
         }
@@ -156,7 +160,7 @@ impl<F: FnMut(Event)> Session<F> {
 
     async fn request_stop(&mut self) -> tokio::time::Instant {
         self.send_message(&ToChild::Shutdown, &[]).await;
-        tokio::time::Instant::now() + STOP_LIMIT
+        tokio::time::Instant::now() + self.stop_limit
     }
 
     /// Failure is no error: the end of the child is noticed by its status.

@@ -3,6 +3,7 @@
 mod certificates;
 mod host_ports;
 mod services;
+mod stopping;
 mod tokens;
 
 use anyhow::Result;
@@ -19,6 +20,8 @@ fn main() -> ExitCode {
         Scenario::shared("kubelets_are_verified", certificates::kubelets_are_verified),
         Scenario::shared("tokens_are_not_in_the_list_of_processes", tokens::tokens_are_not_in_the_list_of_processes),
         Scenario::shared("deleted_tokens_stay_dead", tokens::deleted_tokens_stay_dead),
+        Scenario::shared("pods_end_in_their_own_time", stopping::pods_end_in_their_own_time),
+        Scenario::shared("hung_runtime_is_noticed", stopping::hung_runtime_is_noticed),
     ];
     suite("hostile", scenarios, Some(SharedCluster { topology: 2.into(), create: create_cluster }))
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use std::net::IpAddr;
 use usernetes_api::{CgroupMode, PortSpec};
-use usernetes_node::{ComponentStatus, NodeStatus, Role};
+use usernetes_node::{ComponentStatus, NodeStatus, Role, State};
 use usernetes_pki::Expiration;
 
 /// The object of `-o json`.
@@ -113,7 +113,9 @@ impl Status {
 
 fn component_row(c: &ComponentStatus) -> Vec<String> {
     let waits = c.waits_for.as_ref().map(|what| format!("waits for {what}"));
-    let detail = waits.or_else(|| c.last_exit.clone()).unwrap_or_default();
+    let reason = waits.or_else(|| c.probe_failure.clone()).or_else(|| c.last_exit.clone());
+    let since = (c.state != State::Ready).then(|| c.since.strftime("since %FT%TZ").to_string());
+    let detail = since.into_iter().chain(reason).collect::<Vec<_>>().join(": ");
     let pid = c.pid.map_or("-".into(), |pid| pid.to_string());
     vec![c.name.to_string(), format!("{:?}", c.state), pid, c.restarts.to_string(), detail]
 }

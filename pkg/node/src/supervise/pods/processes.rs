@@ -1,4 +1,4 @@
-//! Stopping what runs in pods, without the runtime's help: it may be the one that is broken.
+//! Ending the processes of pods without the runtime: what it left, or everything where it does not answer.
 
 use nix::sys::signal::Signal;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -14,7 +14,7 @@ const GRACE: Duration = Duration::from_secs(10);
 const SHIMS: [&str; 2] = ["containerd-shim", "conmon"];
 
 /// Ends all containers, the sandboxes after those that use their network, and the shims after their containers.
-pub(super) async fn stop_pods() {
+pub(super) async fn end_processes_of_pods() {
     let processes = list_processes();
     // Shims outlive what started them, so they are orphans, and orphans are children of PID 1, which is us.
     let own = std::process::id().cast_signed();
