@@ -89,6 +89,9 @@ fn node_sysctls(ids: &SubIds) -> Vec<(String, String)> {
         ("net.bridge.bridge-nf-call-ip6tables", "1"),
         ("net.ipv4.ip_unprivileged_port_start", "0"),
         ("net.ipv4.ping_group_range", &every_group),
+        // The forwarder closes first inside when a client closes first. Without it, 28,000 connections in a minute use up
+        // the ports of the node's address, and every further one looks through the whole range.
+        ("net.ipv4.tcp_tw_reuse", "1"),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .to_vec()

@@ -45,6 +45,7 @@ struct StartOrder {
     pid: i32,
     spec: Arc<Spec>,
     control: OwnedFd,
+    users: Option<OwnedFd>,
 }
 
 pub(crate) fn run_stage<Fut: Future<Output = ExitCode>>(run: impl FnOnce(ChildContext) -> Fut) -> ExitCode {
@@ -78,14 +79,15 @@ fn receive_order(socket: &Socket) -> Result<StartOrder, StageError> {
     };
     check_version(version)?;
     die_with_parent()?;
-    let Some(control) = fds.into_iter().next() else {
+    let mut fds = fds.into_iter();
+    let Some(control) = fds.next() else {
         return Err(unexpected_message("the control socket", &"no file").into());
     };
-    Ok(StartOrder { pid, spec: Arc::from(spec), control })
+    Ok(StartOrder { pid, spec: Arc::from(spec), control, users: fds.next() })
 }
 
 async fn run_payload<Fut: Future<Output = ExitCode>>(
-    orders: StartOrder,
+    mut orders: StartOrder,
     socket: Socket,
     run: impl FnOnce(ChildContext) -> Fut,
 ) -> ExitCode {
@@ -93,7 +95,8 @@ async fn run_payload<Fut: Future<Output = ExitCode>>(
     let parent = Arc::new(ParentLink::new(socket));
     let shutdown = CancellationToken::new();
     let reaper = Reaper::start();
-    let prepared = prepare_node(&orders.spec, &parent, &reaper, &shutdown).await;
+    let users = orders.users.take();
+    let prepared = prepare_node(&orders.spec, users, &parent, &reaper, &shutdown).await;
     let (sysctls, ports) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => {
@@ -121,6 +124,7 @@ async fn wait_overdue(shutdown: &CancellationToken, limit: Duration) {
 /// Prepares namespaces, network and ports. The network driver starts while mounts are made.
 async fn prepare_node(
     spec: &Spec,
+    users: Option<OwnedFd>,
     parent: &Arc<ParentLink>,
     reaper: &Reaper,
     shutdown: &CancellationToken,
@@ -133,7 +137,7 @@ async fn prepare_node(
     let sysctls = files::set_sysctls(&spec.sysctls);
     serve_parent(Arc::clone(parent), shutdown.clone());
     let clients = ClientAddresses::new(spec.nft.clone(), reaper.clone());
-    let ports = PortManager::start(spec, Arc::clone(parent), clients).map_err(InitError::Threads)?;
+    let ports = PortManager::start(spec, Arc::clone(parent), clients, users).map_err(InitError::Threads)?;
     for forward in &spec.ports {
         ports.add(ports::SPEC, *forward).await?;
     }

@@ -12,7 +12,7 @@ pub use event::{Event, Ready};
 
 use crate::protocol::{Socket, ToChild, ToParent, VERSION, unexpected_message};
 use crate::userns::{Stage, SubIds};
-use crate::{Spec, cgroup, control, userns};
+use crate::{Spec, cgroup, control, ports, userns};
 use child::Child;
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixListener;
@@ -59,5 +59,11 @@ fn send_spec(socket: &Socket, child: Child, spec: &Spec, control: &UnixListener)
         cgroup::evacuate_cgroup()?;
     }
     let order = ToChild::Start { version: VERSION, pid: child.0, spec: Box::new(spec.clone()) };
-    Ok(socket.send(&order, &[control.as_fd()])?)
+    let users = ports::open_users_socket();
+    if let Err(error) = &users {
+        tracing::warn!(%error, "users of this host share one limit of connections");
+    }
+    let files: Vec<_> =
+        [Some(control.as_fd()), users.as_ref().ok().map(|socket| socket.as_fd())].into_iter().flatten().collect();
+    Ok(socket.send(&order, &files)?)
 }

@@ -13,6 +13,7 @@ mod udp;
 mod upstream;
 mod vxlan;
 
+pub(crate) use budget::open_users_socket;
 pub(crate) use client_addresses::ClientAddresses;
 pub use error::PortError;
 pub use relay_peers::RelayPeers;
@@ -94,14 +95,21 @@ struct Shared {
 
 impl PortManager {
     /// Starts the threads that carry the traffic of ports.
-    pub(crate) fn start(spec: &Spec, parent: Arc<ParentLink>, clients: ClientAddresses) -> io::Result<Self> {
+    ///
+    /// `users` is a socket of [`open_users_socket`] in the host's network namespace.
+    pub(crate) fn start(
+        spec: &Spec,
+        parent: Arc<ParentLink>,
+        clients: ClientAddresses,
+        users: Option<OwnedFd>,
+    ) -> io::Result<Self> {
         let shared = Shared {
             parent,
             ports: Mutex::default(),
             relays: RelayState::default(),
             clients,
             threads: DataPlane::start()?,
-            budget: Budget::new(),
+            budget: Budget::new(users),
             inside_networks: spec.inside_networks.iter().copied().collect(),
         };
         shared.threads.sessions.spawn(shared.budget.clone().close_silent());

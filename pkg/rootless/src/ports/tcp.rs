@@ -29,7 +29,8 @@ pub(super) async fn serve(listener: TcpListener, upstream: Upstream, stop: Cance
         match listener.accept().await {
             Ok((client, address)) => {
                 exhausted = false;
-                let Some(permit) = budget.admit(address.ip()) else {
+                let server = client.local_addr().unwrap_or(address);
+                let Some(permit) = budget.admit(address, server) else {
                     reset_on_close(&client);
                     continue;
                 };
@@ -54,33 +55,39 @@ pub(super) async fn serve(listener: TcpListener, upstream: Upstream, stop: Cance
 }
 
 async fn forward_connection(client: TcpStream, address: SocketAddr, upstream: Upstream, permit: Permit) {
-    tokio::select! {
-        () = connect_and_copy(&client, address, &upstream, &permit) => {}
-        () = permit.wait_replaced() => {
-            tracing::debug!(client = %address, "idle connection closed");
-            reset_on_close(&client);
-        }
-    }
-}
-
-async fn connect_and_copy(client: &TcpStream, address: SocketAddr, upstream: &Upstream, permit: &Permit) {
-    let server = match upstream.connect(address).await {
+    let connected = tokio::select! {
+        connected = upstream.connect(address) => connected,
+        () = permit.wait_replaced() => return reset_on_close(&client),
+    };
+    let server = match connected {
         Ok(server) => server,
         Err(error) => {
             tracing::debug!(?upstream, %error, "cannot connect inside");
-            return reset_on_close(client);
+            return reset_on_close(&client);
         }
     };
-    for stream in [client, &server] {
+    for stream in [&client, &server] {
         // Both are optimizations, so failures are ignored.
         let _ = set_tcp_nodelay(stream, true);
         let _ = set_socket_keepalive(stream, true);
     }
-    let both = tokio::try_join!(copy_direction(client, &server, permit), copy_direction(&server, client, permit));
-    if both.is_err() {
-        reset_on_close(client);
+    let ended_in_order = tokio::select! {
+        both = copy_both(&client, &server, &permit) => both.is_ok(),
+        () = permit.wait_replaced() => {
+            tracing::debug!(client = %address, "idle connection closed");
+            false
+        }
+    };
+    if !ended_in_order {
+        // An orderly end would keep the inner port for a minute, and a flood would use up all of them.
+        reset_on_close(&client);
         reset_on_close(&server);
     }
+}
+
+async fn copy_both(client: &TcpStream, server: &TcpStream, permit: &Permit) -> io::Result<()> {
+    tokio::try_join!(copy_direction(client, server, permit), copy_direction(server, client, permit))?;
+    Ok(())
 }
 
 /// Makes the peer see a reset instead of an end, so that it does not take a broken transfer for a complete one.

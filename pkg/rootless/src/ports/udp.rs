@@ -183,7 +183,7 @@ mod tests {
         let (server, outside) = (any().await, any().await);
         let (node, port) = (server.local_addr().expect("address"), outside.local_addr().expect("address"));
         let upstream = Upstream::as_node(node, Arc::new([]));
-        tokio::spawn(serve(outside, upstream, limits, Budget::new().open_port()));
+        tokio::spawn(serve(outside, upstream, limits, Budget::new(None).open_port()));
         (port, server)
     }
 

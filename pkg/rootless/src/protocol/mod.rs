@@ -46,7 +46,7 @@ pub(crate) enum ToParent {
 pub(crate) enum ToChild {
     /// The id maps are written.
     Mapped,
-    /// Starts PID 1; carries the control socket.
+    /// Starts PID 1; carries the control socket, and a netlink socket of the host's network that names users of sockets.
     Start { version: u32, pid: i32, spec: Box<Spec> },
     /// State of the network driver's process.
     Network(HelperState),

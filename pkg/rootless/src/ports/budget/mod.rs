@@ -2,26 +2,33 @@
 //!
 //! A connection above a limit replaces the oldest one of that limit on which no byte was sent yet, else the one that was
 //! idle longest, if that is long. If there is none, the new connection is closed. So idle connections, however many, take a
-//! port from no client, and users of one host, who share its address, do not starve each other. No connection is left in
-//! the accept queue: its client is known only once it is accepted, and one client's would block those of all others.
+//! port from no client. Users of the host share its addresses, so beyond a few connections each user counts as a client.
+//! No connection is left in the accept queue: its client is known only once it is accepted, and one client's would block
+//! those of all others.
 
 mod limits;
 mod table;
 #[cfg(test)]
 mod tests;
+mod users;
 
 use crate::sync::IgnorePoison as _;
 use limits::Limits;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
-use table::{Scope, Table};
+use table::{Client, Scope, Table};
 use tokio::sync::Notify;
 use tokio::time::Instant;
+use users::Users;
+pub(crate) use users::open_users_socket;
 
 /// Interval at which silent connections are looked for.
 const SWEEP: Duration = Duration::from_secs(1);
+/// Connections of one address of a port before its further ones are counted by user.
+const FEW: usize = 64;
 /// Shortest pause between two warnings about full ports.
 const WARNING_PAUSE: Duration = Duration::from_mins(1);
 
@@ -33,6 +40,7 @@ struct Shared {
     table: Mutex<Table>,
     read_limits: fn(usize) -> Limits,
     times: Times,
+    users: Option<Users>,
 }
 
 /// How long connections may be idle.
@@ -63,12 +71,13 @@ impl Activity {
 }
 
 impl Budget {
-    pub(super) fn new() -> Self {
-        Self::with_limits(Limits::current, TIMES)
+    /// Users of the host are told apart by a socket of [`open_users_socket`], if there is one.
+    pub(super) fn new(users: Option<OwnedFd>) -> Self {
+        Self::with_limits(Limits::current, TIMES, users.map(Users::new))
     }
 
-    fn with_limits(read_limits: fn(usize) -> Limits, times: Times) -> Self {
-        Self(Arc::new(Shared { table: Mutex::default(), read_limits, times }))
+    fn with_limits(read_limits: fn(usize) -> Limits, times: Times, users: Option<Users>) -> Self {
+        Self(Arc::new(Shared { table: Mutex::default(), read_limits, times, users }))
     }
 
     /// Counts a published port, which has a descriptor of its own.
@@ -98,10 +107,10 @@ pub(super) struct PortBudget {
 }
 
 impl PortBudget {
-    /// Counts a new connection; `None` if it has to be closed.
-    pub(super) fn admit(&self, client: IpAddr) -> Option<Permit> {
+    /// Counts a new connection between these addresses; `None` if it has to be closed.
+    pub(super) fn admit(&self, client: SocketAddr, server: SocketAddr) -> Option<Permit> {
         let mut table = self.budget.lock_table();
-        let client = client_key(client);
+        let client = self.identify_client(&table, client, server);
         let limits = (self.budget.0.read_limits)(table.other_descriptors);
         let mut replaces = false;
         for scope in scopes(self.number, client) {
@@ -131,6 +140,18 @@ impl PortBudget {
         }
         table.other_descriptors += 1;
         Some(SessionPermit(self.budget.clone()))
+    }
+}
+
+impl PortBudget {
+    /// The address of the client, or, if it has many connections and is the host's own, the user of the connection.
+    fn identify_client(&self, table: &Table, client: SocketAddr, server: SocketAddr) -> Client {
+        let address = Client::Address(client_network(client.ip()));
+        if table.count(Scope::Client(self.number, address)) < FEW {
+            return address;
+        }
+        let user = self.budget.0.users.as_ref().and_then(|users| users.find_user(client, server));
+        user.map_or(address, Client::User)
     }
 }
 
@@ -180,12 +201,12 @@ impl Drop for SessionPermit {
     }
 }
 
-fn scopes(port: u64, client: IpAddr) -> [Scope; 3] {
+fn scopes(port: u64, client: Client) -> [Scope; 3] {
     [Scope::Client(port, client), Scope::Port(port), Scope::All]
 }
 
 /// The addresses that count as one client: all of loopback, and all of an IPv6 network, whose hosts choose theirs.
-fn client_key(address: IpAddr) -> IpAddr {
+fn client_network(address: IpAddr) -> IpAddr {
     const NETWORK: u128 = !(u64::MAX as u128);
     match address.to_canonical() {
         IpAddr::V4(v4) if v4.is_loopback() => IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
@@ -194,9 +215,9 @@ fn client_key(address: IpAddr) -> IpAddr {
     }
 }
 
-fn warn_full(table: &mut Table, scope: Scope, limit: usize, client: IpAddr) {
+fn warn_full(table: &mut Table, scope: Scope, limit: usize, client: Client) {
     if table.warned.is_none_or(|warned| warned.elapsed() >= WARNING_PAUSE) {
         table.warned = Some(Instant::now());
-        tracing::warn!(%scope, limit, %client, "too many connections; idle ones are closed for new ones");
+        tracing::warn!(%scope, limit, ?client, "too many connections; idle ones are closed for new ones");
     }
 }

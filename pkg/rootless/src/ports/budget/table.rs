@@ -13,7 +13,15 @@ use tokio::time::Instant;
 pub(super) enum Scope {
     All,
     Port(u64),
-    Client(u64, IpAddr),
+    Client(u64, Client),
+}
+
+/// Client of a port, by what its connections have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Client {
+    Address(IpAddr),
+    /// User of the host.
+    User(u32),
 }
 
 impl fmt::Display for Scope {
@@ -28,7 +36,7 @@ impl fmt::Display for Scope {
 
 struct Connection {
     port: u64,
-    client: IpAddr,
+    client: Client,
     activity: Arc<Activity>,
 }
 
@@ -64,7 +72,7 @@ impl Table {
         self.scopes.get(&scope).map_or(0, |members| members.open.len())
     }
 
-    pub(super) fn insert(&mut self, port: u64, client: IpAddr, activity: Arc<Activity>) -> u64 {
+    pub(super) fn insert(&mut self, port: u64, client: Client, activity: Arc<Activity>) -> u64 {
         let number = self.next_number();
         self.connections.insert(number, Connection { port, client, activity });
         for scope in scopes(port, client) {
