@@ -6,12 +6,14 @@
 mod artifacts;
 pub mod bench;
 mod command;
+pub mod flood;
 mod kubernetes;
 pub mod pod_checks;
 mod program;
 pub mod signals;
 mod suite;
 mod testbed;
+pub mod vxlan;
 
 pub use artifacts::install_crio;
 pub use command::background::Background;

@@ -1,6 +1,7 @@
 //! How fast the product is beside the least that could be done by hand, on one machine in one run.
 
 mod api;
+mod flood;
 mod floor;
 mod join;
 mod measure;
@@ -27,7 +28,7 @@ struct Options {
     json: PathBuf,
 }
 
-/// `startup|join [--runs N] [--json FILE]`.
+/// `startup|join|flood [--runs N] [--json FILE]`.
 pub fn main() -> ExitCode {
     let mut words = std::env::args().skip(1).peekable();
     if words.peek().is_some_and(|word| word == namespaces::FIRST_PROCESS) {
@@ -45,12 +46,13 @@ pub fn main() -> ExitCode {
 }
 
 fn options(mut words: impl Iterator<Item = String>) -> Result<Options> {
-    let (name, run): (_, fn(usize) -> _) = match words.next().as_deref() {
-        Some("startup") => ("startup", startup::run),
-        Some("join") => ("join", join::run),
-        _ => bail!("the measurements are \"startup\" and \"join\""),
+    let (name, run, fewest): (_, fn(usize) -> _, _) = match words.next().as_deref() {
+        Some("startup") => ("startup", startup::run, FEWEST),
+        Some("join") => ("join", join::run, FEWEST),
+        Some("flood") => ("flood", flood::run, 1),
+        _ => bail!("the measurements are \"startup\", \"join\" and \"flood\""),
     };
-    let mut options = Options { run, runs: FEWEST, json: format!("target/bench-{name}.json").into() };
+    let mut options = Options { run, runs: fewest, json: format!("target/bench-{name}.json").into() };
     while let Some(word) = words.next() {
         let value = words.next().with_context(|| format!("{word} needs a value"))?;
         match word.as_str() {
@@ -59,7 +61,7 @@ fn options(mut words: impl Iterator<Item = String>) -> Result<Options> {
             _ => bail!("unknown option {word}: --runs, --json"),
         }
     }
-    ensure!(options.runs >= FEWEST, "a median wants {FEWEST} runs");
+    ensure!(options.runs >= fewest, "a median wants {fewest} runs");
     Ok(options)
 }
 

@@ -7,7 +7,7 @@ use std::fs;
 
 /// A figure with its goal.
 pub(super) struct Row {
-    name: &'static str,
+    name: String,
     ours: f64,
     /// The least and the greatest of the runs.
     range: (f64, f64),
@@ -62,24 +62,26 @@ impl Report {
         let mut text = format!("{}: medians of {runs} pairs, {cpus} CPUs, load {}\n", self.name, load());
         let _ = writeln!(
             text,
-            "{:<22} {:>8} {:>15} {:>8} {:>12} {:>10}",
+            "{:<36} {:>8} {:>15} {:>8} {:>12} {:>10}",
             "", self.command, "range", "floor", "result", "goal"
         );
         for row in &self.rows {
             let _ = writeln!(text, "{row}");
         }
         let phases: Vec<_> = self.phases.iter().map(|(name, seconds)| format!("{name} {seconds:.2}")).collect();
-        let _ = writeln!(text, "phases of {}, seconds: {}", self.command, phases.join(", "));
+        if !phases.is_empty() {
+            let _ = writeln!(text, "phases of {}, seconds: {}", self.command, phases.join(", "));
+        }
         println!("{}", text.trim_end());
     }
 }
 
 impl Row {
     /// A figure for itself.
-    pub(super) fn plain(name: &'static str, values: &[f64], unit: &'static str, goal: f64) -> Self {
+    pub(super) fn plain(name: impl Into<String>, values: &[f64], unit: &'static str, goal: f64) -> Self {
         let ours = median(values);
         let range = (values.iter().copied().fold(f64::MAX, f64::min), values.iter().copied().fold(f64::MIN, f64::max));
-        Self { name, ours, range, floor: None, result: ours, unit, goal }
+        Self { name: name.into(), ours, range, floor: None, result: ours, unit, goal }
     }
 
     /// A figure beside what could be done by hand.
@@ -102,7 +104,7 @@ impl std::fmt::Display for Row {
         let floor = self.floor.map_or(String::new(), |floor| format!("{floor:.2}"));
         let range = format!("{:.2} – {:.2}", self.range.0, self.range.1);
         let result = format!("{:.2} {}", self.result, self.unit);
-        write!(f, "{:<22} {:>8.2} {range:>15} {floor:>8} {result:>12}", self.name, self.ours)?;
+        write!(f, "{:<36} {:>8.2} {range:>15} {floor:>8} {result:>12}", self.name, self.ours)?;
         if self.goal.is_finite() {
             write!(
                 f,

@@ -1,14 +1,17 @@
 //! What tenants, workers, other users of the host and passing time may not do to a node. Each scenario is one attack.
 
+mod bundle_readers;
 mod certificates;
 mod host_ports;
+mod idle_connections;
 mod services;
 mod stopping;
 mod tokens;
+mod vxlan;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use std::process::ExitCode;
-use usernetes_e2e::{Host, IMAGE, Machine, Namespace, Run, Scenario, SharedCluster, Testbed, main as suite};
+use usernetes_e2e::{Host, IMAGE, Machine, Namespace, Process, Run, Scenario, SharedCluster, Testbed, main as suite};
 
 fn main() -> ExitCode {
     let scenarios = vec![
@@ -22,6 +25,12 @@ fn main() -> ExitCode {
         Scenario::shared("deleted_tokens_stay_dead", tokens::deleted_tokens_stay_dead),
         Scenario::shared("pods_end_in_their_own_time", stopping::pods_end_in_their_own_time),
         Scenario::shared("hung_runtime_is_noticed", stopping::hung_runtime_is_noticed),
+        Scenario::shared("idle_connections_stop_nothing", idle_connections::idle_connections_stop_nothing),
+        Scenario::shared("slow_connections_stop_nothing", idle_connections::slow_connections_stop_nothing),
+        Scenario::shared("a_shortage_restarts_nothing", idle_connections::a_shortage_restarts_nothing),
+        Scenario::shared("slow_readers_of_the_bundle", bundle_readers::slow_readers_of_the_bundle),
+        Scenario::shared("forged_packets_reach_no_pod", vxlan::forged_packets_reach_no_pod),
+        Scenario::shared("annotations_open_no_relay", vxlan::annotations_open_no_relay),
     ];
     suite("hostile", scenarios, Some(SharedCluster { topology: 2.into(), create: create_cluster }))
 }
@@ -111,4 +120,20 @@ impl Drop for Policy<'_> {
     fn drop(&mut self) {
         let _ = self.restore();
     }
+}
+
+/// Resident memory of the node's child, PID 1 of its namespaces, in MiB.
+fn child_memory(host: &Host) -> Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child_process(host)?.pid))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+    Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? / 1024)
+}
+
+/// The node's child.
+fn child_process(host: &Host) -> Result<Process> {
+    let all = host.processes()?;
+    let parent =
+        all.iter().find(|p| p.command.get(1).is_some_and(|word| word == "daemon")).context("no parent runs")?;
+    let child = all.iter().find(|p| p.parent == parent.pid && p.program() != "slirp4netns");
+    child.cloned().context("no child runs")
 }
