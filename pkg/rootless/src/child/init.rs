@@ -3,7 +3,7 @@
 use super::{ChildContext, ReadyNotifier, Status, SysctlOutcome, files, mounts};
 use crate::Spec;
 use crate::control::{self, Node};
-use crate::network::interfaces;
+use crate::network::{self, interfaces};
 use crate::ports::{self, ClientAddresses, PortError, PortManager, own_ports};
 use crate::protocol::{ParentLink, Socket, ToChild, ToParent, WireError, check_version, unexpected_message};
 use crate::userns::{Action as _, StageError, die_with_parent, take_socket};
@@ -142,9 +142,13 @@ async fn prepare_node(
         ports.add(ports::SPEC, *forward).await?;
     }
     tokio::select! {
-        () = parent.wait_for_helper() => Ok((sysctls, ports)),
-        () = shutdown.cancelled() => Err(WireError::Closed.into()),
+        () = parent.wait_for_helper() => {}
+        () = shutdown.cancelled() => return Err(WireError::Closed.into()),
     }
+    let gateway = network::tap_addresses(&spec.network).gateway;
+    let link = Arc::clone(parent);
+    tokio::spawn(async move { link.watch_network(gateway).await });
+    Ok((sysctls, ports))
 }
 
 /// Without these rules the node works, until an object takes one of its ports.

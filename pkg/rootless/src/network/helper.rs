@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::net::unix::pipe;
 use tokio::process::{Child, ChildStderr, Command};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use usernetes_api::{NetworkOptions, join_causes};
 
@@ -44,7 +44,8 @@ impl Helper {
     }
 
     /// Keeps one process running and publishes its state. Returns only when the first start fails.
-    pub(crate) async fn supervise(self, state: watch::Sender<HelperState>) -> Result<(), NetworkError> {
+    /// A process that hangs is killed.
+    pub(crate) async fn supervise(self, state: watch::Sender<HelperState>, hangs: &Notify) -> Result<(), NetworkError> {
         let program = self.driver.program;
         let mut backoff = Backoff::new(SHORTEST_PAUSE, LONGEST_PAUSE);
         let mut restarts = 0;
@@ -54,7 +55,13 @@ impl Helper {
             let pid = running.process.id().unwrap_or_default();
             tracing::info!(driver = program, pid, restarts, "network is up");
             state.send_replace(HelperState { pid, restarts });
-            let status = describe_exit(running.process.wait().await);
+            let status = tokio::select! {
+                status = running.process.wait() => describe_exit(status),
+                () = hangs.notified() => {
+                    tracing::warn!(driver = program, "network driver carries nothing; killing it");
+                    describe_exit(running.process.kill().await.and(running.process.wait().await))
+                }
+            };
             tracing::warn!(driver = program, status, "network driver ended; the node has no network until it restarts");
             state.send_replace(HelperState { pid: 0, restarts });
             if started.elapsed() > STEADY {

@@ -4,6 +4,7 @@
 
 mod backoff;
 mod driver;
+mod gateway;
 mod helper;
 mod host_watch;
 pub(crate) mod interfaces;
@@ -11,6 +12,7 @@ mod slirp4netns;
 
 pub use driver::NetworkError;
 pub(crate) use driver::TapAddresses;
+pub(crate) use gateway::wait_for_silence;
 pub(crate) use helper::Helper;
 pub use host_watch::follow_host_network;
 

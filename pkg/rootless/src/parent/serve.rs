@@ -12,9 +12,10 @@ use std::os::fd::AsFd as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::pin::pin;
 use std::process::ExitStatus;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::MissedTickBehavior;
 
 /// Time that the child gets beyond that of its payload before it is killed.
@@ -39,13 +40,13 @@ pub(super) async fn serve_child(
     let helper = network::prepare_helper(&spec.network, child.0)?;
     let (state, states) = watch::channel(HelperState::default());
     // Meanwhile the child makes its mounts and may already request ports, so it is served while the driver starts.
-    let mut served = pin!(
-        Session { child, socket, states, on_event, failure: None, stop_limit: spec.stop_timeout + STOP_MARGIN }
-            .run(&mut signals)
-    );
+    let hangs = Arc::new(Notify::new());
+    let stop_limit = spec.stop_timeout + STOP_MARGIN;
+    let session = Session { child, socket, states, on_event, failure: None, stop_limit, hangs: Arc::clone(&hangs) };
+    let mut served = pin!(session.run(&mut signals));
     let error = tokio::select! {
         end = &mut served => return end,
-        Err(error) = helper.supervise(state) => error,
+        Err(error) = helper.supervise(state, &hangs) => error,
     };
     child.kill();
     // If the child had failed before, its error is the cause of the driver's failure.
@@ -97,6 +98,8 @@ struct Session<F> {
     on_event: F,
     failure: Option<Error>,
     stop_limit: Duration,
+    /// Tells the helper's supervision that the process hangs.
+    hangs: Arc<Notify>,
 }
 
 impl<F: FnMut(Event)> Session<F> {
@@ -146,6 +149,7 @@ impl<F: FnMut(Event)> Session<F> {
             }
             ToParent::Ready => (self.on_event)(Event::Ready(Ready { child_pid: self.child.0 })),
             ToParent::Steady => (self.on_event)(Event::Steady),
+            ToParent::NetworkHangs => self.hangs.notify_one(),
             ToParent::Pong => (self.on_event)(Event::Alive),
             ToParent::Failed { message } => self.failure = Some(Error::Child(message)),
             other => return Err(unexpected_message("a request of the running child", &other).into()),

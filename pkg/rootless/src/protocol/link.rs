@@ -2,9 +2,11 @@
 
 use super::socket::{AsyncSocket, WireError};
 use super::{BindFailure, HelperState, ToChild, ToParent};
+use crate::network::wait_for_silence;
 use crate::sync::IgnorePoison as _;
 use nix::errno::Errno;
 use std::collections::HashMap;
+use std::net::Ipv4Addr;
 use std::os::fd::OwnedFd;
 use std::sync::Mutex;
 use tokio::sync::{oneshot, watch};
@@ -42,6 +44,22 @@ impl ParentLink {
     /// Returns as soon as the network driver runs.
     pub(crate) async fn wait_for_helper(&self) {
         let _ = self.helper.subscribe().wait_for(|helper| helper.pid != 0).await;
+    }
+
+    /// Reports each time that the network driver hangs, after which the parent replaces its process.
+    pub(crate) async fn watch_network(&self, gateway: Ipv4Addr) {
+        let mut helper = self.helper.subscribe();
+        loop {
+            wait_for_silence(gateway).await;
+            let silent = *helper.borrow_and_update();
+            // One that is being restarted is silent as well.
+            if silent.pid != 0 && self.socket.send(&ToParent::NetworkHangs, &[]).await.is_err() {
+                return;
+            }
+            if helper.wait_for(|now| now.pid != 0 && now.restarts != silent.restarts).await.is_err() {
+                return;
+            }
+        }
     }
 
     /// A listening (TCP) or bound (UDP) socket of the host's network namespace.

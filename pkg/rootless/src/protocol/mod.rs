@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use usernetes_api::PortSpec;
 
 /// Version of the protocol. The first message of each side carries it, to detect that the program was replaced.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 
 /// From a child stage to the parent.
 #[derive(Debug, Serialize, Deserialize)]
@@ -34,6 +34,8 @@ pub(crate) enum ToParent {
     Steady,
     /// Answer to [`ToChild::Ping`].
     Pong,
+    /// The network driver's process runs and carries nothing.
+    NetworkHangs,
     /// The payload has ended, or something has failed before it began.
     Failed { message: String },
     /// Results of a short-lived stage.

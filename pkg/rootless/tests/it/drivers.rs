@@ -1,12 +1,13 @@
 //! What every network driver has to do: one suite, run for each driver.
 
-use crate::harness::{Node, alive, assert_same, assert_that, eventually};
+use crate::harness::{Node, alive, assert_same, assert_that, eventually, eventually_within};
 use crate::host::{CLIENTS, NAME, PEER_PORT};
 use libtest_mimic::Failed;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::io::Write as _;
 use std::net::TcpListener;
+use std::time::Duration;
 use usernetes_api::NetworkDriver;
 use usernetes_rootless::enter_command;
 
@@ -17,6 +18,7 @@ pub(crate) const TESTS: &[(&str, DriverTest)] = &[
     ("interface_has_address_and_mtu", interface_has_address_and_mtu),
     ("info_names_the_driver", info_names_the_driver),
     ("tap_survives_a_restart", tap_survives_a_restart),
+    ("a_process_that_hangs_is_replaced", a_process_that_hangs_is_replaced),
     ("range_and_mtu_at_the_limits", range_and_mtu_at_the_limits),
     ("process_ends_with_the_parent", process_ends_with_the_parent),
 ];
@@ -182,4 +184,14 @@ fn loopback_of_the_host_is_not_reached(driver: NetworkDriver) -> Result<(), Fail
 fn run_bash(node: &Node, script: &str) -> Result<String, Failed> {
     let output = enter_command(node.child_pid, ["bash", "-c", script]).output()?;
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// Its gateway answers as long as it carries packets; a stopped process does not, and stays.
+fn a_process_that_hangs_is_replaced(driver: NetworkDriver) -> Result<(), Failed> {
+    let node = start(driver)?;
+    let before = node.client()?.info()?.network;
+    assert_same(before.restarts, 0)?;
+    kill(Pid::from_raw(before.pid.cast_signed()), Signal::SIGSTOP)?;
+    eventually_within(Duration::from_secs(90), "the driver is replaced", || is_restarted(&node))?;
+    assert_that(!alive(before.pid.cast_signed()), "the old process is gone")
 }

@@ -148,8 +148,12 @@ pub(crate) fn assert_same<T: PartialEq + std::fmt::Debug>(got: T, expected: T) -
 }
 
 /// Polls a condition that has no event.
-pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) -> Result<(), Failed> {
-    let deadline = Instant::now() + Duration::from_secs(10);
+pub(crate) fn eventually(what: &str, holds: impl FnMut() -> bool) -> Result<(), Failed> {
+    eventually_within(Duration::from_secs(10), what, holds)
+}
+
+pub(crate) fn eventually_within(limit: Duration, what: &str, mut holds: impl FnMut() -> bool) -> Result<(), Failed> {
+    let deadline = Instant::now() + limit;
     while !holds() {
         assert_that(Instant::now() < deadline, what)?;
         sleep(Duration::from_millis(10));
