@@ -38,7 +38,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use upstream::Upstream;
 use usernetes_api::{PortSpec, Protocol};
 
-/// Owner of ports in the [`Spec`](crate::Spec).
+/// Owner of ports in the [`Spec`].
 pub const SPEC: &str = "spec";
 /// Owner of ports that were added by the control socket.
 pub const CONTROL: &str = "control";

@@ -2,7 +2,7 @@
 //!
 //! VXLAN varies its source port per flow and replies to the published port of the other host: a table of clients would hold
 //! a thousand sockets without use. It has no authentication, so any host that reaches the port could inject packets into the
-//! pod network: the relay accepts datagrams of [`RelayPeers`](super::RelayPeers) only, and there are none at first.
+//! pod network: the relay accepts datagrams of [`RelayPeers`] only, and there are none at first.
 //!
 //! Datagrams of one size are sent together (UDP_SEGMENT), which halves the work for a stream between pods.
 
