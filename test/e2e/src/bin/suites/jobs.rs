@@ -17,7 +17,7 @@ const SUITES: [(&str, u64, u64, &[&str]); 11] = [
     ("lifecycle", 240, 40, &[]),
     ("changes", 240, 40, &[]),
     ("single", 240, 40, &[]),
-    ("hostile", 240, 60, &[]),
+    ("hostile", 720, 60, &[]),
     ("homelab", 0, 150, &[]),
     ("docs", 0, 90, &[]),
     ("crio", 150, 60, &["crio"]),
