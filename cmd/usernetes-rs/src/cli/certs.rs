@@ -83,7 +83,11 @@ fn render_expirations(head: &[&str], rows: &[Expiration]) -> String {
 fn expiration_row(e: &Expiration) -> Vec<String> {
     let expires =
         e.expires.map_or("<missing>".into(), |t| t.to_zoned(TimeZone::UTC).strftime("%b %d, %Y %H:%M UTC").to_string());
-    let residual = e.expires.map_or("<invalid>".into(), render_residual);
+    let is_early = e.valid_from.is_some_and(|from| Timestamp::now() < from);
+    let residual = match e.expires {
+        Some(_) if is_early => "<not yet valid>".into(),
+        expires => expires.map_or("<invalid>".into(), render_residual),
+    };
     let managed = if e.externally_managed { "yes" } else { "no" };
     vec![e.name.to_owned(), expires, residual, e.authority.unwrap_or_default().to_owned(), managed.to_owned()]
 }

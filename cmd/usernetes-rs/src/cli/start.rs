@@ -9,9 +9,11 @@ use jiff::Timestamp;
 use std::net::IpAddr;
 use std::process::ExitCode;
 use usernetes_api::Config;
+use usernetes_api::constants::{KUBERNETES_DIR, PKI_DIR};
 use usernetes_daemon::host_ip;
 use usernetes_host::lock::Lock;
 use usernetes_host::{Level, checks};
+use usernetes_pki::expiry::{self, ValidityProblem};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct StartArgs {
@@ -39,6 +41,7 @@ pub(crate) fn run(session: &Session, args: &StartArgs) -> Result<ExitCode> {
         change_port_offset(session, &mut config, offset)?;
     }
     strike_tokens(session, &mut config)?;
+    refuse_expired(session, &config)?;
     let started = session.instance.start()?;
     if started.how.is_some() {
         session.instance.wait_for_node(config.timeouts().control_plane_component_health_check.0)?;
@@ -50,6 +53,22 @@ pub(crate) fn run(session: &Session, args: &StartArgs) -> Result<ExitCode> {
         wait_ready(session, &config, started.since)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Without its certificates a control plane never gets ready: that shows at once, and not after minutes of waiting.
+fn refuse_expired(session: &Session, config: &Config) -> Result<()> {
+    if config.join.is_some() || session.instance.is_running() {
+        return Ok(());
+    }
+    let report = expiry::check(&session.paths().node(KUBERNETES_DIR), &session.paths().node(PKI_DIR))?;
+    let mut problems = report.validity_problems(Timestamp::now()).filter(|(entry, problem)| {
+        // Nothing of the node uses it.
+        !matches!(problem, ValidityProblem::Soon(_)) && entry.name != "super-admin.conf"
+    });
+    match problems.next() {
+        Some((entry, problem)) => Err(Hinted::new(format!("{} {problem}", entry.name), entry.hint(problem)).into()),
+        None => Ok(()),
+    }
 }
 
 /// Removes the tokens that `init` of an earlier version has left in the kept configuration: they are made, and the next `init`

@@ -14,7 +14,7 @@ use usernetes_cluster::BlockedPod;
 use usernetes_cluster::nodes::NodeInfo;
 use usernetes_daemon::{Request, host_ip};
 use usernetes_node::{NodePlan, NodeStatus, Role};
-use usernetes_pki::expiry;
+use usernetes_pki::expiry::{self, ValidityProblem};
 use usernetes_rootless::control::Info;
 use view::{NetworkView, NodeView, Status};
 
@@ -49,6 +49,8 @@ fn collect_status(session: &Session, config: &Config) -> Result<Status> {
     let healthy =
         components.as_ref().is_some_and(NodeStatus::is_ready) && ready != Some(false) && lost.is_none() && !removed;
     let report = check_certificates(session, role);
+    let expired = report.as_ref().is_some_and(has_expired);
+    let validity = report.as_ref().map(describe_validity).unwrap_or_default();
     let hint = match info {
         Some(_) => None,
         None => Some(resume_hint(session, config)?.unwrap_or_else(|| {
@@ -58,7 +60,7 @@ fn collect_status(session: &Session, config: &Config) -> Result<Status> {
     };
     Ok(Status {
         cluster: session.paths().cluster.to_string(),
-        healthy,
+        healthy: healthy && !expired,
         running: info.is_some(),
         node: NodeView {
             name: config.node_name().to_owned(),
@@ -77,6 +79,7 @@ fn collect_status(session: &Session, config: &Config) -> Result<Status> {
         warnings: cgroup_warnings(cgroups)
             .into_iter()
             .chain(lost)
+            .chain(validity)
             .chain(removed.then(|| describe_removal(session, config)))
             .chain(node.iter().flat_map(|node| &node.pressure).map(|condition| describe_pressure(condition)))
             .chain(if ready.is_some() { blocked_pods(session) } else { Vec::new() })
@@ -115,6 +118,15 @@ fn check_certificates(session: &Session, role: Role) -> Option<expiry::Report> {
         return None;
     }
     expiry::check(&session.paths().node(KUBERNETES_DIR), &session.paths().node(PKI_DIR)).ok()
+}
+
+fn has_expired(report: &expiry::Report) -> bool {
+    report.validity_problems(Timestamp::now()).any(|(_, problem)| !matches!(problem, ValidityProblem::Soon(_)))
+}
+
+fn describe_validity(report: &expiry::Report) -> Vec<String> {
+    let problems = report.validity_problems(Timestamp::now());
+    problems.map(|(entry, problem)| format!("{} {problem}; hint: {}", entry.name, entry.hint(problem))).collect()
 }
 
 fn cgroup_warnings(cgroups: CgroupMode) -> Vec<String> {

@@ -2,6 +2,7 @@
 
 mod bundle_identity;
 mod bundle_server;
+mod certificate_expiry;
 mod egress_addresses;
 mod manual_ports;
 mod node_labels;
@@ -74,6 +75,11 @@ static CONTROLLERS: &[Controller] = &[
         name: "reachability",
         role: Some(Role::ControlPlane),
         run: |context| Box::pin(write_reachability(context)),
+    },
+    Controller {
+        name: "certificate-expiry",
+        role: Some(Role::ControlPlane),
+        run: |context| Box::pin(certificate_expiry::run(context)),
     },
     Controller {
         name: "serving-certificates",

@@ -115,5 +115,10 @@ pub(crate) fn is_own_failure(error: &io::Error) -> bool {
     is_shortage(error) || tls::is_config_error(error)
 }
 
+/// Whether a probe failed because the certificate of the component is expired or not yet valid.
+pub(crate) fn is_outside_validity(error: &io::Error) -> bool {
+    tls::is_period_error(error)
+}
+
 #[cfg(test)]
 mod tests;

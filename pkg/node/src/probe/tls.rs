@@ -34,6 +34,18 @@ pub(super) fn is_config_error(error: &io::Error) -> bool {
     wrapped.is::<ConfigError>()
 }
 
+/// Whether a handshake failed because of the time: the certificate is expired or not yet valid.
+pub(super) fn is_period_error(error: &io::Error) -> bool {
+    use rustls::CertificateError as Bad;
+    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    matches!(
+        tls,
+        Some(rustls::Error::InvalidCertificate(
+            Bad::Expired | Bad::ExpiredContext { .. } | Bad::NotValidYet | Bad::NotValidYetContext { .. }
+        ))
+    )
+}
+
 fn client_config(trust: &Trust) -> Result<ClientConfig, ConfigError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;

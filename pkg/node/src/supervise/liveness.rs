@@ -1,6 +1,6 @@
 //! Liveness: a process that no longer answers is restarted, as the kubelet does with kubeadm's static Pods.
 
-use crate::probe::{Probe, is_own_failure};
+use crate::probe::{Probe, is_outside_validity, is_own_failure};
 use std::future::pending;
 use std::time::Duration;
 use tokio::time::sleep;
@@ -44,6 +44,10 @@ impl Liveness {
                     report(None);
                 }
                 Err(error) if is_own_failure(&error) => tracing::warn!(%error, "no liveness probe"),
+                // A restart cures neither an expired certificate nor a wrong clock.
+                Err(error) if is_outside_validity(&error) => {
+                    tracing::warn!(%error, "the certificate of the component is expired or not yet valid; it is not restarted");
+                }
                 Err(error) => {
                     failures += 1;
                     report(Some(error.to_string()));

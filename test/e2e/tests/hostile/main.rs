@@ -2,6 +2,7 @@
 
 mod bundle_readers;
 mod certificates;
+mod expiry;
 mod host_ports;
 mod idle_connections;
 mod services;
@@ -11,7 +12,12 @@ mod vxlan;
 
 use anyhow::{Context as _, Result};
 use std::process::ExitCode;
-use usernetes_e2e::{Host, IMAGE, Machine, Namespace, Process, Run, Scenario, SharedCluster, Testbed, main as suite};
+use usernetes_e2e::{
+    Host, IMAGE, Machine, Namespace, Process, Requirement, Run, Scenario, SharedCluster, Testbed, main as suite,
+};
+
+const NEEDS: [Requirement; 4] =
+    [Requirement::Hosts, Requirement::Program, Requirement::Bundle, Requirement::Command("init")];
 
 fn main() -> ExitCode {
     let scenarios = vec![
@@ -31,6 +37,7 @@ fn main() -> ExitCode {
         Scenario::shared("slow_readers_of_the_bundle", bundle_readers::slow_readers_of_the_bundle),
         Scenario::shared("forged_packets_reach_no_pod", vxlan::forged_packets_reach_no_pod),
         Scenario::shared("annotations_open_no_relay", vxlan::annotations_open_no_relay),
+        Scenario::own("expired_certificates_are_named", 1, &NEEDS, expiry::expired_certificates_are_named),
     ];
     suite("hostile", scenarios, Some(SharedCluster { topology: 2.into(), create: create_cluster }))
 }
