@@ -8,6 +8,7 @@ pub mod coredns;
 pub mod flannel;
 pub mod kube_proxy;
 pub(crate) mod manifest;
+mod network_policies;
 mod reserved_ports;
 mod user_namespaces;
 
@@ -18,8 +19,14 @@ use usernetes_api::Config;
 use usernetes_pki::Endpoint;
 
 /// Every addon, in the order in which they are listed and applied.
-pub const ADDONS: &[Addon] =
-    &[flannel::ADDON, kube_proxy::ADDON, coredns::ADDON, user_namespaces::ADDON, reserved_ports::ADDON];
+pub const ADDONS: &[Addon] = &[
+    flannel::ADDON,
+    kube_proxy::ADDON,
+    coredns::ADDON,
+    user_namespaces::ADDON,
+    reserved_ports::ADDON,
+    network_policies::ADDON,
+];
 
 /// One addon.
 #[derive(Clone, Copy)]
@@ -106,14 +113,17 @@ mod tests {
     #[test]
     fn every_addon_is_a_row() {
         let names: Vec<_> = ADDONS.iter().map(|addon| addon.name).collect();
-        assert_eq!(names, ["flannel", "kube-proxy", "coredns", "user-namespaces", "reserved-ports"]);
+        assert_eq!(
+            names,
+            ["flannel", "kube-proxy", "coredns", "user-namespaces", "reserved-ports", "network-policies"]
+        );
         let disabled = configured(|config| {
             config.cluster.dns.disabled = true;
             config.cluster.proxy.disabled = true;
         });
         let enabled: Vec<_> =
             ADDONS.iter().filter(|addon| addon.is_enabled(&disabled)).map(|addon| addon.name).collect();
-        assert_eq!(enabled, ["flannel", "user-namespaces", "reserved-ports"]);
+        assert_eq!(enabled, ["flannel", "user-namespaces", "reserved-ports", "network-policies"]);
     }
 
     #[test]

@@ -77,6 +77,11 @@ static CONTROLLERS: &[Controller] = &[
         run: |context| Box::pin(write_reachability(context)),
     },
     Controller {
+        name: "network-policies",
+        role: Some(Role::ControlPlane),
+        run: |context| Box::pin(warn_about_network_policies(context)),
+    },
+    Controller {
         name: "certificate-expiry",
         role: Some(Role::ControlPlane),
         run: |context| Box::pin(certificate_expiry::run(context)),
@@ -170,6 +175,11 @@ async fn report_unsupported_volumes(context: Context) {
 /// Writes on every Node whether its host can be reached.
 async fn write_reachability(_: Context) {
     nodes::write_reachability(&admin_kubeconfig(), log_lost).await;
+}
+
+/// Writes Events on NetworkPolicies, which nothing enforces.
+async fn warn_about_network_policies(_: Context) {
+    usernetes_cluster::warn_about_network_policies(&admin_kubeconfig(), log_lost).await;
 }
 
 /// Writes the addresses of LoadBalancer Services.

@@ -5,6 +5,7 @@ mod certificates;
 mod expiry;
 mod host_ports;
 mod idle_connections;
+mod policies;
 mod services;
 mod stopping;
 mod tokens;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         Scenario::shared("slow_readers_of_the_bundle", bundle_readers::slow_readers_of_the_bundle),
         Scenario::shared("forged_packets_reach_no_pod", vxlan::forged_packets_reach_no_pod),
         Scenario::shared("annotations_open_no_relay", vxlan::annotations_open_no_relay),
+        Scenario::shared("network_policies_warn", policies::network_policies_warn),
         Scenario::own("expired_certificates_are_named", 1, &NEEDS, expiry::expired_certificates_are_named),
     ];
     suite("hostile", scenarios, Some(SharedCluster { topology: 2.into(), create: create_cluster }))
