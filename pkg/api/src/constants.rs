@@ -99,6 +99,8 @@ pub const IMAGES_PARTIAL: &str = "partial";
 pub const EGRESS_ADDRESSES_ANNOTATION: &str = "usernetes.rs/egress-addresses";
 /// Earlier name of [`EGRESS_ADDRESSES_ANNOTATION`], which Nodes of earlier versions have.
 pub const EGRESS_ADDRESSES_ANNOTATION_OLD: &str = "usernetes.rs/sources";
+/// Annotation with which a worker asks the control plane to delete its Node.
+pub const LEAVING_ANNOTATION: &str = "usernetes.rs/leaving";
 /// Label of a Node with enough subordinate ids for pods with `hostUsers: false`; such pods are scheduled to these Nodes.
 pub const USER_NAMESPACES_LABEL: &str = "usernetes.rs/user-namespaces";
 /// RuntimeClass of pods with `hostUsers: false`, and its handler in the runtime's configuration.

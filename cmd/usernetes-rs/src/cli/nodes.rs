@@ -58,11 +58,15 @@ async fn remove_node(cluster: &Cluster, name: &str, force: bool) -> Result<()> {
             drained.map_err(|error| Hinted::new(format!("node {name} cannot be drained"), hint).caused_by(error))?;
         }
         Some(_) => cluster.cordon_node(name, true).await?,
+        // Only its taints and labels may be left, for its return.
+        None if cluster.forget_left_node(name).await? => return Ok(()),
         None => {
             return Err(Hinted::new(format!("the cluster has no node {name:?}"), "usernetes-rs nodes list").into());
         }
     }
-    Ok(cluster.delete_node(name).await?)
+    cluster.delete_node(name).await?;
+    cluster.forget_left_node(name).await?;
+    Ok(())
 }
 
 fn show_nodes(session: &Session, nodes: &[NodeInfo]) {

@@ -4,6 +4,8 @@
 mod address_rules;
 mod addresses;
 mod drain;
+mod kept_marks;
+mod leaving;
 mod reachability;
 mod registered;
 mod relay_peers;
@@ -11,6 +13,7 @@ mod relay_peers;
 pub(crate) use address_rules::AddressRefusal;
 pub use address_rules::AddressRules;
 pub(crate) use addresses::{Addresses, NodeIdentity, watch_identities, watch_internal_addresses};
+pub use leaving::answer_leaving_nodes;
 pub use reachability::{Reachability, write_reachability};
 pub(crate) use registered::RegisteredAddresses;
 pub use relay_peers::{PodNetworks, ThisNode, follow_pod_networks};

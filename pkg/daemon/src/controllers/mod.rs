@@ -77,6 +77,11 @@ static CONTROLLERS: &[Controller] = &[
         run: |context| Box::pin(write_reachability(context)),
     },
     Controller {
+        name: "leaving-nodes",
+        role: Some(Role::ControlPlane),
+        run: |context| Box::pin(answer_leaving_nodes(context)),
+    },
+    Controller {
         name: "network-policies",
         role: Some(Role::ControlPlane),
         run: |context| Box::pin(warn_about_network_policies(context)),
@@ -175,6 +180,11 @@ async fn report_unsupported_volumes(context: Context) {
 /// Writes on every Node whether its host can be reached.
 async fn write_reachability(_: Context) {
     nodes::write_reachability(&admin_kubeconfig(), log_lost).await;
+}
+
+/// Deletes the Nodes of workers that ask for it, and keeps what an administrator has set on them.
+async fn answer_leaving_nodes(_: Context) {
+    nodes::answer_leaving_nodes(&admin_kubeconfig(), log_lost).await;
 }
 
 /// Writes Events on NetworkPolicies, which nothing enforces.

@@ -10,6 +10,7 @@ mod services;
 mod stopping;
 mod tokens;
 mod vxlan;
+mod workers;
 
 use anyhow::{Context as _, Result};
 use std::process::ExitCode;
@@ -38,6 +39,9 @@ fn main() -> ExitCode {
         Scenario::shared("slow_readers_of_the_bundle", bundle_readers::slow_readers_of_the_bundle),
         Scenario::shared("forged_packets_reach_no_pod", vxlan::forged_packets_reach_no_pod),
         Scenario::shared("annotations_open_no_relay", vxlan::annotations_open_no_relay),
+        Scenario::shared("quarantine_holds", workers::quarantine_holds),
+        Scenario::shared("reachability_is_no_port_scanner", workers::reachability_is_no_port_scanner),
+        Scenario::shared("endless_answers_are_cut_off", workers::endless_answers_are_cut_off),
         Scenario::shared("network_policies_warn", policies::network_policies_warn),
         Scenario::own("expired_certificates_are_named", 1, &NEEDS, expiry::expired_certificates_are_named),
     ];

@@ -9,6 +9,8 @@ use tokio::time::timeout;
 
 /// Longest that requests other than a drain may take.
 const LEAVE_LIMIT: Duration = Duration::from_secs(15);
+/// Longest wait until the control plane has deleted the Node. Below [`LEAVE_LIMIT`], so that its error is the reason.
+const ANSWER_LIMIT: Duration = Duration::from_secs(12);
 
 /// Drains the Node of this host, if it is a worker's. A PodDisruptionBudget that prevents it is an error.
 pub(super) fn drain_node(session: &Session) -> Result<()> {
@@ -33,14 +35,14 @@ pub(super) fn drain_node(session: &Session) -> Result<()> {
     })
 }
 
-/// Deletes the Node of this host, if it is a worker's and the cluster answers; returns what was done. The kubelet's
-/// credentials allow it to delete its own Node. The cluster of a control plane ends with it.
+/// Asks the control plane to delete the Node of this host, if it is a worker's and the cluster answers; returns what was done.
+/// The cluster of a control plane ends with it.
 pub(super) fn delete_node(session: &Session) -> Result<&'static str> {
     let Some(name) = worker_name(session)? else { return Ok("no cluster to leave") };
     let left = block_on(async {
         let work = async {
             let cluster = session.api_server(KUBELET_CONF).await?;
-            anyhow::Ok(cluster.delete_node(&name).await?)
+            anyhow::Ok(cluster.leave(&name, ANSWER_LIMIT).await?)
         };
         timeout(LEAVE_LIMIT, work).await
     })?;
