@@ -62,7 +62,7 @@ mod tests {
         sends(&approve_serving_certificates(path, serving, |_| ()));
         sends(&warn_about_volumes(path, "", |_| ()));
         sends(&write_load_balancers(path, policy, |_| ()));
-        sends(&nodes::write_reachability(path, |_| ()));
+        sends(&nodes::write_reachability(path, &serving.rules, |_| ()));
         sends(&nodes::answer_leaving_nodes(path, |_| ()));
         sends(&warn_about_network_policies(path, |_| ()));
         sends(&discovery::discover(endpoints, &token, &[], &discovery::Limits::default()));

@@ -4,6 +4,7 @@
 //! `kubectl logs`, so a host behind address translation, or with a HOST_IP of another network, is found here.
 
 use super::addresses::{Node, condition_message, kubelet_address, watch_nodes};
+use super::{AddressRules, RegisteredAddresses};
 use crate::client::{describe, patch_params};
 use crate::watch::{Rows, Table, Update, skip_object_error, ticks, watch_reconnecting};
 use crate::{Cluster, Error, Verb};
@@ -53,16 +54,28 @@ impl KubeletRow {
 }
 
 /// Keeps the condition of every Node. Never ends; drop it to stop.
-pub async fn write_reachability(kubeconfig: &Path, mut report: impl FnMut(Update<()>)) -> Infallible {
-    watch_reconnecting(kubeconfig, &mut report, |cluster| {
-        rounds(&cluster).then(move |kubelets| probe_all(cluster.clone(), kubelets)).boxed()
+///
+/// A kubelet writes the address and the port of its Node, and may read the result: no connection is made to an address that
+/// `rules` refuse, such as one inside the control plane's node.
+pub async fn write_reachability(
+    kubeconfig: &Path,
+    rules: &AddressRules,
+    mut report: impl FnMut(Update<()>),
+) -> Infallible {
+    watch_reconnecting(kubeconfig, &mut report, move |cluster| {
+        rounds(&cluster).then(move |kubelets| probe_all(cluster.clone(), kubelets, rules)).boxed()
     })
     .await
 }
 
-async fn probe_all(cluster: Cluster, kubelets: Result<Vec<KubeletRow>, Error>) -> Result<(), Error> {
+async fn probe_all(
+    cluster: Cluster,
+    kubelets: Result<Vec<KubeletRow>, Error>,
+    rules: &AddressRules,
+) -> Result<(), Error> {
     let kubelets = kubelets?;
-    let results = join_all(kubelets.iter().map(|row| probe_and_write(&cluster, row))).await;
+    let registered = cluster.registered_addresses().await?;
+    let results = join_all(kubelets.iter().map(|row| probe_and_write(&cluster, row, rules, &registered))).await;
     results.into_iter().try_for_each(skip_object_error)
 }
 
@@ -92,8 +105,16 @@ fn kubelets_by_name(rows: &Rows<KubeletRow>) -> BTreeMap<String, SocketAddr> {
     rows.values().map(|row| (row.name.clone(), row.kubelet)).collect()
 }
 
-async fn probe_and_write(cluster: &Cluster, row: &KubeletRow) -> Result<(), Error> {
-    let reachability = connect_to(row.kubelet).await;
+async fn probe_and_write(
+    cluster: &Cluster,
+    row: &KubeletRow,
+    rules: &AddressRules,
+    registered: &RegisteredAddresses,
+) -> Result<(), Error> {
+    let reachability = match rules.check(&row.name, row.kubelet.ip(), registered) {
+        Ok(()) => connect_to(row.kubelet).await,
+        Err(refusal) => Reachability::Unreachable(refusal.to_string()),
+    };
     let message = condition_text(row.kubelet, &reachability);
     if row.written.as_ref() == Some(&message) {
         return Ok(());

@@ -45,7 +45,7 @@ const CASES: &[(&str, Case)] = &cases![
     ports::renewed_credentials_are_read,
     ports::conflict_becomes_an_event,
     addresses::load_balancers_name_the_hosts,
-    addresses::hosts_are_reached_or_not,
+    addresses::loopback_is_not_probed,
     nodes::drain,
     tls_bootstrap::without_a_signer,
     objects::default_service_account,

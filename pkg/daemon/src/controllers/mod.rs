@@ -178,8 +178,9 @@ async fn report_unsupported_volumes(context: Context) {
 }
 
 /// Writes on every Node whether its host can be reached.
-async fn write_reachability(_: Context) {
-    nodes::write_reachability(&admin_kubeconfig(), log_lost).await;
+async fn write_reachability(context: Context) {
+    let rules = serving_certificates::address_rules(&context);
+    nodes::write_reachability(&admin_kubeconfig(), &rules, log_lost).await;
 }
 
 /// Deletes the Nodes of workers that ask for it, and keeps what an administrator has set on them.
