@@ -87,6 +87,11 @@ impl Paths {
         self.xdg.runtime.join("usernetes").join(self.cluster.to_string())
     }
 
+    /// Whether `directory` is named as a runtime directory of this cluster: `…/usernetes/<cluster>`.
+    pub fn is_runtime_name(&self, directory: &Path) -> bool {
+        directory.is_absolute() && directory.ends_with(Path::new("usernetes").join(self.cluster.to_string()))
+    }
+
     /// `~/.cache/usernetes/bundles`.
     pub fn bundles(&self) -> PathBuf {
         self.xdg.cache.join("usernetes/bundles")
@@ -156,6 +161,34 @@ impl Paths {
     /// Whether the kubelet of a joined node has its client certificate. Seen from the host, the link is dangling.
     pub fn has_joined(&self) -> bool {
         self.node(Self::kubelet_certificate()).symlink_metadata().is_ok()
+    }
+
+    /// Everything that this program writes into a state directory, beside temporary files ([`Paths::is_state_entry`]): what
+    /// `reset` removes, in this order. Marks come last, so that an interrupted `reset` can be repeated.
+    pub const STATE_ENTRIES: [&'static str; 14] = [
+        "node",
+        "log",
+        "bin",
+        "bundle",
+        "admin.conf",
+        "plan.json",
+        "ports.json",
+        "proxies.json",
+        "running",
+        "control.sock",
+        "node.lock",
+        "journal.json",
+        "config.yaml",
+        "lock",
+    ];
+
+    /// Files by which a directory is known as the state of a node. Every workflow begins with one of them.
+    pub const STATE_MARKS: [&'static str; 4] = ["node.lock", "journal.json", "config.yaml", "lock"];
+
+    /// Whether this program writes an entry of this name into a state directory.
+    pub fn is_state_entry(name: &str) -> bool {
+        Self::STATE_ENTRIES.contains(&name)
+            || [".new-", ".probe-", ".tmp"].iter().any(|prefix| name.starts_with(prefix))
     }
 
     /// Directories inside the node that are bind mounts of [`Paths::node`].

@@ -10,9 +10,10 @@ use usernetes_rootless::control::{Client, Info, Watch};
 
 impl Instance {
     /// The runtime directory of the node. The node may have been started in another environment than ours; a link in the
-    /// state directory names the directory that it uses.
+    /// state directory names the directory that it uses. A link to anything but a runtime directory of this cluster is ignored.
     pub fn runtime_dir(&self) -> PathBuf {
-        std::fs::read_link(self.paths.running()).unwrap_or_else(|_| self.paths.runtime())
+        let linked = std::fs::read_link(self.paths.running()).ok();
+        linked.filter(|directory| self.paths.is_runtime_name(directory)).unwrap_or_else(|| self.paths.runtime())
     }
 
     /// Whether a node runs and its control socket accepts connections.

@@ -3,7 +3,7 @@
 use crate::{DaemonError, Instance};
 use std::path::Path;
 use std::time::Duration;
-use usernetes_host::systemd::{Unit, UserManager};
+use usernetes_host::systemd::{Unit, UserManager, remove_unit_file};
 
 /// Longest start of the namespaces, files and network; components are waited for elsewhere.
 const START_LIMIT: Duration = Duration::from_mins(2);
@@ -20,12 +20,13 @@ impl Instance {
         UserManager::detect(&self.paths.xdg.config, &self.paths.xdg.runtime)
     }
 
-    /// Removes the unit, if there is a service manager.
+    /// Removes the unit; its files alone if no service manager responds.
     pub fn remove_unit(&self) -> Result<(), DaemonError> {
         match self.service_manager() {
-            Some(manager) => Ok(manager.remove(&self.unit_name())?),
-            None => Ok(()),
+            Some(manager) => manager.remove(&self.unit_name())?,
+            None => drop(remove_unit_file(&self.paths.xdg.config, &self.unit_name())?),
         }
+        Ok(())
     }
 
     /// Longest orderly stop of the node.

@@ -1,8 +1,10 @@
 //! `reset`: removes the node from this host. Best effort: a step that fails is reported and the next one runs; only
 //! `--drain`, which protects pods from the other steps, has to succeed.
 
+mod files;
 mod leave;
 
+use self::files::StateDirectory;
 use crate::errors::Hinted;
 use crate::output::print_error;
 use crate::phases::init::merged_name;
@@ -26,7 +28,7 @@ pub(crate) struct ResetArgs {
 
 pub(crate) fn run(session: &Session, args: &ResetArgs) -> Result<ExitCode> {
     let state = session.paths().state();
-    if !state.exists() && !session.paths().runtime().exists() {
+    if StateDirectory::inspect(&state)?.is_none() && !session.paths().runtime().exists() {
         session.printer.result("nothing to reset: this host has no node of this cluster");
         return Ok(ExitCode::SUCCESS);
     }
@@ -63,7 +65,7 @@ pub(crate) fn run(session: &Session, args: &ResetArgs) -> Result<ExitCode> {
         Ok(false) => {}
         result => step("removed the cluster from ~/.kube/config", result.map(drop)),
     }
-    step("removed files", remove_files(session));
+    step("removed files", files::remove(session));
     drop(lock);
     if problems.is_empty() {
         session.printer.result(
@@ -106,16 +108,6 @@ fn remove_merged_kubeconfig(session: &Session) -> Result<bool> {
     let Some(rest) = rest else { return Ok(false) };
     fs::write(&path, rest, fs::Mode::Secret)?;
     Ok(true)
-}
-
-/// Files of pods and containers belong to subordinate ids: they are removed as root of a user namespace that maps them.
-fn remove_files(session: &Session) -> Result<()> {
-    let paths = session.paths();
-    // The node may have been started with another runtime directory than this command's.
-    let mut directories = vec![session.instance.runtime_dir(), paths.runtime(), paths.state()];
-    directories.dedup();
-    usernetes_rootless::remove_all(&directories)?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ pub struct BaseDirectories {
     pub data: PathBuf,
     /// `$XDG_CACHE_HOME` or `~/.cache`.
     pub cache: PathBuf,
-    /// `$XDG_RUNTIME_DIR`, else `/run/user/UID`, else `usernetes/run` below `data`; accessible to the user only.
+    /// `$XDG_RUNTIME_DIR`, else `/run/user/UID`, else `usernetes/.run` below `data`; accessible to the user only.
     pub runtime: PathBuf,
 }
 
@@ -37,7 +37,8 @@ fn resolve_directories(
     BaseDirectories {
         config: absolute(var("XDG_CONFIG_HOME")).unwrap_or_else(|| home.join(".config")),
         cache: absolute(var("XDG_CACHE_HOME")).unwrap_or_else(|| home.join(".cache")),
-        runtime: runtime.unwrap_or_else(|| data.join("usernetes/run")),
+        // No cluster's state directory: a cluster's name has no dot.
+        runtime: runtime.unwrap_or_else(|| data.join("usernetes/.run")),
         data,
     }
 }
@@ -69,7 +70,7 @@ mod tests {
         assert_eq!(directories.config, Path::new("/c"));
         assert_eq!(directories.cache, Path::new("/home/a/.cache"));
         assert_eq!(directories.data, Path::new("/home/a/.local/share"));
-        assert_eq!(directories.runtime, Path::new("/home/a/.local/share/usernetes/run"));
+        assert_eq!(directories.runtime, Path::new("/home/a/.local/share/usernetes/.run"));
     }
 
     #[test]

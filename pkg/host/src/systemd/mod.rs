@@ -143,6 +143,19 @@ impl UserManager {
     }
 }
 
+/// Removes a unit's file and the link that enables it where no manager responds; returns whether there was one. `config` is
+/// the base directory of [`crate::env::xdg`]. A file that is not [`Unit`]'s stays.
+pub fn remove_unit_file(config: &Path, unit: &str) -> Result<bool, SystemdError> {
+    let units = config.join("systemd/user");
+    let file = units.join(service_name(unit));
+    if !fs::read_if_exists(&file)?.is_some_and(|text| text.starts_with(unit::HEAD)) {
+        return Ok(false);
+    }
+    fs::remove_if_exists(units.join("default.target.wants").join(service_name(unit)))?;
+    fs::remove_if_exists(file)?;
+    Ok(true)
+}
+
 /// A unit's name as systemctl takes it.
 fn service_name(unit: &str) -> String {
     format!("{unit}.service")

@@ -4,6 +4,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// How every unit's text begins.
+pub(super) const HEAD: &str = "# Made by usernetes-rs";
+
 /// A service with delegated cgroups that notifies systemd when it is ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unit {
@@ -29,7 +32,7 @@ pub struct Unit {
 
 impl fmt::Display for Unit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "# Made by usernetes-rs; its next start writes this anew.")?;
+        writeln!(f, "{HEAD}; its next start writes this anew.")?;
         writeln!(f, "[Unit]\nDescription={}", escape_specifiers(&self.description))?;
         // A node that cannot start shall not try for ever.
         writeln!(f, "StartLimitIntervalSec=300\nStartLimitBurst=5\n")?;

@@ -6,6 +6,7 @@ mod expiry;
 mod host_ports;
 mod idle_connections;
 mod policies;
+mod reset;
 mod services;
 mod stopping;
 mod tokens;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         Scenario::shared("endless_answers_are_cut_off", workers::endless_answers_are_cut_off),
         Scenario::shared("network_policies_warn", policies::network_policies_warn),
         Scenario::own("expired_certificates_are_named", 1, &NEEDS, expiry::expired_certificates_are_named),
+        Scenario::own("reset_removes_only_what_is_ours", 1, &NEEDS, reset::reset_removes_only_what_is_ours),
     ];
     suite("hostile", scenarios, Some(SharedCluster { topology: 2.into(), create: create_cluster }))
 }

@@ -69,7 +69,11 @@ pub(crate) fn hung_runtime_is_noticed(testbed: &Testbed) -> Result<()> {
     worker.until("status shows it", 60, |_| Ok(containerd("state")? == "not-ready"))?;
     let status = worker.tool(&["status"]).output()?;
     status.says(&["containerd", "NotReady", "since", "Version: no answer within"])?;
-    worker.until("it is started again", 240, |_| Ok(containerd("restarts")? == 1 && containerd("state")? == "ready"))?;
+    worker.until(
+        "it is started again",
+        240,
+        |_| Ok(containerd("restarts")? == 1 && containerd("state")? == "ready"),
+    )?;
     // Meanwhile the network driver, which is watched as well, answered.
     worker.tool(&["status"]).output()?.says(&["restarted 0 times"]).map(drop)
 }

@@ -19,7 +19,7 @@ pub(crate) fn from_another_environment(testbed: &Testbed) -> Result<()> {
     let directory = host.runtime_dir();
     host.admin(&format!("mv {directory} /run/later"))?;
     host.init::<&str>(&[]).without("XDG_RUNTIME_DIR").ok()?;
-    host.sh("test -S ~/.local/share/usernetes/run/usernetes/default/control.sock").ok()?;
+    host.sh("test -S ~/.local/share/usernetes/.run/usernetes/default/control.sock").ok()?;
     host.admin(&format!("mv /run/later {directory}"))?;
 
     host.until("the node is healthy", 120, |host| Ok(host.tool(&["status"]).output()?.code() == Some(0)))?;
@@ -55,7 +55,7 @@ pub(crate) fn without_its_runtime_directory(testbed: &Testbed) -> Result<()> {
     host.tool(&["start"]).ok()?.says(&["started"])?;
     still_there(host, "unreached")?;
     works(host)?;
-    host.sh("rm -r ~/.local/share/usernetes/run").ok()?;
+    host.sh("rm -r ~/.local/share/usernetes/.run").ok()?;
     host.tool(&["reset", "--force"]).ok()?;
     gone(host)
 }
