@@ -6,7 +6,7 @@ use usernetes_api::ConfigError;
 use usernetes_cluster::discovery::{DiscoveryError, DiscoveryFileError};
 use usernetes_daemon::DaemonError;
 use usernetes_host::systemd::SystemdError;
-use usernetes_host::{EnvError, Finding, FsError, LockError, ProcessLockError};
+use usernetes_host::{EnvError, Finding, FsError, LockError, ProcessLockError, SharedFileError};
 use usernetes_node::bundle::BundleError;
 use usernetes_node::bundle::download::DownloadError;
 use usernetes_node::bundle::peer::PeerError;
@@ -135,6 +135,7 @@ fn find_hint(error: &(dyn Error + 'static)) -> Option<String> {
         EnvError,
         LockError,
         ProcessLockError,
+        SharedFileError,
         SystemdError,
         BundleError,
         DownloadError,

@@ -1,5 +1,6 @@
 //! Files and directories: atomic writes with a mode, and the path in every error.
 
+use std::fs::Permissions;
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -81,11 +82,11 @@ pub fn write(path: impl AsRef<Path>, content: impl AsRef<[u8]>, mode: Mode) -> R
     let path = path.as_ref();
     let directory = path.parent().unwrap_or(Path::new("."));
     create_dir(directory)?;
-    replace_file(path, directory, content.as_ref(), mode).context("write", path)
+    let permissions = Permissions::from_mode(mode.bits());
+    replace_file(path, directory, content.as_ref(), permissions).context("write", path)
 }
 
-fn replace_file(path: &Path, directory: &Path, content: &[u8], mode: Mode) -> io::Result<()> {
-    let permissions = std::fs::Permissions::from_mode(mode.bits());
+pub(crate) fn replace_file(path: &Path, directory: &Path, content: &[u8], permissions: Permissions) -> io::Result<()> {
     let mut file = tempfile::Builder::new().prefix(".new-").permissions(permissions.clone()).tempfile_in(directory)?;
     file.write_all(content)?;
     // A umask may have taken bits away.

@@ -8,6 +8,7 @@ pub mod fs;
 pub mod lock;
 pub mod process;
 pub mod process_lock;
+pub mod shared_file;
 pub mod systemd;
 
 pub use check::{Finding, Level};
@@ -17,3 +18,4 @@ pub use fs::{FsError, Mode};
 pub use lock::{Lock, LockError};
 pub use process::{Process, Reaper};
 pub use process_lock::{LockHolder, ProcessLock, ProcessLockError};
+pub use shared_file::{SharedFile, SharedFileError};

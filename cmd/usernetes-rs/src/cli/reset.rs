@@ -7,13 +7,13 @@ mod leave;
 use self::files::StateDirectory;
 use crate::errors::Hinted;
 use crate::output::print_error;
-use crate::phases::init::merged_name;
+use crate::phases::init::{KUBECONFIG_LOCK_LIMIT, merged_name};
 use crate::session::Session;
 use anyhow::{Context as _, Result};
 use std::io::BufRead;
 use std::process::ExitCode;
 use usernetes_host::lock::Lock;
-use usernetes_host::{env, fs};
+use usernetes_host::{SharedFile, env, fs};
 use usernetes_pki::kubeconfig::{self, Kubeconfig};
 
 #[derive(Debug, clap::Args)]
@@ -99,14 +99,16 @@ fn read_yes(mut input: impl BufRead) -> std::io::Result<bool> {
 /// Removes what `init --merge-kubeconfig` has written; `false` when nothing is there.
 fn remove_merged_kubeconfig(session: &Session) -> Result<bool> {
     let path = env::home()?.join(".kube/config");
-    let (Some(theirs), Some(ours)) = (fs::read_if_exists(&path)?, fs::read_if_exists(session.paths().admin_conf())?)
-    else {
+    let Some(ours) = fs::read_if_exists(session.paths().admin_conf())? else { return Ok(false) };
+    if !path.exists() {
         return Ok(false);
-    };
+    }
+    let file = SharedFile::lock(&path, KUBECONFIG_LOCK_LIMIT)?;
+    let theirs = file.read()?.unwrap_or_default();
     let ours = Kubeconfig::parse(&ours)?.renamed(&merged_name(session));
     let rest = kubeconfig::take_out(&theirs, &ours).with_context(|| format!("cannot read {}", path.display()))?;
     let Some(rest) = rest else { return Ok(false) };
-    fs::write(&path, rest, fs::Mode::Secret)?;
+    file.write(&rest)?;
     Ok(true)
 }
 

@@ -46,11 +46,15 @@ pub(crate) fn of_a_cluster(testbed: &Testbed) -> Result<()> {
     gone(host)?;
     host.tool(&["reset", "--force"]).ok()?;
     // The host is as before: a new cluster, with another CA, comes up and can be removed while it is stopped.
+    // The user's own kubeconfig is in a repository of dotfiles.
+    host.sh("mkdir -p ~/.kube ~/dotfiles && touch ~/dotfiles/config && ln -s ../dotfiles/config ~/.kube/config")
+        .ok()?;
     host.init(&["--merge-kubeconfig"]).ok()?;
+    host.sh("test -L ~/.kube/config && grep -q usernetes- ~/dotfiles/config && test ! -e ~/.kube/config.lock").ok()?;
     works(host)?;
     host.tool(&["stop"]).ok()?;
     host.tool(&["reset", "--force"]).ok()?;
-    let merged = host.sh("grep -c usernetes- ~/.kube/config || true").ok()?;
+    let merged = host.sh("test -L ~/.kube/config && grep -c usernetes- ~/dotfiles/config || true").ok()?;
     ensure!(merged.text() == "0", "the user's own kubeconfig still has the cluster");
     gone(host)
 }

@@ -17,7 +17,7 @@ use crate::journal::Journal;
 use crate::session::{ADMIN_CONF, Session};
 use crate::workflow::Workflow;
 use anyhow::Result;
-pub(crate) use show_join_command::merged_name;
+pub(crate) use show_join_command::{KUBECONFIG_LOCK_LIMIT, merged_name};
 use std::rc::Rc;
 use tokio::runtime::Runtime;
 use usernetes_api::Config;

@@ -7,9 +7,14 @@ use crate::workflow::Phase;
 use anyhow::{Context as _, Result};
 use serde_json::json;
 use std::path::PathBuf;
+use std::time::Duration;
 use usernetes_cluster::tokens::TokenInfo;
-use usernetes_host::fs::{self, Mode};
+use usernetes_host::SharedFile;
+use usernetes_host::fs;
 use usernetes_pki::Kubeconfig;
+
+/// Longest that another program may hold the lock of `~/.kube/config`.
+pub(crate) const KUBECONFIG_LOCK_LIMIT: Duration = Duration::from_secs(10);
 
 pub(super) const PHASE: Phase<InitData> = Phase::new("show-join-command", "Show the join command for other hosts", run);
 
@@ -62,11 +67,12 @@ pub(crate) fn merged_name(session: &Session) -> String {
 /// Adds this cluster to `~/.kube/config`; everything else in it stays. Returns its path.
 fn merge_kubeconfig(session: &Session) -> Result<PathBuf> {
     let path = usernetes_host::env::home()?.join(".kube/config");
-    let theirs = fs::read_if_exists(&path)?.unwrap_or_default();
+    let file = SharedFile::lock(&path, KUBECONFIG_LOCK_LIMIT)?;
+    let theirs = file.read()?.unwrap_or_default();
     let ours = Kubeconfig::parse(&fs::read(session.paths().admin_conf())?)?;
     let ours = ours.renamed(&merged_name(session));
     let merged = usernetes_pki::kubeconfig::merge(&theirs, &ours)
         .with_context(|| format!("cannot merge into {}", path.display()))?;
-    fs::write(&path, merged, Mode::Secret)?;
+    file.write(&merged)?;
     Ok(path)
 }
