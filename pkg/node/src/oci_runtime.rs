@@ -5,6 +5,7 @@
 //! if it cannot create a cgroup. For pods with `hostUsers: false` it removes id maps of mounts ([`id_maps`]). It is executed
 //! several times for every container, so it only rewrites one file.
 
+mod crio_cgroup;
 mod id_maps;
 
 use serde_json::Value;
@@ -113,6 +114,9 @@ fn edit_config(path: &Path, without_cgroups: bool) -> io::Result<Vec<u8>> {
     if without_cgroups && let Some(linux) = spec.get_mut("linux").and_then(Value::as_object_mut) {
         linux.shift_remove("cgroupsPath");
         linux.shift_remove("resources");
+    }
+    if !without_cgroups {
+        crio_cgroup::name_cgroup(&mut spec, Path::new("/sys/fs/cgroup"));
     }
     if let Some(Value::Array(mounts)) = spec.get_mut("mounts") {
         id_maps::adjust_mounts(mounts)?;

@@ -60,8 +60,7 @@ fn runtime_settings(plan: &NodePlan) -> Value {
     let mut runtime = json!({
         "default_runtime": name,
         "cgroup_manager": "cgroupfs",
-        // Rootless, CRI-O names no cgroup for a container, and runc makes one of its own. On delegated cgroups that was seen directly
-        // below the unit and not in the pod's: see the README's limits.
+        // Rootless, CRI-O names no cgroup for a container: our wrapper of the runtime does.
         "conmon_cgroup": "pod",
         "conmon_env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
         // Profiles are root's to load.
