@@ -8,6 +8,7 @@ mod idle_connections;
 mod policies;
 mod reset;
 mod services;
+mod sockets;
 mod stopping;
 mod tokens;
 mod vxlan;
@@ -24,6 +25,7 @@ const NEEDS: [Requirement; 4] =
 
 fn main() -> ExitCode {
     let scenarios = vec![
+        Scenario::shared("sockets_are_known", sockets::sockets_are_known),
         Scenario::shared("external_ips_are_refused", services::external_ips_are_refused),
         Scenario::shared("load_balancers_get_no_port_of_a_node", services::load_balancers_get_no_port_of_a_node),
         Scenario::shared("load_balancers_leave_the_host_its_ports", services::load_balancers_leave_the_host_its_ports),
