@@ -39,7 +39,7 @@ TimeoutStartSec=300
 TimeoutStopSec=90
 WatchdogSec=30
 LimitNOFILE=524288
-TasksMax=infinity
+TasksMax=30%
 OOMPolicy=continue
 
 [Install]

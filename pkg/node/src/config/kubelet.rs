@@ -10,6 +10,9 @@ use usernetes_api::{CgroupMode, constants as c, merge_yaml};
 /// The kubelet's own default of `maxOpenFiles`.
 const OPEN_FILES: u64 = 1_000_000;
 
+/// Most processes and threads of one pod.
+const POD_PIDS: u32 = 4096;
+
 /// The KubeletConfiguration of this node, with the user's settings merged over the defaults; also uploaded as
 /// `kubelet-config`.
 pub fn merge_kubelet_config(plan: &NodePlan) -> Mapping {
@@ -85,6 +88,8 @@ fn default_kubelet_config(plan: &NodePlan) -> Mapping {
         "readOnlyPort": 0,
         "resolvConf": "/etc/resolv.conf",
         "rotateCertificates": true,
+        // Most of the kernel's surface is out of a plain pod's reach, and so of an escape to the user's account.
+        "seccompDefault": true,
         "staticPodPath": STATIC_POD_DIR,
         "volumePluginDir": VOLUME_PLUGIN_DIR,
         "featureGates": { "KubeletInUserNamespace": true },
@@ -119,6 +124,8 @@ fn cgroup_settings(plan: &NodePlan) -> Value {
             "cgroupDriver": "cgroupfs",
             "cgroupsPerQOS": true,
             "enforceNodeAllocatable": ["pods"],
+            // A fork bomb ends in its own pod.
+            "podPidsLimit": POD_PIDS,
             // All pods together get the rest: otherwise a pod could starve etcd before it is killed.
             "systemReserved": { "memory": format!("{}Mi", reserved_memory(plan) >> 20) },
         }),

@@ -30,6 +30,7 @@ fn main() -> ExitCode {
         Scenario::shared("images_that_are_none_are_told", images::wrong_ones_are_told),
         Scenario::shared("ports_can_be_published", services::ports_can_be_published),
         Scenario::shared("names_resolve", pods::names_resolve),
+        Scenario::shared("pods_have_seccomp", pods::pods_have_seccomp),
         Scenario::shared("pods_reach_outside", pods::pods_reach_outside),
         Scenario::shared("logs_exec_and_cp", pod_checks::logs_exec_and_cp),
         Scenario::shared("port_forward", pods::port_forward),

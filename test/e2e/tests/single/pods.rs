@@ -20,6 +20,28 @@ pub(crate) fn names_resolve(testbed: &Testbed) -> Result<()> {
     Ok(())
 }
 
+/// The runtime's profile for pods that name none; none for those that say so.
+pub(crate) fn pods_have_seccomp(testbed: &Testbed) -> Result<()> {
+    let namespace = Namespace::new(testbed.host(), "pods-have-seccomp")?;
+    let unconfined = "  securityContext: {seccompProfile: {type: Unconfined}}";
+    let privileged = "    securityContext: {privileged: true}\n";
+    let pods = [
+        ("plain", pod("plain", "sleep 3600", ""), "2"),
+        ("mapped", pod("mapped", "sleep 3600", "  hostUsers: false"), "2"),
+        ("unconfined", pod("unconfined", "sleep 3600", unconfined), "0"),
+        ("privileged", pod("privileged", "sleep 3600", "") + privileged, "0"),
+    ];
+    for (name, manifest, _) in &pods {
+        namespace.apply(manifest).map_err(|error| error.context(*name))?;
+    }
+    for (name, _, mode) in pods {
+        namespace.ready(&[&format!("pod/{name}")])?;
+        let found = namespace.sh(name, "sed -n 's/^Seccomp:[[:space:]]*//p' /proc/self/status")?;
+        ensure!(found == mode, "Seccomp of {name} is {found:?}");
+    }
+    Ok(())
+}
+
 pub(crate) fn pods_reach_outside(testbed: &Testbed) -> Result<()> {
     let namespace = Namespace::new(testbed.host(), "pods-reach-outside")?;
     namespace.pod("main", "sleep 3600")?;
