@@ -97,6 +97,11 @@ impl Paths {
         self.xdg.cache.join("usernetes/bundles")
     }
 
+    /// The bundle that the node runs, whatever becomes of the imported ones.
+    pub fn pinned_bundles(&self) -> PathBuf {
+        self.state().join("bundle")
+    }
+
     /// The configuration that `init` or `join` resolved: what every later command reads.
     pub fn config(&self) -> PathBuf {
         self.state().join("config.yaml")

@@ -15,11 +15,13 @@ use usernetes_pki::{CertParams, store};
 use usernetes_rootless::SubIds;
 use usernetes_rootless::checks::{Overlay, overlay};
 
-/// The plan of the node that `config` describes, with its verified bundle.
+/// The plan of the node that `config` describes, with its verified bundle. Only while the node does not run: its bundle is put
+/// below the state directory.
 pub(crate) fn resolve_plan(instance: &Instance, config: &Config) -> Result<NodePlan, DaemonError> {
     let paths = &instance.paths;
-    let bundle = bundle::find_bundle(config, &paths.bundles())?;
-    bundle.verify(&paths.bundles(), Check::Changed, &|_| {})?;
+    let bundle = bundle::find_bundle(config, paths)?;
+    bundle.verify(&bundle::stamps_directory(&bundle, paths), Check::Changed, &|_| {})?;
+    let bundle = bundle::pin_bundle(bundle, paths)?;
     let cri = Cri::find(config.container_runtime())?;
     let host = ResolvedHost {
         cgroups: select_cgroup_mode(config)?,

@@ -47,7 +47,9 @@ pub(crate) fn run(session: &Session, command: BundleCommand) -> Result<ExitCode>
                 None => bundle_in_use(session)?,
             };
             let bar = session.printer.byte_bar("verify", bundle.manifest().files.iter().map(|f| f.size).sum());
-            let verified = bundle.verify(&bundles, Check::Full, &|p| bar.set_position(p.done))?;
+            let verified = bundle.verify(&bundle::stamps_directory(&bundle, session.paths()), Check::Full, &|p| {
+                bar.set_position(p.done);
+            })?;
             bar.finish_and_clear();
             session.printer.result(&format!("{}: {} files match bundle.yaml", bundle.dir().display(), verified.files));
             session.printer.object(&json!({ "path": bundle.dir(), "files": verified.files, "verified": true }));
@@ -78,7 +80,7 @@ fn bundle_in_use(session: &Session) -> Result<Bundle> {
     if config.cluster.kubernetes_version.is_empty() {
         KUBERNETES_VERSION.clone_into(&mut config.cluster.kubernetes_version);
     }
-    Ok(bundle::find_bundle(&config, &session.paths().bundles())?)
+    Ok(bundle::find_bundle(&config, session.paths())?)
 }
 
 fn list_bundles(session: &Session) -> Result<()> {

@@ -93,7 +93,7 @@ impl<'a> ImageStore<'a> {
     fn open(session: &'a Session) -> Result<Self> {
         let child = session.instance.connect()?.info()?.child_pid;
         let plan = NodePlan::load(session.paths())?.context("the running node has left no plan")?;
-        let bundle = bundle::find_bundle(&session.config()?, &session.paths().bundles())?;
+        let bundle = bundle::find_bundle(&session.config()?, session.paths())?;
         Ok(Self { session, plan, bundle, child })
     }
 

@@ -18,7 +18,7 @@ pub(crate) struct KubectlArgs {
 
 pub(crate) fn run(session: &Session, args: KubectlArgs) -> Result<ExitCode> {
     let config = session.config()?;
-    let program = bundle::find_bundle(&config, &session.paths().bundles())?.program("kubectl");
+    let program = bundle::find_bundle(&config, session.paths())?.program("kubectl");
     let mut command = Command::new(&program);
     let kubeconfig = session.paths().admin_conf();
     // `--kubeconfig` among the arguments overrides the variable, as usual.

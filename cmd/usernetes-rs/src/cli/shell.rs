@@ -17,7 +17,7 @@ pub(crate) struct ShellArgs {
 pub(crate) fn run(session: &Session, args: ShellArgs) -> Result<ExitCode> {
     let child = session.instance.connect()?.info()?.child_pid;
     let words = if args.command.is_empty() { vec!["/bin/bash".into()] } else { args.command };
-    let bundle = bundle::find_bundle(&session.config()?, &session.paths().bundles())?;
+    let bundle = bundle::find_bundle(&session.config()?, session.paths())?;
     let programs = bundle.dir().join("bin");
     let path = format!("{}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", programs.display());
     let mut command = usernetes_rootless::enter_command(child, words);

@@ -8,7 +8,7 @@ use usernetes_node::bundle::{self, Bundle};
 
 pub(crate) fn run(session: &Session) -> Result<ExitCode> {
     let config = session.kept_config()?;
-    let bundle = config.and_then(|config| bundle::find_bundle(&config, &session.paths().bundles()).ok());
+    let bundle = config.and_then(|config| bundle::find_bundle(&config, session.paths()).ok());
     let manifest = bundle.as_ref().map(Bundle::manifest);
     session.printer.object(&json!({
         "version": env!("CARGO_PKG_VERSION"),

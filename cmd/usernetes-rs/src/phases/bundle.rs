@@ -3,7 +3,7 @@
 use super::NodeData;
 use crate::workflow::Phase;
 use anyhow::Result;
-use usernetes_node::bundle::Check;
+use usernetes_node::bundle::{Check, stamps_directory};
 
 pub(super) const fn phase<D: AsMut<NodeData>>() -> Phase<D> {
     Phase::new("bundle", "Find the node's software and verify every checksum", run)
@@ -12,6 +12,6 @@ pub(super) const fn phase<D: AsMut<NodeData>>() -> Phase<D> {
 pub(super) fn run<D: AsMut<NodeData>>(data: &mut D, _: &[&'static str]) -> Result<String> {
     let node = data.as_mut();
     let bundle = node.bundle()?;
-    let verified = bundle.verify(&node.session.paths().bundles(), Check::Changed, &|_| {})?;
+    let verified = bundle.verify(&stamps_directory(&bundle, node.session.paths()), Check::Changed, &|_| {})?;
     Ok(format!("{}, {} files verified", bundle.manifest().name, verified.files))
 }

@@ -100,7 +100,7 @@ fn check_bundle(session: &Session, config: &Config) -> Finding {
         // Fetched later, when all other checks have passed.
         return Finding::passed("Bundle");
     }
-    match bundle::find_bundle(config, &session.paths().bundles()) {
+    match bundle::find_bundle(config, session.paths()) {
         Ok(bundle) => check_kubelet_skew(config, &bundle.manifest().kubernetes_version),
         Err(error) if config.join.is_some() => {
             let error = anyhow::Error::from(error);

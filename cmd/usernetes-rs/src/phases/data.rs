@@ -25,7 +25,7 @@ impl NodeData {
     /// The bundle in use, found at first need.
     pub(crate) fn bundle(&mut self) -> Result<Rc<Bundle>> {
         if self.bundle.is_none() {
-            let found = bundle::find_bundle(&self.config, &self.session.paths().bundles())?;
+            let found = bundle::find_bundle(&self.config, self.session.paths())?;
             self.bundle = Some(Rc::new(found));
         }
         Ok(Rc::clone(self.bundle.as_ref().expect("just found")))

@@ -11,7 +11,7 @@ use usernetes_pki::{BootstrapToken, BundleIdentity, CaCertHash, Endpoint, JoinTo
 /// The join token of this control plane with the secret of `token`.
 pub(crate) fn make_join_token(session: &Session, config: &Config, token: &BootstrapToken) -> Result<JoinToken> {
     let ca = fs::read(session.paths().node(PKI_DIR).join("ca.crt"))?;
-    let bundle = bundle::find_bundle(config, &session.paths().bundles())?;
+    let bundle = bundle::find_bundle(config, session.paths())?;
     let (host, port) = config.control_plane_endpoint();
     Ok(JoinToken {
         endpoints: vec![Endpoint { host, port }],

@@ -14,6 +14,7 @@ use std::time::Instant;
 use usernetes_api::{Config, Paths};
 use usernetes_host::lock::Lock;
 use usernetes_host::{Level, fs};
+use usernetes_node::bundle::unpin_bundle;
 
 /// What the data of `init` and of `join` have in common.
 pub(crate) trait WorkflowData: Sized + 'static {
@@ -67,6 +68,9 @@ pub(crate) fn run_workflow<D: WorkflowData>(
         }
         data.prepare(&journal)?;
     }
+    if names_other_bundle(data, kept.as_deref()) && !session.instance.is_alive()? {
+        unpin_bundle(paths)?;
+    }
     if kept.as_deref() != Some(&data.config().to_kept_yaml()) {
         session.instance.keep_config(data.config())?;
     }
@@ -85,6 +89,14 @@ pub(crate) fn run_workflow<D: WorkflowData>(
         session.instance.keep_config(&data.completed_config())?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether the user names another bundle than in the run before, after which the node has kept its own.
+fn names_other_bundle<D: WorkflowData>(data: &D, kept: Option<&str>) -> bool {
+    let path = data.session().paths().config();
+    let kept = kept.and_then(|kept| Config::parse_kept(&path, kept).ok());
+    let named = &data.config().rootless.bundle;
+    named.is_some() && kept.is_some_and(|kept| kept.rootless.bundle != *named)
 }
 
 /// Nothing is made yet when preflight fails: the next `init` must not continue with the flags that were refused.

@@ -113,12 +113,12 @@ impl Staging {
         Ok(Some(Imported { bundle, verified, kept: true }))
     }
 
-    fn target_path(&self, bundle: &Bundle) -> PathBuf {
+    pub(crate) fn target_path(&self, bundle: &Bundle) -> PathBuf {
         self.bundles.join(bundle.directory_name())
     }
 
     /// Moves `from` to `place` and removes a damaged bundle there.
-    fn move_to(&self, from: &Path, place: &Path) -> Result<(), BundleError> {
+    pub(crate) fn move_to(&self, from: &Path, place: &Path) -> Result<(), BundleError> {
         fs::sync_all(from)?;
         let old = self.new_directory()?;
         if place.exists() {
@@ -144,7 +144,7 @@ fn update_mtime(place: &Path) -> Result<(), BundleError> {
 }
 
 /// Links or copies the listed files of a bundle into `to`, and no others.
-fn link_files(bundle: &Bundle, to: &Path) -> Result<(), BundleError> {
+pub(crate) fn link_files(bundle: &Bundle, to: &Path) -> Result<(), BundleError> {
     let files = &bundle.manifest().files;
     let extra = find_unexpected(bundle.dir(), files);
     if !extra.is_empty() {

@@ -1,17 +1,39 @@
 //! Finds the bundle of a node: the configured one, else the imported one that fits best.
 
+use super::pin::pinned_bundle;
 use super::{Bundle, BundleError, Skew, compare_versions, import};
 use std::cmp::Reverse;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
-use usernetes_api::Config;
+use usernetes_api::{Config, Paths};
 use usernetes_host::fs::Context as _;
 
-/// The bundle that the configuration names, else the best imported one below `bundles`; an archive is imported first.
+/// The bundle that this node was started with ([`super::pin_bundle`]); before its first start the one that the configuration
+/// names, else the best imported one. An archive is imported first.
 ///
 /// A joining node uses the bundle with the digest of the join token, where that is known.
-pub fn find_bundle(config: &Config, bundles: &Path) -> Result<Bundle, BundleError> {
+pub fn find_bundle(config: &Config, paths: &Paths) -> Result<Bundle, BundleError> {
+    match pinned_bundle(paths) {
+        Some(bundle) if is_for(config, &bundle) => Ok(bundle),
+        _ => find_source(config, &paths.bundles()),
+    }
+}
+
+/// Whether a node of this configuration may run the bundle: a workflow that did not end may be repeated with another version.
+fn is_for(config: &Config, bundle: &Bundle) -> bool {
+    match &config.state.bundle_sha256 {
+        Some(sha256) => bundle.digest() == sha256,
+        None => required_version(config).distance_to(&bundle.manifest.kubernetes_version).is_some(),
+    }
+}
+
+fn required_version(config: &Config) -> Required<'_> {
+    let version = &config.cluster.kubernetes_version;
+    if config.join.is_some() { Required::KubeletFor(version) } else { Required::Exactly(version) }
+}
+
+fn find_source(config: &Config, bundles: &Path) -> Result<Bundle, BundleError> {
     let named = config.rootless.bundle.as_deref();
     if let Some(archive) = named.filter(|path| path.is_file()) {
         return Ok(import(archive, bundles, bundles, &|_| {})?.bundle);
@@ -19,9 +41,7 @@ pub fn find_bundle(config: &Config, bundles: &Path) -> Result<Bundle, BundleErro
     if let Some(sha256) = &config.state.bundle_sha256 {
         return find_by_digest(bundles, sha256);
     }
-    let version = &config.cluster.kubernetes_version;
-    let required = if config.join.is_some() { Required::KubeletFor(version) } else { Required::Exactly(version) };
-    find_version(named, bundles, required)
+    find_version(named, bundles, required_version(config))
 }
 
 /// An imported bundle.

@@ -6,7 +6,8 @@ use ::tar::EntryType;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, symlink};
-use usernetes_api::{Config, JoinConfiguration};
+
+use usernetes_api::{ClusterConfiguration, Config, JoinConfiguration, Paths, Xdg};
 
 const QUIET: &(dyn Fn(Progress) + Sync) = &|_| {};
 
@@ -412,18 +413,81 @@ fn nothing_to_use_is_said_with_the_ways_out() {
 #[test]
 fn a_joining_host_without_a_bundle_is_pointed_to_its_peer() {
     let place = Place::new();
+    let paths = paths_of(&place);
     let mut config = Config { join: Some(JoinConfiguration::default()), ..Config::default() };
     config.cluster.kubernetes_version = "v1.36.3".into();
-    let none = find_bundle(&config, &place.bundles()).expect_err("nothing imported");
+    let none = find_bundle(&config, &paths).expect_err("nothing imported");
     config.state.bundle_sha256 = Some("0".repeat(64));
-    import_from(&place, &place.bundle("b")).expect("good");
-    let other = find_bundle(&config, &place.bundles()).expect_err("another digest");
+    import(&place.bundle("b"), &paths.bundles(), &place.cache(), QUIET).expect("good");
+    let other = find_bundle(&config, &paths).expect_err("another digest");
     for error in [none, other] {
         assert!(error.hint().is_some_and(|hint| hint.contains("join - --bundle-from-peer")), "{error}");
     }
     let bundle = Bundle::open(place.path("b")).expect("good");
     config.state.bundle_sha256 = Some(bundle.digest().to_owned());
-    assert_eq!(find_bundle(&config, &place.bundles()).expect("imported").digest(), bundle.digest());
+    assert_eq!(find_bundle(&config, &paths).expect("imported").digest(), bundle.digest());
+}
+
+/// Paths of a cluster whose imported bundles are those of `place`.
+fn paths_of(place: &Place) -> Paths {
+    let xdg = Xdg { config: place.path("c"), data: place.path("d"), cache: place.path("h"), runtime: place.path("r") };
+    Paths::new(xdg, usernetes_api::ClusterName::default())
+}
+
+#[test]
+fn a_node_keeps_its_bundle() {
+    let place = Place::new();
+    let paths = paths_of(&place);
+    let config = Config { cluster: of_version("v1.36.3"), ..Config::default() };
+    let import_one = |name| import(&place.bundle(name), &paths.bundles(), &paths.bundles(), QUIET).expect("imported");
+    let imported = import_one("one").bundle;
+    let found = find_bundle(&config, &paths).expect("imported");
+    assert_eq!(found.dir(), imported.dir());
+    std::thread::sleep(std::time::Duration::from_millis(30));
+    found.verify(&paths.bundles(), Check::Changed, QUIET).expect("good");
+    let pinned = pin_bundle(found, &paths).expect("linked");
+    assert_eq!(pinned.digest(), imported.digest());
+    assert!(pinned.dir().starts_with(paths.pinned_bundles().canonicalize().expect("there")));
+    let inode = |dir: &Path| std::fs::metadata(dir.join("bin/kubelet")).expect("there").ino();
+    assert_eq!(inode(pinned.dir()), inode(imported.dir()), "no second copy");
+    for bundle in [&pinned, &imported] {
+        let stamps = stamps_directory(bundle, &paths);
+        let verified = bundle.verify(&stamps, Check::Changed, QUIET).expect("good");
+        assert_eq!(verified.hashed, 0, "a link changes the ctime and nothing else: {}", bundle.dir().display());
+    }
+    // Another bundle of the same version is imported, then the cache is emptied.
+    let other = place.bundle("two");
+    edit_manifest(&other, |text| text.replace("v1.36.3-test", "v1.36.3-newer"));
+    import(&other, &paths.bundles(), &paths.bundles(), QUIET).expect("imported");
+    assert_eq!(find_bundle(&config, &paths).expect("pinned").digest(), pinned.digest());
+    std::fs::remove_dir_all(&paths.xdg.cache).expect("there");
+    let found = find_bundle(&config, &paths).expect("pinned");
+    assert_eq!(found.dir(), pinned.dir());
+    assert_eq!(pin_bundle(found, &paths).expect("is pinned").dir(), pinned.dir());
+    // What the node would not run by its configuration is not taken.
+    let newer = Config { cluster: of_version("v1.37.0"), ..Config::default() };
+    find_bundle(&newer, &paths).expect_err("another version");
+    let mut joined = config.clone();
+    joined.state.bundle_sha256 = Some("0".repeat(64));
+    find_bundle(&joined, &paths).expect_err("another digest");
+    unpin_bundle(&paths).expect("removed");
+    find_bundle(&config, &paths).expect_err("nothing is left");
+}
+
+#[test]
+fn changed_files_are_not_pinned() {
+    let place = Place::new();
+    let paths = paths_of(&place);
+    let imported = import(&place.bundle("one"), &paths.bundles(), &paths.bundles(), QUIET).expect("imported").bundle;
+    std::thread::sleep(std::time::Duration::from_millis(30));
+    imported.verify(&paths.bundles(), Check::Changed, QUIET).expect("good");
+    std::fs::write(imported.dir().join("bin/kubelet"), vec![8; 300_000]).expect("written");
+    pin_bundle(imported, &paths).expect_err("another content");
+    assert!(list_bundles(&paths.pinned_bundles()).expect("listed").is_empty());
+}
+
+fn of_version(version: &str) -> ClusterConfiguration {
+    ClusterConfiguration { kubernetes_version: version.into(), ..ClusterConfiguration::default() }
 }
 
 #[test]

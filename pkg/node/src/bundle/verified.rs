@@ -43,6 +43,12 @@ impl Stamp {
         *self == Self::new(meta, self.sha256.clone())
     }
 
+    /// Whether `meta` is of the same file, and nothing but its ctime has changed.
+    pub(crate) fn matches_but_ctime(&self, meta: &Metadata) -> bool {
+        let new = Self::new(meta, self.sha256.clone());
+        Self { ctime: new.ctime, ..self.clone() } == new
+    }
+
     /// Whether the file is old enough for every later change to alter its ctime.
     pub(crate) fn is_settled(meta: &Metadata) -> bool {
         let (Ok(seconds), Ok(nanos)) = (u64::try_from(meta.ctime()), u32::try_from(meta.ctime_nsec())) else {

@@ -1,6 +1,7 @@
 //! What tenants, workers, other users of the host and passing time may not do to a node. Each scenario is one attack.
 
 mod bundle_readers;
+mod cache;
 mod certificates;
 mod expiry;
 mod host_ports;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         Scenario::shared("endless_answers_are_cut_off", workers::endless_answers_are_cut_off),
         Scenario::shared("network_policies_warn", policies::network_policies_warn),
         Scenario::own("expired_certificates_are_named", 1, &NEEDS, expiry::expired_certificates_are_named),
+        Scenario::own("nothing_of_a_node_is_in_a_cache", 1, &NEEDS, cache::nothing_of_a_node_is_in_a_cache),
         Scenario::own("reset_removes_only_what_is_ours", 1, &NEEDS, reset::reset_removes_only_what_is_ours),
     ];
     suite("hostile", scenarios, Some(SharedCluster { topology: 2.into(), create: create_cluster }))
