@@ -100,21 +100,28 @@ fn runtime_handler(program: PathBuf) -> Value {
 }
 
 fn user_namespace_handler(plan: &NodePlan) -> Value {
-    let program = match plan.host.cgroups {
-        CgroupMode::Delegated => sibling_program(plan, oci_runtime::PROGRAM_NAME),
-        CgroupMode::None => oci_program(plan),
-    };
-    let mut handler = runtime_handler(program);
+    let mut handler = runtime_handler(wrapped_program(plan));
     handler["snapshotter"] = snapshotter_name(MAPPED).into();
     handler
 }
 
 /// Path of runc or crun; without delegated cgroups, of the wrapper that removes cgroup settings.
-pub(super) fn oci_program(plan: &NodePlan) -> PathBuf {
+fn oci_program(plan: &NodePlan) -> PathBuf {
     match plan.host.cgroups {
         CgroupMode::Delegated => plan.host.oci_runtime.clone(),
         CgroupMode::None => sibling_program(plan, oci_runtime::WITHOUT_CGROUPS),
     }
+}
+
+/// Path of the wrapper of runc or crun that adjusts containers; without delegated cgroups it removes cgroup settings too.
+pub(super) fn wrapped_program(plan: &NodePlan) -> PathBuf {
+    sibling_program(
+        plan,
+        match plan.host.cgroups {
+            CgroupMode::Delegated => oci_runtime::PROGRAM_NAME,
+            CgroupMode::None => oci_runtime::WITHOUT_CGROUPS,
+        },
+    )
 }
 
 fn sibling_program(plan: &NodePlan, name: &str) -> PathBuf {

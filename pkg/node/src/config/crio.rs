@@ -1,6 +1,6 @@
 //! CRI-O's `crio.conf`: settings of crio.conf(5) whose defaults require root or systemd.
 
-use super::containerd::oci_program;
+use super::containerd::wrapped_program;
 use super::{CRIO_POLICY_FILE, CRIO_RUN_DIR};
 use crate::NodePlan;
 use crate::cri::{CRIO_TMP_DIR, Cri};
@@ -71,7 +71,7 @@ fn runtime_settings(plan: &NodePlan) -> Value {
         "enable_criu_support": false,
         "hooks_dir": [],
         "runtimes": {
-            name: { "runtime_path": oci_program(plan), "runtime_type": "oci", "runtime_root": format!("/run/{name}") },
+            name: { "runtime_path": wrapped_program(plan), "runtime_type": "oci", "runtime_root": format!("/run/{name}") },
         },
     });
     if let Cri::CriO(programs) = &plan.host.cri {
