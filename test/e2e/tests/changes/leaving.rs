@@ -122,5 +122,7 @@ pub(crate) fn host_is_gone(testbed: &Testbed) -> Result<()> {
     worker.silent()?;
     said.says(&["the Node object stays", "nodes remove host2"])?;
     testbed.plug(worker)?;
+    // The kernel remembers for a moment that the neighbour did not answer.
+    worker.until("the API server is reached", 30, |host| host.reaches(&format!("{}:6443", first.address())))?;
     come_back(testbed, worker, "gone-and-joined")
 }
