@@ -30,7 +30,7 @@ const MARGIN: Duration = Duration::from_secs(2);
 pub(crate) enum RuntimeError {
     /// Its socket does not accept.
     #[error("cannot connect to the container runtime: {0}")]
-    Connect(tonic::transport::Error),
+    Connect(#[source] tonic::transport::Error),
     /// It answers with an error.
     #[error("{method}: {status}")]
     Status {
