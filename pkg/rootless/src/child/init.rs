@@ -132,7 +132,6 @@ async fn prepare_node(
     nix::unistd::sethostname(&spec.host_name).with_action(format!("set the host name {}", spec.host_name))?;
     interfaces::set_up_interfaces(&spec.network, &spec.host_addresses).await?;
     parent.send_tap().await?;
-    exempt_own_ports(spec, reaper).await;
     mounts::prepare_mounts(spec)?;
     let sysctls = files::set_sysctls(&spec.sysctls);
     serve_parent(Arc::clone(parent), shutdown.clone());
@@ -142,7 +141,7 @@ async fn prepare_node(
         ports.add(ports::SPEC, *forward).await?;
     }
     tokio::select! {
-        () = parent.wait_for_helper() => {}
+        ((), ()) = async { tokio::join!(parent.wait_for_helper(), exempt_own_ports(spec, reaper)) } => {}
         () = shutdown.cancelled() => return Err(WireError::Closed.into()),
     }
     let gateway = network::tap_addresses(&spec.network).gateway;

@@ -4,6 +4,7 @@ mod budget;
 mod client_addresses;
 mod data_plane;
 mod error;
+mod nft;
 pub(crate) mod own_ports;
 mod relay;
 mod relay_peers;

@@ -5,36 +5,19 @@
 //! destination that it has already. Addresses of their own for these servers would be no better: `externalIPs` of a
 //! Service may name any address, and a hostPort takes its port on all of them.
 
+use super::nft::{self, NftError};
 use crate::spec::OwnPorts;
 use ipnet::IpNet;
-use std::io;
 use std::path::Path;
-use std::process::Command;
 use usernetes_host::Reaper;
-use usernetes_host::process::Exit;
 
 /// Before `dstnat` (-100), the priority of kube-proxy and portmap.
 const PRIORITY: i32 = -120;
 
-/// The rules could not be made.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum OwnPortsError {
-    /// `nft` could not be started.
-    #[error("cannot run nft: {0}")]
-    Start(io::Error),
-    /// `nft` failed; its output is in the log.
-    #[error("nft ended with {0}")]
-    Rules(Exit),
-}
-
 /// Makes the rules. Call it before anything else makes NAT rules.
-pub(crate) async fn exempt_from_nat(nft: &Path, own: &OwnPorts, reaper: &Reaper) -> Result<(), OwnPortsError> {
+pub(crate) async fn exempt_from_nat(nft: &Path, own: &OwnPorts, reaper: &Reaper) -> Result<(), NftError> {
     let Some(rules) = render_rules(own) else { return Ok(()) };
-    let running = reaper.spawn(Command::new(nft).arg(rules)).map_err(OwnPortsError::Start)?;
-    match running.wait().await {
-        Exit::Code(0) => Ok(()),
-        exit => Err(OwnPortsError::Rules(exit)),
-    }
+    nft::add_rules(nft, &rules, reaper).await
 }
 
 /// Pods reach these ports at addresses of the node; processes of the node also at other nodes, such as the API server's

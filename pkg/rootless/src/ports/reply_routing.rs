@@ -4,6 +4,7 @@
 //! Conntrack marks it. Its replies, from any process and after any translation, get the mark before they are routed, and
 //! a routing table in which every address is local delivers them.
 
+use super::nft::{self, NftError};
 use crate::network::interfaces::{self, Action as _, InterfaceError};
 use nix::sys::socket::{setsockopt, sockopt};
 use rtnetlink::packet_route::route::{RouteScope, RouteType};
@@ -12,10 +13,8 @@ use rtnetlink::{Handle, RouteMessageBuilder};
 use std::io;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::path::Path;
-use std::process::Command;
 use usernetes_api::constants::TAP_INTERFACE;
 use usernetes_host::Reaper;
-use usernetes_host::process::Exit;
 
 /// A single bit, next to those of other programs: kube-proxy uses 0x4000 and 0x8000, CNI plugins 0x2000.
 const MARK: u32 = 0x0020_0000;
@@ -34,12 +33,9 @@ pub(crate) enum ReplyRoutingError {
     /// The routing table could not be changed.
     #[error(transparent)]
     Net(#[from] InterfaceError),
-    /// `nft` could not be started.
-    #[error("cannot run nft: {0}")]
-    Start(io::Error),
-    /// `nft` failed; its output is in the log.
-    #[error("nft ended with {0}")]
-    Rules(Exit),
+    /// The rules could not be made.
+    #[error(transparent)]
+    Nft(#[from] NftError),
 }
 
 /// Prepares the node's network. Call it once.
@@ -47,11 +43,7 @@ pub(crate) async fn set_up(nft: &Path, reaper: &Reaper) -> Result<(), ReplyRouti
     let probe = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).map_err(ReplyRoutingError::Socket)?;
     setsockopt(&probe, sockopt::IpTransparent, &true).map_err(ReplyRoutingError::Option)?;
     interfaces::with_netlink(async |handle| add_routes(handle).await).await?;
-    let running = reaper.spawn(Command::new(nft).arg(render_rules())).map_err(ReplyRoutingError::Start)?;
-    match running.wait().await {
-        Exit::Code(0) => Ok(()),
-        exit => Err(ReplyRoutingError::Rules(exit)),
-    }
+    Ok(nft::add_rules(nft, &render_rules(), reaper).await?)
 }
 
 /// Routes marked packets of any address to this node.
