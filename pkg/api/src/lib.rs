@@ -32,7 +32,7 @@ pub use duration::Duration;
 pub use error::{ConfigError, FieldError};
 pub use flags::field_flags;
 pub use merge::merge_yaml;
-pub use network::{PortSpec, Protocol, ServiceNetwork};
+pub use network::{PortSpec, Protocol, ServiceNetwork, loopback_of};
 pub use node_state::NodeState;
 pub use paths::{ClusterName, Paths, Xdg};
 pub use reserved_ports::ReservedPorts;

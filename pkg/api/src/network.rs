@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 /// Transport protocol of a published port.
@@ -34,6 +34,14 @@ impl FromStr for Protocol {
             "udp" => Ok(Self::Udp),
             _ => Err(format!("protocol {s:?} is not tcp or udp")),
         }
+    }
+}
+
+/// The loopback address of the family of `address`.
+pub fn loopback_of(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
     }
 }
 

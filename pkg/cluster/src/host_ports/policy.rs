@@ -2,9 +2,9 @@
 
 use super::claims::Refusal;
 use super::objects::{Exposure, Owner, PodPorts, ServicePort, ServicePorts};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
-use usernetes_api::{PortOptions, PortShift, PortSpec, Protocol, PublishSelection, ReservedPorts};
+use usernetes_api::{PortOptions, PortShift, PortSpec, Protocol, PublishSelection, ReservedPorts, loopback_of};
 
 /// What this host reserves, and the addresses that it publishes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,18 +109,16 @@ impl Policy {
     /// The configured addresses; without any, HOST_IP, and for what is not a LoadBalancer's the loopback address.
     fn host_addresses(&self, exposure: Exposure) -> Vec<IpAddr> {
         let configured = &self.options.addresses;
-        let loopback = match self.host_ip {
-            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
-            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        };
         match exposure {
             _ if !configured.is_empty() => configured.clone(),
             Exposure::LoadBalancer => vec![self.host_ip],
-            Exposure::NodePort | Exposure::HealthCheck | Exposure::HostPort => vec![self.host_ip, loopback],
+            Exposure::NodePort | Exposure::HealthCheck | Exposure::HostPort => {
+                vec![self.host_ip, loopback_of(self.host_ip)]
+            }
         }
     }
 
-    /// Why this host does not publish a port, whoever asks for it; `asked` is the port before it was shifted.
+    /// Why this host publishes a port for no object; `asked` is the port before it was shifted.
     pub(super) fn refusal(&self, exposure: Exposure, protocol: Protocol, port: u16, asked: u16) -> Option<Refusal> {
         let server = self.reserved.server(protocol, port).or_else(|| self.reserved.server(protocol, asked));
         if let Some(server) = server {

@@ -5,16 +5,8 @@ use super::flags::{build_argv, build_env};
 use super::{Component, Condition, GRACE, LONG_GRACE, StopStage, pki_path};
 use crate::probe::{Probe, Trust};
 use crate::{KubeletServing, NodePlan};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use usernetes_api::constants as c;
-
-/// Loopback address of HOST_IP's family.
-fn loopback_ip(plan: &NodePlan) -> IpAddr {
-    match plan.host_ip {
-        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-    }
-}
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use usernetes_api::{constants as c, loopback_of};
 
 fn format_url(scheme: &str, ip: IpAddr, port: u16) -> String {
     format!("{scheme}://{}", SocketAddr::new(ip, port))
@@ -22,7 +14,7 @@ fn format_url(scheme: &str, ip: IpAddr, port: u16) -> String {
 
 pub(super) fn etcd(plan: &NodePlan) -> Option<Component> {
     plan.require_control_plane()?;
-    let local = loopback_ip(plan);
+    let local = loopback_of(plan.host_ip);
     let client = format_url("https", plan.host_ip, c::ETCD_CLIENT_PORT);
     let peer = format_url("https", plan.host_ip, c::ETCD_PEER_PORT);
     let flags = vec![
@@ -100,7 +92,7 @@ pub(super) fn api_server(plan: &NodePlan) -> Option<Component> {
         // With externalIPs a Service may take any address inside the nodes, also the API server's own.
         ("enable-admission-plugins", "NodeRestriction,DenyServiceExternalIPs".to_owned()),
         ("enable-bootstrap-token-auth", "true".to_owned()),
-        ("etcd-servers", format_url("https", loopback_ip(plan), c::ETCD_CLIENT_PORT)),
+        ("etcd-servers", format_url("https", loopback_of(plan.host_ip), c::ETCD_CLIENT_PORT)),
         ("etcd-cafile", pki_path("etcd/ca.crt")),
         ("etcd-certfile", pki_path("apiserver-etcd-client.crt")),
         ("etcd-keyfile", pki_path("apiserver-etcd-client.key")),
