@@ -93,8 +93,6 @@ impl Probe {
             }
             Self::Runtime(path) => {
                 file_watch::wait_for_file(path).await?;
-                // For the plain error, such as a want of descriptors, which the client below wraps.
-                UnixStream::connect(path).await?;
                 let runtime = RuntimeClient::connect(path).await.map_err(io::Error::other)?;
                 runtime.version().await.map_err(io::Error::other)
             }

@@ -126,3 +126,24 @@ impl RuntimeClient {
 fn seconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::error::Error;
+    use std::io;
+
+    /// The supervisor tells its own want of descriptors from a runtime that hangs by the kernel's error.
+    #[tokio::test]
+    async fn errors_keep_the_error_of_the_kernel() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let client = RuntimeClient::connect(&directory.path().join("socket")).await;
+        let mut next: Option<&(dyn Error + 'static)> = client.as_ref().err().map(|error| error as _);
+        let mut found = false;
+        while let Some(error) = next {
+            found |= error.downcast_ref::<io::Error>().is_some_and(|io| io.raw_os_error() == Some(2));
+            next = error.source();
+        }
+        assert!(found, "{:?}", client.err());
+    }
+}
