@@ -7,6 +7,7 @@ mod artifacts;
 pub mod bench;
 mod command;
 pub mod flood;
+pub mod kubelet_certificates;
 mod kubernetes;
 pub mod pod_checks;
 mod program;

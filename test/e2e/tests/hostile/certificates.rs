@@ -1,6 +1,7 @@
 //! Serving certificates of kubelets: a worker gets none for the names and addresses of others.
 
 use anyhow::{Result, bail, ensure};
+use usernetes_e2e::kubelet_certificates::{kubelet_shows_certificate_of, request_serving_certificate};
 use usernetes_e2e::{Host, Machine, Output, Testbed};
 
 const PKI: &str = "~/.local/share/usernetes/default/node/etc/kubernetes/pki";
@@ -27,7 +28,7 @@ pub(crate) fn worker_gets_no_certificate_of_others(testbed: &Testbed) -> Result<
     first.until("the worker has its own", 60, |first| is_verified(first, worker))?;
     for (name, address, asked, why) in CASES {
         write_status(worker, address)?;
-        request(first, name, asked)?;
+        request_serving_certificate(first, name, "host2", asked)?;
         first.until(&format!("an Event about {name}"), 40, |first| {
             let events = first.kubectl(&["describe", "node", "host2"])?;
             Ok(events.text().contains(why) && events.text().contains(&format!("kubectl certificate approve {name}")))
@@ -39,7 +40,7 @@ pub(crate) fn worker_gets_no_certificate_of_others(testbed: &Testbed) -> Result<
     }
     // By an administrator's word it is signed, and no client of the API believes it.
     write_status(worker, "198.51.100.11")?;
-    request(first, "approved", "IP:198.51.100.11")?;
+    request_serving_certificate(first, "approved", "host2", "IP:198.51.100.11")?;
     first.kubectl(&["certificate", "approve", "approved"])?;
     first.kubectl(&["wait", "--for=jsonpath={.status.certificate}", "csr/approved", "--timeout=30s"])?;
     let certificate =
@@ -55,7 +56,7 @@ pub(crate) fn kubelets_are_verified(testbed: &Testbed) -> Result<()> {
     let first = testbed.host();
     for host in testbed.hosts() {
         first.until(&format!("{} is verified", host.name()), 60, |first| is_verified(first, host))?;
-        let believed = s_client(first, host, "ca.crt")?;
+        let believed = kubelet_shows_certificate_of("ca.crt", first, host)?;
         ensure!(!believed, "the kubelet of {} has a certificate of the cluster's CA", host.name());
         let path = format!("/api/v1/nodes/{}/proxy/healthz", host.name());
         first.kubectl(&["get", "--raw", &path])?.says(&["ok"])?;
@@ -75,39 +76,8 @@ fn write_status(worker: &Host, address: &str) -> Result<()> {
     as_kubelet(worker, "PATCH", "/api/v1/nodes/host2/status", &patch).map(drop)
 }
 
-fn request(first: &Host, name: &str, names: &str) -> Result<()> {
-    let script = format!(
-        "openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null \
-         -subj '/O=system:nodes/CN=system:node:host2' -addext 'subjectAltName={names}' | base64 -w0"
-    );
-    let pem = first.sh(&script).ok()?;
-    let object = format!(
-        "apiVersion: certificates.k8s.io/v1
-kind: CertificateSigningRequest
-metadata: {{name: {name}}}
-spec:
-  request: {}
-  signerName: kubernetes.io/kubelet-serving
-  usages: [digital signature, server auth]
-",
-        pem.text()
-    );
-    let file = first.write("csr.yaml", &object)?;
-    let as_kubelet = ["--as=system:node:host2", "--as-group=system:nodes", "--as-group=system:authenticated"];
-    first.kubectl(&[&["create", "-f", &file][..], &as_kubelet].concat()).map(drop)
-}
-
 fn is_verified(first: &Host, host: &Host) -> Result<bool> {
-    s_client(first, host, "kubelet-serving-ca.crt")
-}
-
-/// Whether the kubelet of `host` shows a certificate of this CA for its HOST_IP.
-fn s_client(first: &Host, host: &Host, ca: &str) -> Result<bool> {
-    let script = format!(
-        "openssl s_client -connect {0}:10250 -CAfile {PKI}/{ca} -verify_ip {0} -verify_return_error < /dev/null",
-        host.address()
-    );
-    Ok(first.sh(&script).output()?.code() == Some(0))
+    kubelet_shows_certificate_of("kubelet-serving-ca.crt", first, host)
 }
 
 /// Sends a request with the credentials of a worker's kubelet. A status other than 2xx is an error.

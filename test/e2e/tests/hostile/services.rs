@@ -43,7 +43,7 @@ spec:
     Ok(())
 }
 
-/// The bundle's port was one that nobody had reserved: joining hosts took a tenant's programs for the cluster's.
+/// The bundle's port was not reserved once: joining hosts took a tenant's programs for the cluster's.
 pub(crate) fn load_balancers_get_no_port_of_a_node(testbed: &Testbed) -> Result<()> {
     let first = testbed.host();
     let tenant = Tenant::new(first, "balanced")?;
