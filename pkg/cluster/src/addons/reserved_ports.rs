@@ -1,7 +1,7 @@
 //! Refuses Services and pods that ask for ports of the node itself.
 //!
-//! The nodes do not depend on it: their NAT rules leave these ports alone. But whoever asks for one learns at once why
-//! it cannot be had.
+//! The nodes do not depend on it: their NAT rules leave these ports alone. It refuses a request for one
+//! at once, with the reason.
 
 use super::manifest::Manifest;
 use super::{Addon, Params, never_disabled};

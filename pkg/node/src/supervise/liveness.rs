@@ -44,7 +44,7 @@ impl Liveness {
                     report(None);
                 }
                 Err(error) if is_own_failure(&error) => tracing::warn!(%error, "no liveness probe"),
-                // A restart cures neither an expired certificate nor a wrong clock.
+                // A restart mends neither an expired certificate nor a wrong clock.
                 Err(error) if is_outside_validity(&error) => {
                     tracing::warn!(%error, "the certificate of the component is expired or not yet valid; it is not restarted");
                 }
