@@ -22,7 +22,8 @@ pub(crate) fn expired_certificates_are_named(testbed: &Testbed) -> Result<()> {
     first.init(&["--config", &config]).ok()?;
     first.tool(&["status"]).ok()?.says(&["apiserver expires at", "certs renew all"])?;
     let events = ["get", "events", "--field-selector", "reason=CertificateExpiry"];
-    first.kubectl(&events)?.says(&["apiserver expires at"])?;
+    // The node writes it beside `init`, and tries again when the API server is busy.
+    first.until("an Event says it", 60, |first| Ok(first.kubectl(&events)?.text().contains("apiserver expires at")))?;
     std::thread::sleep(VALIDITY.saturating_sub(made.elapsed()) + PROBES);
     let status = first.tool(&["status", "-o", "json"]).output()?;
     let components = status.json()?;
