@@ -11,13 +11,14 @@ use crate::job::{Job, Lane};
 
 /// The suites of test/e2e with the seconds of their shared cluster's scenarios, of one scenario with hosts of its own, and
 /// the build that they need. A suite of many quick scenarios runs as one job.
-const SUITES: [(&str, u64, u64, &[&str]); 11] = [
+const SUITES: [(&str, u64, u64, &[&str]); 12] = [
     ("realhost", 600, 120, &["realhost guests"]),
     ("multi", 420, 60, &[]),
     ("lifecycle", 240, 40, &[]),
     ("changes", 240, 40, &[]),
     ("single", 240, 40, &[]),
     ("hostile", 720, 60, &[]),
+    ("field", 120, 40, &[]),
     ("homelab", 0, 150, &[]),
     ("docs", 0, 90, &[]),
     ("crio", 150, 60, &["crio"]),
