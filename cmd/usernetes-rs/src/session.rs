@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use std::net::IpAddr;
 use std::path::Path;
 use usernetes_api::constants::KUBERNETES_DIR;
-use usernetes_api::{ClusterName, Config, HostFacts, Paths, Xdg};
+use usernetes_api::{ClusterName, Config, ConfigFile, HostFacts, Paths, Xdg};
 use usernetes_cluster::Cluster;
 use usernetes_daemon::Instance;
 use usernetes_host::{env, fs};
@@ -82,6 +82,13 @@ impl Session {
         Ok(Cluster::connect_from_outside(&path, &|inside| self.paths().node(inside)).await?)
     }
 
+    /// Shows what has no effect in the user's file.
+    pub(crate) fn print_notes(&self, config: &Config) {
+        for note in config.notes() {
+            self.printer.warn(note);
+        }
+    }
+
     /// The API server, with the administrator's rights; an error where the node does not run.
     pub(crate) async fn administrator(&self) -> Result<Cluster> {
         self.control_plane_config()?;
@@ -95,9 +102,9 @@ pub(crate) fn block_on<F: Future>(future: F) -> Result<F::Output> {
     Ok(usernetes_daemon::runtime()?.block_on(future))
 }
 
-/// The documents of a file that the user names.
-pub(crate) fn read_config(path: &Path) -> Result<Config> {
-    Ok(Config::parse(path, &fs::read(path).map_err(UnreadableConfig)?)?)
+/// The file that the user names.
+pub(crate) fn read_config(path: &Path) -> Result<ConfigFile> {
+    Ok(ConfigFile::new(path, &fs::read(path).map_err(UnreadableConfig)?))
 }
 
 /// The facts that defaults depend on; `host_ip` where the user chose one.

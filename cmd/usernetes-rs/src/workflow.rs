@@ -66,6 +66,8 @@ pub(crate) struct Workflow<D: 'static> {
     pub(crate) name: &'static str,
     /// In order.
     pub(crate) phases: &'static [Phase<D>],
+    /// Names of phases that the same workflow of another program has and this one does not: they may be skipped.
+    pub(crate) foreign: &'static [&'static str],
 }
 
 /// Phases to run, with their parts.
@@ -82,7 +84,7 @@ pub(crate) struct PhaseFailed {
 impl<D> Workflow<D> {
     /// Everything but what `skip` names (`certs`, `certs/ca`).
     pub(crate) fn select_without(&self, skip: &[String]) -> Result<Selection<D>, UsageError> {
-        for path in skip {
+        for path in skip.iter().filter(|path| !self.is_foreign(path)) {
             self.find(path)?;
         }
         let mut selection = Vec::new();
@@ -111,6 +113,11 @@ impl<D> Workflow<D> {
             (part.is_none() || !parts.is_empty()).then_some((phase, parts))
         });
         found.ok_or_else(|| UsageError::UnknownPhase { path: path.to_owned(), known: self.paths().join(", ") })
+    }
+
+    /// Whether a phase is another program's alone.
+    pub(crate) fn is_foreign(&self, path: &str) -> bool {
+        self.find(path).is_err() && self.foreign.contains(&path)
     }
 
     /// All paths, in order.
@@ -192,6 +199,7 @@ mod tests {
                 .with_parts(|| vec![Part { name: "a", short: "A" }, Part { name: "b", short: "B" }]),
             Phase::new("two", "The second", two).starting_node(),
         ],
+        foreign: &["three", "two"],
     };
 
     fn names(selection: &Selection<Vec<String>>) -> Vec<String> {
@@ -216,6 +224,7 @@ mod tests {
         assert_eq!(skipping("one/a"), ["one:b", "two:"]);
         assert_eq!(skipping("one/a one/b"), ["two:"]);
         assert_eq!(skipping("two"), ["one:a+b"]);
+        assert_eq!(skipping("three"), ["one:a+b", "two:"]);
     }
 
     #[test]

@@ -38,6 +38,7 @@ fn is_no_file_of_a_user() {
     assert_eq!(code, 3, "{text}");
     insta::assert_snapshot!(text, @"
     error: user.yaml:39: hostIPFound is state of a node, not configuration
-    hint: remove hostIPFound from user.yaml; the tool keeps it itself
+    user.yaml:41: bundleSHA256 is state of a node, not configuration
+    hint: remove hostIPFound; the program keeps it itself; remove bundleSHA256; the program keeps it itself
     ");
 }

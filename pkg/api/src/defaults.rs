@@ -30,6 +30,15 @@ fn set_if_empty(field: &mut String, default: &str) {
     }
 }
 
+/// Whether a label such as `stable-1` or `latest-1.36` may mean the release of this program.
+fn is_own_label(version: &str) -> bool {
+    let name = version.strip_prefix("release/").unwrap_or(version);
+    let Some(rest) = ["stable", "latest"].iter().find_map(|label| name.strip_prefix(label)) else { return false };
+    let own = constants::KUBERNETES_VERSION.trim_start_matches('v');
+    rest.is_empty()
+        || rest.strip_prefix('-').is_some_and(|prefix| own.starts_with(&format!("{prefix}.")) || own == prefix)
+}
+
 impl Config {
     /// Fills in everything that is empty; what the user wrote stays.
     pub fn set_defaults(&mut self, facts: &HostFacts) {
@@ -38,11 +47,7 @@ impl Config {
         set_if_empty(&mut networking.pod_subnet, constants::DEFAULT_POD_SUBNET);
         set_if_empty(&mut networking.dns_domain, constants::DEFAULT_DNS_DOMAIN);
         set_if_empty(&mut self.cluster.cluster_name, "kubernetes");
-        set_if_empty(&mut self.cluster.kubernetes_version, constants::KUBERNETES_VERSION);
-        if self.cluster.kubernetes_version.starts_with(|c: char| c.is_ascii_digit()) {
-            // kubeadm takes both forms, binaries report the one with the v.
-            self.cluster.kubernetes_version.insert(0, 'v');
-        }
+        self.resolve_version();
         self.cluster.certificate_validity_period.get_or_insert(Duration::hours(8760));
         self.cluster.ca_certificate_validity_period.get_or_insert(Duration::hours(87600));
         self.cluster.encryption_algorithm.get_or_insert_default();
@@ -58,6 +63,20 @@ impl Config {
         set_if_empty(&mut self.init.node_registration.name, &name);
         if let Some(join) = &mut self.join {
             set_if_empty(&mut join.node_registration.name, &name);
+        }
+    }
+
+    /// The release that a label means, or an empty version: the one that this program is tested with.
+    fn resolve_version(&mut self) {
+        let version = &mut self.cluster.kubernetes_version;
+        set_if_empty(version, constants::KUBERNETES_VERSION);
+        if is_own_label(version) {
+            let note = format!("kubernetesVersion {version} is {} here", constants::KUBERNETES_VERSION);
+            constants::KUBERNETES_VERSION.clone_into(version);
+            self.sources.notes.push(note);
+        } else if version.starts_with(|c: char| c.is_ascii_digit()) {
+            // kubeadm takes both forms, binaries report the one with the v.
+            version.insert(0, 'v');
         }
     }
 

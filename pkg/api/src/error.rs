@@ -4,102 +4,82 @@ use crate::flags::with_flag;
 use std::fmt;
 use std::path::PathBuf;
 
+/// A line of a file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The file.
+    pub path: PathBuf,
+    /// The line, from 1.
+    pub line: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.path.display(), self.line)
+    }
+}
+
 /// One thing that is wrong, with the field's path as in the document (`networking.podSubnet`);
-/// shown beside the flag that sets it.
+/// shown beside its place in the file and the flag that sets it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldError {
-    /// Path of the field.
+    /// Where the field stands, if it stands in a file.
+    pub place: Option<Place>,
+    /// Path of the field; empty for a whole document.
     pub field: String,
     /// What is wrong with its value, and what would be right.
     pub message: String,
+    /// The command or edit that helps, where the message does not say it.
+    pub hint: Option<String>,
+}
+
+impl FieldError {
+    /// A mistake without a place in a file.
+    pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { place: None, field: field.into(), message: message.into(), hint: None }
+    }
 }
 
 impl fmt::Display for FieldError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", with_flag(&self.field), self.message)
+        if let Some(place) = &self.place {
+            write!(f, "{place}: ")?;
+        }
+        if !self.field.is_empty() {
+            write!(f, "{}: ", with_flag(&self.field))?;
+        }
+        f.write_str(&self.message)
     }
 }
 
 /// Why a configuration cannot be used. Exit code 3.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// Not YAML, an unknown field, or a value of the wrong type.
-    #[error("{}:{line}: {kind}: {message}", path.display())]
-    Parse {
-        /// The file.
-        path: PathBuf,
-        /// Line in the file, from 1.
-        line: usize,
-        /// Kind of the document, or `YAML`.
-        kind: String,
-        /// What serde says.
-        message: String,
-    },
-    /// A document of a kind that we do not know.
-    #[error("{}:{line}: unknown document {api_version} {kind}; known are: {known}", path.display())]
-    UnknownKind {
-        /// The file.
-        path: PathBuf,
-        /// Line of the document's beginning.
-        line: usize,
-        /// Its apiVersion.
-        api_version: String,
-        /// Its kind.
-        kind: String,
-        /// What is known.
-        known: String,
-    },
-    /// A document of a kubeadm that is older than v1beta4.
-    #[error("{}:{line}: {api_version} {kind} is too old", path.display())]
-    Outdated {
-        /// The file.
-        path: PathBuf,
-        /// Line of the document's beginning.
-        line: usize,
-        /// Its apiVersion.
-        api_version: String,
-        /// Its kind.
-        kind: String,
-    },
-    /// A document or a field of the node's state in a user's file.
-    #[error("{}:{line}: {name} is state of a node, not configuration", path.display())]
-    NodeState {
-        /// The file.
-        path: PathBuf,
-        /// Line of the document's beginning or of the field.
-        line: usize,
-        /// Kind of the document or name of the field.
-        name: String,
-    },
-    /// Two documents of one kind.
-    #[error("{}:{line}: a second {kind} document; one file holds each kind once", path.display())]
-    Duplicate {
-        /// The file.
-        path: PathBuf,
-        /// Line of the second one.
-        line: usize,
-        /// Its kind.
-        kind: String,
-    },
-    /// Values that cannot work, all of them.
+    /// Documents or values that cannot work, all of them.
     #[error("{}", join_errors(.0))]
     Invalid(Vec<FieldError>),
 }
 
 impl ConfigError {
-    /// What to do about the error.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Outdated { path, .. } => {
-                let path = path.display();
-                Some(format!("kubeadm config migrate --old-config {path} rewrites it as kubeadm.k8s.io/v1beta4"))
-            }
-            Self::NodeState { path, name, .. } => {
-                Some(format!("remove {name} from {}; the tool keeps it itself", path.display()))
-            }
-            Self::Parse { .. } | Self::UnknownKind { .. } | Self::Duplicate { .. } | Self::Invalid(_) => None,
-        }
+    /// Every mistake.
+    pub fn into_mistakes(self) -> Vec<FieldError> {
+        let Self::Invalid(mistakes) = self;
+        mistakes
     }
+
+    /// The command or edit that helps.
+    pub fn hint(&self) -> Option<String> {
+        let Self::Invalid(mistakes) = self;
+        let mut hints: Vec<&str> = mistakes.iter().filter_map(|mistake| mistake.hint.as_deref()).collect();
+        hints.dedup();
+        (!hints.is_empty()).then(|| hints.join("; "))
+    }
+}
+
+/// Mistakes in the order of the file; those without a place are last.
+pub(crate) fn sort_mistakes(mut mistakes: Vec<FieldError>) -> Vec<FieldError> {
+    mistakes.sort_by_key(|mistake| (mistake.place.is_none(), mistake.place.clone()));
+    mistakes
 }
 
 fn join_errors(errors: &[FieldError]) -> String {

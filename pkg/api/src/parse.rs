@@ -1,88 +1,32 @@
-//! Reading multi-document YAML: each mistake with its line in the file and, for a misspelt name, the nearest known one.
-//!
-//! A document's type is known only after `apiVersion` and `kind` were read, and a strict type must not see those
-//! two. So each document is read twice: for its header, then through [`Body`], which passes everything else on.
+//! Reading a file of several documents: all mistakes at once, each with its line, and for a misspelt name the nearest known one.
 
+mod kinds;
+mod v1beta3;
+
+pub use kinds::Reader;
+
+use crate::document::{Document, read_tree, split_documents};
+use crate::error::sort_mistakes;
+use crate::fields::{check_fields, find_table};
 use crate::node_state::{FORMER_FIELDS, FormerState, NODE_STATE};
-use crate::yaml::{KUBE_PROXY, KUBEADM, KUBELET, ROOTLESS};
-use crate::{Config, ConfigError, RootlessConfiguration};
-use serde::Deserialize;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, IntoDeserializer as _, MapAccess, Visitor};
-use std::collections::HashSet;
-use std::fmt;
-use std::marker::PhantomData;
+use crate::sources::Sources;
+use crate::yaml::{KUBE_PROXY, KUBELET, ROOTLESS};
+use crate::{Config, ConfigError, FieldError};
+use kinds::{Header, check_kind};
+use serde::de::DeserializeOwned;
+use serde_yaml::{Mapping, Value};
 use std::path::Path;
 
-const KNOWN: [(&str, &str); 6] = [
-    (KUBEADM, "InitConfiguration"),
-    (KUBEADM, "ClusterConfiguration"),
-    (KUBEADM, "JoinConfiguration"),
-    (ROOTLESS, "RootlessConfiguration"),
-    (KUBELET, "KubeletConfiguration"),
-    (KUBE_PROXY, "KubeProxyConfiguration"),
-];
-
-/// Names of fields before 1.0: still read, but not suggested.
-const OLD_NAMES: [&str; 2] = ["moreEndpoints", "shiftPrivileged"];
-
-impl Config {
-    /// Reads all documents of a user's file; `path` is for messages only.
-    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
-        Self::read_documents(path, text, Origin::User)
-    }
-
-    /// Reads the configuration that [`Config::to_kept_yaml`] wrote, or a version before 1.0.
-    pub fn parse_kept(path: &Path, text: &str) -> Result<Self, ConfigError> {
-        Self::read_documents(path, text, Origin::Kept)
-    }
-
-    fn read_documents(path: &Path, text: &str, origin: Origin) -> Result<Self, ConfigError> {
-        let mut config = Self::default();
-        let mut seen = HashSet::new();
-        for document in split_documents(path, text) {
-            let Some(header) = document.read_as::<Option<Header>>("YAML")? else { continue };
-            let header = document.check_header(header)?;
-            if !seen.insert(header.kind.clone()) {
-                return Err(ConfigError::Duplicate { path: path.into(), line: document.line, kind: header.kind });
-            }
-            config.store_document(&document, &header, origin)?;
-        }
-        Ok(config)
-    }
-
-    fn store_document(&mut self, document: &Source<'_>, header: &Header, origin: Origin) -> Result<(), ConfigError> {
-        let kind = header.kind.as_str();
-        match (header.api_version.as_str(), kind) {
-            (KUBEADM, "InitConfiguration") => self.init = document.read_body(kind)?,
-            (KUBEADM, "ClusterConfiguration") => self.cluster = document.read_body(kind)?,
-            (KUBEADM, "JoinConfiguration") => self.join = Some(document.read_body(kind)?),
-            (ROOTLESS, "RootlessConfiguration") => match document.read_body(kind) {
-                Err(ConfigError::NodeState { .. }) if origin == Origin::Kept => self.put_former(document, kind)?,
-                rootless => self.rootless = rootless?,
-            },
-            (ROOTLESS, NODE_STATE) if origin == Origin::Kept => self.state = document.read_body(kind)?,
-            (ROOTLESS, NODE_STATE) => return Err(document.node_state(document.line, kind)),
-            (KUBELET, "KubeletConfiguration") => self.kubelet = Some(document.read_body(kind)?),
-            (KUBE_PROXY, "KubeProxyConfiguration") => self.kube_proxy = Some(document.read_body(kind)?),
-            _ => return Err(document.unknown_kind(header)),
-        }
-        Ok(())
-    }
-
-    /// Reads a `RootlessConfiguration` of a version before 1.0, with the node's state among its fields.
-    fn put_former(&mut self, document: &Source<'_>, kind: &str) -> Result<(), ConfigError> {
-        self.state = document.read_body::<FormerState>(kind)?.into();
-        let mut fields: serde_yaml::Mapping = document.read_body(kind)?;
-        fields.retain(|name, _| !FORMER_FIELDS.iter().any(|former| name == former));
-        let rootless = serde_yaml::from_value::<RootlessConfiguration>(fields.into());
-        self.rootless = rootless.map_err(|error| document.parse_error(kind, &error))?;
-        Ok(())
-    }
+/// A file of documents.
+#[derive(Debug)]
+pub struct ConfigFile {
+    documents: Vec<(Header, Document, Value)>,
+    mistakes: Sources,
+    origin: Origin,
 }
 
 /// Where a text comes from.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Origin {
     /// A user's file.
     User,
@@ -90,196 +34,225 @@ enum Origin {
     Kept,
 }
 
-/// The fields that name the type of a document.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default, expecting = "a document with apiVersion and kind")]
-struct Header {
-    api_version: String,
-    kind: String,
-}
-
-/// One document.
-struct Source<'a> {
-    path: &'a Path,
-    /// Line of its first content, from 1.
-    line: usize,
-    /// Its text, behind as many empty lines as precede it in the file: so every line that the parser names is the file's.
-    text: String,
-}
-
-/// Cuts at the lines that begin with `---`; nothing else may begin so, not even a line of a quoted text.
-fn split_documents<'a>(path: &'a Path, text: &str) -> Vec<Source<'a>> {
-    let lines: Vec<&str> = text.lines().collect();
-    let mut starts: Vec<usize> = (0..lines.len()).filter(|&n| n == 0 || is_separator(lines[n])).collect();
-    starts.push(lines.len());
-    let documents = starts.windows(2).map(|pair| (pair[0], &lines[pair[0]..pair[1]]));
-    let documents = documents.filter_map(|(from, lines)| {
-        let first = lines.iter().position(|line| has_content(line))?;
-        let text = "\n".repeat(from) + &lines.join("\n") + "\n";
-        Some(Source { path, line: from + first + 1, text })
-    });
-    documents.collect()
-}
-
-fn is_separator(line: &str) -> bool {
-    line.strip_prefix("---").is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']))
-}
-
-/// Whether a line has more than a separator and a comment.
-fn has_content(line: &str) -> bool {
-    let line = if is_separator(line) { &line[3..] } else { line }.trim();
-    !line.is_empty() && !line.starts_with('#')
-}
-
-impl Source<'_> {
-    fn read_as<'de, T: Deserialize<'de>>(&'de self, kind: &str) -> Result<T, ConfigError> {
-        serde_yaml::from_str(&self.text).map_err(|error| self.parse_error(kind, &error))
+impl Config {
+    /// Reads all documents of a text; `path` is for messages only.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        ConfigFile::new(path, text).read(Reader::All).require_form()
     }
 
-    fn read_body<'de, T: Deserialize<'de>>(&'de self, kind: &str) -> Result<T, ConfigError> {
-        self.read_as::<Body<T>>(kind).map(|body| body.0)
+    /// Reads the configuration that [`Config::to_kept_yaml`] wrote, or a version before 1.0.
+    pub fn parse_kept(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        ConfigFile::read_documents(path, text, Origin::Kept).read(Reader::All).require_form()
     }
 
-    fn check_header(&self, header: Header) -> Result<Header, ConfigError> {
-        let missing = match (header.api_version.is_empty(), header.kind.is_empty()) {
-            (false, false) => return Ok(header),
-            (true, true) => "apiVersion and kind are missing",
-            (true, false) => "apiVersion is missing",
-            (false, true) => "kind is missing",
-        };
-        let (kind, message) = ("YAML".into(), missing.into());
-        Err(ConfigError::Parse { path: self.path.into(), line: self.line, kind, message })
+    /// The configuration, or every mistake of form of its file.
+    pub fn require_form(mut self) -> Result<Self, ConfigError> {
+        let mistakes = sort_mistakes(std::mem::take(&mut self.sources).mistakes);
+        if mistakes.is_empty() { Ok(self) } else { Err(ConfigError::Invalid(mistakes)) }
     }
 
-    fn unknown_kind(&self, header: &Header) -> ConfigError {
-        let (path, line) = (self.path.to_owned(), self.line);
-        let (api_version, kind) = (header.api_version.clone(), header.kind.clone());
-        // kubeadm converts from every version that it still reads; anything older is left to kubeadm.
-        if matches!(
-            api_version.as_str(),
-            "kubeadm.k8s.io/v1beta1" | "kubeadm.k8s.io/v1beta2" | "kubeadm.k8s.io/v1beta3"
-        ) {
-            return ConfigError::Outdated { path, line, api_version, kind };
+    /// What has no effect in the user's file, each with its place.
+    pub fn notes(&self) -> &[String] {
+        &self.sources.notes
+    }
+}
+
+impl ConfigFile {
+    /// Reads the documents of a user's file; `path` is for messages only.
+    pub fn new(path: &Path, text: &str) -> Self {
+        Self::read_documents(path, text, Origin::User)
+    }
+
+    /// The commands that the file is for; [`Reader::All`] if it is for none.
+    pub fn readers(&self) -> Vec<Reader> {
+        let joins = self.has_kind("JoinConfiguration");
+        let inits = self.has_kind("InitConfiguration") || self.has_kind("ClusterConfiguration");
+        match (inits, joins) {
+            (true, true) => vec![Reader::Init, Reader::Join],
+            (_, true) => vec![Reader::Join],
+            (true, _) => vec![Reader::Init],
+            _ if self.has_kind("RootlessConfiguration") => vec![Reader::Init],
+            _ => vec![Reader::All],
         }
-        let known = KNOWN.map(|(api_version, kind)| format!("{api_version} {kind}")).join(", ");
-        ConfigError::UnknownKind { path, line, api_version, kind, known }
     }
 
-    fn node_state(&self, line: usize, name: &str) -> ConfigError {
-        ConfigError::NodeState { path: self.path.into(), line, name: name.into() }
+    fn has_kind(&self, kind: &str) -> bool {
+        self.documents.iter().any(|(header, ..)| header.kind == kind)
     }
 
-    fn parse_error(&self, kind: &str, error: &serde_yaml::Error) -> ConfigError {
-        let (mut line, mut message) = (self.line, error.to_string());
-        if let Some(at) = error.location() {
-            line = at.line();
-            // The line is already in front of the message.
-            if let Some(stem) = message.strip_suffix(&format!(" at line {line} column {}", at.column())) {
-                message.truncate(stem.len());
+    /// The configuration of a command, with every mistake of form in [`Config::sources`], for [`Config::validate`].
+    pub fn read(&self, reader: Reader) -> Config {
+        let mut config = Config { sources: self.mistakes.clone(), ..Config::default() };
+        let mut limit = None;
+        for (header, document, value) in &self.documents {
+            if reader.reads(&header.kind) {
+                config.sources.add_document(document);
+                limit = self.store_document(&mut config, header, document, value.clone()).or(limit);
+            } else {
+                config.sources.add_note(document.line, &format!("{reader} does not read {}", header.kind));
             }
         }
-        let former = FORMER_FIELDS.iter().find(|field| message.contains(&format!("unknown field `{field}`")));
-        if let Some(field) = former.filter(|_| kind == "RootlessConfiguration") {
-            return self.node_state(line, field);
+        if reader == Reader::Init && self.has_kind("JoinConfiguration") {
+            // In a file for all hosts it is for those that join.
+            config.rootless.bundle_from_peer = false;
         }
-        ConfigError::Parse {
-            path: self.path.into(),
-            line,
-            kind: kind.into(),
-            message: suggest_name(&message).unwrap_or(message),
+        if let Some(limit) = limit {
+            config.init.timeouts.control_plane_component_health_check = limit;
         }
-    }
-}
-
-/// Shortens serde's "unknown field `a`, expected one of `b`, `c`" to the name that was probably meant.
-fn suggest_name(message: &str) -> Option<String> {
-    let what = ["field", "variant"].into_iter().find(|what| message.contains(&format!("unknown {what} `")))?;
-    let (path, rest) = message.split_once(&format!("unknown {what} `"))?;
-    let (given, rest) = rest.split_once('`')?;
-    let known: Vec<&str> = rest.split('`').skip(1).step_by(2).filter(|name| !OLD_NAMES.contains(name)).collect();
-    let word = if what == "field" { "field" } else { "value" };
-    let near = crate::names::nearest_name(given, &known);
-    Some(match near {
-        Some(name) => format!("{path}unknown {word} `{given}`; did you mean `{name}`?"),
-        None => format!("{path}unknown {word} `{given}`; known are {}", known.join(", ")),
-    })
-}
-
-/// A document without its header.
-struct Body<T>(T);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Body<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(BodyVisitor(PhantomData)).map(Body)
-    }
-}
-
-struct BodyVisitor<T>(PhantomData<T>);
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for BodyVisitor<T> {
-    type Value = T;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a document of fields")
+        if self.origin == Origin::User && config.sources.mistakes.is_empty() {
+            let kinds = self.documents.iter().map(|(header, ..)| header.kind.as_str());
+            if let Some(message) = reader.find_missing(kinds) {
+                config.sources.add_mistake(1, String::new(), message);
+            }
+        }
+        config
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
-        T::deserialize(MapAccessDeserializer::new(WithoutHeader(map)))
-    }
-}
-
-struct WithoutHeader<A>(A);
-
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for WithoutHeader<A> {
-    type Error = A::Error;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, mut seed: K) -> Result<Option<K::Value>, A::Error> {
-        loop {
-            match self.0.next_key_seed(KeySeed(seed))? {
-                None => return Ok(None),
-                Some(Key::Field(value)) => return Ok(Some(value)),
-                Some(Key::Header(unused)) => {
-                    self.0.next_value::<IgnoredAny>()?;
-                    seed = unused;
+    fn read_documents(path: &Path, text: &str, origin: Origin) -> Self {
+        let mut file = Self { documents: Vec::new(), mistakes: Sources::new(path), origin };
+        for document in split_documents(text) {
+            match read_tree(&document.text) {
+                Ok(tree) if tree.value.is_null() => {}
+                Ok(tree) => {
+                    for duplicate in kinds::select_duplicates(&tree.duplicates) {
+                        let (line, _) = document.locate(duplicate);
+                        let (field, message) = kinds::describe_duplicate(duplicate);
+                        file.mistakes.add_mistake(line, field, message);
+                    }
+                    file.add_document(document, tree.value);
+                }
+                Err(error) => {
+                    let (line, message) = describe_syntax(&document, &error);
+                    file.mistakes.add_mistake(line, String::new(), message);
                 }
             }
         }
+        file
     }
 
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
-        self.0.next_value_seed(seed)
-    }
-}
-
-/// Looks at a key while the parser still knows its position, so that an unknown one is reported with its own line.
-struct KeySeed<K>(K);
-
-enum Key<V, K> {
-    Field(V),
-    Header(K),
-}
-
-impl<'de, K: DeserializeSeed<'de>> DeserializeSeed<'de> for KeySeed<K> {
-    type Value = Key<K::Value, K>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl<'de, K: DeserializeSeed<'de>> Visitor<'de> for KeySeed<K> {
-    type Value = Key<K::Value, K>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the name of a field")
-    }
-
-    fn visit_str<E: Error>(self, key: &str) -> Result<Self::Value, E> {
-        if matches!(key, "apiVersion" | "kind") {
-            return Ok(Key::Header(self.0));
+    fn add_document(&mut self, document: Document, mut value: Value) {
+        let header = match check_kind(&mut value, self.origin == Origin::Kept) {
+            Ok(header) => header,
+            Err((message, hint)) => {
+                let place = Some(self.mistakes.place(document.line));
+                return self.mistakes.mistakes.push(FieldError { place, field: String::new(), message, hint });
+            }
+        };
+        if self.documents.iter().any(|(other, ..)| other.kind == header.kind) {
+            let message = format!("a second {} document; one file holds each kind once", header.kind);
+            return self.mistakes.add_mistake(document.line, String::new(), message);
         }
-        self.0.deserialize(key.into_deserializer()).map(Key::Field)
+        self.documents.push((header, document, value));
     }
+
+    /// Puts the document into the configuration; the limit of v1beta3 that belongs to another document, if there is one.
+    fn store_document(
+        &self,
+        config: &mut Config,
+        header: &Header,
+        document: &Document,
+        mut value: Value,
+    ) -> Option<crate::Duration> {
+        let mut limit = None;
+        if header.api_version == ROOTLESS && header.kind != NODE_STATE {
+            self.take_former_fields(config, document, &mut value);
+        }
+        // What the program wrote itself, also in an earlier version, is taken as it is.
+        if self.origin == Origin::User {
+            let fields = check_document(config, header, document, value);
+            let mut fields = if header.api_version == v1beta3::VERSION {
+                let (fields, moved) = v1beta3::convert(&header.kind, fields);
+                limit = moved;
+                fields
+            } else {
+                fields
+            };
+            drop_unspecified(&mut fields);
+            value = fields.into();
+        }
+        let sources = &mut config.sources;
+        match (header.api_version.as_str(), header.kind.as_str()) {
+            (KUBELET, _) => config.kubelet = Some(read_fields(sources, document, value)),
+            (KUBE_PROXY, _) => config.kube_proxy = Some(read_fields(sources, document, value)),
+            (ROOTLESS, NODE_STATE) => config.state = read_fields(sources, document, value),
+            (ROOTLESS, _) => config.rootless = read_fields(sources, document, value),
+            (_, "InitConfiguration") => config.init = read_fields(sources, document, value),
+            (_, "ClusterConfiguration") => config.cluster = read_fields(sources, document, value),
+            (_, "JoinConfiguration") => config.join = Some(read_fields(sources, document, value)),
+            _ => {}
+        }
+        limit
+    }
+
+    /// Takes the node's state out of the `RootlessConfiguration` of a version before 1.0; in a user's file it is a mistake.
+    fn take_former_fields(&self, config: &mut Config, document: &Document, value: &mut Value) {
+        let Value::Mapping(fields) = value else { return };
+        if self.origin == Origin::Kept && FORMER_FIELDS.iter().any(|field| fields.contains_key(field)) {
+            let former: FormerState = read_fields(&mut config.sources, document, fields.clone().into());
+            config.state = former.into();
+        }
+        for field in FORMER_FIELDS {
+            if fields.remove(field).is_some() && self.origin == Origin::User {
+                let (line, _) = document.locate(&crate::document::FieldPath::parse(field));
+                let (message, hint) = kinds::refuse_state(field);
+                let place = Some(config.sources.place(line));
+                config.sources.mistakes.push(FieldError { place, field: String::new(), message, hint: Some(hint) });
+            }
+        }
+    }
+}
+
+/// The fields of a document that are right and have an effect; mistakes and notes go to the configuration's sources.
+fn check_document(config: &mut Config, header: &Header, document: &Document, value: Value) -> Mapping {
+    let table = find_table(&header.api_version, &header.kind).expect("the kind is known");
+    let checked = check_fields(table, value);
+    for (path, message) in checked.mistakes {
+        let (line, _) = document.locate(&path);
+        config.sources.add_mistake(line, path.to_string(), message);
+    }
+    for (path, note) in checked.notes {
+        let (line, _) = document.locate(&path);
+        let field = if path.0.is_empty() { header.kind.clone() } else { path.to_string() };
+        config.sources.add_note(line, &format!("{field} has no effect: {note}"));
+    }
+    checked.fields
+}
+
+/// An address of no host means the default, and so does the limit of no time that `kubeadm config migrate` writes.
+fn drop_unspecified(fields: &mut Mapping) {
+    if let Some(Value::Mapping(limits)) = fields.get_mut("timeouts")
+        && limits.get("controlPlaneComponentHealthCheck").is_some_and(|limit| limit == "0s")
+    {
+        limits.remove("controlPlaneComponentHealthCheck");
+    }
+    if let Some(Value::Mapping(endpoint)) = fields.get_mut("localAPIEndpoint") {
+        let address = endpoint.get("advertiseAddress").and_then(Value::as_str).unwrap_or_default();
+        if address.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_unspecified()) {
+            endpoint.remove("advertiseAddress");
+        }
+    }
+}
+
+fn read_fields<T: DeserializeOwned + Default>(sources: &mut Sources, document: &Document, fields: Value) -> T {
+    serde_yaml::from_value(fields).unwrap_or_else(|error| {
+        sources.add_mistake(document.line, String::new(), error.to_string());
+        T::default()
+    })
+}
+
+/// The line and the cause of an error of syntax.
+fn describe_syntax(document: &Document, error: &serde_yaml::Error) -> (usize, String) {
+    let mut message = error.to_string();
+    let Some(place) = error.location() else { return (document.line, message) };
+    let (line, column) = (place.line(), place.column());
+    if let Some(stem) = message.strip_suffix(&format!(" at line {line} column {column}")) {
+        message.truncate(stem.len());
+    }
+    let text = document.text.lines().nth(line - 1).unwrap_or_default();
+    if text.trim_start_matches(' ').starts_with('\t') {
+        message = "a tab indents this line; YAML is indented by spaces".into();
+    }
+    (line, message)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! These never fail after [`Config::set_defaults`] and [`Config::validate`]; on anything else they may panic.
 
 use crate::names::host_port;
-use crate::{Config, ContainerRuntime, NodeRegistrationOptions, ServiceNetwork, Timeouts, constants};
+use crate::{Config, ContainerRuntime, NodeRegistrationOptions, ServiceNetwork, Taint, Timeouts, constants};
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 
@@ -72,6 +72,13 @@ impl Config {
     /// This node's name.
     pub fn node_name(&self) -> &str {
         &self.node_registration().name
+    }
+
+    /// Whether the control plane's Node has kubeadm's taint: where the file or the flag asks for it.
+    pub fn taints_control_plane(&self) -> bool {
+        let is_kubeadms = |taint: &Taint| taint.key == constants::CONTROL_PLANE_LABEL && taint.effect == "NoSchedule";
+        let asked = self.node_registration().taints.iter().flatten().any(is_kubeadms);
+        asked || self.rootless.taint_control_plane
     }
 
     /// Limits of waiting on this node.

@@ -13,6 +13,7 @@ use std::net::IpAddr;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Arg {
     /// Name of the flag, without dashes.
+    #[serde(default)]
     pub name: String,
     /// Value of the flag.
     #[serde(default)]
@@ -24,6 +25,7 @@ pub struct Arg {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EnvVar {
     /// Name of the variable.
+    #[serde(default)]
     pub name: String,
     /// Value of the variable.
     #[serde(default)]
@@ -111,11 +113,13 @@ pub struct NodeRegistrationOptions {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Taint {
     /// Key of the taint.
+    #[serde(default)]
     pub key: String,
     /// Value of the taint, may be empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub value: String,
     /// Effect: `NoSchedule`, `PreferNoSchedule` or `NoExecute`.
+    #[serde(default)]
     pub effect: String,
 }
 

@@ -1,6 +1,7 @@
 //! All documents together, and writing them as one file.
 
 use crate::node_state::NODE_STATE;
+use crate::sources::Sources;
 use crate::{ClusterConfiguration, InitConfiguration, JoinConfiguration, NodeState, RootlessConfiguration};
 use serde::{Deserialize, Serialize};
 use serde_yaml::{Mapping, Value};
@@ -22,6 +23,8 @@ pub struct Config {
     pub kube_proxy: Option<Mapping>,
     /// `usernetes.rs/v1alpha1` `NodeState`, of the kept configuration.
     pub state: NodeState,
+    /// Where the values come from.
+    pub sources: Sources,
 }
 
 /// Any document with its type.

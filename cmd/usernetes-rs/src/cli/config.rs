@@ -4,8 +4,9 @@ use super::args::DocumentArgs;
 use crate::session::{Session, host_facts, read_config};
 use anyhow::{Context as _, Result};
 use clap::Subcommand;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use usernetes_api::{ConfigError, FieldError};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
@@ -22,7 +23,7 @@ pub(crate) enum ConfigCommand {
 pub(crate) fn run(session: &Session, command: ConfigCommand) -> Result<ExitCode> {
     match command {
         ConfigCommand::Print(args) => {
-            let config = args.resolve(session)?;
+            let config = args.resolve_any(session)?;
             if session.printer.json() {
                 for document in config.documents() {
                     // YAML allows keys that JSON does not.
@@ -32,11 +33,26 @@ pub(crate) fn run(session: &Session, command: ConfigCommand) -> Result<ExitCode>
             session.printer.result(config.to_user_yaml().trim_end());
         }
         ConfigCommand::Validate { config: path } => {
-            let mut config = read_config(&path)?;
-            config.set_defaults(&host_facts(config.rootless.host_ip)?);
-            config.validate()?;
+            validate_file(session, &path)?;
             session.printer.result(&format!("{}: ok", path.display()));
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Checks a file as each command would that the file is for.
+fn validate_file(session: &Session, path: &Path) -> Result<()> {
+    let file = read_config(path)?;
+    let readers = file.readers();
+    let mut mistakes: Vec<FieldError> = Vec::new();
+    for reader in &readers {
+        let mut config = file.read(*reader);
+        config.set_defaults(&host_facts(config.rootless.host_ip)?);
+        let found = config.validate().err().map(ConfigError::into_mistakes).unwrap_or_default();
+        mistakes.extend(found.into_iter().filter(|mistake| !mistakes.contains(mistake)).collect::<Vec<_>>());
+        if readers.len() == 1 {
+            session.print_notes(&config);
+        }
+    }
+    if mistakes.is_empty() { Ok(()) } else { Err(ConfigError::Invalid(mistakes).into()) }
 }

@@ -21,9 +21,10 @@ macro_rules! topic {
     };
 }
 
-const TOPICS: [Topic; 10] = [
+const TOPICS: [Topic; 11] = [
     topic!("several-machines", "Join other hosts, tokens, ports between hosts, a homelab over ssh"),
     topic!("day-two", "Stop, renew, resume, images, remove a node, a new address, boot, exit codes"),
+    topic!("configuration", "Every field of a configuration file, and what becomes of it"),
     topic!("networking", "Published ports, client addresses, ports below 1024, MTU"),
     topic!("pods", "Limits, user namespaces of pods, volumes, runtimes"),
     topic!("cri-o", "CRI-O instead of containerd"),

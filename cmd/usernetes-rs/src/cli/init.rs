@@ -3,7 +3,7 @@
 use super::args::{DocumentArgs, PhaseCommand};
 use crate::errors::Hinted;
 use crate::phases::init::{INIT, InitData, InitOptions};
-use crate::phases::run_workflow;
+use crate::phases::{note_foreign_phases, run_workflow};
 use crate::session::Session;
 use anyhow::Result;
 use clap::Args;
@@ -47,6 +47,7 @@ pub(crate) fn run(session: Session, args: InitArgs) -> Result<ExitCode> {
         Some(phase) => phase.select()?,
         None => INIT.select_without(&config.init.skip_phases)?,
     };
+    note_foreign_phases(&session, &INIT, &config.init.skip_phases);
     let options = InitOptions { merge_kubeconfig: args.merge_kubeconfig, skip_token_print: args.skip_token_print };
     let mut data = InitData::new(session, config, options)?;
     run_workflow(&INIT, selection, &mut data, args.phase.is_none())

@@ -6,12 +6,12 @@ mod target;
 use super::args::{HostArgs, PhaseCommand, TOKEN};
 use crate::errors::UsageError;
 use crate::phases::join::{JOIN, JoinData};
-use crate::phases::run_workflow;
+use crate::phases::{note_foreign_phases, run_workflow};
 use crate::session::{Session, host_facts, read_config};
 use anyhow::Result;
 use clap::Args;
 use std::process::ExitCode;
-use usernetes_api::{Config, Discovery, JoinConfiguration};
+use usernetes_api::{Config, Discovery, JoinConfiguration, Reader};
 use usernetes_daemon::host_ip::{HostIpState, host_ip_state};
 use usernetes_pki::{BootstrapToken, JoinToken};
 
@@ -70,6 +70,7 @@ impl JoinArgs {
         self.host.apply(&mut config);
         config.set_defaults(&host_facts(config.rootless.host_ip)?);
         config.validate()?;
+        session.print_notes(&config);
         Ok((config, token))
     }
 
@@ -77,7 +78,7 @@ impl JoinArgs {
     /// which is for one name. Discovery then comes from the flags only.
     fn documents(&self, session: &Session) -> Result<Config> {
         if let Some(path) = &self.host.config {
-            return read_config(path);
+            return Ok(read_config(path)?.read(Reader::Join));
         }
         let continues = !self.names_cluster() || session.paths().has_joined();
         let Some(mut kept) = session.kept_config()?.filter(|_| continues) else { return Ok(Config::default()) };
@@ -124,6 +125,7 @@ pub(crate) fn run(session: Session, args: JoinArgs) -> Result<ExitCode> {
         Some(phase) => phase.select()?,
         None => JOIN.select_without(&skip)?,
     };
+    note_foreign_phases(&session, &JOIN, &skip);
     let mut data = JoinData::new(session, config, token)?;
     run_workflow(&JOIN, selection, &mut data, args.phase.is_none())
 }

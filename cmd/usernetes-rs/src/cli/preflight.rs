@@ -13,7 +13,7 @@ pub(crate) struct PreflightArgs {
 }
 
 pub(crate) fn run(session: &Session, args: &PreflightArgs) -> Result<ExitCode> {
-    let config = args.documents.resolve(session)?;
+    let config = args.documents.resolve_any(session)?;
     let findings = checks::run_all(session, &config);
     if session.printer.json() {
         session.printer.object(&findings);

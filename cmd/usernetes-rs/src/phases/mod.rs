@@ -14,7 +14,7 @@ mod run;
 pub(crate) use data::NodeData;
 pub(crate) use join_token::{format_join_command, make_join_token};
 pub(crate) use node_start::describe_start;
-pub(crate) use run::{WorkflowData, run_workflow};
+pub(crate) use run::{WorkflowData, note_foreign_phases, run_workflow};
 
 use crate::journal::Journal;
 

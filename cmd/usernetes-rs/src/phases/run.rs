@@ -38,6 +38,16 @@ pub(crate) trait WorkflowData: Sized + 'static {
     }
 }
 
+/// Names the phases that cannot be skipped, since this program does not have them.
+pub(crate) fn note_foreign_phases<D>(session: &Session, workflow: &Workflow<D>, skip: &[String]) {
+    for path in skip.iter().filter(|path| workflow.is_foreign(path)) {
+        let name = workflow.name;
+        session
+            .printer
+            .warn(&format!("skipPhases: {name} has no phase {path}; components are started by the node itself"));
+    }
+}
+
 /// Runs a selection of phases; `whole` when it is the command and not one phase.
 pub(crate) fn run_workflow<D: WorkflowData>(
     workflow: &Workflow<D>,

@@ -34,50 +34,47 @@ fn documents_are_dispatched_and_empty_ones_skipped() {
     assert_eq!(config.rootless.host_ip, Some("198.51.100.11".parse().expect("an address")));
     assert_eq!(config.rootless.snapshotter, Snapshotter::FuseOverlayfs);
     assert_eq!(config.join, None);
-    assert_eq!(parse("").expect("empty"), Config::default());
-    assert_eq!(parse("# only\n---\nnull\n---\n").expect("empty"), Config::default());
+    assert_eq!(parse(&format!("{TWO}---\n# only\n---\nnull\n---\n")).expect("empty"), config);
+    assert_snapshot!(message("# only\n---\nnull\n---\n"), @"c.yaml:1: the file has no document; one begins with `apiVersion: kubeadm.k8s.io/v1beta4` and `kind: ClusterConfiguration`");
 }
 
 #[test]
 fn a_misspelt_field_names_its_line_and_the_right_one() {
     let text = TWO.replace("podSubnet", "podSubnett");
-    assert_snapshot!(message(&text), @"c.yaml:6: ClusterConfiguration: networking: unknown field `podSubnett`; did you mean `podSubnet`?");
+    assert_snapshot!(message(&text), @"c.yaml:6: networking.podSubnett: unknown field; did you mean podSubnet?");
     let text = TWO.replace("hostIP", "hostIp");
-    assert_snapshot!(message(&text), @"c.yaml:13: RootlessConfiguration: unknown field `hostIp`; did you mean `hostIP`?");
+    assert_snapshot!(message(&text), @"c.yaml:13: hostIp: unknown field; did you mean hostIP?");
     let text = TWO.replace("networking", "dryRun");
-    assert!(
-        message(&text)
-            .starts_with("c.yaml:5: ClusterConfiguration: unknown field `dryRun`; known are etcd, networking, ")
-    );
+    assert_snapshot!(message(&text), @"c.yaml:5: dryRun: unknown field; known are apiServer, caCertificateValidityPeriod, certificateValidityPeriod, certificatesDir, clusterName, controlPlaneEndpoint, controllerManager, dns, encryptionAlgorithm, etcd, featureGates, imageRepository, kubernetesVersion, networking, proxy, scheduler");
 }
 
 #[test]
 fn wrong_types_and_values_name_their_line() {
-    assert_snapshot!(message(&TWO.replace("10.1.0.0/16", "[1]")), @"c.yaml:6: ClusterConfiguration: networking.podSubnet: invalid type: sequence, expected a string");
-    assert_snapshot!(message(&TWO.replace("198.51.100.11", "host-a")), @"c.yaml:13: RootlessConfiguration: hostIP: invalid IP address syntax");
-    assert_snapshot!(message(&TWO.replace("fuse-overlayfs", "overlay")), @"c.yaml:14: RootlessConfiguration: snapshotter: unknown value `overlay`; did you mean `overlayfs`?");
-    assert_snapshot!(message(&TWO.replace("snapshotter: fuse-overlayfs", "ports: {kubelet: 70000}")), @"c.yaml:14: RootlessConfiguration: ports.kubelet: invalid value: integer `70000`, expected u16");
-    assert_snapshot!(message(&(TWO.to_owned() + "snapshotter: auto\n")), @"c.yaml:11: RootlessConfiguration: duplicate field `snapshotter`");
-    assert_snapshot!(message("kind: [x\n"), @"c.yaml:1: YAML: kind: invalid type: sequence, expected a string");
-    assert_snapshot!(message("---\n- a\n"), @"c.yaml:2: YAML: invalid type: sequence, expected a document with apiVersion and kind");
-    assert_snapshot!(message("apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\nbootstrapTokens:\n- ttl: 1 day\n"), @r#"c.yaml:4: InitConfiguration: bootstrapTokens[0]: "1 day" is not a duration such as 24h, 90m or 500ms"#);
+    assert_snapshot!(message(&TWO.replace("10.1.0.0/16", "[1]")), @"c.yaml:6: networking.podSubnet (--pod-network-cidr): a list is not text");
+    assert_snapshot!(message(&TWO.replace("198.51.100.11", "host-a")), @r#"c.yaml:13: hostIP (--host-ip): "host-a" is not an IP address"#);
+    assert_snapshot!(message(&TWO.replace("fuse-overlayfs", "overlay")), @r#"c.yaml:14: snapshotter: "overlay" is not known; did you mean overlayfs?"#);
+    assert_snapshot!(message(&TWO.replace("snapshotter: fuse-overlayfs", "ports: {kubelet: 70000}")), @"c.yaml:14: ports.kubelet (--kubelet-port): 70000 is not a port number; choose one of 1 to 65535");
+    assert_snapshot!(message(&(TWO.to_owned() + "snapshotter: auto\n")), @"c.yaml:15: snapshotter: stands twice in one mapping; remove one of the two");
+    assert_snapshot!(message("kind: [x\n"), @"c.yaml:2: did not find expected ',' or ']' at line 2 column 1, while parsing a flow sequence at line 1 column 7");
+    assert_snapshot!(message("---\n- a\n"), @"c.yaml:2: a document is a mapping of fields, with apiVersion and kind among them");
+    assert_snapshot!(message("apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\nbootstrapTokens:\n- ttl: 1 day\n"), @r#"c.yaml:4: bootstrapTokens[0].ttl: "1 day" is not a duration such as 24h, 90m or 500ms"#);
 }
 
 #[test]
 fn documents_of_other_kinds_are_refused() {
-    assert_snapshot!(message("\n---\nkind: Pod\napiVersion: v1\n"), @"c.yaml:3: unknown document v1 Pod; known are: kubeadm.k8s.io/v1beta4 InitConfiguration, kubeadm.k8s.io/v1beta4 ClusterConfiguration, kubeadm.k8s.io/v1beta4 JoinConfiguration, usernetes.rs/v1alpha1 RootlessConfiguration, kubelet.config.k8s.io/v1beta1 KubeletConfiguration, kubeproxy.config.k8s.io/v1alpha1 KubeProxyConfiguration");
-    assert_snapshot!(message("apiVersion: kubeadm.k8s.io/v1beta3\nkind: ClusterConfiguration\n"), @"c.yaml:1: kubeadm.k8s.io/v1beta3 ClusterConfiguration is too old");
-    assert_snapshot!(message("networking: {}\n"), @"c.yaml:1: YAML: apiVersion and kind are missing");
-    assert_snapshot!(message("apiVersion: v1\n"), @"c.yaml:1: YAML: kind is missing");
+    assert_snapshot!(message("\n---\nkind: Pod\napiVersion: v1\n"), @"c.yaml:3: unknown document v1 Pod; known are kubeadm.k8s.io/v1beta4 InitConfiguration, kubeadm.k8s.io/v1beta4 ClusterConfiguration, kubeadm.k8s.io/v1beta4 JoinConfiguration, kubeadm.k8s.io/v1beta4 ResetConfiguration, kubeadm.k8s.io/v1beta4 UpgradeConfiguration, usernetes.rs/v1alpha1 RootlessConfiguration, kubelet.config.k8s.io/v1beta1 KubeletConfiguration, kubeproxy.config.k8s.io/v1alpha1 KubeProxyConfiguration");
+    assert_snapshot!(message("apiVersion: kubeadm.k8s.io/v1beta2\nkind: ClusterConfiguration\n"), @"c.yaml:1: kubeadm.k8s.io/v1beta2 is too old: kubeadm v1.36 does not read it either");
+    assert_snapshot!(message("networking: {}\n"), @"c.yaml:1: apiVersion and kind are missing");
+    assert_snapshot!(message("apiVersion: v1\n"), @"c.yaml:1: kind is missing");
     let twice = format!("{TWO}---\n\n{}", TWO.split("---\n").nth(1).expect("a document"));
     assert_snapshot!(message(&twice), @"c.yaml:17: a second ClusterConfiguration document; one file holds each kind once");
 }
 
 #[test]
 fn a_marker_inside_a_text_is_no_marker_when_indented() {
-    let text = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nnote: |\n  ---\n  kind: x\nmaxPods: 30\n";
+    let text = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nproviderID: |\n  ---\n  kind: x\nmaxPods: 30\n";
     let kubelet = parse(text).expect("right").kubelet.expect("there");
-    assert_eq!(kubelet["note"], "---\nkind: x\n");
+    assert_eq!(kubelet["providerID"], "---\nkind: x\n");
     assert_eq!(kubelet["maxPods"], 30);
     assert!(!kubelet.contains_key("kind") && !kubelet.contains_key("apiVersion"));
 }
@@ -96,7 +93,7 @@ fn fields_are_read_by_their_names_before_1_0() {
     let old = parse(&format!("{header}moreEndpoints: ['b:6443']\nports: {{shiftPrivileged: 8000}}\n")).expect("right");
     let new = parse(&format!("{header}additionalEndpoints: ['b:6443']\nports: {{privilegedPortOffset: 8000}}\n"));
     assert_eq!(old, new.expect("right"));
-    assert_snapshot!(message(&format!("{header}ports: {{shiftPrivilege: 1}}\n")), @"c.yaml:3: RootlessConfiguration: ports: unknown field `shiftPrivilege`; known are kubelet, vxlan, privilegedPortOffset, publish, addresses, maxPerHost, maxPerNamespace");
+    assert_snapshot!(message(&format!("{header}ports: {{shiftPrivilege: 1}}\n")), @"c.yaml:3: ports.shiftPrivilege: unknown field; known are addresses, kubelet, maxPerHost, maxPerNamespace, privilegedPortOffset, publish, vxlan");
 }
 
 #[test]
@@ -131,7 +128,7 @@ fn a_kept_file_of_a_version_before_1_0_is_read_and_written_anew() {
 fn a_mistake_beside_former_fields_is_still_one() {
     let text = TWO.to_owned() + "hostIPFound: true\ncgroup: auto\n";
     let error = Config::parse_kept(Path::new("c.yaml"), &text).expect_err("must be refused");
-    assert_snapshot!(error.to_string(), @"c.yaml:11: RootlessConfiguration: unknown field `cgroup`; did you mean `cgroups`?");
+    assert_snapshot!(error.to_string(), @"c.yaml:11: unknown field `cgroup`, expected one of `hostIP`, `bundle`, `bundleFromPeer`, `additionalEndpoints`, `moreEndpoints`, `cgroups`, `snapshotter`, `ociRuntime`, `network`, `ports`, `taintControlPlane`, `stopTimeout`");
 }
 
 #[test]
@@ -211,4 +208,87 @@ proptest! {
     fn no_text_makes_it_panic(text in "(---|[ \n:a-z{}\\[\\]\"#&*-]){0,60}") {
         let _ = parse(&text);
     }
+}
+
+const SHARED: &str = "apiVersion: kubeadm.k8s.io/v1beta4
+kind: InitConfiguration
+localAPIEndpoint: {advertiseAddress: 198.51.100.11}
+---
+apiVersion: kubeadm.k8s.io/v1beta4
+kind: JoinConfiguration
+nodeRegistration: {name: second}
+discovery: {file: {kubeConfigPath: /a}}
+";
+
+#[test]
+fn each_command_reads_its_own_kinds() {
+    let file = ConfigFile::new(Path::new("c.yaml"), SHARED);
+    assert_eq!(file.readers(), [Reader::Init, Reader::Join]);
+    let init = file.read(Reader::Init);
+    assert_eq!(
+        (init.join.is_none(), init.notes()),
+        (true, &["c.yaml:5: init does not read JoinConfiguration".into()][..])
+    );
+    let join = file.read(Reader::Join);
+    assert_eq!(join.init.local_api_endpoint.advertise_address, None, "the first host's address");
+    assert_eq!(
+        (join.node_name(), join.notes()),
+        ("second", &["c.yaml:1: join does not read InitConfiguration".into()][..])
+    );
+}
+
+#[test]
+fn v1beta3_is_converted() {
+    let config = parse(include_str!("v1beta3.yaml")).expect("right");
+    let minute = Duration::minutes(1);
+    assert_eq!(config.init.timeouts.control_plane_component_health_check, minute);
+    assert_eq!(config.join.as_ref().expect("there").timeouts.discovery, minute);
+    let names = |args: &[Arg]| args.iter().map(|arg| format!("{}={}", arg.name, arg.value)).collect::<Vec<_>>();
+    assert_eq!(names(&config.cluster.api_server.extra_args), ["audit-log-path=/a", "v=2"]);
+    assert_eq!(names(&config.cluster.etcd.local.extra_args), ["quota-backend-bytes=1"]);
+    assert_eq!(names(&config.init.node_registration.kubelet_extra_args), ["node-labels=a=b"]);
+    let text = include_str!("v1beta3.yaml").replace("v1beta3", "v1beta4");
+    assert_snapshot!(message(&text), @r"
+c.yaml:4: apiServer.timeoutForControlPlane: unknown field; v1beta4 has timeouts.controlPlaneComponentHealthCheck of InitConfiguration instead
+c.yaml:5: apiServer.extraArgs: a mapping of fields is not a list, each item `- {name: NAME, value: VALUE}`
+c.yaml:11: etcd.local.extraArgs: a mapping of fields is not a list, each item `- {name: NAME, value: VALUE}`
+c.yaml:16: nodeRegistration.kubeletExtraArgs: a mapping of fields is not a list, each item `- {name: NAME, value: VALUE}`
+c.yaml:21: discovery.timeout: unknown field; v1beta4 has timeouts.discovery instead
+");
+}
+
+#[test]
+fn every_mistake_is_reported_with_its_line() {
+    assert_snapshot!(message(include_str!("mistakes.yaml")), @r#"
+c.yaml:3: dryRun: kubeadm has this field, but it cannot be used here: init and join have no dry run; `usernetes-rs preflight --config FILE` checks the host and changes nothing
+c.yaml:5: localAPIEndpoint.bindPort (--apiserver-bind-port): "6443" is not a number; write 6443 without quotes
+c.yaml:7: nodeRegistration.taint: unknown field; did you mean taints?
+c.yaml:8: nodeRegistration.imagePullPolicy: "Sometimes" is not one of Always, IfNotPresent, Never
+c.yaml:10: bootstrapTokens[0].token (--token): is not text; put it in quotes
+c.yaml:11: bootstrapTokens[0].ttl: "1 day" is not a duration such as 24h, 90m or 500ms
+c.yaml:12: bootstrapTokens[1].ttl: stands twice in one mapping; remove one of the two
+c.yaml:16: kubernetesVersion: 1.36 is not text; put it in quotes: "1.36"
+c.yaml:18: apiServer.certSANs (--apiserver-cert-extra-sans): "a.example" is not a list, each item on a line `- VALUE`
+c.yaml:19: apiServer.extraArgs: a mapping of fields is not a list, each item `- {name: NAME, value: VALUE}`
+c.yaml:20: dns: "disabled" is not a mapping of the fields disabled, imageRepository, imageTag
+"#);
+}
+
+#[test]
+fn yaml_of_every_kind_is_read() {
+    let header = "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n";
+    let merged = "controllerManager: &a\n  extraArgs: [{name: v, value: 2}]\nscheduler:\n  <<: *a\n";
+    let config = parse(&format!("\u{feff}{header}{merged}").replace('\n', "\r\n")).expect("right");
+    assert_eq!(config.cluster.scheduler, config.cluster.controller_manager);
+    assert_eq!(config.cluster.scheduler.extra_args[0].value, "2");
+    let json = r#"{"apiVersion": "kubeadm.k8s.io/v1beta4", "kind": "ClusterConfiguration", "dns": {"disabled": true}}"#;
+    assert!(parse(json).expect("right").cluster.dns.disabled);
+}
+
+#[test]
+fn values_without_effect_are_noted() {
+    let text = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nprotectKernelDefaults: true\nresolvConf: null\nmaxPods: 30\n";
+    let config = ConfigFile::new(Path::new("c.yaml"), text).read(Reader::All);
+    assert_snapshot!(config.notes().join("\n"), @"c.yaml:3: protectKernelDefaults has no effect: the kernel's settings are the host's; a kubelet without root would not start with it");
+    assert_eq!(config.kubelet.expect("there").len(), 1, "maxPods");
 }

@@ -7,6 +7,7 @@ mod cluster;
 mod join;
 mod rootless;
 
+use crate::error::sort_mistakes;
 use crate::{
     BootstrapTokenSpec, Config, ConfigError, ContainerRuntime, Duration, FieldError, NodeRegistrationOptions, Timeouts,
     constants, names,
@@ -22,7 +23,18 @@ impl Config {
         }
         cluster::validate_cluster(&mut errors, self);
         rootless::validate_rootless(&mut errors, self);
-        errors.0.is_empty().then_some(()).ok_or(ConfigError::Invalid(errors.0))
+        let errors = self.join_mistakes(errors.0);
+        errors.is_empty().then_some(()).ok_or(ConfigError::Invalid(errors))
+    }
+
+    /// The mistakes of form of the user's file and those of values, in the order of the file. A field that could not be read has
+    /// one only.
+    fn join_mistakes(&self, of_values: Vec<FieldError>) -> Vec<FieldError> {
+        let of_form = &self.sources.mistakes;
+        let is_new = |error: &FieldError| !of_form.iter().any(|other| other.field == error.field);
+        let of_values = of_values.into_iter().filter(is_new);
+        let located = of_values.map(|error| FieldError { place: self.sources.locate(&error.field), ..error });
+        sort_mistakes(of_form.iter().cloned().chain(located).collect())
     }
 }
 
@@ -42,7 +54,7 @@ pub(crate) struct Errors(Vec<FieldError>);
 
 impl Errors {
     fn add(&mut self, field: impl Into<String>, message: impl Into<String>) {
-        self.0.push(FieldError { field: field.into(), message: message.into() });
+        self.0.push(FieldError::new(field, message));
     }
 
     /// Adds an error unless `holds`.

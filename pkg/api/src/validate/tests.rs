@@ -1,9 +1,12 @@
-use crate::{Config, HostFacts};
+use crate::{Config, ConfigFile, HostFacts, Reader};
 use insta::assert_snapshot;
 use std::path::Path;
 
 fn config(text: &str) -> Config {
-    let mut config = Config::parse(Path::new("c.yaml"), text).expect("well-formed");
+    let mut config = match text {
+        "" => Config::default(),
+        text => ConfigFile::new(Path::new("c.yaml"), text).read(Reader::All),
+    };
     config.set_defaults(&HostFacts {
         hostname: "Host-A".into(),
         host_ip: Some("198.51.100.11".parse().expect("an address")),
@@ -87,96 +90,93 @@ fn no_address_of_the_host() {
 #[test]
 fn ranges() {
     assert_snapshot!(cluster("networking: {podSubnet: 10.244.0.1/16, serviceSubnet: 10.96.0.0, dnsDomain: Cluster.local}"), @r#"
-networking.dnsDomain (--service-dns-domain): "Cluster.local" is not a DNS domain in lower case, such as cluster.local
-networking.serviceSubnet (--service-cidr): "10.96.0.0" is not a range such as 10.244.0.0/16
-networking.podSubnet (--pod-network-cidr): 10.244.0.1/16 is an address inside 10.244.0.0/16; write the range
+c.yaml:3: networking.dnsDomain (--service-dns-domain): "Cluster.local" is not a DNS domain in lower case, such as cluster.local
+c.yaml:3: networking.serviceSubnet (--service-cidr): "10.96.0.0" is not a range such as 10.244.0.0/16
+c.yaml:3: networking.podSubnet (--pod-network-cidr): 10.244.0.1/16 is an address inside 10.244.0.0/16; write the range
 "#);
     assert_snapshot!(cluster("networking: {podSubnet: 10.0.0.0/8, serviceSubnet: 10.0.0.0/11}"), @r"
-networking.serviceSubnet (--service-cidr): 10.0.0.0/11 has a mask outside /12 to /28
-networking.podSubnet (--pod-network-cidr): 10.0.0.0/8 overlaps networking.serviceSubnet (--service-cidr) 10.0.0.0/11
-networking.serviceSubnet (--service-cidr): 10.0.0.0/11 overlaps network.cidr 10.0.2.0/24, the node's tap
-networking.podSubnet (--pod-network-cidr): 10.0.0.0/8 overlaps network.cidr 10.0.2.0/24, the node's tap
+c.yaml:3: networking.serviceSubnet (--service-cidr): 10.0.0.0/11 has a mask outside /12 to /28
+c.yaml:3: networking.podSubnet (--pod-network-cidr): 10.0.0.0/8 overlaps networking.serviceSubnet (--service-cidr) 10.0.0.0/11
+c.yaml:3: networking.serviceSubnet (--service-cidr): 10.0.0.0/11 overlaps network.cidr 10.0.2.0/24, the node's tap
+c.yaml:3: networking.podSubnet (--pod-network-cidr): 10.0.0.0/8 overlaps network.cidr 10.0.2.0/24, the node's tap
 ");
     assert_snapshot!(cluster("networking: {podSubnet: 198.51.0.0/16, serviceSubnet: 10.0.2.0/28}"), @r"
-networking.serviceSubnet (--service-cidr): 10.0.2.0/28 overlaps network.cidr 10.0.2.0/24, the node's tap
-networking.podSubnet (--pod-network-cidr): 198.51.0.0/16 holds this host's address 198.51.100.11; pods could not reach it
+c.yaml:3: networking.serviceSubnet (--service-cidr): 10.0.2.0/28 overlaps network.cidr 10.0.2.0/24, the node's tap
+c.yaml:3: networking.podSubnet (--pod-network-cidr): 198.51.0.0/16 holds this host's address 198.51.100.11; pods could not reach it
 ");
     assert_snapshot!(cluster("networking: {podSubnet: 10.1.0.0/26, serviceSubnet: 10.2.0.0/29}"), @r"
-networking.serviceSubnet (--service-cidr): 10.2.0.0/29 has a mask outside /12 to /28
-networking.podSubnet (--pod-network-cidr): 10.1.0.0/26 has a mask outside /8 to /24, from which each node gets a /24
+c.yaml:3: networking.serviceSubnet (--service-cidr): 10.2.0.0/29 has a mask outside /12 to /28
+c.yaml:3: networking.podSubnet (--pod-network-cidr): 10.1.0.0/26 has a mask outside /8 to /24, from which each node gets a /24
 ");
     assert_snapshot!(cluster("networking: {podSubnet: 'fd00::/48', serviceSubnet: '10.2.0.0/16,fd01::/112'}"), @r#"
-networking.serviceSubnet (--service-cidr): "10.2.0.0/16,fd01::/112" holds several ranges; clusters of two address families are not supported
-networking.podSubnet (--pod-network-cidr): fd00::/48 is not of the address family of hostIP (--host-ip) 198.51.100.11
+c.yaml:3: networking.serviceSubnet (--service-cidr): "10.2.0.0/16,fd01::/112" holds several ranges; clusters of two address families are not supported
+c.yaml:3: networking.podSubnet (--pod-network-cidr): fd00::/48 is not of the address family of hostIP (--host-ip) 198.51.100.11
 "#);
 }
 
 #[test]
 fn cluster_wide_values() {
     assert_snapshot!(cluster("kubernetesVersion: v1.34.0\ncontrolPlaneEndpoint: 'a_b:1'\n"), @r#"
-kubernetesVersion: v1.34.0 is not supported; this version of the tool runs v1.35 and v1.36
-controlPlaneEndpoint (--control-plane-endpoint): "a_b:1" is not HOST or HOST:PORT
+c.yaml:3: kubernetesVersion: v1.34.0 is not supported; this version of the tool runs v1.35 and v1.36
+c.yaml:4: controlPlaneEndpoint (--control-plane-endpoint): "a_b:1" is not HOST or HOST:PORT
 "#);
-    assert_snapshot!(cluster("kubernetesVersion: stable-1\ncontrolPlaneEndpoint: '10.0.0.999:6443'\n"), @r#"
-kubernetesVersion: "stable-1" is not a version such as v1.36.3
-controlPlaneEndpoint (--control-plane-endpoint): "10.0.0.999:6443" is not HOST or HOST:PORT
-"#);
+    assert_snapshot!(cluster("kubernetesVersion: stable-1\ncontrolPlaneEndpoint: '10.0.0.999:6443'\n"), @r#"c.yaml:4: controlPlaneEndpoint (--control-plane-endpoint): "10.0.0.999:6443" is not HOST or HOST:PORT"#);
     assert_snapshot!(cluster("certificateValidityPeriod: 2h\ncaCertificateValidityPeriod: 1h\napiServer: {certSANs: ['*.a.example', 10.0.0.1, 'A b'], extraArgs: [{name: --v}]}"), @r#"
-apiServer.extraArgs[0].name: "--v" is not the name of a flag without its dashes
-apiServer.certSANs (--apiserver-cert-extra-sans): "A b" is neither an address nor a DNS name in lower case
-certificateValidityPeriod: 2h0m0s outlives caCertificateValidityPeriod 1h0m0s
+c.yaml:3: certificateValidityPeriod: 2h0m0s outlives caCertificateValidityPeriod 1h0m0s
+c.yaml:5: apiServer.extraArgs[0].name: "--v" is not the name of a flag without its dashes
+c.yaml:5: apiServer.certSANs (--apiserver-cert-extra-sans): "A b" is neither an address nor a DNS name in lower case
 "#);
-    assert_snapshot!(cluster("certificateValidityPeriod: 0s\n"), @"certificateValidityPeriod: must be longer than 0s");
+    assert_snapshot!(cluster("certificateValidityPeriod: 0s\n"), @"c.yaml:3: certificateValidityPeriod: must be longer than 0s");
 }
 
 #[test]
 fn nodes_and_tokens() {
     assert_snapshot!(init("nodeRegistration: {name: a_b, taints: [{key: '', effect: NoSchedules}], kubeletExtraArgs: [{name: 'v=1'}]}"), @r#"
-nodeRegistration.name (--node-name): "a_b" is not a node name: up to 63 of a-z, 0-9, '-' and '.', letters or digits at both ends
-nodeRegistration.taints[0].key: "" is not a label key such as example.com/name
-nodeRegistration.taints[0].effect: "NoSchedules" is not one of NoSchedule, PreferNoSchedule, NoExecute
-nodeRegistration.kubeletExtraArgs[0].name: "v=1" is not the name of a flag without its dashes
+c.yaml:3: nodeRegistration.name (--node-name): "a_b" is not a node name: up to 63 of a-z, 0-9, '-' and '.', letters or digits at both ends
+c.yaml:3: nodeRegistration.taints[0].key: "" is not a label key such as example.com/name
+c.yaml:3: nodeRegistration.taints[0].effect: "NoSchedules" is not one of NoSchedule, PreferNoSchedule, NoExecute
+c.yaml:3: nodeRegistration.kubeletExtraArgs[0].name: "v=1" is not the name of a flag without its dashes
 "#);
-    assert_snapshot!(init("nodeRegistration: {criSocket: 'unix:///run/cri-dockerd.sock'}"), @r#"nodeRegistration.criSocket (--cri-socket): "unix:///run/cri-dockerd.sock" is no socket of a runtime that can be started here: unix:///run/containerd/containerd.sock is containerd's, unix:///run/crio/crio.sock CRI-O's"#);
+    assert_snapshot!(init("nodeRegistration: {criSocket: 'unix:///run/cri-dockerd.sock'}"), @r#"c.yaml:3: nodeRegistration.criSocket (--cri-socket): "unix:///run/cri-dockerd.sock" is no socket of a runtime that can be started here: unix:///run/containerd/containerd.sock is containerd's, unix:///run/crio/crio.sock CRI-O's"#);
     assert_snapshot!(init("bootstrapTokens: [{token: abcdef.tooshort, ttl: 1h, expires: '2030-01-01T00:00:00Z', usages: [signing, x], groups: [a]}]\ntimeouts: {discovery: 0s}"), @r#"
-timeouts.discovery: must be longer than 0s
-bootstrapTokens[0].token (--token): what is given is no bootstrap token: ID.SECRET, which is 6 and 16 of a-z0-9
-bootstrapTokens[0].expires: excludes ttl; give one of the two
-bootstrapTokens[0].usages: "x" is not signing or authentication
-bootstrapTokens[0].groups: need the usage authentication
-bootstrapTokens[0].groups: "a" does not have the form system:bootstrappers:NAME
+c.yaml:3: bootstrapTokens[0].token (--token): what is given is no bootstrap token: ID.SECRET, which is 6 and 16 of a-z0-9
+c.yaml:3: bootstrapTokens[0].expires: excludes ttl; give one of the two
+c.yaml:3: bootstrapTokens[0].usages: "x" is not signing or authentication
+c.yaml:3: bootstrapTokens[0].groups: need the usage authentication
+c.yaml:3: bootstrapTokens[0].groups: "a" does not have the form system:bootstrappers:NAME
+c.yaml:4: timeouts.discovery: must be longer than 0s
 "#);
-    assert_snapshot!(init("localAPIEndpoint: {advertiseAddress: 198.51.100.12, bindPort: 2379}"), @"localAPIEndpoint.bindPort (--apiserver-bind-port): 2379 is the port of etcd");
+    assert_snapshot!(init("localAPIEndpoint: {advertiseAddress: 198.51.100.12, bindPort: 2379}"), @"c.yaml:3: localAPIEndpoint.bindPort (--apiserver-bind-port): 2379 is the port of etcd");
 }
 
 #[test]
 fn discovery() {
-    assert_snapshot!(join("discovery: {}"), @"discovery: bootstrapToken or file must be set");
-    assert_snapshot!(join("discovery: {bootstrapToken: {token: a}, file: {kubeConfigPath: /a}}"), @"discovery: bootstrapToken and file cannot both be set");
+    assert_snapshot!(join("discovery: {}"), @"c.yaml:3: discovery: bootstrapToken or file must be set");
+    assert_snapshot!(join("discovery: {bootstrapToken: {token: a}, file: {kubeConfigPath: /a}}"), @"c.yaml:3: discovery: bootstrapToken and file cannot both be set");
     assert_snapshot!(join("discovery: {bootstrapToken: {token: secret, apiServerEndpoint: 10.0.0.1}}"), @r#"
-discovery.bootstrapToken.token (--token): what is given is no bootstrap token: ID.SECRET, which is 6 and 16 of a-z0-9
-discovery.bootstrapToken.apiServerEndpoint: "10.0.0.1" is not HOST:PORT
-discovery.bootstrapToken.caCertHashes (--discovery-token-ca-cert-hash): a pin of the cluster's CA is needed, else anyone could answer; unsafeSkipCAVerification: true (--discovery-token-unsafe-skip-ca-verification) goes without
+c.yaml:3: discovery.bootstrapToken.token (--token): what is given is no bootstrap token: ID.SECRET, which is 6 and 16 of a-z0-9
+c.yaml:3: discovery.bootstrapToken.apiServerEndpoint: "10.0.0.1" is not HOST:PORT
+c.yaml:3: discovery.bootstrapToken.caCertHashes (--discovery-token-ca-cert-hash): a pin of the cluster's CA is needed, else anyone could answer; unsafeSkipCAVerification: true (--discovery-token-unsafe-skip-ca-verification) goes without
 "#);
     assert_snapshot!(join("discovery: {tlsBootstrapToken: x, bootstrapToken: {token: abcdef.0123456789abcdef, apiServerEndpoint: '10.0.0.1:6443', caCertHashes: ['sha256:12']}}"), @r#"
-discovery.bootstrapToken.caCertHashes (--discovery-token-ca-cert-hash): "sha256:12" is not sha256: and 64 hexadecimal digits
-discovery.tlsBootstrapToken (--tls-bootstrap-token): what is given is no bootstrap token: ID.SECRET, which is 6 and 16 of a-z0-9
+c.yaml:3: discovery.bootstrapToken.caCertHashes (--discovery-token-ca-cert-hash): "sha256:12" is not sha256: and 64 hexadecimal digits
+c.yaml:3: discovery.tlsBootstrapToken (--tls-bootstrap-token): what is given is no bootstrap token: ID.SECRET, which is 6 and 16 of a-z0-9
 "#);
-    assert_snapshot!(join("discovery: {file: {kubeConfigPath: 'http://a/b'}}"), @r#"discovery.file.kubeConfigPath (--discovery-file): "http://a/b" is neither a path nor an https URL"#);
+    assert_snapshot!(join("discovery: {file: {kubeConfigPath: 'http://a/b'}}"), @r#"c.yaml:3: discovery.file.kubeConfigPath (--discovery-file): "http://a/b" is neither a path nor an https URL"#);
 }
 
 #[test]
 fn the_host() {
     assert_snapshot!(rootless("hostIP: 127.0.0.1\nnetwork: {mtu: 100, cidr: 10.0.2.0/28}\nports: {kubelet: 6443, vxlan: 0}"), @r"
-hostIP (--host-ip): 127.0.0.1 is not an address under which other hosts reach this one
-network.mtu: 100 is outside 1280 to 65521
-network.cidr: 10.0.2.0/28 is too small; the tap needs a /25 or more
-ports.vxlan (--vxlan-port): 0 is not a port; choose one of 1 to 65535
-ports.kubelet (--kubelet-port): 6443 is localAPIEndpoint.bindPort (--apiserver-bind-port) already
+c.yaml:3: hostIP (--host-ip): 127.0.0.1 is not an address under which other hosts reach this one
+c.yaml:4: network.mtu: 100 is outside 1280 to 65521
+c.yaml:4: network.cidr: 10.0.2.0/28 is too small; the tap needs a /25 or more
+c.yaml:5: ports.vxlan (--vxlan-port): 0 is not a port; choose one of 1 to 65535
+c.yaml:5: ports.kubelet (--kubelet-port): 6443 is localAPIEndpoint.bindPort (--apiserver-bind-port) already
 ");
     assert_snapshot!(rootless("ports: {privilegedPortOffset: 80}\nadditionalEndpoints: [a]"), @r#"
-ports.privilegedPortOffset (--privileged-port-offset): 80 is neither 0 nor 1024 to 64512
-additionalEndpoints: "a" is not HOST:PORT
+c.yaml:3: ports.privilegedPortOffset (--privileged-port-offset): 80 is neither 0 nor 1024 to 64512
+c.yaml:4: additionalEndpoints: "a" is not HOST:PORT
 "#);
     assert_snapshot!(rootless("hostIP: 10.0.2.15"), @"network.cidr: 10.0.2.0/24 holds this host's address 10.0.2.15");
 }
@@ -185,7 +185,7 @@ additionalEndpoints: "a" is not HOST:PORT
 fn layers_by_fuse_are_containerds() {
     let text = "{apiVersion: kubeadm.k8s.io/v1beta4, kind: InitConfiguration, nodeRegistration: {criSocket: /run/crio/crio.sock}}\n---\n\
                 {apiVersion: usernetes.rs/v1alpha1, kind: RootlessConfiguration, snapshotter: fuse-overlayfs}";
-    assert_snapshot!(errors(text), @"snapshotter: fuse-overlayfs is for containerd; with CRI-O choose overlayfs or native");
+    assert_snapshot!(errors(text), @"c.yaml:3: snapshotter: fuse-overlayfs is for containerd; with CRI-O choose overlayfs or native");
 }
 
 #[test]

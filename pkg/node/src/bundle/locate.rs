@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
-use usernetes_api::{Config, Paths};
+use usernetes_api::{Config, Paths, constants};
 use usernetes_host::fs::Context as _;
 
 /// The bundle that this node was started with ([`super::pin_bundle`]); before its first start the one that the configuration
@@ -26,6 +26,28 @@ fn is_for(config: &Config, bundle: &Bundle) -> bool {
         Some(sha256) => bundle.digest() == sha256,
         None => required_version(config).distance_to(&bundle.manifest.kubernetes_version).is_some(),
     }
+}
+
+/// The release that a new control plane runs instead of another patch release of the same minor version: the bundle's, or this
+/// program's where no bundle is there yet. `None` where the configured release stays.
+pub fn find_patch_release(config: &Config, paths: &Paths) -> Option<String> {
+    let (wanted, named) = (&config.cluster.kubernetes_version, config.rootless.bundle.as_deref());
+    if config.join.is_some() || named.is_some_and(Path::is_file) {
+        return None;
+    }
+    let named = named.and_then(|path| Bundle::open(path).ok()).or_else(|| pinned_bundle(paths));
+    let imported =
+        || list_bundles(&paths.bundles()).unwrap_or_default().into_iter().filter_map(|found| found.bundle.ok());
+    let found: Vec<String> = match named {
+        Some(bundle) => vec![bundle.manifest.kubernetes_version],
+        None => imported().map(|bundle| bundle.manifest.kubernetes_version).collect(),
+    };
+    let mut fitting =
+        found.into_iter().filter(|version| compare_versions(version, wanted) == Skew::Same).collect::<Vec<_>>();
+    if fitting.is_empty() && compare_versions(constants::KUBERNETES_VERSION, wanted) == Skew::Same {
+        fitting.push(constants::KUBERNETES_VERSION.to_owned());
+    }
+    if fitting.contains(wanted) { None } else { fitting.into_iter().next() }
 }
 
 fn required_version(config: &Config) -> Required<'_> {

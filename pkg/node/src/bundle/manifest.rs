@@ -55,7 +55,7 @@ pub(crate) fn parse_manifest(path: &Path, text: &str) -> Result<BundleManifest, 
 /// All values that are not valid, with their field paths.
 fn find_faults(manifest: &BundleManifest) -> Vec<FieldError> {
     let mut faults = Vec::new();
-    let mut fault = |field: String, message: String| faults.push(FieldError { field, message });
+    let mut fault = |field: String, message: String| faults.push(FieldError::new(field, message));
     if !is_directory_name(&manifest.name) {
         fault("name".into(), format!("{:?} is not of letters, digits, dots and dashes", manifest.name));
     }

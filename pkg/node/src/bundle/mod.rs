@@ -18,7 +18,7 @@ mod verify;
 
 pub use error::{BadFile, BundleError, FROM_PEER_HINT, Fault};
 pub use import::{Imported, import};
-pub use locate::{ImportedBundle, Required, find_bundle, find_version, list_bundles};
+pub use locate::{ImportedBundle, Required, find_bundle, find_patch_release, find_version, list_bundles};
 pub use pin::{pin_bundle, stamps_directory, unpin_bundle};
 pub use serve::serve;
 pub use skew::{Skew, compare_versions};

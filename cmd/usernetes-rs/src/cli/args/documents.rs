@@ -5,7 +5,8 @@ use crate::journal::Journal;
 use crate::session::{Session, host_facts, read_config};
 use anyhow::Result;
 use std::net::IpAddr;
-use usernetes_api::{BootstrapTokenSpec, Config, Duration};
+use usernetes_api::{BootstrapTokenSpec, Config, Duration, Reader};
+use usernetes_node::bundle::find_patch_release;
 use usernetes_pki::BootstrapToken;
 
 /// The flags from which the documents of `init` are made.
@@ -47,11 +48,24 @@ pub(crate) struct DocumentArgs {
 }
 
 impl DocumentArgs {
-    /// The documents with flags and defaults applied, validated. Without any flag, the documents that an earlier run kept.
+    /// The documents of `init` with flags and defaults applied, validated. Without any flag, the documents that an earlier run
+    /// kept.
     pub(crate) fn resolve(&self, session: &Session) -> Result<Config> {
+        self.resolve_for(session, Some(Reader::Init))
+    }
+
+    /// The same of the command that the file is for.
+    pub(crate) fn resolve_any(&self, session: &Session) -> Result<Config> {
+        self.resolve_for(session, None)
+    }
+
+    fn resolve_for(&self, session: &Session, reader: Option<Reader>) -> Result<Config> {
         self.host.check_nested()?;
         let mut config = match &self.host.config {
-            Some(path) => read_config(path)?,
+            Some(path) => {
+                let file = read_config(path)?;
+                file.read(reader.unwrap_or(file.readers()[0]))
+            }
             None if self.changes_nothing() => session.kept_config()?.unwrap_or_default(),
             None => Config::default(),
         };
@@ -62,6 +76,8 @@ impl DocumentArgs {
         }
         config.set_defaults(&host_facts(config.rootless.host_ip)?);
         config.validate()?;
+        session.print_notes(&config);
+        adopt_patch_release(session, &mut config);
         Ok(config)
     }
 
@@ -115,6 +131,17 @@ impl DocumentArgs {
                 ..BootstrapTokenSpec::default()
             }];
         }
+    }
+}
+
+/// Another patch release of the bundle's minor version means the bundle's.
+fn adopt_patch_release(session: &Session, config: &mut Config) {
+    if let Some(release) = find_patch_release(config, session.paths()) {
+        let wanted = std::mem::replace(&mut config.cluster.kubernetes_version, release);
+        let found = &config.cluster.kubernetes_version;
+        session.printer.warn(&format!(
+            "kubernetesVersion {wanted}: the bundle has {found} of the same minor version, which is used"
+        ));
     }
 }
 

@@ -7,7 +7,7 @@ use crate::session::{Session, read_config};
 use anyhow::{Context as _, Result};
 use serde_json::json;
 use std::path::PathBuf;
-use usernetes_api::{BootstrapTokenSpec, Duration};
+use usernetes_api::{BootstrapTokenSpec, Duration, Reader};
 use usernetes_cluster::tokens::{TokenInfo, USAGES};
 use usernetes_pki::BootstrapToken;
 
@@ -47,7 +47,7 @@ impl CreateArgs {
     /// The tokens to create, validated as documents are.
     pub(super) fn tokens(&self) -> Result<Vec<TokenInfo>> {
         let specs = match &self.config {
-            Some(path) => read_config(path)?.init.bootstrap_tokens,
+            Some(path) => read_config(path)?.read(Reader::Init).require_form()?.init.bootstrap_tokens,
             None => vec![self.spec()],
         };
         // As kubeadm: a document without bootstrapTokens means one with all defaults.

@@ -11,7 +11,7 @@ fn run(data: &mut InitData, _: &[&'static str]) -> Result<String> {
     let cluster = data.cluster()?;
     let config = &data.node.config;
     let name = &config.init.node_registration.name;
-    let taint = config.rootless.taint_control_plane;
+    let taint = config.taints_control_plane();
     let limit = config.timeouts().kubelet_health_check.0;
     data.block_on(cluster.wait_node_ready(name, data.node.started, limit))?;
     data.block_on(cluster.mark_control_plane(name, taint))?;

@@ -44,6 +44,20 @@ pub(crate) static INIT: Workflow<InitData> = Workflow {
         wait_dns::PHASE,
         show_join_command::PHASE,
     ],
+    foreign: &[
+        "etcd",
+        "etcd/local",
+        "control-plane",
+        "control-plane/apiserver",
+        "control-plane/controller-manager",
+        "control-plane/scheduler",
+        "kubelet-start",
+        "kubelet-finalize",
+        "kubelet-finalize/enable-client-cert-rotation",
+        "upload-config/kubeadm",
+        "upload-config/kubelet",
+        "upload-certs",
+    ],
 };
 
 /// Options of `init` that are not part of the configuration.

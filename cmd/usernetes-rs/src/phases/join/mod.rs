@@ -31,6 +31,18 @@ pub(crate) static JOIN: Workflow<JoinData> = Workflow {
         kubelet_wait_bootstrap::PHASE,
         wait_node::PHASE,
     ],
+    foreign: &[
+        "control-plane-prepare",
+        "control-plane-prepare/download-certs",
+        "control-plane-prepare/certs",
+        "control-plane-prepare/kubeconfig",
+        "control-plane-prepare/control-plane",
+        "etcd-join",
+        "control-plane-join",
+        "control-plane-join/etcd",
+        "control-plane-join/mark-control-plane",
+        "wait-control-plane",
+    ],
 };
 
 /// What phases of `join` have in common.
