@@ -20,8 +20,9 @@ fn main() -> ExitCode {
         return code;
     }
     let arguments = arguments::read_arguments();
-    // A caller may have blocked signals; children inherit the mask, and a node would not stop at SIGTERM.
+    // A caller may have blocked signals, which children inherit, or ignored SIGCHLD, which hides how children end.
     nix::sys::signal::SigSet::empty().thread_set_mask().expect("a mask can be set");
+    usernetes_host::process::prepare_process().expect("signals can be handled");
     rustls::crypto::aws_lc_rs::default_provider().install_default().expect("the first provider of this process");
     let payload = |context| {
         log::init(log::NODE);

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::mpsc;
 use std::time::Duration;
-use usernetes_host::process::detach;
+use usernetes_host::process::{clean_environment, detach};
 use usernetes_host::systemd::UserManager;
 use usernetes_host::{LockHolder, fs};
 use usernetes_rootless::control::{Client, ControlError, Info};
@@ -121,7 +121,7 @@ impl Instance {
         let (ours, theirs) =
             UnixStream::pair().map_err(|source| DaemonError::Io { action: "make a socket pair", source })?;
         let mut command = Command::new(self.paths.program());
-        command.args(["daemon", "--detached", "--cluster", &self.paths.cluster.to_string()]);
+        clean_environment(&mut command).args(["daemon", "--detached", "--cluster", &self.paths.cluster.to_string()]);
         let parent = detach(&mut command, OwnedFd::from(theirs), &log)?;
         // It holds the parent's end of the pair too: only without it does the end of the parent close the pair.
         drop(command);

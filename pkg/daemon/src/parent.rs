@@ -8,7 +8,7 @@ use sd_notify::NotifyState;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode};
 use usernetes_api::join_causes;
-use usernetes_host::process::lead_session;
+use usernetes_host::process::{lead_session, reset_inherited};
 use usernetes_host::{ProcessLock, ProcessLockError, fs};
 use usernetes_rootless::Event;
 
@@ -21,7 +21,9 @@ pub fn run_parent(instance: &Instance, detached: bool) -> Result<ExitCode, Daemo
         // The end of a terminal must not end the node.
         lead_session().map_err(|source| DaemonError::Io { action: "leave the session", source })?;
     }
-    let result = run_node(instance, detached);
+    let result = reset_inherited()
+        .map_err(|source| DaemonError::Io { action: "reset what the caller handed down", source })
+        .and_then(|()| run_node(instance, detached));
     if let Err(error) = &result
         && detached
     {

@@ -3,6 +3,7 @@
 use crate::{DaemonError, Instance};
 use std::path::Path;
 use std::time::Duration;
+use usernetes_host::process::search_path;
 use usernetes_host::systemd::{Unit, UserManager, remove_unit_file};
 
 /// Longest start of the namespaces, files and network; components are waited for elsewhere.
@@ -51,6 +52,8 @@ impl Instance {
                 variable("XDG_DATA_HOME", &paths.xdg.data),
                 variable("XDG_CACHE_HOME", &paths.xdg.cache),
                 variable("XDG_RUNTIME_DIR", &paths.xdg.runtime),
+                // The manager's own may lack the directory in which preflight found a program.
+                variable("PATH", Path::new(&search_path())),
             ],
             start_timeout: START_LIMIT,
             stop_timeout: self.stop_limit(),

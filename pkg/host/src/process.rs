@@ -6,8 +6,10 @@
 //! standard library must not be used.
 
 mod detach;
+mod inherited;
 
 pub use detach::{detach, lead_session};
+pub use inherited::{clean_environment, prepare_process, reset_inherited, search_path};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;

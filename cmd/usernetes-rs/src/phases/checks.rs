@@ -26,6 +26,7 @@ pub(crate) fn run_all(session: &Session, config: &Config) -> Vec<Finding> {
     findings.extend(check_cgroups(config.rootless.cgroups, manager.as_ref()));
     findings.push(host::user_manager(manager.is_some()));
     findings.push(host::linger());
+    findings.extend(host::inherited(manager.is_some()));
     findings.push(host::http_proxy(&proxy_destinations(config)));
     findings.push(host::host_subnets(&[
         ("networking.podSubnet", &config.cluster.networking.pod_subnet),

@@ -1,9 +1,11 @@
 //! Checks of the host that belong to no other library. Names are kubeadm's where it has them.
 
+mod inherited;
 mod network;
 mod port;
 mod user;
 
+pub use inherited::inherited;
 pub use network::{host_ip, host_subnets, http_proxy, unprivileged_ports};
 pub use port::port;
 pub use user::{hostname, linger, not_root, state_dir, user_manager};

@@ -13,6 +13,8 @@ const GOOD_INSTANCES: u64 = 512;
 const GOOD_WATCHES: u64 = 65_536;
 /// A container uses one key, a pod at least two: enough for the kubelet's default of 110 pods.
 const GOOD_KEYS: u64 = 500;
+/// The API server has 150 files open when idle.
+const LEAST_FILES: u64 = 1024;
 const GOOD_FILES: u64 = 65_536;
 /// Buffer that the port forwarder requests (`UDP_BUFFER`); the default limit of newer kernels.
 const GOOD_RECEIVE_BUFFER: u64 = 4 * 1024 * 1024;
@@ -78,7 +80,8 @@ pub(super) fn check_open_files(hard: u64) -> Finding {
     if hard >= GOOD_FILES {
         return Finding::passed("OpenFiles");
     }
-    Finding::warning(
+    let finding = if hard < LEAST_FILES { Finding::error } else { Finding::warning };
+    finding(
         "OpenFiles",
         format!("a process may have {hard} files open, less than {GOOD_FILES}"),
         "echo \"$USER hard nofile 524288\" | sudo tee /etc/security/limits.d/99-usernetes-nofile.conf, and log in again",

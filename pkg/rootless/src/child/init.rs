@@ -7,7 +7,6 @@ use crate::network::{self, interfaces};
 use crate::ports::{self, ClientAddresses, PortError, PortManager, own_ports};
 use crate::protocol::{ParentLink, Socket, ToChild, ToParent, WireError, check_version, unexpected_message};
 use crate::userns::{Action as _, StageError, die_with_parent, take_socket};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::os::fd::OwnedFd;
@@ -22,8 +21,6 @@ use usernetes_host::Reaper;
 
 /// Time for remaining processes to end after SIGTERM; the end of PID 1 kills the rest.
 const GRACE: Duration = Duration::from_secs(1);
-/// Soft limit of open files of PID 1.
-const DESCRIPTORS: u64 = 65536;
 /// Capacity of the queue of payload requests.
 const REQUESTS: usize = 16;
 
@@ -52,7 +49,6 @@ pub(crate) fn run_stage<Fut: Future<Output = ExitCode>>(run: impl FnOnce(ChildCo
     let Ok(socket) = take_socket() else { return ExitCode::FAILURE };
     // Shown by `ps`; the default would be "exe".
     let _ = nix::sys::prctl::set_name(c"usernetes-child");
-    raise_descriptors();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = match (receive_order(&socket), runtime) {
         (Ok(orders), Ok(runtime)) => return runtime.block_on(run_payload(orders, socket, run)),
@@ -61,14 +57,6 @@ pub(crate) fn run_stage<Fut: Future<Output = ExitCode>>(run: impl FnOnce(ChildCo
     };
     let _ = socket.send(&ToParent::Failed { message: runtime }, &[]);
     ExitCode::FAILURE
-}
-
-/// Each connection takes two descriptors, so the usual 1024 are too few. Not raised to the hard limit: every process
-/// inside inherits it, and old programs iterate over the whole range.
-fn raise_descriptors() {
-    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
-        let _ = setrlimit(Resource::RLIMIT_NOFILE, soft.max(DESCRIPTORS.min(hard)), hard);
-    }
 }
 
 /// The parent sends them after the first stage has ended, so the process that PID 1 dies with is the parent.

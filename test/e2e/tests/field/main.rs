@@ -30,7 +30,11 @@ fn main() -> ExitCode {
         files::scenarios(),
         images::scenarios(),
     ];
-    suite("field", scenarios.into_iter().flatten().collect(), Some(SharedCluster { topology: 2.into(), create: create_cluster }))
+    suite(
+        "field",
+        scenarios.into_iter().flatten().collect(),
+        Some(SharedCluster { topology: 2.into(), create: create_cluster }),
+    )
 }
 
 /// A control plane and a worker, for what leaves them as they were.
