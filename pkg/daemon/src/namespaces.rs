@@ -21,6 +21,7 @@ pub(crate) fn describe(plan: &NodePlan, paths: &Paths, config: &Config) -> Resul
     spec.host_addresses = vec![plan.host_ip];
     spec.network = config.rootless.network.clone();
     spec.cgroup = plan.host.cgroups;
+    spec.search_lines = usernetes_rootless::read_search_lines();
     spec.mounts = persistent_mounts(paths)?;
     let ids = SubIds::current()?;
     spec.files = user_files(&PodIds::new(&ids, config));

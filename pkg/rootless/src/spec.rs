@@ -21,6 +21,9 @@ pub struct Spec {
     pub network: NetworkOptions,
     /// Mounts on top of the host's tree, in this order.
     pub mounts: Vec<Mount>,
+    /// Lines `search` and `options` of `/etc/resolv.conf` inside.
+    #[serde(default)]
+    pub search_lines: Vec<String>,
     /// Files written inside, after the mounts.
     pub files: Vec<FileEntry>,
     /// Names (`net.ipv4.ip_forward`) and values, set one after the other; the outcome is in
@@ -54,6 +57,7 @@ impl Spec {
             host_addresses: Vec::new(),
             network: NetworkOptions::default(),
             mounts: Vec::new(),
+            search_lines: Vec::new(),
             files: Vec::new(),
             sysctls: Vec::new(),
             ports: Vec::new(),

@@ -3,6 +3,7 @@
 mod apparmor;
 mod host;
 mod probe;
+mod resolver;
 
 pub use probe::Overlay;
 pub(crate) use probe::{run_probe_stage, run_proc_stage};
@@ -25,6 +26,7 @@ pub fn checks(state_dir: &Path, driver: NetworkDriver) -> Vec<Finding> {
     findings.extend(probe::check_namespaces(state_dir));
     findings.push(host::check_tun_device());
     findings.extend(network::check_driver(driver));
+    findings.push(resolver::check_resolver());
     findings
 }
 

@@ -42,9 +42,14 @@ fn write_new_file(entry: &FileEntry) -> io::Result<()> {
     }
 }
 
-/// Names the resolver of the network driver alone, which follows changes of the host's resolvers.
-pub(super) fn render_resolv_conf(resolver: Ipv4Addr) -> FileEntry {
-    FileEntry::public("/etc/resolv.conf", format!("nameserver {resolver}\n"))
+/// Names the node's own name server alone, which follows changes of the host's; search domains and options are the host's.
+pub(super) fn render_resolv_conf(resolver: Ipv4Addr, search_lines: &[String]) -> FileEntry {
+    let mut content = format!("nameserver {resolver}\n");
+    for line in search_lines {
+        content.push_str(line);
+        content.push('\n');
+    }
+    FileEntry::public("/etc/resolv.conf", content)
 }
 
 /// Names of loopback and of the node.
@@ -84,7 +89,10 @@ mod tests {
 
     #[test]
     fn rendered_files() {
-        insta::assert_snapshot!(render_resolv_conf(Ipv4Addr::new(10, 0, 2, 3)).content, @"nameserver 10.0.2.3");
+        insta::assert_snapshot!(render_resolv_conf(Ipv4Addr::new(10, 0, 2, 3), &["search lab".into()]).content, @r"
+        nameserver 10.0.2.3
+        search lab
+        ");
         let address = [std::net::IpAddr::from([198, 51, 100, 11])];
         insta::assert_snapshot!(render_hosts("node1", &address).content, @r"
         127.0.0.1	localhost

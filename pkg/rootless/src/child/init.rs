@@ -6,6 +6,7 @@ use crate::control::{self, Node};
 use crate::network::{self, interfaces};
 use crate::ports::{self, ClientAddresses, PortError, PortManager, own_ports};
 use crate::protocol::{ParentLink, Socket, ToChild, ToParent, WireError, check_version, unexpected_message};
+use crate::resolver;
 use crate::userns::{Action as _, StageError, die_with_parent, take_socket};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -119,7 +120,8 @@ async fn prepare_node(
 ) -> Result<(Vec<SysctlOutcome>, PortManager), InitError> {
     nix::unistd::sethostname(&spec.host_name).with_action(format!("set the host name {}", spec.host_name))?;
     interfaces::set_up_interfaces(&spec.network, &spec.host_addresses).await?;
-    parent.send_tap().await?;
+    let resolver = resolver::open_sockets(&spec.network).await;
+    parent.send_tap(resolver.map_err(|error| join_causes(&error))).await?;
     mounts::prepare_mounts(spec)?;
     let sysctls = files::set_sysctls(&spec.sysctls);
     serve_parent(Arc::clone(parent), shutdown.clone());

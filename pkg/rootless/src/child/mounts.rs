@@ -22,7 +22,8 @@ pub(super) fn prepare_mounts(spec: &Spec) -> Result<(), StageError> {
     make_private_directories()?;
     let mut targets = MountTargets::new(["/etc", "/run"]);
     let names = files::render_hosts(&spec.host_name, &spec.host_addresses);
-    for entry in [files::render_resolv_conf(network::tap_addresses(&spec.network).resolver), names] {
+    let resolver = network::tap_addresses(&spec.network).resolver;
+    for entry in [files::render_resolv_conf(resolver, &spec.search_lines), names] {
         files::write_file(&mut targets, &entry)?;
     }
     for (entry, source) in spec.mounts.iter().zip(&sources) {

@@ -76,11 +76,16 @@ async fn configure_links(
     handle.route().add(default_route(gateway, tap)).execute().await.with_action(format!("route by {gateway}"))
 }
 
-fn default_route(gateway: Ipv4Addr, interface: u32) -> RouteMessage {
+pub(crate) fn default_route(gateway: Ipv4Addr, interface: u32) -> RouteMessage {
     RouteMessageBuilder::<Ipv4Addr>::new().gateway(gateway).output_interface(interface).build()
 }
 
-async fn add_address(handle: &Handle, interface: u32, address: IpAddr, prefix: u8) -> Result<(), InterfaceError> {
+pub(crate) async fn add_address(
+    handle: &Handle,
+    interface: u32,
+    address: IpAddr,
+    prefix: u8,
+) -> Result<(), InterfaceError> {
     handle
         .address()
         .add(interface, address, prefix)

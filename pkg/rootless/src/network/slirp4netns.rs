@@ -3,7 +3,7 @@
 use super::driver::{Driver, TapAddresses};
 use ipnet::Ipv4Net;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::process::Command;
 use usernetes_api::{NetworkOptions, constants::TAP_INTERFACE};
 use usernetes_host::{CommandExt as _, Finding, fs};
@@ -70,7 +70,7 @@ fn render_arguments(network: &NetworkOptions, child: i32, has_sandbox: bool, has
 }
 
 fn run_checks() -> Vec<Finding> {
-    vec![check_version(), check_resolver(&fs::read_of_system("/etc/resolv.conf").unwrap_or_default())]
+    vec![check_version()]
 }
 
 /// The program is installed and new enough.
@@ -91,24 +91,6 @@ fn check_version() -> Finding {
     }
 }
 
-/// The host has a resolver that slirp4netns can use: it forwards DNS requests to IPv4 resolvers alone.
-fn check_resolver(resolv_conf: &str) -> Finding {
-    const CHECK: &str = "Resolver";
-    let resolvers: Vec<_> = resolv_conf.lines().filter_map(parse_resolver).collect();
-    if resolvers.is_empty() || resolvers.iter().any(IpAddr::is_ipv4) {
-        return Finding::passed(CHECK);
-    }
-    Finding::warning(
-        CHECK,
-        "/etc/resolv.conf names IPv6 resolvers alone: the node and its pods find no name outside of the cluster",
-        "give /etc/resolv.conf a nameserver with an IPv4 address, such as systemd-resolved's 127.0.0.53",
-    )
-}
-
-fn parse_resolver(line: &str) -> Option<IpAddr> {
-    line.strip_prefix("nameserver")?.trim().split('%').next()?.parse().ok()
-}
-
 /// Version in the output of `slirp4netns --version`.
 fn parse_version(text: &str) -> Option<(u32, u32)> {
     let mut parts = version_word(text)?.split(|c: char| !c.is_ascii_digit());
@@ -124,7 +106,6 @@ fn version_word(text: &str) -> Option<&str> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use usernetes_host::Level;
 
     #[test]
     fn command_line() {
@@ -153,15 +134,6 @@ mod tests {
         assert_eq!(parse_version("slirp4netns version 1.2.0\ncommit: 656041d\n"), Some((1, 2)));
         assert_eq!(parse_version("slirp4netns version 1.3.1+dev\n"), Some((1, 3)));
         assert_eq!(parse_version("no such option"), None);
-    }
-
-    #[test]
-    fn resolvers_of_ipv6_alone_are_warned_of() {
-        for good in ["", "search lan\n", "nameserver ::1\nnameserver 127.0.0.53\n", "nameserver\t9.9.9.9"] {
-            assert_eq!(check_resolver(good), Finding::passed("Resolver"), "{good}");
-        }
-        let finding = check_resolver("# by hand\nnameserver fe80::1%eth0\nnameserver ::1\n");
-        assert_eq!(finding.level, Level::Warning);
     }
 
     proptest! {

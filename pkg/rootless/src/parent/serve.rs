@@ -7,8 +7,9 @@ use super::event::{Event, Ready};
 use crate::Spec;
 use crate::network;
 use crate::protocol::{AsyncSocket, HelperState, Socket, ToChild, ToParent, WireError, unexpected_message};
+use crate::resolver;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::process::ExitStatusExt as _;
 use std::pin::pin;
 use std::process::ExitStatus;
@@ -32,10 +33,10 @@ pub(super) async fn serve_child(
 ) -> Result<End, Error> {
     let mut signals = Signals::new()?;
     let socket = socket.into_async().map_err(Error::Runtime)?;
-    match socket.recv().await?.0 {
-        ToParent::Tap => {}
-        ToParent::Failed { message } => return Err(Error::Child(message)),
-        other => return Err(unexpected_message("tap", &other).into()),
+    match socket.recv().await? {
+        (ToParent::Tap { resolver_failure }, files) => start_resolver(spec, resolver_failure, files),
+        (ToParent::Failed { message }, _) => return Err(Error::Child(message)),
+        (other, _) => return Err(unexpected_message("tap", &other).into()),
     }
     let helper = network::prepare_helper(&spec.network, child.0)?;
     let (state, states) = watch::channel(HelperState::default());
@@ -52,6 +53,20 @@ pub(super) async fn serve_child(
     // If the child had failed before, its error is the cause of the driver's failure.
     let end = served.await?;
     Ok(End { failure: end.failure.or(Some(error.into())), ..end })
+}
+
+/// Serves the node's name server; without it, the network driver forwards requests to one of the host's resolvers.
+fn start_resolver(spec: &Spec, failure: Option<String>, files: Vec<OwnedFd>) {
+    let Ok(sockets) = <[OwnedFd; 2]>::try_from(files) else {
+        tracing::warn!(error = failure, "names of the host's /etc/hosts are unknown inside");
+        return;
+    };
+    let host_ip = spec.host_addresses.first().copied();
+    tokio::spawn(async move {
+        if let Err(error) = resolver::serve_names(sockets, host_ip).await {
+            tracing::error!(%error, "the node's name server ended");
+        }
+    });
 }
 
 /// How the child ended. The child is reaped: another process may have its id.

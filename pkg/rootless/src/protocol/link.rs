@@ -7,7 +7,7 @@ use crate::sync::IgnorePoison as _;
 use nix::errno::Errno;
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Mutex;
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -93,9 +93,11 @@ impl ParentLink {
         let _ = self.socket.send(&ToParent::Failed { message }, &[]).await;
     }
 
-    /// Reports that the tap exists.
-    pub(crate) async fn send_tap(&self) -> Result<(), WireError> {
-        self.socket.send(&ToParent::Tap, &[]).await
+    /// Reports that the tap exists, and hands over the sockets of the name server.
+    pub(crate) async fn send_tap(&self, resolver: Result<[OwnedFd; 2], String>) -> Result<(), WireError> {
+        let files: Vec<_> = resolver.iter().flatten().map(|file| file.as_fd()).collect();
+        let tap = ToParent::Tap { resolver_failure: resolver.as_ref().err().cloned() };
+        self.socket.send(&tap, &files).await
     }
 
     /// Handles the parent's messages until the parent has ended, then begins the shutdown.

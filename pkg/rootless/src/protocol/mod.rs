@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use usernetes_api::PortSpec;
 
 /// Version of the protocol. The first message of each side carries it, to detect that the program was replaced.
-pub(crate) const VERSION: u32 = 3;
+pub(crate) const VERSION: u32 = 4;
 
 /// From a child stage to the parent.
 #[derive(Debug, Serialize, Deserialize)]
@@ -24,8 +24,9 @@ pub(crate) enum ToParent {
     Spawned { pid: i32 },
     /// PID 1 dies with the parent and waits for [`ToChild::Start`].
     Init { version: u32 },
-    /// The tap exists: the network driver can attach to it.
-    Tap,
+    /// The tap exists: the network driver can attach to it. Carries the sockets of the node's name server, unless those
+    /// could not be made.
+    Tap { resolver_failure: Option<String> },
     /// Requests a socket of the host; answered by [`ToChild::Bound`].
     Bind { id: u64, spec: PortSpec },
     /// The payload is up.
