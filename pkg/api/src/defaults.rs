@@ -42,6 +42,13 @@ fn is_own_label(version: &str) -> bool {
 impl Config {
     /// Fills in everything that is empty; what the user wrote stays.
     pub fn set_defaults(&mut self, facts: &HostFacts) {
+        self.set_cluster_defaults();
+        self.set_host_defaults(facts);
+        self.resolve_variables();
+    }
+
+    /// Fills in what is empty in a `ClusterConfiguration`, also in that of a cluster to join.
+    pub fn set_cluster_defaults(&mut self) {
         let networking = &mut self.cluster.networking;
         set_if_empty(&mut networking.service_subnet, constants::DEFAULT_SERVICE_SUBNET);
         set_if_empty(&mut networking.pod_subnet, constants::DEFAULT_POD_SUBNET);
@@ -51,7 +58,9 @@ impl Config {
         self.cluster.certificate_validity_period.get_or_insert(Duration::hours(8760));
         self.cluster.ca_certificate_validity_period.get_or_insert(Duration::hours(87600));
         self.cluster.encryption_algorithm.get_or_insert_default();
+    }
 
+    fn set_host_defaults(&mut self, facts: &HostFacts) {
         let chosen = self.rootless.host_ip.or(self.init.local_api_endpoint.advertise_address);
         let host_ip = chosen.or(facts.host_ip);
         self.rootless.host_ip = host_ip;
@@ -63,6 +72,31 @@ impl Config {
         set_if_empty(&mut self.init.node_registration.name, &name);
         if let Some(join) = &mut self.join {
             set_if_empty(&mut join.node_registration.name, &name);
+        }
+    }
+
+    /// Takes values of variables from the fields of the Pods that kubeadm would make of the components.
+    fn resolve_variables(&mut self) {
+        let node = self.node_name().to_owned();
+        let ip = self.rootless.host_ip.map(|ip| ip.to_string()).unwrap_or_default();
+        let cluster = &mut self.cluster;
+        let components = [
+            ("etcd", &mut cluster.etcd.local.extra_envs),
+            ("kube-apiserver", &mut cluster.api_server.extra_envs),
+            ("kube-controller-manager", &mut cluster.controller_manager.extra_envs),
+            ("kube-scheduler", &mut cluster.scheduler.extra_envs),
+        ];
+        for (component, variables) in components {
+            for variable in variables {
+                let value = match variable.value_from.as_ref().map(|source| source.field_ref.field_path.as_str()) {
+                    Some("spec.nodeName") => node.clone(),
+                    Some("metadata.name") => format!("{component}-{node}"),
+                    Some("metadata.namespace") => "kube-system".to_owned(),
+                    Some("status.hostIP" | "status.podIP" | "status.hostIPs" | "status.podIPs") => ip.clone(),
+                    _ => continue,
+                };
+                (variable.value, variable.value_from) = (value, None);
+            }
         }
     }
 

@@ -3,7 +3,9 @@
 //! These never fail after [`Config::set_defaults`] and [`Config::validate`]; on anything else they may panic.
 
 use crate::names::host_port;
-use crate::{Config, ContainerRuntime, NodeRegistrationOptions, ServiceNetwork, Taint, Timeouts, constants};
+use crate::{
+    Config, ContainerRuntime, HostPathMount, NodeRegistrationOptions, ServiceNetwork, Taint, Timeouts, constants,
+};
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 
@@ -79,6 +81,23 @@ impl Config {
         let is_kubeadms = |taint: &Taint| taint.key == constants::CONTROL_PLANE_LABEL && taint.effect == "NoSchedule";
         let asked = self.node_registration().taints.iter().flatten().any(is_kubeadms);
         asked || self.rootless.taint_control_plane
+    }
+
+    /// Volumes of all components of the control plane. They share one file tree, so a volume that several have is there once.
+    pub fn extra_volumes(&self) -> Vec<&HostPathMount> {
+        let cluster = &self.cluster;
+        let all = [
+            &cluster.api_server.extra_volumes,
+            &cluster.controller_manager.extra_volumes,
+            &cluster.scheduler.extra_volumes,
+        ];
+        let mut volumes: Vec<&HostPathMount> = Vec::new();
+        for volume in all.into_iter().flatten() {
+            if !volumes.iter().any(|other| other.mount_path == volume.mount_path) {
+                volumes.push(volume);
+            }
+        }
+        volumes
     }
 
     /// Limits of waiting on this node.

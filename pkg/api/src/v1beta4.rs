@@ -21,7 +21,7 @@ pub struct Arg {
 }
 
 /// An extra environment variable of a component.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EnvVar {
     /// Name of the variable.
@@ -30,6 +30,43 @@ pub struct EnvVar {
     /// Value of the variable.
     #[serde(default)]
     pub value: String,
+    /// Field of the component's Pod, or what it is here, from which the value is taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value_from: Option<EnvVarSource>,
+}
+
+/// Where the value of an environment variable comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct EnvVarSource {
+    /// A field of the Pod.
+    pub field_ref: FieldRef,
+}
+
+/// A field of a Pod.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct FieldRef {
+    /// Path of the field, such as `spec.nodeName`.
+    pub field_path: String,
+}
+
+/// A path of the host that a component sees at another path.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct HostPathMount {
+    /// Name of the volume.
+    pub name: String,
+    /// Path on the host, or in the node's own directories.
+    pub host_path: String,
+    /// Path inside the node.
+    pub mount_path: String,
+    /// Whether the component cannot write it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub read_only: bool,
+    /// What the path has to be, or is made as: `File`, `DirectoryOrCreate` and the like.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub path_type: String,
 }
 
 /// Settings of `init`: the first node and its bootstrap tokens.
@@ -229,6 +266,9 @@ pub struct ApiServer {
     /// Extra environment variables.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub extra_envs: Vec<EnvVar>,
+    /// Paths of the host that the component sees.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub extra_volumes: Vec<HostPathMount>,
     /// Extra SANs of the serving certificate.
     #[serde(rename = "certSANs", skip_serializing_if = "Vec::is_empty")]
     pub cert_sans: Vec<String>,
@@ -244,6 +284,9 @@ pub struct ControlPlaneComponent {
     /// Extra environment variables.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub extra_envs: Vec<EnvVar>,
+    /// Paths of the host that the component sees.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub extra_volumes: Vec<HostPathMount>,
 }
 
 /// Settings of an addon.

@@ -24,6 +24,14 @@ pub enum DaemonError {
         /// [`crate::Instance::cluster_flag`].
         flag: String,
     },
+    /// The host path of a volume of a component is not there.
+    #[error("volume {name} of extraVolumes: {} is not there", path.display())]
+    NoVolume {
+        /// Name of the volume.
+        name: String,
+        /// Path on the host.
+        path: std::path::PathBuf,
+    },
     /// There is a node, and it is stopped.
     #[error("the node is not running")]
     NotRunning {
@@ -184,6 +192,7 @@ impl DaemonError {
             }
             Self::StartFailed { hint, .. } => hint.clone(),
             Self::ParentEnded { log } => Some(format!("tail {}", log.display())),
+            Self::NoVolume { path, .. } => Some(format!("put it at {}, or correct hostPath", path.display())),
             Self::HostIpLost { hint, .. } | Self::Cgroups { hint, .. } | Self::MissingProgram { hint, .. } => {
                 Some(hint.clone())
             }

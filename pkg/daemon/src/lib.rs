@@ -19,6 +19,7 @@ mod probes;
 mod request;
 mod resolve;
 mod unit;
+mod volumes;
 
 pub use control::status_of;
 pub use error::DaemonError;
@@ -28,6 +29,7 @@ pub use parent::run_parent;
 pub use payload::payload;
 pub use pod_ids::PodIds;
 pub use request::Request;
+pub use volumes::check_volumes;
 
 /// A current-thread tokio runtime: commands and the parent wait for one thing at a time.
 ///

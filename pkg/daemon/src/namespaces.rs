@@ -1,6 +1,6 @@
 //! The namespaces of a node: mounts, files, sysctls and ports, from its plan.
 
-use crate::{DaemonError, PodIds};
+use crate::{DaemonError, PodIds, volumes};
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -23,6 +23,9 @@ pub(crate) fn describe(plan: &NodePlan, paths: &Paths, config: &Config) -> Resul
     spec.cgroup = plan.host.cgroups;
     spec.search_lines = usernetes_rootless::read_search_lines();
     spec.mounts = persistent_mounts(paths)?;
+    if plan.role == Role::ControlPlane {
+        spec.mounts.extend(volumes::prepare_mounts(config, paths)?);
+    }
     let ids = SubIds::current()?;
     spec.files = user_files(&PodIds::new(&ids, config));
     spec.files.push(FileEntry::public(flannel::NET_CONF, flannel_network(plan, masquerade_by_nftables)?));

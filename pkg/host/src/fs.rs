@@ -1,5 +1,6 @@
 //! Files and directories: atomic writes with a mode, and the path in every error.
 
+use nix::unistd::{AccessFlags, access};
 use std::fs::Permissions;
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
@@ -102,6 +103,16 @@ pub fn sync_all(path: impl AsRef<Path>) -> Result<(), FsError> {
     let path = path.as_ref();
     let synced = std::fs::File::open(path).and_then(|file| Ok(rustix::fs::syncfs(file)?));
     synced.context("bring to the disk", path)
+}
+
+/// Whether this user can read a file or list a directory.
+pub fn is_readable(path: impl AsRef<Path>) -> bool {
+    access(path.as_ref(), AccessFlags::R_OK).is_ok()
+}
+
+/// Whether this user can write a file, or make files in a directory.
+pub fn is_writable(path: impl AsRef<Path>) -> bool {
+    access(path.as_ref(), AccessFlags::W_OK).is_ok()
 }
 
 /// Creates a directory and its parents; new ones get mode 0700.

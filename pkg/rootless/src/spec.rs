@@ -93,6 +93,9 @@ pub enum Mount {
         source: PathBuf,
         /// Path inside.
         target: PathBuf,
+        /// Whether it cannot be written through this mount.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        read_only: bool,
     },
     /// A fresh tmpfs, 0755.
     Tmpfs {
@@ -109,7 +112,16 @@ pub enum Mount {
 impl Mount {
     /// A bind mount.
     pub fn bind(source: impl Into<PathBuf>, target: impl Into<PathBuf>) -> Self {
-        Self::Bind { source: source.into(), target: target.into() }
+        Self::Bind { source: source.into(), target: target.into(), read_only: false }
+    }
+
+    /// The same mount, read-only if it is a bind mount.
+    #[must_use]
+    pub fn read_only(self) -> Self {
+        match self {
+            Self::Bind { source, target, .. } => Self::Bind { source, target, read_only: true },
+            other => other,
+        }
     }
 
     /// A fresh tmpfs.

@@ -92,13 +92,22 @@ fn build_tables() -> Tables {
     let mut shapes = Tables::new();
     for (api_version, line) in TABLES.iter().flat_map(|(version, text)| text.lines().map(|line| (*version, line))) {
         let [kind, path, form] = line.split('\t').collect::<Vec<_>>()[..] else { continue };
-        let form = FORMS.iter().find(|(suffix, _)| path.ends_with(suffix)).map_or(form, |(_, form)| form);
+        let form = find_form(path).unwrap_or(form);
         let row =
             Row { path: path.into(), form: Form::parse(form), treatment: find_treatment(api_version, kind, path) };
         let shape = shapes.entry((api_version, kind)).or_insert_with(|| Shape::Fields(BTreeMap::new()));
         shape.insert(&split_path(path), row);
     }
     shapes
+}
+
+/// The form that replaces that of the Go type.
+fn find_form(path: &str) -> Option<&'static str> {
+    let matches = |pattern: &str| match pattern.strip_prefix('=') {
+        Some(whole) => path == whole,
+        None => path.ends_with(pattern),
+    };
+    FORMS.iter().find(|(pattern, _)| matches(pattern)).map(|(_, form)| *form)
 }
 
 /// `a[].b.*` as `a`, `[]`, `b`, `*`.

@@ -29,8 +29,8 @@ pub(crate) enum Treatment {
     },
 }
 
-/// Forms that are narrower than those of the Go types, or wider, by the end of the path.
-pub(super) const FORMS: [(&str, &str); 12] = [
+/// Forms that are narrower than those of the Go types, or wider, by the end of the path, or the whole path after `=`.
+pub(super) const FORMS: [(&str, &str); 13] = [
     ("advertiseAddress", "address"),
     ("bindPort", "port"),
     ("encryptionAlgorithm", "ECDSA-P256|ECDSA-P384|RSA-2048|RSA-3072|RSA-4096"),
@@ -41,7 +41,9 @@ pub(super) const FORMS: [(&str, &str); 12] = [
     ("xtraArgs.*", "scalar"),
     ("extraEnvs[].value", "scalar"),
     ("taints[].value", "scalar"),
-    ("port", "port"),
+    // Of kube-proxy; the kubelet's stands in `authorization`.
+    ("=mode", "iptables|nftables|ipvs"),
+    ("=port", "port"),
     ("readOnlyPort", "port"),
     ("healthzPort", "port"),
 ];
@@ -147,10 +149,11 @@ const TABLE: &[(&str, &str, Treatment)] = &[
         "etcd.external.*",
         Treatment::Refused { values: &[], reason: "the node runs its own etcd; leave etcd.external out" },
     ),
+    ("ClusterConfiguration", "*.valueFrom.fieldRef.fieldPath", Treatment::Honoured),
     (
         "ClusterConfiguration",
-        "*.extraVolumes[].*",
-        Treatment::Refused { values: &[], reason: "components are not Pods; give the host's path in extraArgs" },
+        "*.valueFrom.fieldRef.apiVersion",
+        Treatment::Default { values: &["v1"], note: "it is the version of Pods, v1" },
     ),
     (
         "ClusterConfiguration",

@@ -2,9 +2,12 @@
 
 use super::{Errors, validate_arguments, validate_node_registration, validate_timeouts, validate_token};
 use crate::flags::with_flag;
-use crate::{BootstrapTokenSpec, ClusterConfiguration, Config, Duration, constants, names};
+use crate::{
+    BootstrapTokenSpec, ClusterConfiguration, Config, Duration, EnvVar, HostPathMount, Paths, constants, names,
+};
 use ipnet::IpNet;
 use std::net::IpAddr;
+use std::path::Path;
 
 /// Largest service range, in bits of addresses: the API server keeps a bitmap of it.
 const SERVICE_BITS: u8 = 20;
@@ -55,6 +58,14 @@ pub(super) fn validate_cluster(errors: &mut Errors, config: &Config) {
         format!("{endpoint:?} is not HOST or HOST:PORT")
     });
     validate_components(errors, cluster);
+    let volumes = [
+        ("apiServer.extraVolumes", &cluster.api_server.extra_volumes),
+        ("controllerManager.extraVolumes", &cluster.controller_manager.extra_volumes),
+        ("scheduler.extraVolumes", &cluster.scheduler.extra_volumes),
+    ];
+    for (field, volumes) in volumes {
+        validate_volumes(errors, field, volumes, &config.extra_volumes());
+    }
     validate_validity(errors, cluster);
 }
 
@@ -115,6 +126,9 @@ fn parse_range(errors: &mut Errors, field: &str, text: &str) -> Option<IpNet> {
         errors.add(field, format!("{text:?} is not a range such as 10.244.0.0/16"));
         return None;
     };
+    errors.require(net.addr().is_ipv4(), field, || {
+        format!("IPv6 clusters are not supported; write a range such as 10.244.0.0/16 instead of {text}")
+    });
     errors.require(net.network() == net.addr(), field, || {
         format!("{text} is an address inside {}; write the range", net.trunc())
     });
@@ -160,6 +174,15 @@ fn validate_components(errors: &mut Errors, cluster: &ClusterConfiguration) {
     validate_arguments(errors, "apiServer.extraArgs", &cluster.api_server.extra_args);
     validate_arguments(errors, "controllerManager.extraArgs", &cluster.controller_manager.extra_args);
     validate_arguments(errors, "scheduler.extraArgs", &cluster.scheduler.extra_args);
+    let variables = [
+        ("etcd.local.extraEnvs", &cluster.etcd.local.extra_envs),
+        ("apiServer.extraEnvs", &cluster.api_server.extra_envs),
+        ("controllerManager.extraEnvs", &cluster.controller_manager.extra_envs),
+        ("scheduler.extraEnvs", &cluster.scheduler.extra_envs),
+    ];
+    for (field, variables) in variables {
+        validate_variables(errors, field, variables);
+    }
     let sans = [
         ("apiServer.certSANs", &cluster.api_server.cert_sans),
         ("etcd.local.serverCertSANs", &cluster.etcd.local.server_cert_sans),
@@ -169,6 +192,47 @@ fn validate_components(errors: &mut Errors, cluster: &ClusterConfiguration) {
         let name = san.strip_prefix("*.").unwrap_or(san);
         let right = san.parse::<IpAddr>().is_ok() || names::is_subdomain(name);
         errors.require(right, *field, || format!("{san:?} is neither an address nor a DNS name in lower case"));
+    }
+}
+
+/// Variables whose value could not be taken from a field.
+fn validate_variables(errors: &mut Errors, field: &str, variables: &[EnvVar]) {
+    for (n, variable) in variables.iter().enumerate() {
+        let path = variable.value_from.as_ref().map(|source| source.field_ref.field_path.as_str());
+        errors.require(path.is_none(), format!("{field}[{n}].valueFrom.fieldRef.fieldPath"), || {
+            format!(
+                "{:?} is not one of spec.nodeName, status.hostIP, status.podIP, metadata.name, metadata.namespace; there \
+                 is no Pod with other fields",
+                path.unwrap_or_default()
+            )
+        });
+        errors.require(!variable.name.is_empty(), format!("{field}[{n}].name"), || "a variable needs a name".into());
+    }
+}
+
+/// Directories of the node that no volume may cover.
+const COVERED: [&str; 9] = ["/dev", "/etc", "/proc", "/run", "/sys", "/usr", "/var/lib", "/var/log", "/tmp"];
+
+fn validate_volumes(errors: &mut Errors, field: &str, volumes: &[HostPathMount], all: &[&HostPathMount]) {
+    for (n, volume) in volumes.iter().enumerate() {
+        let field = format!("{field}[{n}]");
+        for (name, path) in [("hostPath", &volume.host_path), ("mountPath", &volume.mount_path)] {
+            let right = path.starts_with('/') && !path.split('/').any(|part| part == "..");
+            errors.require(right, format!("{field}.{name}"), || format!("{path:?} is not an absolute path without .."));
+        }
+        let target = Path::new(&volume.mount_path);
+        let covers = COVERED.iter().chain(&Paths::PERSISTENT).find(|own| Path::new(own).starts_with(target));
+        let is_same = volume.host_path == volume.mount_path && !volume.read_only;
+        if let Some(own) = covers.filter(|_| !is_same) {
+            errors.add(format!("{field}.mountPath"), format!("{} would cover {own} of the node", target.display()));
+        }
+        // The first of a path is in the list.
+        let other = all.iter().find(|other| other.mount_path == volume.mount_path);
+        let agrees =
+            other.is_none_or(|other| (&other.host_path, other.read_only) == (&volume.host_path, volume.read_only));
+        errors.require(agrees, format!("{field}.mountPath"), || {
+            format!("{} is another volume of another component; components share one file tree", volume.mount_path)
+        });
     }
 }
 

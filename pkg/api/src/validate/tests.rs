@@ -110,6 +110,7 @@ c.yaml:3: networking.podSubnet (--pod-network-cidr): 10.1.0.0/26 has a mask outs
 ");
     assert_snapshot!(cluster("networking: {podSubnet: 'fd00::/48', serviceSubnet: '10.2.0.0/16,fd01::/112'}"), @r#"
 c.yaml:3: networking.serviceSubnet (--service-cidr): "10.2.0.0/16,fd01::/112" holds several ranges; clusters of two address families are not supported
+c.yaml:3: networking.podSubnet (--pod-network-cidr): IPv6 clusters are not supported; write a range such as 10.244.0.0/16 instead of fd00::/48
 c.yaml:3: networking.podSubnet (--pod-network-cidr): fd00::/48 is not of the address family of hostIP (--host-ip) 198.51.100.11
 "#);
 }

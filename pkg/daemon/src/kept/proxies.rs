@@ -20,5 +20,5 @@ pub(crate) fn list(paths: &Paths) -> Result<Vec<EnvVar>, DaemonError> {
 }
 
 fn own_variables() -> Vec<EnvVar> {
-    env::proxy_variables().into_iter().map(|(name, value)| EnvVar { name, value }).collect()
+    env::proxy_variables().into_iter().map(|(name, value)| EnvVar { name, value, value_from: None }).collect()
 }

@@ -81,7 +81,8 @@ fn fuse_overlayfs_comes_before_containerd() {
 fn with(name: ComponentName, args: &[(&str, &str)]) -> Vec<String> {
     let args = args.iter().map(|(n, v)| Arg { name: (*n).into(), value: (*v).into() }).collect();
     let mut plan = control_plane();
-    plan.extra.insert(name, Extra { args, envs: vec![EnvVar { name: "GOGC".into(), value: "50".into() }] });
+    plan.extra
+        .insert(name, Extra { args, envs: vec![EnvVar { name: "GOGC".into(), value: "50".into(), value_from: None }] });
     let component = components(&plan).into_iter().find(|c| c.name == name).expect("there");
     assert_eq!(component.env["GOGC"], "50");
     component.argv

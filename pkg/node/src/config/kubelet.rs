@@ -20,7 +20,17 @@ pub fn merge_kubelet_config(plan: &NodePlan) -> Mapping {
     if let Some(users) = &plan.kubelet {
         merge_yaml(&mut config, users);
     }
+    merge_yaml(&mut config, &required_settings(plan));
     config
+}
+
+/// What no user's setting may change: a kubelet without root, or without cgroups, would not start.
+fn required_settings(plan: &NodePlan) -> Mapping {
+    let mut required = json!({ "featureGates": { "KubeletInUserNamespace": true } });
+    if plan.host.cgroups == CgroupMode::None {
+        merge_object(&mut required, cgroup_settings(plan));
+    }
+    to_mapping(required)
 }
 
 /// The text of [`super::KUBELET_FILE`].
@@ -112,8 +122,12 @@ fn default_kubelet_config(plan: &NodePlan) -> Mapping {
         merge_object(&mut config, json!({ "serverTLSBootstrap": true }));
     }
     merge_object(&mut config, cgroup_settings(plan));
-    match serde_yaml::to_value(config) {
-        Ok(serde_yaml::Value::Mapping(config)) => config,
+    to_mapping(config)
+}
+
+fn to_mapping(object: Value) -> Mapping {
+    match serde_yaml::to_value(object) {
+        Ok(serde_yaml::Value::Mapping(mapping)) => mapping,
         _ => unreachable!("a JSON object is a mapping"),
     }
 }

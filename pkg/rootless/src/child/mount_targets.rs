@@ -4,6 +4,7 @@
 use crate::userns::{Action as _, StageError};
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
+use nix::sys::statvfs::{FsFlags, statvfs};
 use std::fs::{self, DirEntry, File};
 use std::io;
 use std::os::fd::AsRawFd as _;
@@ -88,6 +89,21 @@ pub(super) fn mount_tmpfs(target: &Path) -> Result<(), StageError> {
 /// Makes a recursive bind mount. The kernel refuses one that is not recursive, since it would uncover files.
 pub(super) fn bind_mount(source: &Path, target: &Path) -> nix::Result<()> {
     mount(Some(source), target, None::<&str>, MsFlags::MS_BIND | MsFlags::MS_REC, None::<&str>)
+}
+
+/// Makes a bind mount read-only. The kernel keeps the flags of the host's mount, so they are named again.
+pub(super) fn make_read_only(target: &Path) -> Result<(), StageError> {
+    const KEPT: [(FsFlags, MsFlags); 4] = [
+        (FsFlags::ST_NOSUID, MsFlags::MS_NOSUID),
+        (FsFlags::ST_NODEV, MsFlags::MS_NODEV),
+        (FsFlags::ST_NOEXEC, MsFlags::MS_NOEXEC),
+        (FsFlags::ST_NOATIME, MsFlags::MS_NOATIME),
+    ];
+    let action = || format!("make {} read-only", target.display());
+    let now = statvfs(target).with_action(action())?.flags();
+    let kept = KEPT.iter().filter(|(flag, _)| now.contains(*flag)).map(|(_, flag)| *flag);
+    let flags = kept.fold(MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY, |all, flag| all | flag);
+    mount(None::<&str>, target, None::<&str>, flags, None::<&str>).with_action(action())
 }
 
 /// Opens a handle of a file or directory that stays valid after something was mounted over it.

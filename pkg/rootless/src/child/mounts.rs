@@ -1,6 +1,6 @@
 //! The file tree inside: the host's, with some directories replaced.
 
-use super::mount_targets::{Kind, MountTargets, bind_mount, fd_path, mount_tmpfs, open_path};
+use super::mount_targets::{Kind, MountTargets, bind_mount, fd_path, make_read_only, mount_tmpfs, open_path};
 use super::{etc, files};
 use crate::network;
 use crate::userns::{Action as _, StageError};
@@ -101,10 +101,15 @@ fn open_source(entry: &Mount) -> Result<Option<File>, StageError> {
 
 fn apply_mount(targets: &mut MountTargets, entry: &Mount, source: Option<&File>) -> Result<(), StageError> {
     match (entry, source) {
-        (Mount::Bind { source: path, target }, Some(source)) => {
+        (Mount::Bind { source: path, target, read_only }, Some(source)) => {
             let is_dir = source.metadata().with_action(format!("look at {}", path.display()))?.is_dir();
             targets.ensure_target(target, if is_dir { Kind::Directory } else { Kind::File })?;
-            bind_mount(&fd_path(source), target).with_action(format!("bind {} on {}", path.display(), target.display()))
+            bind_mount(&fd_path(source), target).with_action(format!(
+                "bind {} on {}",
+                path.display(),
+                target.display()
+            ))?;
+            if *read_only { make_read_only(target) } else { Ok(()) }
         }
         (Mount::Private { target }, _) => {
             targets.ensure_target(target, Kind::Directory)?;

@@ -170,6 +170,11 @@ impl Documents {
 fn adopt_cluster_config(data: &mut JoinData, documents: &Documents, server: &str) -> Result<()> {
     let config = &mut data.node.config;
     config.cluster = Config::parse(Path::new("ConfigMap kubeadm-config"), &documents.cluster)?.cluster;
+    if config.cluster.networking.pod_subnet.is_empty() {
+        let message = "the cluster's kubeadm-config has no networking.podSubnet; the default range is assumed";
+        data.node.session.printer.warn(message);
+    }
+    config.set_cluster_defaults();
     let kubelet = Config::parse(Path::new("ConfigMap kubelet-config"), &documents.kubelet)?.kubelet;
     config.kubelet = kubelet.map(|theirs| adopt_kubelet_config(theirs, config.kubelet.as_ref()));
     if config.cluster.control_plane_endpoint.is_empty() {

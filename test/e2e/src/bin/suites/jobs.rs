@@ -11,7 +11,7 @@ use crate::job::{Job, Lane};
 
 /// The suites of test/e2e with the seconds of their shared cluster's scenarios, of one scenario with hosts of its own, and
 /// the build that they need. A suite of many quick scenarios runs as one job.
-const SUITES: [(&str, u64, u64, &[&str]); 12] = [
+const SUITES: [(&str, u64, u64, &[&str]); 13] = [
     ("realhost", 600, 120, &["realhost guests"]),
     ("multi", 420, 60, &[]),
     ("lifecycle", 240, 40, &[]),
@@ -19,6 +19,7 @@ const SUITES: [(&str, u64, u64, &[&str]); 12] = [
     ("single", 240, 40, &[]),
     ("hostile", 720, 60, &[]),
     ("field", 120, 40, &[]),
+    ("kubeadm_parity", 0, 60, &[]),
     ("homelab", 0, 150, &[]),
     ("docs", 0, 90, &[]),
     ("crio", 150, 60, &["crio"]),
