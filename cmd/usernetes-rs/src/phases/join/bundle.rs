@@ -4,12 +4,11 @@ use super::JoinData;
 use crate::errors::Hinted;
 use crate::phases::bundle::run as verify_bundle;
 use crate::workflow::Phase;
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use usernetes_cluster::Cluster;
 use usernetes_host::fs;
-use usernetes_node::bundle::peer::{self, Credentials, Peer};
+use usernetes_node::bundle::peer::{self, Peer};
 use usernetes_node::bundle::{Imported, Progress};
-use usernetes_pki::{Kubeconfig, Secret};
 
 pub(super) const PHASE: Phase<JoinData> =
     Phase::new("bundle", "Find or fetch the node's software and verify every checksum", run);
@@ -61,26 +60,8 @@ fn fetch_bundle(data: &JoinData, identity: Option<String>) -> Result<Imported> {
         bar.set_length(p.total);
         bar.set_position(p.done);
     };
-    let peer = read_peer(&text, offer.url)?;
+    let peer = Peer::from_kubeconfig(&text, offer.url)?;
     let imported = data.block_on(peer::take(&peer, &identity, &session.paths().bundles(), &on_progress));
     bar.finish_and_clear();
     Ok(imported?)
-}
-
-/// The server and the credentials of the bootstrap kubeconfig.
-fn read_peer(kubeconfig: &str, url: String) -> Result<Peer> {
-    let config = Kubeconfig::parse(kubeconfig)?;
-    let ca_pem = config.cluster()?.ca_pem()?.context("the bootstrap kubeconfig has no CA inside")?;
-    let user = config.user()?;
-    let credentials = match (&user.token, user.certificate_pem()?, user.key_pem()?) {
-        (Some(token), ..) => Credentials::Token(token.clone()),
-        (None, Some(certificate), Some(key)) => {
-            Credentials::Certificate(Secret::new(format!("{certificate}\n{}", key.expose())))
-        }
-        _ => {
-            let message = "the bootstrap kubeconfig has neither a token nor a certificate inside";
-            return Err(Hinted::new(message, "add --tls-bootstrap-token ID.SECRET").into());
-        }
-    };
-    Ok(Peer { url, ca_pem, credentials })
 }

@@ -1,6 +1,7 @@
 //! Why a bundle could not be taken from a peer, and with hints.
 
 use crate::bundle::download::DownloadError;
+use usernetes_pki::kubeconfig::KubeconfigError;
 
 const OTHER_WAYS: &str =
     "or bring the bundle another way: usernetes-rs bundle import PATH, usernetes-rs bundle download";
@@ -11,6 +12,15 @@ pub enum PeerError {
     /// It did not arrive, could not be written, or is no good bundle.
     #[error(transparent)]
     Download(#[from] DownloadError),
+    /// The bootstrap kubeconfig cannot be read.
+    #[error(transparent)]
+    Kubeconfig(#[from] KubeconfigError),
+    /// The bootstrap kubeconfig refers to the CA by a path, or not at all.
+    #[error("the bootstrap kubeconfig has no CA inside")]
+    NoCa,
+    /// The bootstrap kubeconfig refers to its credentials by paths, or has none.
+    #[error("the bootstrap kubeconfig has neither a token nor a certificate inside")]
+    NoCredentials,
     /// The cluster's CA, or our certificate, cannot be used.
     #[error("cannot set up HTTPS to the API server")]
     Client(#[source] reqwest::Error),
@@ -54,7 +64,8 @@ impl PeerError {
                 format!("run the same command again: it goes on where it stopped; {OTHER_WAYS}")
             }
             Self::Download(error) => return error.hint(),
-            Self::Client(_) | Self::Token => return None,
+            Self::NoCredentials => "add --tls-bootstrap-token ID.SECRET".to_owned(),
+            Self::Kubeconfig(_) | Self::NoCa | Self::Client(_) | Self::Token => return None,
             Self::Identity { .. } => {
                 format!("make a new token on the control-plane host: usernetes-rs token create; {OTHER_WAYS}")
             }

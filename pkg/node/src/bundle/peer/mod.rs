@@ -24,7 +24,8 @@ use std::time::Duration;
 use usernetes_api::bundle::{BundleFile, BundleManifest};
 use usernetes_host::Mode;
 use usernetes_host::fs::{self, Context as _, create_dir};
-use usernetes_pki::Secret;
+
+use usernetes_pki::{Kubeconfig, Secret};
 
 /// Files at a time: one hides the latency of another.
 const AT_ONCE: usize = 3;
@@ -33,24 +34,41 @@ const BACKOFF: Duration = Duration::from_millis(200);
 /// A peer that is silent for so long is gone.
 const SILENCE: Duration = Duration::from_secs(20);
 
-/// Where the bundle is served, and how we prove who we are there.
+/// Where the bundle is served, and the credentials for it.
 #[derive(Clone, Debug)]
 pub struct Peer {
     /// URL of the directory, without a slash at its end.
     pub url: String,
     /// CA of the API server: no other is believed.
     pub ca_pem: String,
-    /// Who we are.
+    /// Credentials of this host.
     pub credentials: Credentials,
 }
 
-/// Who we are to the API server.
+/// Credentials for the API server.
 #[derive(Clone, Debug)]
 pub enum Credentials {
     /// A bearer token.
     Token(Secret),
     /// PEM of a client certificate and of its key.
     Certificate(Secret),
+}
+
+impl Peer {
+    /// The API server and the credentials of a bootstrap kubeconfig. `url` is that of the directory.
+    pub fn from_kubeconfig(kubeconfig: &str, url: String) -> Result<Self, PeerError> {
+        let config = Kubeconfig::parse(kubeconfig)?;
+        let ca_pem = config.cluster()?.ca_pem()?.ok_or(PeerError::NoCa)?;
+        let user = config.user()?;
+        let credentials = match (&user.token, user.certificate_pem()?, user.key_pem()?) {
+            (Some(token), ..) => Credentials::Token(token.clone()),
+            (None, Some(certificate), Some(key)) => {
+                Credentials::Certificate(Secret::new(format!("{certificate}\n{}", key.expose())))
+            }
+            _ => return Err(PeerError::NoCredentials),
+        };
+        Ok(Self { url, ca_pem, credentials })
+    }
 }
 
 /// Takes the bundle, unless it was imported before; `identity` is the SHA-256 of its `bundle.yaml`.
