@@ -5,6 +5,7 @@ mod files;
 mod leave;
 
 use self::files::StateDirectory;
+use super::stop::StopTimeout;
 use crate::errors::Hinted;
 use crate::output::print_error;
 use crate::phases::init::{KUBECONFIG_LOCK_LIMIT, merged_name};
@@ -24,6 +25,8 @@ pub(crate) struct ResetArgs {
     /// Drain the node first; when that fails, nothing is removed
     #[arg(long)]
     drain: bool,
+    #[command(flatten)]
+    timeout: StopTimeout,
 }
 
 pub(crate) fn run(session: &Session, args: &ResetArgs) -> Result<ExitCode> {
@@ -32,6 +35,7 @@ pub(crate) fn run(session: &Session, args: &ResetArgs) -> Result<ExitCode> {
         session.printer.result("nothing to reset: this host has no node of this cluster");
         return Ok(ExitCode::SUCCESS);
     }
+    let timeout = args.timeout.get(session)?;
     if !args.force && !confirm(session)? {
         return Err(Hinted::new("not reset", "answer y, or pass --force").into());
     }
@@ -49,7 +53,7 @@ pub(crate) fn run(session: &Session, args: &ResetArgs) -> Result<ExitCode> {
             problems.push(what.to_owned());
         }
     };
-    match session.instance.stop(None) {
+    match session.instance.stop(timeout) {
         // The files of a running node are not removed.
         Err(error) if session.instance.is_alive()? => {
             return Err(anyhow::Error::from(error).context("the node still runs, so nothing was removed"));

@@ -50,7 +50,7 @@ pub struct RootlessConfiguration {
 
 impl RootlessConfiguration {
     /// Longest time for pods to end.
-    const LONGEST_STOP: Duration = Duration::hours(1);
+    pub const LONGEST_STOP: Duration = Duration::hours(1);
 
     /// Time for pods to end when the node stops.
     pub fn stop_timeout(&self) -> Duration {

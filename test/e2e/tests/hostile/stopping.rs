@@ -48,6 +48,8 @@ pub(crate) fn pods_end_in_their_own_time(testbed: &Testbed) -> Result<()> {
     first.until("the pods run again", 120, |host| Ok(recorded(host)?.len() == 9))?;
     // Another stop in a hurry.
     first.tool(&["stop", "--stop-timeout", "2h"]).output()?.exits(1)?.says(&["longer than stopTimeout", "hint"])?;
+    let reset = ["reset", "--force", "--stop-timeout", "2h"];
+    first.tool(&reset).output()?.exits(1)?.says(&["longer than stopTimeout", "pass at most 1m"])?;
     first.tool(&["stop", "--stop-timeout", "2s"]).limit(60).ok()?;
     let done = recorded(first)?.into_iter().filter(|line| line == "slow done").count();
     ensure!(done == 1, "the handler was waited for");
