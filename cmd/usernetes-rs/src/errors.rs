@@ -171,7 +171,7 @@ fn code_of(error: &(dyn Error + 'static)) -> Option<u8> {
     } else if error.is::<ConfigError>()
         || error.is::<UnreadableConfig>()
         || matches!(error.downcast_ref(), Some(DaemonError::Config(_)))
-        || matches!(error.downcast_ref(), Some(EnvError::AmbiguousHostIp { .. }))
+        || matches!(error.downcast_ref(), Some(EnvError::AmbiguousHostIp { .. } | EnvError::HostIpBehindNat { .. }))
     {
         Some(3)
     } else if error.is::<PreflightFailed>() {
@@ -207,6 +207,7 @@ mod tests {
                 address: [192, 0, 2, 1].into(),
                 interface: "eth0".into(),
                 on_default_route: true,
+                obstacle: None,
             }],
         };
         assert_eq!(of(ambiguous().into()), ["choose one, such as --host-ip 192.0.2.1"]);

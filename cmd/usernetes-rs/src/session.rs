@@ -3,7 +3,6 @@
 use crate::errors::{Hinted, UnreadableConfig};
 use crate::output::Printer;
 use anyhow::{Context as _, Result};
-use std::net::IpAddr;
 use std::path::Path;
 use usernetes_api::constants::KUBERNETES_DIR;
 use usernetes_api::{ClusterName, Config, ConfigFile, HostFacts, Paths, Xdg};
@@ -107,12 +106,15 @@ pub(crate) fn read_config(path: &Path) -> Result<ConfigFile> {
     Ok(ConfigFile::new(path, &fs::read(path).map_err(UnreadableConfig)?))
 }
 
-/// The facts that defaults depend on; `host_ip` where the user chose one.
-pub(crate) fn host_facts(host_ip: Option<IpAddr>) -> Result<HostFacts> {
+/// Fills in defaults by what this host is, and what an earlier run has kept of it.
+pub(crate) fn set_defaults(session: &Session, config: &mut Config) -> Result<()> {
     let hostname = env::hostname().context("cannot read the host's name")?;
-    let host_ip = match host_ip {
+    let host_ip = match config.rootless.host_ip {
         Some(ip) => Some(ip),
         None => env::default_host_ip()?,
     };
-    Ok(HostFacts { hostname, host_ip })
+    let kept = session.kept_config()?.filter(|kept| kept.state.tap_cidr_chosen);
+    let kept_tap = kept.and_then(|kept| kept.rootless.network.cidr);
+    config.set_defaults(&HostFacts { hostname, host_ip, used_ranges: env::used_ranges()?, kept_tap });
+    Ok(())
 }

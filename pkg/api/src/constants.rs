@@ -13,8 +13,17 @@ pub const DEFAULT_SERVICE_SUBNET: &str = "10.96.0.0/12";
 pub const DEFAULT_POD_SUBNET: &str = "10.244.0.0/16";
 /// DNS domain of Services.
 pub const DEFAULT_DNS_DOMAIN: &str = "cluster.local";
-/// Address range of the node's tap interface.
-pub const DEFAULT_TAP_CIDR: &str = "10.0.2.0/24";
+/// Address ranges of the node's tap interface, the first that the host does not use is taken. VirtualBox and QEMU give
+/// the first one to virtual machines.
+pub const TAP_CIDRS: [&str; 6] = [
+    "10.0.2.0/24",
+    "10.254.254.0/24",
+    "192.168.254.0/24",
+    "172.31.254.0/24",
+    "100.127.254.0/24",
+    // For measurements (RFC 2544): no network routes it.
+    "198.18.254.0/24",
+];
 /// Name of the tap interface inside the node.
 pub const TAP_INTERFACE: &str = "tap0";
 

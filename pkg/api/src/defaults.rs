@@ -1,15 +1,20 @@
 //! Values for everything that the user left out.
 
 use crate::{Config, Duration, Timeouts, constants};
+use ipnet::{IpNet, Ipv4Net};
 use std::net::IpAddr;
 
 /// What defaults depend on, found out by the caller.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HostFacts {
     /// The host's name.
     pub hostname: String,
     /// Address of the interface of the default route.
     pub host_ip: Option<IpAddr>,
+    /// Ranges that the host uses; the tap gets one beside them.
+    pub used_ranges: Vec<IpNet>,
+    /// The tap's range that an earlier run has chosen.
+    pub kept_tap: Option<Ipv4Net>,
 }
 
 impl Default for Timeouts {
@@ -67,6 +72,11 @@ impl Config {
         self.state.host_ip_detected |= chosen.is_none() && host_ip.is_some();
         self.init.local_api_endpoint.advertise_address = self.init.local_api_endpoint.advertise_address.or(host_ip);
         self.init.local_api_endpoint.bind_port.get_or_insert(constants::API_SERVER_PORT);
+        if self.rootless.network.cidr.is_none() {
+            self.rootless.network.cidr = facts.kept_tap;
+            self.state.tap_cidr_chosen = true;
+        }
+        self.choose_tap_range(&facts.used_ranges);
 
         let name = facts.hostname.to_lowercase();
         set_if_empty(&mut self.init.node_registration.name, &name);
@@ -114,6 +124,22 @@ impl Config {
         }
     }
 
+    /// Chooses a range of the tap beside `used` and the cluster's own ranges. One that the user or an earlier run has
+    /// chosen stays, the latter only while neither the cluster nor HOST_IP is in it.
+    pub fn choose_tap_range(&mut self, used: &[IpNet]) {
+        let networking = &self.cluster.networking;
+        let cluster = [&networking.pod_subnet, &networking.service_subnet].map(|text| text.parse::<IpNet>().ok());
+        let host = self.rootless.host_ip.map(IpNet::from);
+        let own: Vec<IpNet> = cluster.into_iter().chain([host]).flatten().collect();
+        let network = &mut self.rootless.network;
+        if network.cidr.is_some_and(|chosen| !self.state.tap_cidr_chosen || is_free(chosen, &own)) {
+            return;
+        }
+        let mut candidates = constants::TAP_CIDRS.iter().map(|range| range.parse().expect("a constant"));
+        let free = candidates.find(|range| is_free(*range, &own) && is_free(*range, used));
+        network.cidr = Some(free.unwrap_or_else(|| network.tap_range()));
+    }
+
     /// Replaces the host's address; `detected` if it was not chosen by a user.
     pub fn move_host(&mut self, to: IpAddr, detected: bool) {
         let advertised = &mut self.init.local_api_endpoint.advertise_address;
@@ -122,5 +148,56 @@ impl Config {
         }
         self.rootless.host_ip = Some(to);
         self.state.host_ip_detected = detected;
+    }
+}
+
+fn is_free(range: Ipv4Net, used: &[IpNet]) -> bool {
+    let range = IpNet::V4(range);
+    !used.iter().any(|net| net.contains(&range) || range.contains(net))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tap(config: &mut Config, host_ip: &str, used: &[&str], kept: Option<&str>) -> (String, bool) {
+        let facts = HostFacts {
+            hostname: "a".into(),
+            host_ip: host_ip.parse().ok(),
+            used_ranges: used.iter().map(|range| range.parse().expect("a range")).collect(),
+            kept_tap: kept.map(|range| range.parse().expect("a range")),
+        };
+        config.set_defaults(&facts);
+        (config.rootless.network.tap_range().to_string(), config.state.tap_cidr_chosen)
+    }
+
+    #[test]
+    fn a_range_that_the_host_does_not_use_is_chosen() {
+        let of = |host_ip: &str, used: &[&str]| tap(&mut Config::default(), host_ip, used, None);
+        assert_eq!(of("192.0.2.1", &["192.0.2.0/24", "172.17.0.0/16"]), ("10.0.2.0/24".into(), true));
+        assert_eq!(of("192.0.2.1", &["10.0.2.0/24"]), ("10.254.254.0/24".into(), true));
+        assert_eq!(of("10.0.2.15", &[]), ("10.254.254.0/24".into(), true), "HOST_IP");
+        assert_eq!(of("10.1.1.1", &["10.0.0.0/8"]), ("192.168.254.0/24".into(), true), "a VPN");
+        let all = ["10.0.0.0/8", "192.168.0.0/16", "172.16.0.0/12", "100.64.0.0/10", "198.18.0.0/15"];
+        assert_eq!(of("10.1.1.1", &all), ("10.0.2.0/24".into(), true), "none is free");
+    }
+
+    #[test]
+    fn what_was_chosen_stays() {
+        let of = |used: &[&str], kept| tap(&mut Config::default(), "192.0.2.1", used, kept);
+        assert_eq!(of(&[], Some("192.168.254.0/24")), ("192.168.254.0/24".into(), true));
+        assert_eq!(of(&["192.168.0.0/16"], Some("192.168.254.0/24")), ("192.168.254.0/24".into(), true));
+        let mut config = Config::default();
+        config.rootless.network.cidr = "10.0.2.0/24".parse().ok();
+        assert_eq!(tap(&mut config, "10.0.2.15", &["10.0.2.0/24"], None), ("10.0.2.0/24".into(), false), "by the user");
+    }
+
+    #[test]
+    fn the_clusters_ranges_make_it_move() {
+        let mut config = Config::default();
+        assert_eq!(tap(&mut config, "192.0.2.1", &[], None).0, "10.0.2.0/24");
+        config.cluster.networking.pod_subnet = "10.0.0.0/16".into();
+        config.choose_tap_range(&["10.254.0.0/16".parse().expect("a range")]);
+        assert_eq!(config.rootless.network.tap_range().to_string(), "192.168.254.0/24");
     }
 }

@@ -17,6 +17,9 @@ pub struct NodeState {
     /// Whether `hostIP` was detected instead of configured: when the host loses it, a new one is detected.
     #[serde(rename = "hostIPDetected", skip_serializing_if = "std::ops::Not::not")]
     pub host_ip_detected: bool,
+    /// Whether `network.cidr` was chosen by the tool: another one is chosen when it turns out to be in use.
+    #[serde(rename = "tapCIDRChosen", skip_serializing_if = "std::ops::Not::not")]
+    pub tap_cidr_chosen: bool,
     /// SHA-256 of the `bundle.yaml` that this node runs, in lower-case hex; from a join token or a peer.
     #[serde(rename = "bundleSHA256", skip_serializing_if = "Option::is_none")]
     pub bundle_sha256: Option<String>,
@@ -34,6 +37,6 @@ pub(crate) struct FormerState {
 
 impl From<FormerState> for NodeState {
     fn from(former: FormerState) -> Self {
-        Self { host_ip_detected: former.host_ip_found, bundle_sha256: former.bundle_sha256 }
+        Self { host_ip_detected: former.host_ip_found, bundle_sha256: former.bundle_sha256, ..Self::default() }
     }
 }

@@ -48,14 +48,16 @@ pub(crate) const KUBE_PROXY: &str = "kubeproxy.config.k8s.io/v1alpha1";
 impl Config {
     /// Every document of a user's file, in the order in which kubeadm prints them.
     ///
-    /// A detected address is left out, so that it is detected again where the file is used.
+    /// What was detected on this host is left out, so that it is detected again where the file is used.
     pub fn documents(&self) -> Vec<Value> {
-        if !self.state.host_ip_detected {
-            return self.all_documents();
-        }
         let mut config = self.clone();
-        config.rootless.host_ip = None;
-        config.init.local_api_endpoint.advertise_address = None;
+        if self.state.host_ip_detected {
+            config.rootless.host_ip = None;
+            config.init.local_api_endpoint.advertise_address = None;
+        }
+        if self.state.tap_cidr_chosen {
+            config.rootless.network.cidr = None;
+        }
         config.all_documents()
     }
 

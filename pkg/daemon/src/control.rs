@@ -8,6 +8,9 @@ use usernetes_host::LockHolder;
 use usernetes_node::{ComponentName, ComponentStatus, NodePlan, NodeStatus, State, components};
 use usernetes_rootless::control::{Client, Info, Watch};
 
+/// Interval at which components are looked at while something else is waited for.
+const STATUS_PERIOD: Duration = Duration::from_millis(500);
+
 impl Instance {
     /// The runtime directory of the node. The node may have been started in another environment than ours; a link in the
     /// state directory names the directory that it uses. A link to anything but a runtime directory of this cluster is ignored.
@@ -61,6 +64,29 @@ impl Instance {
         }
     }
 
+    /// The same as [`Self::ask`], but ends as soon as a component cannot start.
+    pub fn ask_unless_hopeless(&self, request: &Request, limit: Duration) -> Result<serde_json::Value, DaemonError> {
+        let deadline = Instant::now() + limit;
+        let mut client = self.connect()?;
+        let request = serde_json::to_value(request).expect("plain data");
+        let (tx, rx) = mpsc::channel();
+        std::thread::spawn(move || drop(tx.send(client.request(request))));
+        loop {
+            match rx.recv_timeout(STATUS_PERIOD.min(deadline.saturating_duration_since(Instant::now()))) {
+                Ok(answer) => return Ok(answer?),
+                Err(_) if Instant::now() >= deadline => return Err(DaemonError::NoAnswer { limit }),
+                Err(_) => {}
+            }
+            if let Some(component) = self.node_status().as_ref().and_then(NodeStatus::hopeless) {
+                return Err(self.hopeless_component(component));
+            }
+        }
+    }
+
+    fn hopeless_component(&self, component: &ComponentStatus) -> DaemonError {
+        DaemonError::Hopeless { flag: self.cluster_flag(), component: Box::new(component.clone()) }
+    }
+
     /// Waits until every component of the node is ready.
     pub fn wait_for_node(&self, limit: Duration) -> Result<(), DaemonError> {
         let plan = NodePlan::load(&self.paths)?.ok_or(DaemonError::NoPlan)?;
@@ -77,6 +103,9 @@ impl Instance {
             last = status?;
             if names.iter().all(|name| is_ready(&last, *name)) {
                 return Ok(());
+            }
+            if let Some(component) = last.hopeless() {
+                return Err(self.hopeless_component(component));
             }
         }
         let flag = self.cluster_flag();
@@ -115,6 +144,7 @@ fn watch_status(watch: Watch) -> mpsc::Receiver<Result<NodeStatus, DaemonError>>
 /// `kube-apiserver is Starting (3 restarts, last exit code 1)`
 pub(crate) fn describe_component(c: &ComponentStatus) -> String {
     let exit = c.last_exit.as_ref().map_or(String::new(), |exit| format!(", last {exit}"));
+    let error = c.last_error.as_ref().map_or(String::new(), |error| format!(": {error}"));
     let waits = c.waits_for.as_ref().map_or(String::new(), |what| format!(", waits for {what}"));
-    format!("{} is {:?} ({} restarts{exit}{waits})", c.name, c.state, c.restarts)
+    format!("{} is {:?} ({} restarts{exit}{error}{waits})", c.name, c.state, c.restarts)
 }

@@ -58,6 +58,14 @@ pub enum DaemonError {
         /// The components that are not ready.
         late: Vec<ComponentStatus>,
     },
+    /// A component exits again and again with the same error.
+    #[error("{} cannot start: {} ({} times in a row)", component.name, describe_exit(component), component.same_exits)]
+    Hopeless {
+        /// [`crate::Instance::cluster_flag`].
+        flag: String,
+        /// The component.
+        component: Box<ComponentStatus>,
+    },
     /// The node ended while components were waited for.
     #[error("the node ended")]
     NodeEnded {
@@ -190,6 +198,10 @@ impl DaemonError {
                 let name = late.first().map_or("COMPONENT".into(), |c| c.name.to_string());
                 Some(format!("usernetes-rs{flag} logs {name} shows why"))
             }
+            Self::Hopeless { flag, component } => Some(format!(
+                "correct its settings (usernetes-rs{flag} logs {} shows all of its messages)",
+                component.name
+            )),
             Self::StartFailed { hint, .. } => hint.clone(),
             Self::ParentEnded { log } => Some(format!("tail {}", log.display())),
             Self::NoVolume { path, .. } => Some(format!("put it at {}, or correct hostPath", path.display())),
@@ -216,4 +228,9 @@ impl DaemonError {
             }
         }
     }
+}
+
+/// The component's own words, or how it exited.
+fn describe_exit(component: &ComponentStatus) -> &str {
+    component.last_error.as_deref().or(component.last_exit.as_deref()).unwrap_or("it exits")
 }

@@ -36,7 +36,7 @@ pub(crate) fn describe(plan: &NodePlan, paths: &Paths, config: &Config) -> Resul
         Some(OwnPorts { ports: plan.reserved_ports().iter().collect(), services: plan.cluster.service_subnet });
     spec.nft = Some(plan.software.bundle.join("bin/nft"));
     spec.inside_networks =
-        vec![plan.cluster.pod_subnet, plan.cluster.service_subnet, config.rootless.network.cidr.into()];
+        vec![plan.cluster.pod_subnet, plan.cluster.service_subnet, config.rootless.network.tap_range().into()];
     spec.payload = serde_json::to_value(plan).expect("plain data");
     Ok(spec)
 }

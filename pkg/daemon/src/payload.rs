@@ -34,7 +34,7 @@ pub async fn payload(context: ChildContext) -> ExitCode {
     let context = Context {
         plan: Arc::new(plan.clone()),
         ports,
-        tap: spec.network.cidr.trunc(),
+        tap: spec.network.tap_range().trunc(),
         status: seen.clone(),
         egress_addresses,
         conflicts: PortConflicts::default(),

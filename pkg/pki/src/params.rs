@@ -152,7 +152,7 @@ mod tests {
     fn config() -> Config {
         let mut config = Config::default();
         let host_ip = Some("198.51.100.11".parse().unwrap());
-        config.set_defaults(&HostFacts { hostname: "Alice".into(), host_ip });
+        config.set_defaults(&HostFacts { hostname: "Alice".into(), host_ip, ..HostFacts::default() });
         config
     }
 

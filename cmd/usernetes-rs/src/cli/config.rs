@@ -1,7 +1,7 @@
 //! `config`: the configuration documents.
 
 use super::args::DocumentArgs;
-use crate::session::{Session, host_facts, read_config};
+use crate::session::{Session, read_config, set_defaults};
 use anyhow::{Context as _, Result};
 use clap::Subcommand;
 use std::path::{Path, PathBuf};
@@ -47,7 +47,7 @@ fn validate_file(session: &Session, path: &Path) -> Result<()> {
     let mut mistakes: Vec<FieldError> = Vec::new();
     for reader in &readers {
         let mut config = file.read(*reader);
-        config.set_defaults(&host_facts(config.rootless.host_ip)?);
+        set_defaults(session, &mut config)?;
         let found = config.validate().err().map(ConfigError::into_mistakes).unwrap_or_default();
         mistakes.extend(found.into_iter().filter(|mistake| !mistakes.contains(mistake)).collect::<Vec<_>>());
         if readers.len() == 1 {

@@ -7,7 +7,7 @@ use super::args::{HostArgs, PhaseCommand, TOKEN};
 use crate::errors::UsageError;
 use crate::phases::join::{JOIN, JoinData};
 use crate::phases::{note_foreign_phases, run_workflow};
-use crate::session::{Session, host_facts, read_config};
+use crate::session::{Session, read_config, set_defaults};
 use anyhow::Result;
 use clap::Args;
 use std::process::ExitCode;
@@ -68,7 +68,7 @@ impl JoinArgs {
         let token = self.apply_discovery(&mut config)?;
         self.apply_bundle(&mut config, token.as_ref());
         self.host.apply(&mut config);
-        config.set_defaults(&host_facts(config.rootless.host_ip)?);
+        set_defaults(session, &mut config)?;
         config.validate()?;
         session.print_notes(&config);
         Ok((config, token))

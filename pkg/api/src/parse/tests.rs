@@ -114,7 +114,7 @@ fn state_in_a_users_file_is_refused() {
 fn a_kept_file_of_a_version_before_1_0_is_read_and_written_anew() {
     let (path, old) = (Path::new("kept.yaml"), include_str!("kept-by-0.1.yaml"));
     let config = Config::parse_kept(path, old).expect("right");
-    let state = NodeState { host_ip_detected: true, bundle_sha256: Some("07".repeat(32)) };
+    let state = NodeState { host_ip_detected: true, bundle_sha256: Some("07".repeat(32)), ..NodeState::default() };
     assert_eq!(config.state, state);
     assert_eq!(config.rootless.additional_endpoints, ["198.51.100.12:6443"]);
     assert_eq!(config.rootless.ports.privileged_port_offset, 8000);
@@ -135,12 +135,12 @@ fn a_mistake_beside_former_fields_is_still_one() {
 fn users_see_no_state() {
     let mut config = Config::default();
     let host_ip = Some("192.0.2.1".parse().expect("an address"));
-    config.set_defaults(&HostFacts { hostname: "a".into(), host_ip });
+    config.set_defaults(&HostFacts { hostname: "a".into(), host_ip, ..HostFacts::default() });
     config.state.bundle_sha256 = Some("07".repeat(32));
     let yaml = config.to_user_yaml();
     assert!(!yaml.contains("192.0.2.1") && !yaml.contains("0707") && !yaml.contains("NodeState"), "{yaml}");
     let mut again = parse(&yaml).expect("right");
-    again.set_defaults(&HostFacts { hostname: "b".into(), host_ip });
+    again.set_defaults(&HostFacts { hostname: "b".into(), host_ip, ..HostFacts::default() });
     assert_eq!((again.rootless.host_ip, again.state.host_ip_detected), (host_ip, true));
 }
 
@@ -174,7 +174,7 @@ prop_compose! {
     ) -> Config {
         let mut config = Config::default();
         if defaults {
-            config.set_defaults(&HostFacts { hostname: "a".into(), host_ip: Some("192.0.2.1".parse().expect("an address")) });
+            config.set_defaults(&HostFacts { hostname: "a".into(), host_ip: Some("192.0.2.1".parse().expect("an address")), ..HostFacts::default() });
         }
         config.cluster.networking.pod_subnet.clone_from(&words[0]);
         config.cluster.cluster_name.clone_from(&words[1]);

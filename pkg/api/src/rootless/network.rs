@@ -12,8 +12,10 @@ use std::fmt;
 pub struct NetworkOptions {
     /// Program that carries the tap's traffic.
     pub driver: NetworkDriver,
-    /// Range of the tap. The driver gives the node, its gateway and its resolver addresses of it.
-    pub cidr: Ipv4Net,
+    /// Range of the tap. The driver gives the node, its gateway and its resolver addresses of it. One that the host does
+    /// not use is chosen if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cidr: Option<Ipv4Net>,
     /// MTU of the tap in bytes.
     pub mtu: u32,
 }
@@ -66,23 +68,25 @@ impl fmt::Display for NetworkDriver {
 
 impl Default for NetworkOptions {
     fn default() -> Self {
-        Self {
-            driver: NetworkDriver::default(),
-            cidr: constants::DEFAULT_TAP_CIDR.parse().expect("a constant"),
-            mtu: 65520,
-        }
+        Self { driver: NetworkDriver::default(), cidr: None, mtu: 65520 }
     }
 }
 
 impl NetworkOptions {
+    /// Range of the tap, the default one while none is chosen.
+    pub fn tap_range(&self) -> Ipv4Net {
+        self.cidr.unwrap_or_else(|| constants::TAP_CIDRS[0].parse().expect("a constant"))
+    }
+
     /// Adds what is wrong with a field on its own.
     pub(crate) fn validate(&self, errors: &mut Errors) {
         let NetworkLimits { min_mtu, max_mtu, max_prefix } = self.driver.limits();
         errors.require((min_mtu..=max_mtu).contains(&self.mtu), "network.mtu", || {
             format!("{} is outside {min_mtu} to {max_mtu}", self.mtu)
         });
-        errors.require(self.cidr.prefix_len() <= max_prefix, "network.cidr", || {
-            format!("{} is too small; the tap needs a /{max_prefix} or more", self.cidr)
+        let range = self.tap_range();
+        errors.require(range.prefix_len() <= max_prefix, "network.cidr", || {
+            format!("{range} is too small; the tap needs a /{max_prefix} or more")
         });
     }
 }

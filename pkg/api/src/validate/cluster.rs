@@ -150,7 +150,7 @@ fn overlaps(a: IpNet, b: IpNet) -> bool {
 
 /// Ranges are disjoint, of one family, and HOST_IP is in none of them.
 fn require_disjoint(errors: &mut Errors, config: &Config, services: Option<IpNet>, pods: Option<IpNet>) {
-    let tap = IpNet::V4(config.rootless.network.cidr).trunc();
+    let tap = IpNet::V4(config.rootless.network.tap_range()).trunc();
     if let (Some(services), Some(pods)) = (services, pods) {
         errors.require(!overlaps(services, pods), "networking.podSubnet", || {
             format!("{pods} overlaps {} {services}", with_flag("networking.serviceSubnet"))

@@ -5,6 +5,7 @@
 
 mod cluster;
 mod join;
+mod kubelet_flags;
 mod rootless;
 
 use crate::error::sort_mistakes;
@@ -99,6 +100,7 @@ fn validate_node_registration(errors: &mut Errors, node: &NodeRegistrationOption
         });
     }
     validate_arguments(errors, "nodeRegistration.kubeletExtraArgs", &node.kubelet_extra_args);
+    kubelet_flags::validate_kubelet_flags(errors, &node.kubelet_extra_args);
 }
 
 fn validate_arguments(errors: &mut Errors, field: &str, args: &[crate::Arg]) {

@@ -43,9 +43,11 @@ fn validate_host_ip(errors: &mut Errors, config: &Config) {
     };
     let reachable = !ip.is_unspecified() && !ip.is_loopback() && !ip.is_multicast() && ip != IpAddr::from([255; 4]);
     errors.require(reachable, "hostIP", || format!("{ip} is not an address under which other hosts reach this one"));
-    let tap = config.rootless.network.cidr;
+    let tap = config.rootless.network.tap_range();
     let inside = matches!(ip, IpAddr::V4(ip) if tap.contains(&ip));
-    errors.require(!inside, "network.cidr", || format!("{tap} holds this host's address {ip}"));
+    errors.require(!inside, "network.cidr", || {
+        format!("{tap} holds this host's address {ip}; leave the field out, and a range that the host does not use is chosen")
+    });
     if let Some(advertised) = config.init.local_api_endpoint.advertise_address {
         errors.require(advertised == ip, "localAPIEndpoint.advertiseAddress", || {
             format!("{advertised} is not {} {ip}; give one of the two", with_flag("hostIP"))

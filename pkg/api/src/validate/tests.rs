@@ -10,6 +10,7 @@ fn config(text: &str) -> Config {
     config.set_defaults(&HostFacts {
         hostname: "Host-A".into(),
         host_ip: Some("198.51.100.11".parse().expect("an address")),
+        ..HostFacts::default()
     });
     config
 }
@@ -83,7 +84,7 @@ fn a_token_of_flags_is_checked_like_one_of_a_document() {
 #[test]
 fn no_address_of_the_host() {
     let mut config = Config::default();
-    config.set_defaults(&HostFacts { hostname: "a".into(), host_ip: None });
+    config.set_defaults(&HostFacts { hostname: "a".into(), host_ip: None, ..HostFacts::default() });
     assert_snapshot!(config.validate().expect_err("no address"), @"hostIP (--host-ip): no address of this host was found; name the one under which other hosts reach it");
 }
 
@@ -97,10 +98,9 @@ c.yaml:3: networking.podSubnet (--pod-network-cidr): 10.244.0.1/16 is an address
     assert_snapshot!(cluster("networking: {podSubnet: 10.0.0.0/8, serviceSubnet: 10.0.0.0/11}"), @r"
 c.yaml:3: networking.serviceSubnet (--service-cidr): 10.0.0.0/11 has a mask outside /12 to /28
 c.yaml:3: networking.podSubnet (--pod-network-cidr): 10.0.0.0/8 overlaps networking.serviceSubnet (--service-cidr) 10.0.0.0/11
-c.yaml:3: networking.serviceSubnet (--service-cidr): 10.0.0.0/11 overlaps network.cidr 10.0.2.0/24, the node's tap
-c.yaml:3: networking.podSubnet (--pod-network-cidr): 10.0.0.0/8 overlaps network.cidr 10.0.2.0/24, the node's tap
 ");
-    assert_snapshot!(cluster("networking: {podSubnet: 198.51.0.0/16, serviceSubnet: 10.0.2.0/28}"), @r"
+    assert_snapshot!(cluster("networking: {podSubnet: 198.51.0.0/16, serviceSubnet: 10.0.2.0/28}\n---\n\
+                              {apiVersion: usernetes.rs/v1alpha1, kind: RootlessConfiguration, network: {cidr: 10.0.2.0/24}}"), @r"
 c.yaml:3: networking.serviceSubnet (--service-cidr): 10.0.2.0/28 overlaps network.cidr 10.0.2.0/24, the node's tap
 c.yaml:3: networking.podSubnet (--pod-network-cidr): 198.51.0.0/16 holds this host's address 198.51.100.11; pods could not reach it
 ");
@@ -179,7 +179,7 @@ c.yaml:5: ports.kubelet (--kubelet-port): 6443 is localAPIEndpoint.bindPort (--a
 c.yaml:3: ports.privilegedPortOffset (--privileged-port-offset): 80 is neither 0 nor 1024 to 64512
 c.yaml:4: additionalEndpoints: "a" is not HOST:PORT
 "#);
-    assert_snapshot!(rootless("hostIP: 10.0.2.15"), @"network.cidr: 10.0.2.0/24 holds this host's address 10.0.2.15");
+    assert_snapshot!(rootless("hostIP: 10.0.2.15\nnetwork: {cidr: 10.0.2.0/24}"), @"c.yaml:4: network.cidr: 10.0.2.0/24 holds this host's address 10.0.2.15; leave the field out, and a range that the host does not use is chosen");
 }
 
 #[test]

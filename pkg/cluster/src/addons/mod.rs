@@ -92,7 +92,11 @@ mod tests {
     pub(super) fn configured(change: impl FnOnce(&mut Config)) -> Config {
         let mut config = Config::default();
         change(&mut config);
-        config.set_defaults(&HostFacts { hostname: "one".to_owned(), host_ip: "198.51.100.11".parse().ok() });
+        config.set_defaults(&HostFacts {
+            hostname: "one".to_owned(),
+            host_ip: "198.51.100.11".parse().ok(),
+            ..HostFacts::default()
+        });
         config
     }
 

@@ -42,7 +42,7 @@ impl Server {
         let port = free_port();
         let mut config = Config::default();
         config.init.local_api_endpoint.bind_port = Some(port);
-        config.set_defaults(&HostFacts { hostname: NODE.to_owned(), host_ip: Some(LOCALHOST) });
+        config.set_defaults(&HostFacts { hostname: NODE.to_owned(), host_ip: Some(LOCALHOST), ..HostFacts::default() });
         let params = CertParams::from_config(&config).expect("a good configuration");
         let pki = dir.path().join("pki");
         store::ensure_all(&pki, &params).expect("certificates");

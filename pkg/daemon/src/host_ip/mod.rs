@@ -59,7 +59,7 @@ fn resolve_lost(flag: &str, config: &Config, candidate: Result<Option<IpAddr>, E
         Ok(None) => {
             HostIpState::Lost { hint: format!("give this host an address; then {}", restart_hint(flag, "ADDRESS")) }
         }
-        Err(EnvError::AmbiguousHostIp { candidates }) => {
+        Err(EnvError::AmbiguousHostIp { candidates } | EnvError::HostIpBehindNat { candidates, .. }) => {
             let all: Vec<_> = candidates.iter().map(|c| format!("{} ({})", c.address, c.interface)).collect();
             HostIpState::Lost { hint: format!("{}, one of {}", restart_hint(flag, "ADDRESS"), all.join(", ")) }
         }

@@ -136,7 +136,7 @@ mod tests {
     }
 
     fn route(net: &str) -> Route {
-        Route { net: net.parse().expect("a range"), interface: "eth0".into(), metric: 0 }
+        Route { net: net.parse().expect("a range"), interface: "eth0".into(), gateway: None, metric: 0 }
     }
 
     #[test]
@@ -162,8 +162,12 @@ mod tests {
             (finding.level, finding.message.as_str()),
             (Level::Error, "203.0.113.7 is not an address of this host")
         );
-        let candidate =
-            env::Candidate { address: IpAddr::from([192, 0, 2, 1]), interface: "eth0".into(), on_default_route: true };
+        let candidate = env::Candidate {
+            address: IpAddr::from([192, 0, 2, 1]),
+            interface: "eth0".into(),
+            on_default_route: true,
+            obstacle: None,
+        };
         assert_snapshot!(host_ip_hint(&[candidate.clone(), candidate]), @"--host-ip with one of 192.0.2.1 (eth0), 192.0.2.1 (eth0)");
         assert_snapshot!(host_ip_hint(&[]), @"give the host an address that other hosts reach, then name it by --host-ip");
     }

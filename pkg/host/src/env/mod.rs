@@ -1,11 +1,13 @@
 //! Environment of the process: user, directories, name, addresses and capacity of the host.
 
+mod interfaces;
 mod net;
 mod sources;
 pub(crate) mod user;
 mod xdg;
 
-pub use net::{Candidate, Route, default_host_ip, host_ips, mtu, mtu_to_outside, routed_host_ip, routes};
+pub use interfaces::used_ranges;
+pub use net::{Candidate, Obstacle, Route, default_host_ip, host_ips, mtu, mtu_to_outside, routed_host_ip, routes};
 pub use sources::sources;
 pub use user::{User, current as user};
 pub use xdg::{BaseDirectories, xdg};
@@ -41,6 +43,17 @@ pub enum EnvError {
         /// All of them.
         candidates: Vec<Candidate>,
     },
+    /// The address of the default route is one that no other host reaches.
+    #[error(
+        "{address}, the address of the default route, is behind the NAT of a virtual machine, where no other host reaches it; this host has {}",
+        list_candidates(.candidates)
+    )]
+    HostIpBehindNat {
+        /// The address.
+        address: IpAddr,
+        /// All addresses.
+        candidates: Vec<Candidate>,
+    },
 }
 
 fn list_candidates(candidates: &[Candidate]) -> String {
@@ -51,9 +64,9 @@ impl EnvError {
     /// What to do about the error.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::AmbiguousHostIp { candidates } => {
-                let first: Option<IpAddr> = candidates.first().map(|c| c.address);
-                first.map(|ip| format!("choose one, such as --host-ip {ip}"))
+            Self::AmbiguousHostIp { candidates } | Self::HostIpBehindNat { candidates, .. } => {
+                let first = candidates.iter().find(|c| c.obstacle.is_none()).or(candidates.first());
+                first.map(|c| format!("choose one, such as --host-ip {}", c.address))
             }
             Self::NoUser { .. } => Some("set HOME and USER".into()),
             Self::File(error) => error.hint(),

@@ -1,8 +1,8 @@
 //! Addresses from which the kernel sends where a socket is not bound.
 
 use super::EnvError;
-use ipnet::Ipv4Net;
-use nix::ifaddrs::{InterfaceAddress, getifaddrs};
+use super::interfaces::{InterfaceAddress, list_addresses};
+use ipnet::{IpNet, Ipv4Net};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 
@@ -16,16 +16,15 @@ const FAR_AWAY: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 pub fn sources(host_ip: IpAddr) -> Result<BTreeSet<IpAddr>, EnvError> {
     // The network helper sends IPv4 only.
     let IpAddr::V4(host_ip) = host_ip else { return Ok(BTreeSet::new()) };
-    let addresses = getifaddrs().map_err(|e| EnvError::Interfaces { source: e.into() })?;
-    let addresses: Vec<_> = addresses.filter_map(ipv4_network).collect();
+    let addresses: Vec<_> = list_addresses()?.into_iter().filter_map(ipv4_network).collect();
     Ok(other_sources(host_ip, &addresses, source_address))
 }
 
 fn ipv4_network(address: InterfaceAddress) -> Option<(String, Ipv4Net)> {
-    let ip = address.address?.as_sockaddr_in()?.ip();
-    let mask = address.netmask?.as_sockaddr_in()?.ip();
-    let net = Ipv4Net::with_netmask(ip, mask).ok()?;
-    Some((address.interface_name, net))
+    match address.net? {
+        IpNet::V4(net) => Some((address.interface, net)),
+        IpNet::V6(_) => None,
+    }
 }
 
 fn other_sources(

@@ -5,9 +5,11 @@
 //! A line that is written between the two steps is lost, at most one in 10 MiB.
 
 mod follow;
+mod last_error;
 mod rotate;
 
 pub use follow::{Follow, follow_logs};
+pub(crate) use last_error::{read_last_error, size};
 pub(crate) use rotate::{open_log, rotate_log};
 
 use crate::ComponentName;

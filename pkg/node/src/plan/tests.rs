@@ -57,7 +57,7 @@ fn resolved_host() -> ResolvedHost {
 fn config() -> Config {
     let mut config = Config::default();
     let host_ip = "198.51.100.11".parse().ok();
-    config.set_defaults(&HostFacts { hostname: "Node1".into(), host_ip });
+    config.set_defaults(&HostFacts { hostname: "Node1".into(), host_ip, ..HostFacts::default() });
     config
 }
 

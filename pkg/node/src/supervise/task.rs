@@ -36,6 +36,7 @@ impl Supervised {
         let mut backoff = Backoff::default();
         while !self.stop.is_cancelled() {
             let begin = Instant::now();
+            let log_start = logs::size(&self.log);
             let end = match self.run_once().await {
                 Ok(end) => end,
                 Err(error) if is_shortage_at_start(&error) => {
@@ -45,11 +46,9 @@ impl Supervised {
                 Err(error) => Some(format!("cannot start: {error}")),
             };
             let Some(end) = end else { break };
-            self.set_state(State::BackOff, |s| {
-                s.pid = None;
-                s.restarts += 1;
-                s.last_exit = Some(end.clone());
-            });
+            let was_ready = self.has_been_ready();
+            let error = logs::read_last_error(&self.log, log_start);
+            self.set_state(State::BackOff, |s| s.record_exit(end.clone(), error, was_ready));
             let pause = backoff.next_pause(begin.elapsed());
             tracing::warn!(exit = end, restart_in = ?pause, "component ended");
             self.unless_stopped(sleep(pause)).await;
@@ -143,6 +142,14 @@ impl Supervised {
             one.enter_state(state);
             change(one);
         });
+    }
+
+    /// Whether the process that has just exited was ready.
+    fn has_been_ready(&self) -> bool {
+        self.status
+            .borrow()
+            .component(self.component.name)
+            .is_some_and(|c| matches!(c.state, State::Ready | State::NotReady))
     }
 
     async fn unless_stopped<T>(&self, future: impl Future<Output = T>) -> Option<T> {

@@ -29,7 +29,7 @@ fn plans(bundle: &Path) -> [NodePlan; 2] {
     let paths = Paths::new(xdg, "default".parse().expect("a name"));
     let mut config = Config::default();
     let host_ip = "198.51.100.11".parse().ok();
-    config.set_defaults(&HostFacts { hostname: "node1".into(), host_ip });
+    config.set_defaults(&HostFacts { hostname: "node1".into(), host_ip, ..HostFacts::default() });
     let bundle = Bundle::open(bundle).expect("a bundle");
     let plan = |cgroups, snapshotter| {
         let host = ResolvedHost {

@@ -72,7 +72,7 @@ async fn configure_links(
     let link = LinkUnspec::new_with_index(tap).mtu(network.mtu).up().build();
     handle.link().set(link).execute().await.with_action(format!("raise {TAP_INTERFACE} with MTU {}", network.mtu))?;
     let TapAddresses { node, gateway, .. } = super::tap_addresses(network);
-    add_address(handle, tap, node.into(), network.cidr.prefix_len()).await?;
+    add_address(handle, tap, node.into(), network.tap_range().prefix_len()).await?;
     handle.route().add(default_route(gateway, tap)).execute().await.with_action(format!("route by {gateway}"))
 }
 

@@ -28,7 +28,7 @@ fn find_driver(driver: NetworkDriver) -> &'static Driver {
 
 /// Addresses in the range of the tap.
 pub(crate) fn tap_addresses(network: &NetworkOptions) -> TapAddresses {
-    (find_driver(network.driver).addresses)(network.cidr)
+    (find_driver(network.driver).addresses)(network.tap_range())
 }
 
 /// Prepares the driver's program for the tap of the child with this process id.

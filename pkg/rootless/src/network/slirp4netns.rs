@@ -56,7 +56,7 @@ fn render_arguments(network: &NetworkOptions, child: i32, has_sandbox: bool, has
         "--ready-fd=0".to_owned(),
         "--exit-fd=1".to_owned(),
         format!("--mtu={}", network.mtu),
-        format!("--cidr={}", network.cidr),
+        format!("--cidr={}", network.tap_range()),
         "--disable-host-loopback".to_owned(),
     ];
     if has_sandbox {

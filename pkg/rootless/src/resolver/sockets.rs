@@ -33,7 +33,7 @@ pub(crate) async fn open_sockets(network: &NetworkOptions) -> Result<[OwnedFd; 2
     let addresses = tap_addresses(network);
     let (namespace_made, namespace) = tokio::sync::oneshot::channel();
     let (connect, connected) = mpsc::channel();
-    let prefix = network.cidr.prefix_len();
+    let prefix = network.tap_range().prefix_len();
     let (done, sockets) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
         let made = unshare_network();

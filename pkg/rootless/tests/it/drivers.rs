@@ -42,7 +42,7 @@ fn start_at_the_limits(driver: NetworkDriver, mtu: u32) -> Result<Node, Failed> 
     let range = format!("10.9.8.0/{}", driver.limits().max_prefix).parse()?;
     Node::start_with(|spec, _| {
         spec.network.driver = driver;
-        spec.network.cidr = range;
+        spec.network.cidr = Some(range);
         spec.network.mtu = mtu;
     })
 }

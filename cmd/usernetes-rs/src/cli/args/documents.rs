@@ -2,7 +2,7 @@
 
 use super::{HostArgs, TOKEN, expose_token, port_parser};
 use crate::journal::Journal;
-use crate::session::{Session, host_facts, read_config};
+use crate::session::{Session, read_config, set_defaults};
 use anyhow::Result;
 use std::net::IpAddr;
 use usernetes_api::{BootstrapTokenSpec, Config, Duration, Reader};
@@ -74,7 +74,7 @@ impl DocumentArgs {
         for spec in config.init.bootstrap_tokens.iter_mut().filter(|spec| spec.token.is_empty()) {
             BootstrapToken::generate().to_secret().expose().clone_into(&mut spec.token);
         }
-        config.set_defaults(&host_facts(config.rootless.host_ip)?);
+        set_defaults(session, &mut config)?;
         config.validate()?;
         session.print_notes(&config);
         adopt_patch_release(session, &mut config);

@@ -22,7 +22,7 @@ fn run(data: &mut InitData, _: &[&'static str]) -> Result<String> {
         return Ok("CoreDNS is disabled".into());
     }
     let limit = config.timeouts().kubelet_health_check.0;
-    if let Err(error) = data.node.session.instance.ask(&dns_request(config), limit) {
+    if let Err(error) = data.node.session.instance.ask_unless_hopeless(&dns_request(config), limit) {
         // The API server knows the reason: images, sandboxes, scheduling.
         let available = cluster.wait_deployment_available(coredns::NAMESPACE, coredns::DEPLOYMENT, REASON_LIMIT);
         let reason = data.block_on(available).err().map_or("its Deployment is available".into(), |e| e.to_string());

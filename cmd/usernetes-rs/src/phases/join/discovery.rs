@@ -180,6 +180,7 @@ fn adopt_cluster_config(data: &mut JoinData, documents: &Documents, server: &str
     if config.cluster.control_plane_endpoint.is_empty() {
         server.trim_start_matches("https://").clone_into(&mut config.cluster.control_plane_endpoint);
     }
+    config.choose_tap_range(&usernetes_host::env::used_ranges()?);
     config.validate()?;
     Ok(data.node.session.instance.keep_config(&data.node.config)?)
 }

@@ -70,7 +70,7 @@ fn control_plane_tunnel_ip(nodes: &[NodeInfo], own: &str) -> Option<IpAddr> {
 fn verify_pod_network(data: &JoinData, request: Request, failure: &str) -> Result<()> {
     let config = &data.node.config;
     let limit = config.timeouts().kubelet_health_check.0.min(POD_NETWORK_LIMIT);
-    data.node.session.instance.ask(&request, limit).map(drop).map_err(|error| {
+    data.node.session.instance.ask_unless_hopeless(&request, limit).map(drop).map_err(|error| {
         let port = config.rootless.ports.vxlan;
         let (server, _) = config.control_plane_endpoint();
         let hint = format!(
