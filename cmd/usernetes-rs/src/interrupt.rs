@@ -47,16 +47,19 @@ impl Guard {
         Ok(guard)
     }
 
-    /// After a failure: stops the node, unless it ran before the workflow.
-    pub(crate) fn stop_started_node(&mut self) {
+    /// After a failure: stops the node, unless it ran before the workflow or works. Returns whether it goes on.
+    pub(crate) fn stop_unless_working(&mut self) -> bool {
         // A terminal's Ctrl-C also ends the programs that we wait for: that is no failure of theirs.
         while self.signals.were_received() {
             std::thread::park();
         }
-        let _armed = self.armed.lock().unwrap_or_else(PoisonError::into_inner);
-        if !self.was_running {
+        let mut armed = self.armed.lock().unwrap_or_else(PoisonError::into_inner);
+        let works = self.was_running || self.instance.node_status().is_some_and(|status| status.is_ready());
+        if !works {
             stop_best_effort(&self.instance);
         }
+        *armed = false;
+        works && self.instance.is_running()
     }
 
     /// After success: from now on a signal ends this process only.

@@ -9,8 +9,9 @@ use usernetes_node::{ComponentName, ComponentStatus, State, logs};
 /// Lines of a component's log that are shown.
 const LOG_LINES: usize = 10;
 
-/// Adds to `error` the phase that failed and how to go on; shows the logs of failing components.
-pub(super) fn explain_failure(session: &Session, workflow: &str, error: anyhow::Error) -> anyhow::Error {
+/// Adds to `error` the phase that failed and how to go on; shows the logs of failing components. `goes_on` when the node
+/// runs all the same.
+pub(super) fn explain_failure(session: &Session, workflow: &str, goes_on: bool, error: anyhow::Error) -> anyhow::Error {
     if error.downcast_ref::<PreflightFailed>().is_some() {
         return error;
     }
@@ -22,7 +23,8 @@ pub(super) fn explain_failure(session: &Session, workflow: &str, error: anyhow::
         "usernetes-rs{flag} {workflow} continues where it stopped, usernetes-rs{flag} logs shows more, \
          usernetes-rs{flag} reset removes everything"
     );
-    Hinted::new(format!("{workflow} stopped in phase {phase}"), hint).caused_by(error)
+    let node = if goes_on { "; the node goes on running" } else { "" };
+    Hinted::new(format!("{workflow} stopped in phase {phase}{node}"), hint).caused_by(error)
 }
 
 /// The last lines of every component that is in back-off or was restarted.

@@ -11,7 +11,7 @@ use anyhow::Result;
 use serde_json::json;
 use std::process::ExitCode;
 use std::time::Instant;
-use usernetes_api::{Config, Paths};
+use usernetes_api::{Config, Discovery, Paths};
 use usernetes_host::lock::Lock;
 use usernetes_host::{Level, fs};
 use usernetes_node::bundle::unpin_bundle;
@@ -82,15 +82,16 @@ pub(crate) fn run_workflow<D: WorkflowData>(
         unpin_bundle(paths)?;
     }
     if kept.as_deref() != Some(&data.config().to_kept_yaml()) {
+        stop_outdated_node(data, &journal, kept.as_deref())?;
         session.instance.keep_config(data.config())?;
     }
     let mut guard = interrupt::Guard::new(&session.instance, printer.clone(), workflow.name)?;
     if let Err(error) = workflow.run(selection, data, &mut journal, printer) {
-        guard.stop_started_node();
+        let goes_on = guard.stop_unless_working();
         if data.config().join.is_none() && error.is::<PreflightFailed>() {
             restore_config(paths, kept)?;
         }
-        return Err(explain_failure(&session, workflow.name, error));
+        return Err(explain_failure(&session, workflow.name, goes_on, error));
     }
     guard.disarm();
     if whole {
@@ -99,6 +100,29 @@ pub(crate) fn run_workflow<D: WorkflowData>(
         session.instance.keep_config(&data.completed_config())?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A node of an unfinished workflow that goes on with another configuration starts again with it. Tokens are for the
+/// phases only.
+fn stop_outdated_node<D: WorkflowData>(data: &D, journal: &Journal, kept: Option<&str>) -> Result<()> {
+    let session = data.session();
+    if journal.completed.is_some() || !session.instance.is_alive()? {
+        return Ok(());
+    }
+    let kept = kept.and_then(|kept| Config::parse_kept(&session.paths().config(), kept).ok());
+    if kept.is_none_or(|kept| without_tokens(&kept) != without_tokens(data.config())) {
+        session.printer.note("the configuration has changed: the node starts again");
+        session.instance.stop(None)?;
+    }
+    Ok(())
+}
+
+fn without_tokens(config: &Config) -> Config {
+    let mut config = config.clone().without_bootstrap_tokens();
+    if let Some(join) = &mut config.join {
+        join.discovery = Discovery::default();
+    }
+    config
 }
 
 /// Whether the user names another bundle than in the run before, after which the node has kept its own.
