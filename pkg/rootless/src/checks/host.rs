@@ -1,6 +1,6 @@
 //! Checks of programs, ids and devices.
 
-use crate::userns::{ENOUGH_IDS, SubIds, add_command, nested};
+use crate::userns::SubIds;
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -28,27 +28,6 @@ pub(super) fn check_newuidmap() -> Finding {
 fn has_privilege(path: &Path) -> bool {
     let setuid = fs::metadata(path).is_ok_and(|m| m.uid() == 0 && m.mode() & 0o4000 != 0);
     setuid || rustix::fs::getxattr(path, "security.capability", &mut [0_u8; 64]).is_ok_and(|length| length > 0)
-}
-
-/// There are enough subordinate ids.
-pub(super) fn check_subids() -> Finding {
-    const CHECK: &str = "SubID";
-    let ids = match SubIds::current() {
-        Ok(ids) => ids,
-        Err(error) => {
-            let user = std::env::var("USER").unwrap_or_else(|_| "$USER".to_owned());
-            return Finding::error(CHECK, error.to_string(), add_command(&user, ENOUGH_IDS));
-        }
-    };
-    if !ids.suffice() {
-        let (uids, gids) = ids.totals();
-        let message =
-            format!("{} has {uids} subordinate uids and {gids} gids; {ENOUGH_IDS} of each are needed", ids.user);
-        // A container may have fewer ids, and most images use few.
-        let finding = if nested().is_some() { Finding::warning } else { Finding::error };
-        return finding(CHECK, message, ids.add_command(ENOUGH_IDS));
-    }
-    Finding::passed(CHECK)
 }
 
 /// The kernel allows ordinary users to make user namespaces.

@@ -4,6 +4,7 @@ mod apparmor;
 mod host;
 mod probe;
 mod resolver;
+mod subids;
 
 pub use probe::Overlay;
 pub(crate) use probe::{run_probe_stage, run_proc_stage};
@@ -19,7 +20,7 @@ use usernetes_host::Finding;
 pub fn checks(state_dir: &Path, driver: NetworkDriver) -> Vec<Finding> {
     let mut findings = vec![
         host::check_newuidmap(),
-        host::check_subids(),
+        subids::check_subids(),
         host::check_userns_sysctl(),
         apparmor::check_userns(state_dir),
     ];

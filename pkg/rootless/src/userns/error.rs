@@ -32,6 +32,16 @@ pub enum IdMapError {
         /// How to add subordinate ids.
         hint: String,
     },
+    /// The process has another group than the user's primary one.
+    #[error("this process has the group {group} instead of {primary}, the group of user {user}: newuidmap refuses it")]
+    OtherGroup {
+        /// Name of the user.
+        user: String,
+        /// Group of the process, with its name.
+        group: String,
+        /// Primary group of the user, with its name.
+        primary: String,
+    },
     /// newuidmap or newgidmap failed.
     #[error(transparent)]
     Helper(#[from] CommandError),
@@ -43,7 +53,13 @@ impl IdMapError {
         match self {
             Self::File(error) => error.hint(),
             Self::NoSubIds { hint, .. } => Some(hint.clone()),
-            Self::NoName { .. } | Self::Helper(_) => None,
+            Self::NoName { uid, .. } => Some(format!(
+                "run as a user with a name; or, as root, echo NAME:x:{uid}:GID::/home/NAME:/bin/sh >> /etc/passwd"
+            )),
+            Self::OtherGroup { .. } => {
+                Some("leave the shell of newgrp or sg (exit), then run the command again".into())
+            }
+            Self::Helper(_) => None,
         }
     }
 }
@@ -66,6 +82,16 @@ pub enum UsernsError {
     /// The stage reported an error.
     #[error("{0}")]
     Stage(String),
+}
+
+impl UsernsError {
+    /// How to resolve the error, if there is a known way.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::IdMap(error) => error.hint(),
+            Self::Start(_) | Self::Wait(_) | Self::Wire(_) | Self::Stage(_) => None,
+        }
+    }
 }
 
 /// A step of a stage failed; reported to the parent process as text.

@@ -2,12 +2,18 @@
 
 use super::error::IdMapError;
 use super::nested::nested;
-use super::range::{BLOCK, ENOUGH_IDS, IdRange, intersect_ranges};
-use super::subid::{add_command, read_subids, user_name};
+use super::propose::add_command;
+use super::range::{BLOCK, ENOUGH_IDS, IdRange, exclude_id, intersect_ranges};
+use super::subid::{read_subids, user_name};
 use std::path::PathBuf;
 use std::process::Command;
 use usernetes_host::fs::Context as _;
-use usernetes_host::{CommandExt as _, FsError};
+use usernetes_host::{CommandExt as _, FsError, env};
+
+/// File of subordinate uids.
+pub(crate) const SUBUID: &str = "/etc/subuid";
+/// File of subordinate gids.
+pub(crate) const SUBGID: &str = "/etc/subgid";
 
 /// All subordinate ids of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,8 +36,11 @@ impl SubIds {
         let user = user_name()?;
         let nested = nested();
         let (uid_map, gid_map) = nested.as_ref().map(|nested| (&*nested.uids, &*nested.gids)).unzip();
-        let uids = usable_ranges(read_subids(&user, "uid", "/etc/subuid", &[]), uid_map)?;
-        let gids = usable_ranges(read_subids(&user, "gid", "/etc/subgid", &["-g"]), gid_map)?;
+        let uids = usable_ranges(read_subids(&user, "uid", SUBUID, &[]), uid_map)?;
+        let gids = usable_ranges(read_subids(&user, "gid", SUBGID, &["-g"]), gid_map)?;
+        // The user's own id becomes root's: the kernel refuses a map with an id twice.
+        let uids = exclude_id(&uids, nix::unistd::geteuid().as_raw());
+        let gids = exclude_id(&gids, nix::unistd::getegid().as_raw());
         Ok(Self { user, uids, gids })
     }
 
@@ -40,10 +49,10 @@ impl SubIds {
         (count_ids(&self.uids), count_ids(&self.gids))
     }
 
-    /// Whether there are enough for the node itself.
+    /// Whether there are enough for the node itself, which has the user's own id, too.
     pub fn suffice(&self) -> bool {
         let (uids, gids) = self.totals();
-        uids.min(gids) >= ENOUGH_IDS
+        uids.min(gids) + 1 >= ENOUGH_IDS
     }
 
     /// Number of pods that can have a user namespace of their own, with [`Self::OF_A_POD`] ids each.
@@ -69,6 +78,7 @@ impl SubIds {
             write_map(pid, "uid_map", uid, &self.uids)?;
             return Ok(write_map(pid, "gid_map", gid, &self.gids)?);
         }
+        refuse_other_group(gid)?;
         std::thread::scope(|scope| {
             let gids = scope.spawn(|| map_command("newgidmap", pid, gid, &self.gids).run());
             map_command("newuidmap", pid, uid, &self.uids).run()?;
@@ -76,6 +86,21 @@ impl SubIds {
             Ok(())
         })
     }
+}
+
+/// newuidmap and newgidmap refuse a process whose group is not the user's primary one, as after newgrp or sg.
+fn refuse_other_group(gid: u32) -> Result<(), IdMapError> {
+    let Some(user) = env::user().ok().filter(|user| user.gid != gid) else { return Ok(()) };
+    let groups = usernetes_host::fs::read_of_system("/etc/group").unwrap_or_default();
+    let [group, primary] = [gid, user.gid].map(|gid| describe_group(&groups, gid));
+    Err(IdMapError::OtherGroup { user: user.name, group, primary })
+}
+
+/// `lab (1012)`, or the number alone.
+fn describe_group(groups: &str, gid: u32) -> String {
+    let found = groups.lines().find(|line| line.split(':').nth(2).is_some_and(|id| id.parse() == Ok(gid)));
+    let name = found.and_then(|line| line.split(':').next());
+    name.map_or_else(|| gid.to_string(), |name| format!("{name} ({gid})"))
 }
 
 fn count_ids(ranges: &[IdRange]) -> u64 {
@@ -185,6 +210,12 @@ mod tests {
             render_map(1000, &one),
             [[0, 1000, 1], [1, 100_000, 65535], [65536, 165_535, 131_072], [196_608, 296_607, 1]]
         );
+    }
+
+    #[test]
+    fn groups_have_names() {
+        let groups = "lab:x:1012:alice\n";
+        assert_eq!([1012, 7].map(|gid| describe_group(groups, gid)), ["lab (1012)", "7"]);
     }
 
     proptest! {

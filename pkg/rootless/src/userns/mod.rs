@@ -3,6 +3,7 @@
 mod error;
 mod idmap;
 mod nested;
+mod propose;
 mod range;
 mod stage;
 mod subid;
@@ -10,10 +11,12 @@ mod subid;
 pub(crate) use error::{Action, StageError};
 pub use error::{IdMapError, UsernsError};
 pub use idmap::SubIds;
+pub(crate) use idmap::{SUBGID, SUBUID};
 pub use nested::{Nested, NestedKind, nested};
-pub(crate) use range::ENOUGH_IDS;
+pub(crate) use propose::add_command;
+pub(crate) use range::{ENOUGH_IDS, IdRange};
 pub(crate) use stage::{Stage, hide_session};
-pub(crate) use subid::add_command;
+pub(crate) use subid::parse_entry;
 
 use crate::protocol::{Outcome, Socket, ToChild, ToParent, VERSION, check_version, socket_pair, unexpected_message};
 use nix::sched::{CloneFlags, unshare};

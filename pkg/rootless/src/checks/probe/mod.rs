@@ -11,6 +11,8 @@ use usernetes_api::join_causes;
 use usernetes_host::Finding;
 
 const USERNS: &str = "UserNamespace";
+const OTHER_FINDINGS: &str =
+    "see the findings Newuidmap, SubID, UsernsSysctl and AppArmorUserns; in a container, allow nested user namespaces";
 const OVERLAY: &str = "OverlayInUserns";
 const KERNEL: &str = "overlay";
 const FUSE: &str = "fuse-overlayfs";
@@ -40,7 +42,7 @@ pub(super) fn check_namespaces(state_dir: &Path) -> Vec<Finding> {
         Err(error) => vec![Finding::error(
             USERNS,
             format!("cannot make namespaces with the user's ids: {}", join_causes(&error)),
-            "see the findings Newuidmap, SubID, UsernsSysctl and AppArmorUserns; in a container, allow nested user namespaces",
+            error.hint().unwrap_or_else(|| OTHER_FINDINGS.to_owned()),
         )],
     }
 }
