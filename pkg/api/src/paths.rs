@@ -158,6 +158,12 @@ impl Paths {
         self.state().join("node").join(inside.strip_prefix("/").unwrap_or(inside))
     }
 
+    /// What the node keeps of a directory that it has in the state, with the host's entries in it. `/etc` is an overlay, whose
+    /// upper directory is elsewhere than the directories that are mounted below it.
+    pub fn kept_directory(&self, inside: &str) -> PathBuf {
+        if inside == "/etc" { self.state().join("node/.etc") } else { self.node(inside) }
+    }
+
     /// Path inside the node of the link that the kubelet keeps to its current client certificate and key.
     pub fn kubelet_certificate() -> PathBuf {
         Path::new(constants::KUBELET_DIR).join("pki/kubelet-client-current.pem")

@@ -2,10 +2,13 @@
 
 use crate::{DaemonError, PodIds, volumes};
 use ipnet::IpNet;
+use std::fs::Permissions;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
-use usernetes_api::{Config, Paths, PortSpec, Protocol};
+use usernetes_api::{Config, KeptIn, Paths, PortSpec, Protocol, host_directories};
 use usernetes_cluster::addons::{flannel, kube_proxy};
+use usernetes_host::fs::Context as _;
 use usernetes_host::{env, fs};
 use usernetes_node::{NodePlan, Role};
 use usernetes_rootless::{FileEntry, Forward, Mount, OwnPorts, Spec, SubIds};
@@ -51,9 +54,16 @@ fn flannel_network(plan: &NodePlan, nftables: bool) -> Result<String, DaemonErro
     Ok(flannel::net_conf(&flannel::Network { pods, port: plan.vxlan_port, underlay_mtu, nftables }))
 }
 
-/// kubeadm's paths inside the node are directories of the state directory outside.
+/// Directories that pods write to, and kubeadm's paths inside the node, are directories of the state directory outside.
 fn persistent_mounts(paths: &Paths) -> Result<Vec<Mount>, DaemonError> {
     let mut mounts = Vec::new();
+    for inside in host_directories(KeptIn::State) {
+        let source = paths.kept_directory(inside);
+        fs::create_dir(&source)?;
+        // Pods see its mode; the state directory is private.
+        std::fs::set_permissions(&source, Permissions::from_mode(0o755)).context("set the mode of", &source)?;
+        mounts.push(Mount::kept(source, inside));
+    }
     for inside in Paths::PERSISTENT {
         let source = paths.node(inside);
         fs::create_dir(&source)?;

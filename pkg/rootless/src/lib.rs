@@ -44,7 +44,7 @@ mod sync;
 mod userns;
 
 pub use cgroup::{CgroupProbe, Obstacle, probe_cgroup, probe_manager};
-pub use child::{ChildContext, ReadyNotifier, Status, SysctlOutcome};
+pub use child::{ChildContext, ReadyNotifier, Status, SysctlOutcome, list_own_entries};
 pub use control::PayloadRequest;
 pub use dispatch::child_main;
 pub use enter::enter_command;

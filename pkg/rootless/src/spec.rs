@@ -97,6 +97,14 @@ pub enum Mount {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         read_only: bool,
     },
+    /// A directory of the host that becomes `target`, with the entries that `target` has on the host visible in it. Without a
+    /// `target` on the host it does nothing. `/etc` is an overlay instead, whose files are in `upper` below `source`.
+    Kept {
+        /// Path on the host.
+        source: PathBuf,
+        /// Path inside.
+        target: PathBuf,
+    },
     /// A fresh tmpfs, 0755.
     Tmpfs {
         /// Path inside.
@@ -122,6 +130,11 @@ impl Mount {
             Self::Bind { source, target, .. } => Self::Bind { source, target, read_only: true },
             other => other,
         }
+    }
+
+    /// A directory with the host's entries of `target`, whose new entries are kept.
+    pub fn kept(source: impl Into<PathBuf>, target: impl Into<PathBuf>) -> Self {
+        Self::Kept { source: source.into(), target: target.into() }
     }
 
     /// A fresh tmpfs.

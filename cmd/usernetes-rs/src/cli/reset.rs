@@ -36,7 +36,8 @@ pub(crate) fn run(session: &Session, args: &ResetArgs) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let timeout = args.timeout.get(session)?;
-    if !args.force && !confirm(session)? {
+    let data = describe_pod_data(session);
+    if !args.force && !confirm(session, data.as_deref())? {
         return Err(Hinted::new("not reset", "answer y, or pass --force").into());
     }
     fs::create_dir(&state)?;
@@ -44,6 +45,9 @@ pub(crate) fn run(session: &Session, args: &ResetArgs) -> Result<ExitCode> {
     if args.drain {
         leave::drain_node(session)?;
         session.printer.note("[reset] drained the node");
+    }
+    if let Some(data) = data.filter(|_| args.force) {
+        session.printer.note(&format!("[reset] removing {data}"));
     }
     let mut problems = Vec::new();
     let mut step = |what: &str, result: Result<()>| match result {
@@ -85,9 +89,17 @@ pub(crate) fn run(session: &Session, args: &ResetArgs) -> Result<ExitCode> {
     }
 }
 
-fn confirm(session: &Session) -> Result<bool> {
+/// What pods have written to hostPaths, as far as the node keeps it; `None` where that is nothing.
+fn describe_pod_data(session: &Session) -> Option<String> {
+    let paths = usernetes_daemon::kept::pod_data::list(session.paths());
+    let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+    (!paths.is_empty()).then(|| format!("what pods wrote to the hostPaths {}", paths.join(", ")))
+}
+
+fn confirm(session: &Session, data: Option<&str>) -> Result<bool> {
+    let data = data.map_or_else(String::new, |data| format!(", and {data}"));
     print_error(&format!(
-        "This removes the node of cluster {} with all its data from this host. Are you sure you want to proceed? [y/N]",
+        "This removes the node of cluster {} with all its data{data} from this host. Are you sure you want to proceed? [y/N]",
         session.paths().cluster
     ));
     read_yes(std::io::stdin().lock()).context("cannot read the answer from standard input")

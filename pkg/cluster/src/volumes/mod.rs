@@ -1,8 +1,9 @@
 //! Volumes that a rootless node cannot mount. A pod with one stays Pending, and the kubelet only reports a failed mount.
 //!
-//! Network file systems and block devices are mounted with the rights of root in the initial user namespace. An event on the
-//! pod says so, and what to do instead.
+//! Network file systems and block devices are mounted with the rights of root in the initial user namespace, and a hostPath may
+//! be one that the node does not show, or may not make. An event on the pod says so, and what to do instead.
 
+mod host_path;
 mod source;
 
 use crate::watch::{Change, Update, page_config, watch_changes, watch_reconnecting};
@@ -70,7 +71,7 @@ type PersistentVolume = Object<Source, serde::de::IgnoredAny>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct PendingPod {
     object: ObjectRef,
-    /// Names of volumes that cannot be mounted, with a description of each.
+    /// Names of volumes that cannot be mounted, with the reason of each.
     unmountable: Vec<(String, String)>,
     /// Names of volumes that are claims, with the name of each claim.
     claims: Vec<(String, String)>,
@@ -117,7 +118,7 @@ impl PendingPod {
     fn from_pod(pod: &Pod) -> Option<Self> {
         let started = pod.status.as_ref().is_some_and(|status| !matches!(&*status.phase, "" | "Pending"));
         let volumes = &pod.spec.volumes;
-        let unmountable = volumes.iter().filter_map(|v| Some((v.name.clone(), v.source.describe()?)));
+        let unmountable = volumes.iter().filter_map(|v| Some((v.name.clone(), v.source.describe_problem(&v.name)?)));
         let claims = volumes.iter().filter_map(|v| Some((v.name.clone(), v.claim_name(&pod.name_any())?)));
         let unmountable: Vec<_> = unmountable.collect();
         let claims: Vec<_> = claims.collect();
@@ -150,11 +151,12 @@ async fn check_pod(
     let mut behind_claims = Vec::new();
     for (volume, claim) in pod.claims.iter().filter(|(volume, _)| reported.is_new(&pod, volume)) {
         let source = wait_bound_source(&cluster, &pod.object.namespace, claim).await?;
-        behind_claims.extend(source.and_then(|source| source.describe()).map(|what| (volume.clone(), what)));
+        behind_claims
+            .extend(source.and_then(|source| source.describe_problem(volume)).map(|problem| (volume.clone(), problem)));
     }
     unmountable.extend(&behind_claims);
-    for (volume, what) in unmountable {
-        cluster.record_event(&pod.object, node, REASON, &event_message(volume, what)).await?;
+    for (volume, problem) in unmountable {
+        cluster.record_event(&pod.object, node, REASON, problem).await?;
         reported.insert(&pod, volume);
     }
     Ok(())
@@ -188,13 +190,6 @@ fn if_readable<K>(got: kube::Result<K>, object: impl FnOnce() -> String) -> Resu
         Err(kube::Error::Api(status)) if status.is_not_found() || status.is_forbidden() => Ok(None),
         got => got.map(Some).map_err(Error::request(Verb::Get, object())),
     }
-}
-
-fn event_message(volume: &str, what: &str) -> String {
-    format!(
-        "volume {volume} is {what}, which only the host's administrator can mount, not this rootless node: \
-         have it mounted on the host and use a hostPath or local volume of that directory"
-    )
 }
 
 #[cfg(test)]

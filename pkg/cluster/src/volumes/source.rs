@@ -1,11 +1,13 @@
 //! The source of a volume, of a pod or of a `PersistentVolume`: both have the same fields.
 
+use super::host_path::HostPath;
 use serde::Deserialize;
 
-/// The kinds that the kubelet itself mounts, with the rights of root in the initial user namespace.
+/// The kinds that the kubelet itself mounts, with the rights of root in the initial user namespace, and paths of the host.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 pub(super) struct Source {
+    host_path: Option<HostPath>,
     nfs: Option<Nfs>,
     iscsi: Option<Iscsi>,
     fc: Option<Fc>,
@@ -52,8 +54,19 @@ struct CephFs {
 }
 
 impl Source {
+    /// Why a node cannot mount it as this volume; `None` where nothing is known against it.
+    pub(super) fn describe_problem(&self, volume: &str) -> Option<String> {
+        let mounted = self.describe().map(|what| {
+            format!(
+                "volume {volume} is {what}, which only the host's administrator can mount, not this rootless node: \
+                 have it mounted on the host and use a hostPath or local volume of that directory"
+            )
+        });
+        mounted.or_else(|| Some(format!("volume {volume}: {}", self.host_path.as_ref()?.describe_obstacle()?)))
+    }
+
     /// Kind and location of a source that a rootless node cannot mount; `None` for any other.
-    pub(super) fn describe(&self) -> Option<String> {
+    fn describe(&self) -> Option<String> {
         if let Some(Nfs { server, path }) = &self.nfs {
             Some(format!("an NFS share ({server}:{path})"))
         } else if let Some(Iscsi { target_portal, iqn, lun }) = &self.iscsi {

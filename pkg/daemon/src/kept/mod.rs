@@ -1,5 +1,6 @@
 //! Lists in the state directory that outlive a stop of the node.
 
+pub mod pod_data;
 pub mod ports;
 pub(crate) mod proxies;
 

@@ -4,9 +4,11 @@ mod context;
 mod etc;
 mod files;
 pub(crate) mod init;
+mod kept_entries;
 mod mount_targets;
 mod mounts;
 pub(crate) mod unshare;
 
 pub use context::{ChildContext, ReadyNotifier, Status, SysctlOutcome};
+pub use kept_entries::list_own_entries;
 pub(crate) use mounts::{mount_new, mount_writable};

@@ -1,6 +1,7 @@
 //! Targets of mounts and files. The host's directories belong to users without an id inside, so a new entry in one of
 //! them needs a private copy of the directory, with the host's entries bound into it.
 
+use super::kept_entries;
 use crate::userns::{Action as _, StageError};
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
@@ -69,13 +70,46 @@ impl MountTargets {
             fs::read_dir(directory).map(|entries| entries.flatten().collect()).unwrap_or_default();
         mount_tmpfs(directory)?;
         for entry in entries {
-            let source = fd_path(&old).join(entry.file_name());
-            if let Err(error) = bind_entry(&source, &directory.join(entry.file_name())) {
-                tracing::debug!(entry = %entry.path().display(), %error, "entry is not visible inside");
-            }
+            show_entry(&old, &entry, directory);
         }
         self.private.push(directory.to_owned());
         Ok(())
+    }
+
+    /// Binds `kept`, a directory of the state, over `directory`, and every entry of that into it. An entry that `kept` has of
+    /// its own is shown instead of the host's; one that is a mark for an entry of the host is not its own.
+    pub(super) fn keep_directory(&mut self, kept: &File, directory: &Path) -> Result<(), StageError> {
+        if !directory.is_dir() {
+            return Ok(());
+        }
+        let old = open_path(directory).with_action(format!("open {}", directory.display()))?;
+        let entries: Vec<DirEntry> =
+            fs::read_dir(directory).map(|entries| entries.flatten().collect()).unwrap_or_default();
+        kept_entries::remove_marks(&fd_path(kept)).with_action(format!("read {}", directory.display()))?;
+        bind_mount(&fd_path(kept), directory).with_action(format!("bind a directory on {}", directory.display()))?;
+        // Where the state directory is visible, the host's entries shall not appear in it as well.
+        set_propagation(directory, MsFlags::MS_PRIVATE)?;
+        for entry in entries {
+            if directory.join(entry.file_name()).symlink_metadata().is_err() {
+                show_entry(&old, &entry, directory);
+            }
+        }
+        set_propagation(directory, MsFlags::MS_SHARED)?;
+        self.private.push(directory.to_owned());
+        Ok(())
+    }
+}
+
+fn set_propagation(directory: &Path, flag: MsFlags) -> Result<(), StageError> {
+    mount(None::<&str>, directory, None::<&str>, flag, None::<&str>)
+        .with_action(format!("set the propagation of {}", directory.display()))
+}
+
+/// Binds an entry of `old` into the directory that covers it.
+fn show_entry(old: &File, entry: &DirEntry, directory: &Path) {
+    let source = fd_path(old).join(entry.file_name());
+    if let Err(error) = bind_entry(&source, &directory.join(entry.file_name())) {
+        tracing::debug!(entry = %entry.path().display(), %error, "entry is not visible inside");
     }
 }
 
@@ -122,7 +156,9 @@ fn bind_entry(source: &Path, target: &Path) -> io::Result<()> {
     if metadata.is_symlink() {
         return std::os::unix::fs::symlink(fs::read_link(source)?, target);
     }
-    make_target(target, if metadata.is_dir() { Kind::Directory } else { Kind::File })?;
+    if !target.exists() {
+        kept_entries::make_mark(target, metadata.is_dir())?;
+    }
     Ok(bind_mount(source, target)?)
 }
 

@@ -19,7 +19,7 @@ pub(super) fn prepare_mounts(spec: &Spec) -> Result<(), StageError> {
     mount_new("sysfs", "/sys")?;
     mount_cgroups(spec.cgroup)?;
     hide_kernel_log()?;
-    make_private_directories()?;
+    make_private_directories(find_etc(&spec.mounts, &sources))?;
     let mut targets = MountTargets::new(["/etc", "/run"]);
     let names = files::render_hosts(&spec.host_name, &spec.host_addresses);
     let resolver = network::tap_addresses(&spec.network).resolver;
@@ -80,12 +80,18 @@ fn hide_kernel_log() -> Result<(), StageError> {
 }
 
 /// Replaces `/etc`, whose files are in a first tmpfs on `/run`, and covers that tmpfs by a second one.
-fn make_private_directories() -> Result<(), StageError> {
+fn make_private_directories(kept: Option<&File>) -> Result<(), StageError> {
     let run = Path::new("/run");
     mount_tmpfs(run)?;
-    etc::replace_etc(&run.join("etc"))?;
+    etc::replace_etc(&run.join("etc"), kept)?;
     mount_tmpfs(run)?;
     std::fs::create_dir("/run/lock").with_action("make /run/lock")
+}
+
+/// The directory in which `/etc` is kept, if the spec names one.
+fn find_etc<'a>(mounts: &[Mount], sources: &'a [Option<File>]) -> Option<&'a File> {
+    let is_etc = |entry: &Mount| matches!(entry, Mount::Kept { target, .. } if target == Path::new("/etc"));
+    mounts.iter().zip(sources).find(|(entry, _)| is_etc(entry))?.1.as_ref()
 }
 
 fn open_sources(mounts: &[Mount]) -> Result<Vec<Option<File>>, StageError> {
@@ -94,7 +100,9 @@ fn open_sources(mounts: &[Mount]) -> Result<Vec<Option<File>>, StageError> {
 
 fn open_source(entry: &Mount) -> Result<Option<File>, StageError> {
     match entry {
-        Mount::Bind { source, .. } => open_path(source).with_action(format!("open {}", source.display())).map(Some),
+        Mount::Bind { source, .. } | Mount::Kept { source, .. } => {
+            open_path(source).with_action(format!("open {}", source.display())).map(Some)
+        }
         Mount::Tmpfs { .. } | Mount::Private { .. } => Ok(None),
     }
 }
@@ -111,11 +119,14 @@ fn apply_mount(targets: &mut MountTargets, entry: &Mount, source: Option<&File>)
             ))?;
             if *read_only { make_read_only(target) } else { Ok(()) }
         }
+        // It was replaced before.
+        (Mount::Kept { target, .. }, _) if target == Path::new("/etc") => Ok(()),
+        (Mount::Kept { target, .. }, Some(source)) => targets.keep_directory(source, target),
         (Mount::Private { target }, _) => {
             targets.ensure_target(target, Kind::Directory)?;
             targets.cover_directory(target)
         }
-        (Mount::Bind { target, .. } | Mount::Tmpfs { target }, _) => {
+        (Mount::Bind { target, .. } | Mount::Kept { target, .. } | Mount::Tmpfs { target }, _) => {
             targets.ensure_target(target, Kind::Directory)?;
             mount_tmpfs(target)
         }
