@@ -4,10 +4,11 @@
 
 use crate::names::host_port;
 use crate::{
-    Config, ContainerRuntime, HostPathMount, NodeRegistrationOptions, ServiceNetwork, Taint, Timeouts, constants,
+    Config, ContainerRuntime, HostPathMount, NodeRegistrationOptions, Paths, ServiceNetwork, Taint, Timeouts, constants,
 };
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 const CHECKED: &str = "the configuration was validated";
 
@@ -83,21 +84,43 @@ impl Config {
         asked || self.rootless.taint_control_plane
     }
 
+    /// Directory of etcd's data on the host.
+    pub fn etcd_data_dir(&self, paths: &Paths) -> PathBuf {
+        match self.cluster.etcd.local.data_dir.as_str() {
+            "" | constants::ETCD_DATA_DIR => paths.node(constants::ETCD_DATA_DIR),
+            other => PathBuf::from(other),
+        }
+    }
+
     /// Volumes of all components of the control plane. They share one file tree, so a volume that several have is there once.
-    pub fn extra_volumes(&self) -> Vec<&HostPathMount> {
+    pub fn extra_volumes(&self) -> Vec<HostPathMount> {
         let cluster = &self.cluster;
         let all = [
             &cluster.api_server.extra_volumes,
             &cluster.controller_manager.extra_volumes,
             &cluster.scheduler.extra_volumes,
         ];
-        let mut volumes: Vec<&HostPathMount> = Vec::new();
-        for volume in all.into_iter().flatten() {
+        let mut volumes: Vec<HostPathMount> = Vec::new();
+        for volume in all.into_iter().flatten().cloned().chain(self.external_etcd_files()) {
             if !volumes.iter().any(|other| other.mount_path == volume.mount_path) {
                 volumes.push(volume);
             }
         }
         volumes
+    }
+
+    /// The certificates of an external etcd, which the API server reads at the paths of the file.
+    fn external_etcd_files(&self) -> impl Iterator<Item = HostPathMount> {
+        let external = self.cluster.etcd.external.clone().unwrap_or_default();
+        let files =
+            [external.ca_file, external.cert_file, external.key_file].into_iter().filter(|path| !path.is_empty());
+        files.map(|path| HostPathMount {
+            name: "etcd-certs".into(),
+            host_path: path.clone(),
+            mount_path: path,
+            read_only: true,
+            path_type: "File".into(),
+        })
     }
 
     /// Limits of waiting on this node.

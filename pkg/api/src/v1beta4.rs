@@ -219,14 +219,37 @@ pub struct ClusterConfiguration {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Etcd {
-    /// The etcd that this node runs. kubeadm's `external` is not supported.
+    /// The etcd that this node runs.
     pub local: LocalEtcd,
+    /// An etcd that others run, instead of the node's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external: Option<ExternalEtcd>,
+}
+
+/// An etcd that others run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ExternalEtcd {
+    /// URLs of its members.
+    pub endpoints: Vec<String>,
+    /// Path of the CA of their certificates; empty for URLs without TLS.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub ca_file: String,
+    /// Path of the client certificate.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub cert_file: String,
+    /// Path of the client's key.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub key_file: String,
 }
 
 /// Settings of the etcd that this node runs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct LocalEtcd {
+    /// Directory of the data on the host; the node's own if it is empty or kubeadm's default.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub data_dir: String,
     /// Extra command-line flags.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub extra_args: Vec<Arg>,

@@ -29,7 +29,7 @@ pub use parent::run_parent;
 pub use payload::payload;
 pub use pod_ids::PodIds;
 pub use request::Request;
-pub use volumes::check_volumes;
+pub use volumes::{check_etcd_data_dir, check_volumes};
 
 /// A current-thread tokio runtime: commands and the parent wait for one thing at a time.
 ///

@@ -6,6 +6,7 @@ use std::fs::Permissions;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
+use usernetes_api::constants::ETCD_DATA_DIR;
 use usernetes_api::{Config, KeptIn, Paths, PortSpec, Protocol, host_directories};
 use usernetes_cluster::addons::{flannel, kube_proxy};
 use usernetes_host::fs::Context as _;
@@ -25,7 +26,7 @@ pub(crate) fn describe(plan: &NodePlan, paths: &Paths, config: &Config) -> Resul
     spec.network = config.rootless.network.clone();
     spec.cgroup = plan.host.cgroups;
     spec.search_lines = usernetes_rootless::read_search_lines();
-    spec.mounts = persistent_mounts(paths)?;
+    spec.mounts = persistent_mounts(paths, config)?;
     if plan.role == Role::ControlPlane {
         spec.mounts.extend(volumes::prepare_mounts(config, paths)?);
     }
@@ -55,7 +56,7 @@ fn flannel_network(plan: &NodePlan, nftables: bool) -> Result<String, DaemonErro
 }
 
 /// Directories that pods write to, and kubeadm's paths inside the node, are directories of the state directory outside.
-fn persistent_mounts(paths: &Paths) -> Result<Vec<Mount>, DaemonError> {
+fn persistent_mounts(paths: &Paths, config: &Config) -> Result<Vec<Mount>, DaemonError> {
     let mut mounts = Vec::new();
     for inside in host_directories(KeptIn::State) {
         let source = paths.kept_directory(inside);
@@ -65,7 +66,8 @@ fn persistent_mounts(paths: &Paths) -> Result<Vec<Mount>, DaemonError> {
         mounts.push(Mount::kept(source, inside));
     }
     for inside in Paths::PERSISTENT {
-        let source = paths.node(inside);
+        let is_moved = inside == ETCD_DATA_DIR && config.join.is_none();
+        let source = if is_moved { config.etcd_data_dir(paths) } else { paths.node(inside) };
         fs::create_dir(&source)?;
         mounts.push(Mount::bind(source, inside));
     }

@@ -27,14 +27,14 @@ enum Source {
 pub(crate) fn prepare_mounts(config: &Config, paths: &Paths) -> Result<Vec<Mount>, DaemonError> {
     let mut mounts = Vec::new();
     for volume in config.extra_volumes() {
-        let source = match find_source(volume, paths) {
+        let source = match find_source(&volume, paths) {
             Source::Missing(path) => {
-                make_source(volume, &path)?;
+                make_source(&volume, &path)?;
                 Source::State(path)
             }
             found => found,
         };
-        mounts.extend(describe_mount(volume, &source));
+        mounts.extend(describe_mount(&volume, &source));
     }
     Ok(mounts)
 }
@@ -48,6 +48,22 @@ pub fn check_volumes(config: &Config, paths: &Paths) -> Option<Finding> {
         (_, true) => Some(Finding::passed(CHECK)),
         _ => Some(Finding::error(CHECK, faults.join("\n"), "put the files there, or correct hostPath of extraVolumes")),
     }
+}
+
+/// An error where the directory of etcd's data cannot be made or written; `None` for the node's own.
+pub fn check_etcd_data_dir(config: &Config, paths: &Paths) -> Option<Finding> {
+    const CHECK: &str = "EtcdDataDir";
+    let data = config.etcd_data_dir(paths);
+    if data.starts_with(paths.state()) {
+        return None;
+    }
+    let found = data.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
+    if found.is_dir() && fs::is_writable(found) {
+        return Some(Finding::passed(CHECK));
+    }
+    let message = format!("etcd.local.dataDir {}: {} is not writable for this user", data.display(), found.display());
+    let hint = format!("as root: mkdir -p {0} && chown USER {0}, with this user's name", data.display());
+    Some(Finding::error(CHECK, message, hint))
 }
 
 fn find_fault(volume: &HostPathMount, paths: &Paths) -> Option<String> {

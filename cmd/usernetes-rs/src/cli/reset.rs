@@ -12,6 +12,7 @@ use crate::phases::init::{KUBECONFIG_LOCK_LIMIT, merged_name};
 use crate::session::Session;
 use anyhow::{Context as _, Result};
 use std::io::BufRead;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use usernetes_host::lock::Lock;
 use usernetes_host::{SharedFile, env, fs};
@@ -73,6 +74,9 @@ pub(crate) fn run(session: &Session, args: &ResetArgs) -> Result<ExitCode> {
         Ok(false) => {}
         result => step("removed the cluster from ~/.kube/config", result.map(drop)),
     }
+    if let Some(data) = find_etcd_data(session) {
+        step("removed etcd's data", usernetes_rootless::remove_all(&[data]).map_err(Into::into));
+    }
     step("removed files", files::remove(session));
     drop(lock);
     if problems.is_empty() {
@@ -87,6 +91,13 @@ pub(crate) fn run(session: &Session, args: &ResetArgs) -> Result<ExitCode> {
         )
         .into())
     }
+}
+
+/// etcd's data, where the configuration names a directory outside of the state directory. As kubeadm's, the directory stays.
+fn find_etcd_data(session: &Session) -> Option<PathBuf> {
+    let config = session.kept_config().ok()??;
+    let data = config.etcd_data_dir(session.paths()).join("member");
+    (config.join.is_none() && !data.starts_with(session.paths().state()) && data.exists()).then_some(data)
 }
 
 /// What pods have written to hostPaths, as far as the node keeps it; `None` where that is nothing.

@@ -4,7 +4,7 @@ use crate::errors::collect_hints;
 use crate::session::Session;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use usernetes_api::{CgroupSelection, Config, OciRuntime, Protocol, constants};
-use usernetes_daemon::{PodIds, check_volumes};
+use usernetes_daemon::{PodIds, check_etcd_data_dir, check_volumes};
 use usernetes_host::systemd::UserManager;
 use usernetes_host::{Finding, Level, checks as host};
 use usernetes_node::bundle::{self, FROM_PEER_HINT, Skew, compare_versions};
@@ -42,6 +42,7 @@ pub(crate) fn run_all(session: &Session, config: &Config) -> Vec<Finding> {
     }
     if role == Role::ControlPlane {
         findings.extend(check_volumes(config, session.paths()));
+        findings.extend(check_etcd_data_dir(config, session.paths()));
     }
     findings.push(check_bundle(session, config));
     ignore_errors(&mut findings, &config.node_registration().ignore_preflight_errors);

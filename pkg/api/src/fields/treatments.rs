@@ -138,16 +138,11 @@ const TABLE: &[(&str, &str, Treatment)] = &[
     ("ClusterConfiguration", "etcd.local.image*", Treatment::Default { values: &[], note: BUNDLE_IMAGES }),
     (
         "ClusterConfiguration",
-        "etcd.local.dataDir",
-        Treatment::Refused {
-            values: &["/var/lib/etcd"],
-            reason: "etcd's data are part of the node's state; set XDG_DATA_HOME to a directory on the disk that is to hold it",
+        "etcd.external.httpEndpoints[]",
+        Treatment::Default {
+            values: &[],
+            note: "kubeadm asks them for the state of etcd when it joins or upgrades control planes",
         },
-    ),
-    (
-        "ClusterConfiguration",
-        "etcd.external.*",
-        Treatment::Refused { values: &[], reason: "the node runs its own etcd; leave etcd.external out" },
     ),
     ("ClusterConfiguration", "*.valueFrom.fieldRef.fieldPath", Treatment::Honoured),
     (

@@ -3,7 +3,8 @@
 use super::{Errors, validate_arguments, validate_node_registration, validate_timeouts, validate_token};
 use crate::flags::with_flag;
 use crate::{
-    BootstrapTokenSpec, ClusterConfiguration, Config, Duration, EnvVar, HostPathMount, Paths, constants, names,
+    BootstrapTokenSpec, ClusterConfiguration, Config, Duration, EnvVar, Etcd, HostPathMount, LocalEtcd, Paths,
+    constants, names,
 };
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -58,6 +59,7 @@ pub(super) fn validate_cluster(errors: &mut Errors, config: &Config) {
         format!("{endpoint:?} is not HOST or HOST:PORT")
     });
     validate_components(errors, cluster);
+    validate_etcd(errors, &cluster.etcd);
     let volumes = [
         ("apiServer.extraVolumes", &cluster.api_server.extra_volumes),
         ("controllerManager.extraVolumes", &cluster.controller_manager.extra_volumes),
@@ -213,7 +215,7 @@ fn validate_variables(errors: &mut Errors, field: &str, variables: &[EnvVar]) {
 /// Directories of the node that no volume may cover.
 const COVERED: [&str; 9] = ["/dev", "/etc", "/proc", "/run", "/sys", "/usr", "/var/lib", "/var/log", "/tmp"];
 
-fn validate_volumes(errors: &mut Errors, field: &str, volumes: &[HostPathMount], all: &[&HostPathMount]) {
+fn validate_volumes(errors: &mut Errors, field: &str, volumes: &[HostPathMount], all: &[HostPathMount]) {
     for (n, volume) in volumes.iter().enumerate() {
         let field = format!("{field}[{n}]");
         for (name, path) in [("hostPath", &volume.host_path), ("mountPath", &volume.mount_path)] {
@@ -232,6 +234,34 @@ fn validate_volumes(errors: &mut Errors, field: &str, volumes: &[HostPathMount],
             other.is_none_or(|other| (&other.host_path, other.read_only) == (&volume.host_path, volume.read_only));
         errors.require(agrees, format!("{field}.mountPath"), || {
             format!("{} is another volume of another component; components share one file tree", volume.mount_path)
+        });
+    }
+}
+
+fn validate_etcd(errors: &mut Errors, etcd: &Etcd) {
+    let data_dir = &etcd.local.data_dir;
+    let own = Paths::PERSISTENT.iter().find(|own| Path::new(data_dir).starts_with(own));
+    let right =
+        data_dir.is_empty() || data_dir.starts_with('/') && own.is_none() || data_dir == constants::ETCD_DATA_DIR;
+    errors.require(right, "etcd.local.dataDir", || {
+        format!("{data_dir:?} is not an absolute path outside of the node's own directories")
+    });
+    let Some(external) = &etcd.external else { return };
+    errors.require(etcd.local == LocalEtcd::default(), "etcd", || "local and external cannot both be set".into());
+    let with_tls = external.endpoints.iter().any(|url| url.starts_with("https://"));
+    errors.require(!external.endpoints.is_empty(), "etcd.external.endpoints", || "at least one URL is needed".into());
+    for (n, url) in external.endpoints.iter().enumerate() {
+        let authority = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+        let right = authority.and_then(|text| names::host_port(text.trim_end_matches('/'))).is_some();
+        errors.require(right, format!("etcd.external.endpoints[{n}]"), || {
+            format!("{url:?} is not a URL such as https://198.51.100.21:2379")
+        });
+    }
+    let files = [("caFile", &external.ca_file), ("certFile", &external.cert_file), ("keyFile", &external.key_file)];
+    for (name, path) in files {
+        let right = if path.is_empty() { !with_tls } else { path.starts_with('/') };
+        errors.require(right, format!("etcd.external.{name}"), || {
+            format!("{path:?} is not the absolute path of a file, which https:// endpoints need")
         });
     }
 }

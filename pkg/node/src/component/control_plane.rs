@@ -14,6 +14,9 @@ fn format_url(scheme: &str, ip: IpAddr, port: u16) -> String {
 
 pub(super) fn etcd(plan: &NodePlan) -> Option<Component> {
     plan.require_control_plane()?;
+    if plan.cluster.external_etcd.is_some() {
+        return None;
+    }
     let local = loopback_of(plan.host_ip);
     let client = format_url("https", plan.host_ip, c::ETCD_CLIENT_PORT);
     let peer = format_url("https", plan.host_ip, c::ETCD_PEER_PORT);
@@ -92,10 +95,6 @@ pub(super) fn api_server(plan: &NodePlan) -> Option<Component> {
         // With externalIPs a Service may take any address inside the nodes, also the API server's own.
         ("enable-admission-plugins", "NodeRestriction,DenyServiceExternalIPs".to_owned()),
         ("enable-bootstrap-token-auth", "true".to_owned()),
-        ("etcd-servers", format_url("https", loopback_of(plan.host_ip), c::ETCD_CLIENT_PORT)),
-        ("etcd-cafile", pki_path("etcd/ca.crt")),
-        ("etcd-certfile", pki_path("apiserver-etcd-client.crt")),
-        ("etcd-keyfile", pki_path("apiserver-etcd-client.key")),
         ("kubelet-client-certificate", pki_path("apiserver-kubelet-client.crt")),
         ("kubelet-client-key", pki_path("apiserver-kubelet-client.key")),
         ("kubelet-preferred-address-types", "InternalIP,ExternalIP,Hostname".to_owned()),
@@ -113,11 +112,15 @@ pub(super) fn api_server(plan: &NodePlan) -> Option<Component> {
         ("tls-cert-file", pki_path("apiserver.crt")),
         ("tls-private-key-file", pki_path("apiserver.key")),
     ];
+    flags.extend(etcd_flags(plan));
     // The two flags exclude each other.
     if !plan.has_arg(KubeApiserver, "authorization-config") {
         flags.push(("authorization-mode", "Node,RBAC".to_owned()));
     }
     let mut files = API_SERVER_FILES.to_vec();
+    if plan.cluster.external_etcd.is_some() {
+        files.retain(|file| !file.contains("etcd"));
+    }
     if plan.kubelet_serving() == KubeletServing::Verified {
         flags.push(("kubelet-certificate-authority", pki_path(KUBELET_SERVING_CA.0)));
         files.push(KUBELET_SERVING_CA.0);
@@ -132,6 +135,25 @@ pub(super) fn api_server(plan: &NodePlan) -> Option<Component> {
         stop: StopStage::AfterPods,
         grace: LONG_GRACE,
     })
+}
+
+/// How the API server reaches etcd: the node's own, or that of others.
+fn etcd_flags(plan: &NodePlan) -> Vec<(&'static str, String)> {
+    let Some(external) = &plan.cluster.external_etcd else {
+        return vec![
+            ("etcd-servers", format_url("https", loopback_of(plan.host_ip), c::ETCD_CLIENT_PORT)),
+            ("etcd-cafile", pki_path("etcd/ca.crt")),
+            ("etcd-certfile", pki_path("apiserver-etcd-client.crt")),
+            ("etcd-keyfile", pki_path("apiserver-etcd-client.key")),
+        ];
+    };
+    let files = [
+        ("etcd-cafile", &external.ca_file),
+        ("etcd-certfile", &external.cert_file),
+        ("etcd-keyfile", &external.key_file),
+    ];
+    let files = files.into_iter().filter(|(_, path)| !path.is_empty()).map(|(flag, path)| (flag, path.clone()));
+    std::iter::once(("etcd-servers", external.endpoints.join(","))).chain(files).collect()
 }
 
 fn probe_api_server(plan: &NodePlan, path: &'static str) -> Probe {

@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
-use usernetes_api::{Config, ServiceNetwork, constants};
+use usernetes_api::{Config, ExternalEtcd, ServiceNetwork, constants};
 
 /// Settings that all nodes of the cluster share.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +20,9 @@ pub struct ClusterSettings {
     pub service_subnet: IpNet,
     /// DNS domain of Services.
     pub dns_domain: String,
+    /// The etcd that others run, instead of the node's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_etcd: Option<ExternalEtcd>,
 }
 
 impl ClusterSettings {
@@ -31,6 +34,7 @@ impl ClusterSettings {
             pod_subnet: config.pod_subnet(),
             service_subnet: config.service_network().0,
             dns_domain: config.cluster.networking.dns_domain.clone(),
+            external_etcd: config.cluster.etcd.external.clone(),
         }
     }
 

@@ -56,3 +56,31 @@ pub(crate) fn a_cluster_of_kubeadms_documents_is_joined(testbed: &Testbed) -> Re
     let token = first.tool(&["token", "create"]).ok()?.text().to_owned();
     second.tool(&["join", "--bundle", "/srv/bundle", "-"]).input(token).ok().map(drop)
 }
+
+/// An etcd that another host runs, and one in a directory of the user's.
+pub(crate) fn etcd_is_where_the_file_says(testbed: &Testbed) -> Result<()> {
+    let [first, second] = testbed.hosts() else { anyhow::bail!("two hosts") };
+    let url = format!("http://{}:2379", second.address());
+    let serve = format!(
+        "/srv/bundle/bin/etcd --data-dir ~/etcd --listen-client-urls {url} --advertise-client-urls {url} >etcd.log 2>&1 &"
+    );
+    second.sh(&serve).ok()?;
+    let header = "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n";
+    let external = first.write("external.yaml", &format!("{header}etcd: {{external: {{endpoints: ['{url}']}}}}\n"))?;
+    first.tool(&["init", "--bundle", "/srv/bundle", "--config", &external]).ok()?;
+    let list = format!("/srv/bundle/bin/etcdctl --endpoints {url} get --prefix --keys-only /registry/minions");
+    second.sh(&list).ok()?.says(&[&first.name()])?;
+    let pki = first.state().join("node/etc/kubernetes/pki");
+    ensure!(!pki.join("etcd").exists() && !pki.join("apiserver-etcd-client.crt").exists(), "certificates of etcd");
+    first.tool(&["reset", "--force"]).ok()?;
+
+    let data = format!("{}/disk/etcd", first.home());
+    let local = first.write("local.yaml", &format!("{header}etcd: {{local: {{dataDir: {data}}}}}\n"))?;
+    first.tool(&["init", "--bundle", "/srv/bundle", "--config", &local]).ok()?;
+    ensure!(first.in_home("disk/etcd/member/wal").is_dir(), "{data} has no data of etcd");
+    first.tool(&["stop"]).ok()?;
+    first.tool(&["start", "--wait"]).ok()?;
+    first.tool(&["reset", "--force"]).ok()?;
+    ensure!(!first.in_home("disk/etcd/member").exists(), "data are left");
+    Ok(())
+}

@@ -30,6 +30,7 @@ fn main() -> ExitCode {
             &NEEDS,
             clusters::a_cluster_of_kubeadms_documents_is_joined,
         ),
+        Scenario::own("etcd_is_where_the_file_says", 2, &NEEDS, clusters::etcd_is_where_the_file_says),
     ];
     suite("kubeadm_parity", scenarios, None)
 }

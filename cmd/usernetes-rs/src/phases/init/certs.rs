@@ -3,7 +3,7 @@
 use super::InitData;
 use crate::workflow::{Part, Phase};
 use anyhow::Result;
-use usernetes_api::constants::{ETCD_DATA_DIR, KUBELETS_VERIFIED_FILE, PKI_DIR};
+use usernetes_api::constants::{KUBELETS_VERIFIED_FILE, PKI_DIR};
 use usernetes_host::fs;
 use usernetes_pki::CertParams;
 use usernetes_pki::spec::{CERTIFICATES, SERVICE_ACCOUNT, SERVICE_ACCOUNT_DESCRIPTION};
@@ -22,13 +22,17 @@ fn run(data: &mut InitData, selected: &[&'static str]) -> Result<String> {
     let paths = data.node.session.paths();
     let pki = paths.node(PKI_DIR);
     // A new cluster has no kubelet with a certificate of its own, which the API server could not verify.
-    if !paths.node(ETCD_DATA_DIR).join("member").exists() {
+    let config = &data.node.config;
+    let has_own_etcd = config.cluster.etcd.external.is_none();
+    if has_own_etcd && !config.etcd_data_dir(paths).join("member").exists() {
         fs::write(paths.node(KUBELETS_VERIFIED_FILE), "", fs::Mode::Public)?;
     }
-    let outcomes = if selected.len() == parts().len() {
+    let outcomes = if has_own_etcd && selected.len() == parts().len() {
         store::ensure_all(&pki, &params)?
     } else {
-        selected.iter().map(|name| store::ensure(&pki, name, &params)).collect::<Result<_, _>>()?
+        // The certificates of an etcd that others run are theirs.
+        let selected = selected.iter().filter(|name| has_own_etcd || !name.contains("etcd"));
+        selected.map(|name| store::ensure(&pki, name, &params)).collect::<Result<_, _>>()?
     };
     Ok(summarize(&outcomes, params.policy.algorithm.name()))
 }

@@ -8,19 +8,16 @@ use super::INIT;
 use crate::journal::Journal;
 use anyhow::{Context as _, Result};
 use jiff::Timestamp;
-use std::path::PathBuf;
-use usernetes_api::Paths;
-use usernetes_api::constants::ETCD_DATA_DIR;
+use std::path::{Path, PathBuf};
 
 /// Moves the data aside where no phase behind `node-start` has ever succeeded; returns where they are then. Nothing is
 /// deleted. The node must not run.
-pub(super) fn set_aside(paths: &Paths, journal: &Journal) -> Result<Option<PathBuf>> {
-    let data = paths.node(ETCD_DATA_DIR);
+pub(super) fn set_aside(data: &Path, journal: &Journal) -> Result<Option<PathBuf>> {
     if journal.completed.is_some() || journal.has_completed(is_behind_start) || !data.join("member").exists() {
         return Ok(None);
     }
     let aside = data.with_extension(format!("unfinished-{}", Timestamp::now().as_second()));
-    std::fs::rename(&data, &aside).with_context(|| format!("cannot rename {}", data.display()))?;
+    std::fs::rename(data, &aside).with_context(|| format!("cannot rename {}", data.display()))?;
     Ok(Some(aside))
 }
 
@@ -31,7 +28,8 @@ fn is_behind_start(phase: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use usernetes_api::{ClusterName, Xdg};
+    use usernetes_api::constants::ETCD_DATA_DIR;
+    use usernetes_api::{ClusterName, Paths, Xdg};
 
     fn paths_below(directory: &std::path::Path) -> Paths {
         let xdg = Xdg {
@@ -51,12 +49,12 @@ mod tests {
         std::fs::create_dir_all(&member)?;
         let mut journal = Journal::open(&paths.journal())?;
         journal.record("init", "node-start", None, 0.1)?;
-        let aside = set_aside(&paths, &journal)?.context("set aside")?;
+        let aside = set_aside(&paths.node(ETCD_DATA_DIR), &journal)?.context("set aside")?;
         assert!(aside.join("member/wal").exists() && !member.exists());
-        assert_eq!(set_aside(&paths, &journal)?, None, "there is nothing left");
+        assert_eq!(set_aside(&paths.node(ETCD_DATA_DIR), &journal)?, None, "there is nothing left");
         std::fs::create_dir_all(&member)?;
         journal.record("init", "wait-control-plane", None, 0.1)?;
-        assert_eq!(set_aside(&paths, &journal)?, None, "the API server was ready");
+        assert_eq!(set_aside(&paths.node(ETCD_DATA_DIR), &journal)?, None, "the API server was ready");
         assert!(member.exists());
         Ok(())
     }

@@ -147,7 +147,7 @@ impl WorkflowData for InitData {
         if session.instance.is_alive()? {
             return Ok(());
         }
-        if let Some(aside) = etcd_data::set_aside(session.paths(), journal)? {
+        if let Some(aside) = etcd_data::set_aside(&self.node.config.etcd_data_dir(session.paths()), journal)? {
             let message = format!("etcd did not finish its first start and begins anew; old data: {}", aside.display());
             session.printer.note(&message);
         }

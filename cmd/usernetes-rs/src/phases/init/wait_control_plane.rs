@@ -14,7 +14,13 @@ const WAITED_FOR: [ComponentName; 2] = [ComponentName::Etcd, ComponentName::Kube
 
 fn run(data: &mut InitData, _: &[&'static str]) -> Result<String> {
     let limit = data.node.config.timeouts().control_plane_component_health_check.0;
-    data.node.session.instance.wait_for_components(&WAITED_FOR, limit)?;
+    let is_external = data.node.config.cluster.etcd.external.is_some();
+    let (waited_for, detail) = if is_external {
+        (&WAITED_FOR[1..], "kube-apiserver is ready; etcd is external")
+    } else {
+        (&WAITED_FOR[..], "etcd and kube-apiserver are ready")
+    };
+    data.node.session.instance.wait_for_components(waited_for, limit)?;
     data.ensure_admins()?;
-    Ok("etcd and kube-apiserver are ready".into())
+    Ok(detail.into())
 }
