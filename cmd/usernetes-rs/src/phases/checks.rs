@@ -3,6 +3,7 @@
 use crate::errors::collect_hints;
 use crate::session::Session;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
 use usernetes_api::{CgroupSelection, Config, OciRuntime, Protocol, constants};
 use usernetes_daemon::{PodIds, check_etcd_data_dir, check_volumes};
 use usernetes_host::systemd::UserManager;
@@ -21,7 +22,8 @@ pub(crate) fn run_all(session: &Session, config: &Config) -> Vec<Finding> {
     }
     findings.extend(check_crio(config));
     findings.extend(usernetes_node::checks::run_checks(role, config.node_name(), session.paths()));
-    findings.push(host::state_dir(&session.paths().state()));
+    let state = session.paths().state();
+    findings.extend([host::state_dir(&state), host::state_path(&state), host::state_mount(&state)]);
     let manager = session.instance.service_manager();
     findings.extend(check_cgroups(config.rootless.cgroups, manager.as_ref()));
     findings.push(host::user_manager(manager.is_some()));
@@ -106,7 +108,8 @@ fn check_bundle(session: &Session, config: &Config) -> Finding {
         return Finding::passed("Bundle");
     }
     match bundle::find_bundle(config, session.paths()) {
-        Ok(bundle) => check_kubelet_skew(config, &bundle.manifest().kubernetes_version),
+        Ok(bundle) => check_bundle_place(session, bundle.dir())
+            .unwrap_or_else(|| check_kubelet_skew(config, &bundle.manifest().kubernetes_version)),
         Err(error) if config.join.is_some() => {
             let error = anyhow::Error::from(error);
             Finding::error("Bundle", format!("{error:#}"), collect_hints(&error).join("; "))
@@ -116,6 +119,17 @@ fn check_bundle(session: &Session, config: &Config) -> Finding {
             Finding::error("Bundle", format!("{:#}", anyhow::Error::from(error)), hint)
         }
     }
+}
+
+/// A bundle that the user names stays where it is; an imported one is copied below the state directory.
+fn check_bundle_place(session: &Session, directory: &Path) -> Option<Finding> {
+    let imported = session.paths().bundles();
+    if imported.canonicalize().is_ok_and(|imported| directory.starts_with(imported)) {
+        return None;
+    }
+    let message = format!("the bundle {} {}", directory.display(), host::bundle_obstacle(directory)?);
+    let hint = format!("usernetes-rs bundle import {}, and leave out --bundle", directory.display());
+    Some(Finding::error("Bundle", message, hint))
 }
 
 /// A kubelet older than the API server works, without the features in between.

@@ -157,11 +157,10 @@ fn announce(config: &Config, printer: &Printer) {
 /// The lock is in the state directory: where that cannot be written, its check comes before all others.
 fn acquire_lock(paths: &Paths, purpose: &str) -> Result<Lock> {
     make_lock(paths, purpose).map_err(|error| {
-        let finding = usernetes_host::checks::state_dir(&paths.state());
-        match finding.level {
-            Level::Error => PreflightFailed(vec![finding]).into(),
-            _ => error,
-        }
+        use usernetes_host::checks::{state_dir, state_path};
+        let mut findings = vec![state_path(&paths.state()), state_dir(&paths.state())];
+        findings.retain(|finding| finding.level == Level::Error);
+        if findings.is_empty() { error } else { PreflightFailed(findings).into() }
     })
 }
 

@@ -3,9 +3,11 @@
 mod inherited;
 mod network;
 mod port;
+mod storage;
 mod user;
 
 pub use inherited::inherited;
 pub use network::{host_ip, host_subnets, http_proxy, unprivileged_ports};
 pub use port::port;
+pub use storage::{bundle_obstacle, state_mount, state_path};
 pub use user::{hostname, linger, not_root, state_dir, user_manager};

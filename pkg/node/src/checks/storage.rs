@@ -13,6 +13,10 @@ const GPFS: i64 = 0x4750_4653;
 const CEPH: i64 = 0x00c3_6400;
 const CIFS: i64 = 0xff53_4d42;
 const SMB2: i64 = 0xfe53_4d42;
+const EXFAT: i64 = 0x2011_bab0;
+const NTFS: i64 = 0x5346_544e;
+const NTFS3: i64 = 0x7366_746e;
+const ECRYPTFS: i64 = 0xf15f;
 
 const HINT: &str = "export XDG_DATA_HOME=DIRECTORY, a directory of yours on a local disk (ext4, xfs, btrfs)";
 
@@ -41,6 +45,10 @@ pub(super) fn check_file_system(path: &Path, magic: i64) -> Finding {
         refuse(path, "AFS")
     } else if is(statfs::FUSE_SUPER_MAGIC) {
         refuse(path, "a FUSE file system")
+    } else if is(statfs::MSDOS_SUPER_MAGIC) || [EXFAT, NTFS, NTFS3].contains(&magic) {
+        refuse(path, "a file system of Windows (FAT, exFAT, NTFS)")
+    } else if magic == ECRYPTFS {
+        discourage(path, "eCryptfs: no overlay, and names of at most 143 bytes")
     } else if [LUSTRE, BEEGFS, GPFS, CEPH].contains(&magic) {
         discourage(path, "a distributed file system: overlay and subordinate users may not work, etcd will be slow")
     } else if is(statfs::TMPFS_MAGIC) {

@@ -11,4 +11,5 @@ pub(crate) mod unshare;
 
 pub use context::{ChildContext, ReadyNotifier, Status, SysctlOutcome};
 pub use kept_entries::list_own_entries;
+pub(crate) use mount_targets::open_path;
 pub(crate) use mounts::{mount_new, mount_writable};

@@ -141,7 +141,7 @@ pub(super) fn make_read_only(target: &Path) -> Result<(), StageError> {
 }
 
 /// Opens a handle of a file or directory that stays valid after something was mounted over it.
-pub(super) fn open_path(path: &Path) -> io::Result<File> {
+pub(crate) fn open_path(path: &Path) -> io::Result<File> {
     File::options().read(true).custom_flags(nix::libc::O_PATH | nix::libc::O_CLOEXEC).open(path)
 }
 

@@ -1,6 +1,6 @@
 //! The client of the control socket, blocking.
 
-use super::{Info, Request, Response, socket_path};
+use super::{Info, Request, Response, short_socket_path, socket_path};
 use crate::forward::Forward;
 use crate::ports::Published;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -9,6 +9,7 @@ use rustix::net::sockopt::socket_peercred;
 use rustix::process::{PidfdFlags, pidfd_open};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -73,7 +74,7 @@ impl Client {
     /// Connects to the child whose [`Spec::runtime_dir`](crate::Spec::runtime_dir) this is.
     pub fn connect(runtime_dir: &Path) -> Result<Self, ControlError> {
         let path = socket_path(runtime_dir);
-        match UnixStream::connect(&path) {
+        match File::open(runtime_dir).and_then(|directory| UnixStream::connect(short_socket_path(&directory))) {
             Ok(stream) => Ok(Self { path, stream: BufReader::new(stream) }),
             Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
                 Err(ControlError::NotRunning { path: runtime_dir.to_owned() })

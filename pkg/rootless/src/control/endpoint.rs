@@ -1,6 +1,6 @@
 //! The control socket on the host, and the lock that allows one parent for it.
 
-use super::socket_path;
+use super::{short_socket_path, socket_path};
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::{File, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -50,7 +50,7 @@ impl Endpoint {
             .map_err(|_| EndpointError::Running { path: runtime_dir.to_owned() })?;
         let path = socket_path(runtime_dir);
         fs::remove_if_exists(&path)?;
-        let listener = UnixListener::bind(&path).context("bind", &path)?;
+        let listener = UnixListener::bind(short_socket_path(&lock)).context("bind", &path)?;
         std::fs::set_permissions(&path, Permissions::from_mode(0o600)).context("protect", &path)?;
         listener.set_nonblocking(true).context("prepare", &path)?;
         Ok(Self { path, listener, _lock: lock })

@@ -15,7 +15,9 @@ pub(crate) use server::serve;
 use crate::forward::Forward;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr};
+use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 use usernetes_api::{CgroupMode, NetworkDriver, PortSpec};
 
@@ -84,4 +86,9 @@ enum Response {
 
 fn socket_path(runtime_dir: &Path) -> PathBuf {
     runtime_dir.join("control.sock")
+}
+
+/// Path of the control socket by a handle of its directory: an address has at most 107 bytes, and a home may have more.
+fn short_socket_path(directory: &File) -> PathBuf {
+    socket_path(&PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd())))
 }

@@ -1,13 +1,14 @@
 //! The stage of the probe: tries mounts as root of a user namespace and removes its files.
 
 use super::{FUSE, HOST_NAME, KERNEL, PROC, SYS};
-use crate::child::{mount_new, mount_writable};
+use crate::child::{mount_new, mount_writable, open_path};
 use crate::protocol::{Outcome, Socket};
 use crate::userns::{Action as _, Stage, StageError, become_root, run_report_stage};
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use std::fs;
+use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use usernetes_host::CommandExt as _;
@@ -26,6 +27,9 @@ fn probe_mounts(socket: &Socket) -> Result<Vec<Outcome>, StageError> {
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_SLAVE | MsFlags::MS_REC, None::<&str>)
         .with_action("make / a slave")?;
     let directory = std::env::args_os().nth(2).map(PathBuf::from).unwrap_or_default();
+    // By its handle: a comma or a colon in a path would end it in the options of a mount.
+    let handle = open_path(&directory).with_action(format!("open {}", directory.display()))?;
+    let directory = PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), handle.as_raw_fd()));
     let scratch = directory.join(format!(".overlay-probe-{}", std::process::id()));
     let mut outcomes = vec![to_outcome(KERNEL, try_overlay(&scratch, mount_overlay))];
     if outcomes[0].failure.is_some() {
