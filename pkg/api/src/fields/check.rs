@@ -110,7 +110,11 @@ impl Check {
             Treatment::Default { note, .. } => self.add_note(note),
             Treatment::Refused { reason, .. } => self.add_mistake(refuse(reason)),
             Treatment::Dropped { values, note } if values.contains(&text.as_str()) => self.add_note(note),
-            Treatment::Honoured | Treatment::Dropped { .. } => return Some(value),
+            Treatment::Unread { values, note } if !is_unset && !values.contains(&text.as_str()) => {
+                self.add_note(note);
+                return Some(value);
+            }
+            Treatment::Honoured | Treatment::Dropped { .. } | Treatment::Unread { .. } => return Some(value),
         }
         None
     }

@@ -20,6 +20,13 @@ pub(crate) enum Treatment {
         /// Why they are dropped.
         note: &'static str,
     },
+    /// It is kept, but read by nothing. A value that is not among these is noted.
+    Unread {
+        /// Values that say what happens anyway.
+        values: &'static [&'static str],
+        /// What happens instead.
+        note: &'static str,
+    },
     /// A value that is not among these is refused.
     Refused {
         /// Values that say what happens anyway.
@@ -104,6 +111,19 @@ const TABLE: &[(&str, &str, Treatment)] = &[
         "*",
         "timeouts.etcdAPICall",
         Treatment::Default { values: &["2m0s"], note: "no phase changes the members of etcd: it has one" },
+    ),
+    (
+        "*",
+        "timeouts.kubernetesAPICall",
+        Treatment::Unread { values: &["1m0s", "1m", "60s"], note: "calls of the API have limits of their own" },
+    ),
+    (
+        "*",
+        "timeouts.discovery",
+        Treatment::Unread {
+            values: &["5m0s", "5m", "300s"],
+            note: "join asks each endpoint once, and waits up to 10 s for the signature of its token",
+        },
     ),
     ("*", "timeouts.upgradeManifests", Treatment::Default { values: &["5m0s"], note: NO_UPGRADE }),
     (
