@@ -152,6 +152,7 @@ fn find_hint(error: &(dyn Error + 'static)) -> Option<String> {
         usernetes_rootless::Error,
         usernetes_rootless::RemoveError,
         usernetes_rootless::IdMapError,
+        usernetes_rootless::UsernsError,
         usernetes_rootless::NetworkError,
         usernetes_rootless::control::EndpointError,
         DiscoveryError,
