@@ -37,9 +37,10 @@ pub fn render_page() -> String {
 fn describe_treatment(row: &Row) -> String {
     match row.treatment {
         Treatment::Honoured => "honoured".into(),
-        Treatment::Unread { values, note } => format!("no effect (silent: {}): {note}", join_values(values)),
         Treatment::Default { values: [], note } => format!("no effect: {note}"),
-        Treatment::Default { values, note } => format!("no effect (silent: {}): {note}", join_values(values)),
+        Treatment::Default { values, note } | Treatment::Unread { values, note } => {
+            format!("no effect (silent: {}): {note}", join_values(values))
+        }
         Treatment::Dropped { values, note } => format!("honoured; no effect ({}): {note}", join_values(values)),
         Treatment::Refused { values: [], reason } => format!("refused: {reason}"),
         Treatment::Refused { values, reason } => format!("refused, but for {}: {reason}", join_values(values)),
