@@ -122,6 +122,16 @@ pub struct DesiredPorts {
     pub ports: Vec<PublishedPort>,
     /// Ports that an object asks for and does not get.
     pub conflicts: Vec<Conflict>,
+    /// Pods of the node's network that declare no port.
+    pub undeclared: Vec<ObjectRef>,
+}
+
+impl DesiredPorts {
+    /// Reason of the event about a pod that declares no port.
+    pub const UNDECLARED: &'static str = "HostNetworkNotPublished";
+    /// Message of that event.
+    pub const UNDECLARED_MESSAGE: &'static str = "hostNetwork is the network of the node, which other hosts reach by \
+        published ports only; name the ports on which the pod listens as containerPort, and this host publishes them";
 }
 
 /// Grants ports: first the node's own, then node ports, which the API server allocates only once, then the older object's.
@@ -130,10 +140,12 @@ pub fn assign_ports<'a>(
     pods: impl IntoIterator<Item = &'a PodPorts>,
     policy: &Policy,
 ) -> DesiredPorts {
+    let pods: Vec<&PodPorts> = pods.into_iter().collect();
+    let undeclared = pods.iter().filter(|pod| pod.is_undeclared()).map(|pod| pod.owner.object.clone()).collect();
     let mut claims: Vec<Claim<'a>> = services.into_iter().flat_map(|service| policy.service_claims(service)).collect();
     claims.extend(pods.into_iter().flat_map(|pod| policy.pod_claims(pod)));
     claims.sort_by(|a, b| (a.exposure, a.owner, a.spec).cmp(&(b.exposure, b.owner, b.spec)));
-    grant_claims(claims, policy)
+    DesiredPorts { undeclared, ..grant_claims(claims, policy) }
 }
 
 /// Addresses and ports that were granted, and how many ports that are: one on two addresses counts once.
@@ -191,7 +203,7 @@ fn grant_claims(claims: Vec<Claim<'_>>, policy: &Policy) -> DesiredPorts {
             conflicts.push(conflict);
         }
     }
-    DesiredPorts { ports: granted.ports.into_values().collect(), conflicts }
+    DesiredPorts { ports: granted.ports.into_values().collect(), conflicts, undeclared: Vec::new() }
 }
 
 #[cfg(test)]

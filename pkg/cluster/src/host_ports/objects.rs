@@ -7,6 +7,9 @@ use kube::ResourceExt;
 use std::net::IpAddr;
 use usernetes_api::Protocol;
 
+/// Namespace of the cluster's own pods: kube-proxy and flannel need no port of the host.
+const SYSTEM: &str = "kube-system";
+
 /// The field of the API that asks for a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Exposure {
@@ -134,16 +137,18 @@ impl RawServicePort {
 }
 
 impl PodPorts {
-    /// `None` for a pod without host ports, and for one that has ended.
+    /// Whether its processes listen on ports that this host does not know. Not of the system's own pods.
+    pub fn is_undeclared(&self) -> bool {
+        self.host_network && self.ports.is_empty() && self.owner.object.namespace != SYSTEM
+    }
+
+    /// `None` for a pod without host ports in a network of its own, and for one that has ended.
     pub(super) fn from_pod(pod: &Pod) -> Option<Self> {
         let ended = pod.status.as_ref().is_some_and(|s| matches!(&*s.phase, "Succeeded" | "Failed"));
         let containers = pod.spec.containers.iter().chain(&pod.spec.init_containers);
         let ports: Vec<_> = containers.flat_map(|c| &c.ports).filter_map(ContainerPort::parse).collect();
-        (!ended && !ports.is_empty()).then(|| Self {
-            owner: owner_of("Pod", pod),
-            host_network: pod.spec.host_network,
-            ports,
-        })
+        let relevant = !ports.is_empty() || pod.spec.host_network;
+        (!ended && relevant).then(|| Self { owner: owner_of("Pod", pod), host_network: pod.spec.host_network, ports })
     }
 }
 
@@ -213,6 +218,8 @@ mod tests {
             [(Protocol::Tcp, 8081, loopback), (Protocol::Udp, 8082, None), (Protocol::Tcp, 8083, None)]
         );
         assert_eq!(read_pod(spec, "Succeeded"), None);
+        let undeclared = json!({ "hostNetwork": true, "containers": [{ "name": "a" }] });
+        assert!(read_pod(undeclared, "Running").expect("a pod").is_undeclared() && !found.is_undeclared());
         assert_eq!(read_pod(json!({ "containers": [{ "ports": [{ "containerPort": 80 }] }] }), "Running"), None);
     }
 }

@@ -77,7 +77,8 @@ async fn publish(
         let forwards = desired.ports.iter().map(forward_for).collect();
         let errors = ports.reconcile(OWNER, &forwards).await;
         let failures = collect_failures(&desired, &errors);
-        conflicts.replace(failures.iter().map(|failure| failure.message.clone()).collect());
+        let conflicting = failures.iter().filter(|failure| failure.reason != DesiredPorts::UNDECLARED);
+        conflicts.replace(conflicting.map(|failure| failure.message.clone()).collect());
         for new in failures.difference(&reported) {
             tracing::warn!(what = new.message, "port not published as wanted");
             // When the queue is full the API server is away, and `status` shows the failure all the same.
@@ -117,7 +118,12 @@ fn collect_failures(desired: &DesiredPorts, errors: &[PortError]) -> BTreeSet<Pu
     });
     let failed = errors.iter().filter_map(|error| describe_port_error(desired, error));
     let shifted = desired.ports.iter().filter_map(|port| describe_shift(port, errors));
-    conflicts.chain(failed).chain(shifted).collect()
+    let undeclared = desired.undeclared.iter().map(|pod| PublishFailure {
+        about: pod.clone(),
+        reason: DesiredPorts::UNDECLARED,
+        message: DesiredPorts::UNDECLARED_MESSAGE.to_owned(),
+    });
+    conflicts.chain(failed).chain(shifted).chain(undeclared).collect()
 }
 
 fn describe_port_error(desired: &DesiredPorts, error: &PortError) -> Option<PublishFailure> {
