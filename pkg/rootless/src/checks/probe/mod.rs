@@ -1,5 +1,6 @@
 //! Checks that need an attempt: namespaces with id maps, and mounts in them.
 
+mod links;
 mod stage;
 
 pub(crate) use stage::{run_probe_stage, run_proc_stage};
@@ -33,11 +34,17 @@ pub enum Overlay {
     None,
 }
 
-/// `UserNamespace`, `Seccomp`, `OwnProc` and `OverlayInUserns`.
+/// `UserNamespace`, `Seccomp`, `KernelModules`, `OwnProc` and `OverlayInUserns`.
 pub(super) fn check_namespaces(state_dir: &Path) -> Vec<Finding> {
     match run_probe(state_dir) {
         Ok(report) => {
-            vec![Finding::passed(USERNS), report.seccomp_finding(), report.own_proc_finding(), report.overlay_finding()]
+            vec![
+                Finding::passed(USERNS),
+                report.seccomp_finding(),
+                links::modules_finding(&report.outcomes),
+                report.own_proc_finding(),
+                report.overlay_finding(),
+            ]
         }
         Err(error) => vec![Finding::error(
             USERNS,

@@ -1,5 +1,6 @@
 //! The stage of the probe: tries mounts as root of a user namespace and removes its files.
 
+use super::links;
 use super::{FUSE, HOST_NAME, KERNEL, PROC, SYS};
 use crate::child::{mount_new, mount_writable, open_path};
 use crate::protocol::{Outcome, Socket};
@@ -39,6 +40,7 @@ fn probe_mounts(socket: &Socket) -> Result<Vec<Outcome>, StageError> {
     // Not by the parent process: the kernel leaves a directory that only root of the namespace can read.
     let _ = fs::remove_dir_all(&scratch);
     outcomes.push(to_outcome(HOST_NAME, nix::unistd::sethostname("probe").with_action("set a host name")));
+    outcomes.extend(links::try_links());
     // Privileged pods such as kube-proxy need a writable one, which the kernel refuses if the surrounding one is not.
     outcomes.push(to_outcome(SYS, mount_writable("sysfs", SYS)));
     // Last, since this process's ids are not in the new /proc.
@@ -65,7 +67,7 @@ pub(crate) fn run_proc_stage() -> ExitCode {
     }
 }
 
-fn to_outcome(what: &str, tried: Result<(), StageError>) -> Outcome {
+pub(super) fn to_outcome(what: &str, tried: Result<(), impl std::error::Error>) -> Outcome {
     Outcome { what: what.to_owned(), failure: tried.err().map(|e| e.to_string()) }
 }
 
