@@ -77,6 +77,7 @@ impl Config {
             self.state.tap_cidr_chosen = true;
         }
         self.choose_tap_range(&facts.used_ranges);
+        self.drop_covered_resolv_conf();
 
         let name = facts.hostname.to_lowercase();
         set_if_empty(&mut self.init.node_registration.name, &name);
@@ -121,6 +122,20 @@ impl Config {
         } else if version.starts_with(|c: char| c.is_ascii_digit()) {
             // kubeadm takes both forms, binaries report the one with the v.
             version.insert(0, 'v');
+        }
+    }
+
+    /// The node covers `/run`, where systemd-resolved keeps its files; the node's resolver follows the host's anyway.
+    fn drop_covered_resolv_conf(&mut self) {
+        let Some(kubelet) = &mut self.kubelet else { return };
+        let path = kubelet.get("resolvConf").and_then(|path| path.as_str()).unwrap_or_default().to_owned();
+        if ["/run/", "/var/run/"].iter().any(|covered| path.starts_with(covered)) {
+            kubelet.remove("resolvConf");
+            let note = format!(
+                "KubeletConfiguration: resolvConf {path} is left out: a node has a /run of its own, and pods use its resolver, \
+                 which asks the host's"
+            );
+            self.sources.notes.push(note);
         }
     }
 
@@ -190,6 +205,19 @@ mod tests {
         let mut config = Config::default();
         config.rootless.network.cidr = "10.0.2.0/24".parse().ok();
         assert_eq!(tap(&mut config, "10.0.2.15", &["10.0.2.0/24"], None), ("10.0.2.0/24".into(), false), "by the user");
+    }
+
+    #[test]
+    fn resolvers_of_a_covered_directory_are_left_out() {
+        let resolv_conf = |path: &str| {
+            let kubelet = serde_yaml::Mapping::from_iter([("resolvConf".into(), path.into())]);
+            let mut config = Config { kubelet: Some(kubelet), ..Config::default() };
+            config.set_defaults(&HostFacts::default());
+            (config.kubelet.expect("a document").contains_key("resolvConf"), config.sources.notes.len())
+        };
+        assert_eq!(resolv_conf("/run/systemd/resolve/resolv.conf"), (false, 1));
+        assert_eq!(resolv_conf("/home/alice/resolv.conf"), (true, 0));
+        assert_eq!(resolv_conf(""), (true, 0));
     }
 
     #[test]

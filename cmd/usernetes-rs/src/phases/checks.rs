@@ -29,7 +29,8 @@ pub(crate) fn run_all(session: &Session, config: &Config) -> Vec<Finding> {
     findings.push(host::user_manager(manager.is_some()));
     findings.push(host::linger());
     findings.extend(host::inherited(manager.is_some()));
-    findings.push(host::http_proxy(&proxy_destinations(config)));
+    findings.push(host::http_proxy(&proxy_destinations(config), config.rootless.host_ip));
+    findings.push(host::ping_groups());
     findings.push(host::host_subnets(&[
         ("networking.podSubnet", &config.cluster.networking.pod_subnet),
         ("networking.serviceSubnet", &config.cluster.networking.service_subnet),

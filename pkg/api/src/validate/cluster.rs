@@ -121,7 +121,7 @@ fn validate_networking(errors: &mut Errors, config: &Config) {
 /// One range, written with its first address.
 fn parse_range(errors: &mut Errors, field: &str, text: &str) -> Option<IpNet> {
     if text.contains(',') {
-        errors.add(field, format!("{text:?} holds several ranges; clusters of two address families are not supported"));
+        errors.add(field, format!("{text:?} holds several ranges; IPv6 clusters, also of two families, are not supported: give one IPv4 range"));
         return None;
     }
     let Ok(net) = text.parse::<IpNet>() else {
@@ -150,7 +150,7 @@ fn overlaps(a: IpNet, b: IpNet) -> bool {
     a.contains(&b) || b.contains(&a)
 }
 
-/// Ranges are disjoint, of one family, and HOST_IP is in none of them.
+/// Ranges are disjoint, and HOST_IP is in none of them.
 fn require_disjoint(errors: &mut Errors, config: &Config, services: Option<IpNet>, pods: Option<IpNet>) {
     let tap = IpNet::V4(config.rootless.network.tap_range()).trunc();
     if let (Some(services), Some(pods)) = (services, pods) {
@@ -164,9 +164,6 @@ fn require_disjoint(errors: &mut Errors, config: &Config, services: Option<IpNet
         let Some(ip) = config.rootless.host_ip else { continue };
         errors.require(!net.contains(&ip), field, || {
             format!("{net} holds this host's address {ip}; pods could not reach it")
-        });
-        errors.require(net.addr().is_ipv4() == ip.is_ipv4(), field, || {
-            format!("{net} is not of the address family of {} {ip}", with_flag("hostIP"))
         });
     }
 }

@@ -38,11 +38,21 @@ fn validate_bundle(errors: &mut Errors, config: &Config) {
 
 fn validate_host_ip(errors: &mut Errors, config: &Config) {
     let Some(ip) = config.rootless.host_ip else {
-        return errors
-            .add("hostIP", "no address of this host was found; name the one under which other hosts reach it");
+        return errors.add(
+            "hostIP",
+            "no address of this host was found; name the one under which other hosts reach it. A cluster of this host \
+             alone also works without a network, on an address of the loopback interface: as root, \
+             ip address add 198.18.0.1/32 dev lo; then --host-ip 198.18.0.1",
+        );
     };
     let reachable = !ip.is_unspecified() && !ip.is_loopback() && !ip.is_multicast() && ip != IpAddr::from([255; 4]);
     errors.require(reachable, "hostIP", || format!("{ip} is not an address under which other hosts reach this one"));
+    errors.require(ip.is_ipv4(), "hostIP", || {
+        format!(
+            "{ip}: IPv6 clusters are not supported; give this host an IPv4 address, then --host-ip with it. For a cluster of \
+             this host alone: as root, ip address add 198.18.0.1/32 dev lo; then --host-ip 198.18.0.1"
+        )
+    });
     let tap = config.rootless.network.tap_range();
     let inside = matches!(ip, IpAddr::V4(ip) if tap.contains(&ip));
     errors.require(!inside, "network.cidr", || {

@@ -85,7 +85,7 @@ fn a_token_of_flags_is_checked_like_one_of_a_document() {
 fn no_address_of_the_host() {
     let mut config = Config::default();
     config.set_defaults(&HostFacts { hostname: "a".into(), host_ip: None, ..HostFacts::default() });
-    assert_snapshot!(config.validate().expect_err("no address"), @"hostIP (--host-ip): no address of this host was found; name the one under which other hosts reach it");
+    assert_snapshot!(config.validate().expect_err("no address"), @"hostIP (--host-ip): no address of this host was found; name the one under which other hosts reach it. A cluster of this host alone also works without a network, on an address of the loopback interface: as root, ip address add 198.18.0.1/32 dev lo; then --host-ip 198.18.0.1");
 }
 
 #[test]
@@ -109,9 +109,8 @@ c.yaml:3: networking.serviceSubnet (--service-cidr): 10.2.0.0/29 has a mask outs
 c.yaml:3: networking.podSubnet (--pod-network-cidr): 10.1.0.0/26 has a mask outside /8 to /24, from which each node gets a /24
 ");
     assert_snapshot!(cluster("networking: {podSubnet: 'fd00::/48', serviceSubnet: '10.2.0.0/16,fd01::/112'}"), @r#"
-c.yaml:3: networking.serviceSubnet (--service-cidr): "10.2.0.0/16,fd01::/112" holds several ranges; clusters of two address families are not supported
+c.yaml:3: networking.serviceSubnet (--service-cidr): "10.2.0.0/16,fd01::/112" holds several ranges; IPv6 clusters, also of two families, are not supported: give one IPv4 range
 c.yaml:3: networking.podSubnet (--pod-network-cidr): IPv6 clusters are not supported; write a range such as 10.244.0.0/16 instead of fd00::/48
-c.yaml:3: networking.podSubnet (--pod-network-cidr): fd00::/48 is not of the address family of hostIP (--host-ip) 198.51.100.11
 "#);
 }
 

@@ -1,4 +1,4 @@
-//! Ranges, proxies and low ports.
+//! Addresses, ranges and low ports.
 
 use crate::Finding;
 use crate::env::{self, Route};
@@ -41,67 +41,39 @@ pub fn host_subnets(ranges: &[(&str, &str)]) -> Finding {
 
 fn check_overlaps(ranges: &[(&str, &str)], routes: &[Route]) -> Finding {
     let mut messages = Vec::new();
-    let mut fields = Vec::new();
+    let mut hints = Vec::new();
+    let mut taken: Vec<IpNet> = routes.iter().map(|route| route.net).filter(|net| net.prefix_len() > 0).collect();
+    taken.extend(ranges.iter().filter_map(|(_, text)| text.parse::<IpNet>().ok()));
     for (field, text) in ranges {
         let Ok(net) = text.parse::<IpNet>() else { continue };
         if let Some(route) = routes.iter().find(|route| route.net.prefix_len() > 0 && overlaps(&net, &route.net)) {
             messages.push(format!("{field} {net} overlaps the host's route to {} ({})", route.net, route.interface));
-            fields.push(*field);
+            hints.push(suggest_range(field, net.prefix_len(), &mut taken));
         }
     }
     if messages.is_empty() {
         return Finding::passed("HostSubnets");
     }
-    Finding::error("HostSubnets", messages.join("; "), format!("choose another range for {}", fields.join(" and ")))
+    Finding::error("HostSubnets", messages.join("; "), format!("choose another range for {}", hints.join(" and for ")))
+}
+
+/// The field with a range of the same size that nothing uses, which is taken then.
+fn suggest_range(field: &str, prefix: u8, taken: &mut Vec<IpNet>) -> String {
+    // Ranges for private use (RFC 1918), the larger ones first, and those of carriers (RFC 6598).
+    let private =
+        ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"].map(|net| net.parse::<IpNet>().ok());
+    let mut candidates = private.into_iter().flatten().filter_map(|net| net.subnets(prefix).ok()).flatten();
+    match candidates.find(|range| !taken.iter().any(|net| overlaps(range, net))) {
+        Some(free) => {
+            taken.push(free);
+            format!("{field}, such as {free}")
+        }
+        None => field.to_owned(),
+    }
 }
 
 fn overlaps(a: &IpNet, b: &IpNet) -> bool {
     a.contains(b) || b.contains(a)
-}
-
-/// Whether the proxy variables would catch the cluster's own traffic; `destinations` are addresses and ranges.
-pub fn http_proxy(destinations: &[String]) -> Finding {
-    let variables = env::proxy_variables();
-    check_proxy(
-        find_value(&variables, ["HTTPS_PROXY", "https_proxy"]),
-        find_value(&variables, ["NO_PROXY", "no_proxy"]).unwrap_or_default(),
-        destinations,
-    )
-}
-
-/// Value of the first of `names` that is set.
-fn find_value<'a>(variables: &'a [(String, String)], names: [&str; 2]) -> Option<&'a str> {
-    names.iter().find_map(|name| variables.iter().find(|(n, _)| n == name)).map(|(_, v)| v.as_str())
-}
-
-fn check_proxy(proxy: Option<&str>, no_proxy: &str, destinations: &[String]) -> Finding {
-    let Some(proxy) = proxy else { return Finding::passed("HTTPProxy") };
-    let excepted: Vec<&str> = no_proxy.split(',').map(str::trim).filter(|e| !e.is_empty()).collect();
-    let missing: Vec<&str> =
-        destinations.iter().map(String::as_str).filter(|d| !excepted.iter().any(|e| entry_covers(e, d))).collect();
-    if missing.is_empty() {
-        return Finding::passed("HTTPProxy");
-    }
-    let all = excepted.iter().chain(&missing).copied().collect::<Vec<_>>().join(",");
-    // A proxy's URL may hold a password.
-    let proxy = proxy.rsplit_once('@').map_or(proxy, |(_, host)| host);
-    Finding::warning(
-        "HTTPProxy",
-        format!("the proxy {proxy} would be used for {}", missing.join(", ")),
-        format!("export NO_PROXY={all}"),
-    )
-}
-
-/// Whether an entry of `NO_PROXY` (address, range, `*`) covers an address or a range.
-fn entry_covers(entry: &str, destination: &str) -> bool {
-    entry == "*"
-        || entry == destination
-        || matches!((parse_range(entry), parse_range(destination)), (Some(e), Some(d)) if e.contains(&d))
-}
-
-/// A range, or an address as a range of one.
-fn parse_range(s: &str) -> Option<IpNet> {
-    s.parse().ok().or_else(|| s.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
 /// Whether an ordinary user may bind these ports.
@@ -150,8 +122,8 @@ mod tests {
             check_overlaps(&ranges, &[route("0.0.0.0/0"), route("192.0.2.0/24"), route("::/0")]).level,
             Level::Passed
         );
-        assert_snapshot!(show(&check_overlaps(&ranges, &[route("10.244.7.0/24")])), @"Error HostSubnets: networking.podSubnet 10.244.0.0/16 overlaps the host's route to 10.244.7.0/24 (eth0) -> choose another range for networking.podSubnet");
-        assert_snapshot!(show(&check_overlaps(&ranges, &[route("10.0.0.0/8")])), @"Error HostSubnets: networking.podSubnet 10.244.0.0/16 overlaps the host's route to 10.0.0.0/8 (eth0); networking.serviceSubnet 10.96.0.0/12 overlaps the host's route to 10.0.0.0/8 (eth0) -> choose another range for networking.podSubnet and networking.serviceSubnet");
+        assert_snapshot!(show(&check_overlaps(&ranges, &[route("10.244.7.0/24")])), @"Error HostSubnets: networking.podSubnet 10.244.0.0/16 overlaps the host's route to 10.244.7.0/24 (eth0) -> choose another range for networking.podSubnet, such as 10.0.0.0/16");
+        assert_snapshot!(show(&check_overlaps(&ranges, &[route("10.0.0.0/8")])), @"Error HostSubnets: networking.podSubnet 10.244.0.0/16 overlaps the host's route to 10.0.0.0/8 (eth0); networking.serviceSubnet 10.96.0.0/12 overlaps the host's route to 10.0.0.0/8 (eth0) -> choose another range for networking.podSubnet, such as 172.16.0.0/16 and for networking.serviceSubnet, such as 100.64.0.0/12");
     }
 
     #[test]
@@ -170,16 +142,6 @@ mod tests {
         };
         assert_snapshot!(host_ip_hint(&[candidate.clone(), candidate]), @"--host-ip with one of 192.0.2.1 (eth0), 192.0.2.1 (eth0)");
         assert_snapshot!(host_ip_hint(&[]), @"give the host an address that other hosts reach, then name it by --host-ip");
-    }
-
-    #[test]
-    fn proxies_and_exceptions() {
-        let to = ["192.0.2.1".to_owned(), "10.244.0.0/16".to_owned()];
-        assert_eq!(check_proxy(None, "", &to).level, Level::Passed);
-        for all in ["*", "192.0.2.0/24, 10.0.0.0/8", "192.0.2.1,10.244.0.0/16"] {
-            assert_eq!(check_proxy(Some("http://p:3128"), all, &to).level, Level::Passed, "{all}");
-        }
-        assert_snapshot!(show(&check_proxy(Some("http://me:secret@p:3128"), "localhost,192.0.2.1", &to)), @"Warning HTTPProxy: the proxy p:3128 would be used for 10.244.0.0/16 -> export NO_PROXY=localhost,192.0.2.1,10.244.0.0/16");
     }
 
     #[test]

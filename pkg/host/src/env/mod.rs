@@ -106,6 +106,13 @@ pub fn first_free_port() -> u16 {
     text.and_then(|text| text.trim().parse().ok()).unwrap_or(1024)
 }
 
+/// First and last group whose members may send echo requests, as the kernel has them.
+pub fn ping_groups() -> Option<(u32, u32)> {
+    let text = crate::fs::read_if_exists("/proc/sys/net/ipv4/ping_group_range").ok().flatten()?;
+    let (first, last) = text.trim().split_once(char::is_whitespace)?;
+    Some((first.parse().ok()?, last.trim().parse().ok()?))
+}
+
 /// First and last of the ports from which the kernel chooses those of outgoing connections.
 pub fn outgoing_ports() -> Option<(u16, u16)> {
     let text = crate::fs::read_if_exists("/proc/sys/net/ipv4/ip_local_port_range").ok().flatten()?;
@@ -115,7 +122,8 @@ pub fn outgoing_ports() -> Option<(u16, u16)> {
 
 /// The proxy variables that are set, in both spellings.
 pub fn proxy_variables() -> Vec<(String, String)> {
-    let names = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"];
+    let names =
+        ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy"];
     names
         .iter()
         .filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)))
