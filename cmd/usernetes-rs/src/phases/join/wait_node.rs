@@ -10,7 +10,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use usernetes_api::Config;
 use usernetes_cluster::nodes::{NodeInfo, Reachability};
-use usernetes_daemon::Request;
+use usernetes_daemon::{DaemonError, Request};
+use usernetes_rootless::control::ControlError;
 
 /// From Ready to the first packet: flannel's pod starts in between, slowly on a loaded machine.
 const POD_NETWORK_LIMIT: Duration = Duration::from_secs(90);
@@ -38,11 +39,11 @@ fn run(data: &mut JoinData, _: &[&'static str]) -> Result<String> {
         return Err(unreachable_host(config, kubelet, &reason).into());
     }
     if let Some(peer) = peer {
-        verify_pod_network(data, Request::PodNetwork { peer }, "the control plane's node does not answer")?;
+        verify_pod_network(data, peer)?;
         results.push("packets cross to the control plane");
     }
     if !config.cluster.dns.disabled {
-        verify_pod_network(data, dns_request(config), "CoreDNS does not answer")?;
+        verify_dns(data, peer.is_some())?;
         results.push("cluster DNS answers");
     }
     Ok(results.join(", "))
@@ -66,18 +67,49 @@ fn control_plane_tunnel_ip(nodes: &[NodeInfo], own: &str) -> Option<IpAddr> {
     Some(others.find(|node| node.roles.iter().any(|role| role == "control-plane"))?.pods?.network())
 }
 
-/// Asks the child, and explains a failure by the ports that VXLAN needs.
-fn verify_pod_network(data: &JoinData, request: Request, failure: &str) -> Result<()> {
-    let config = &data.node.config;
-    let limit = config.timeouts().kubelet_health_check.0.min(POD_NETWORK_LIMIT);
-    data.node.session.instance.ask_unless_hopeless(&request, limit).map(drop).map_err(|error| {
-        let port = config.rootless.ports.vxlan;
-        let (server, _) = config.control_plane_endpoint();
-        let hint = format!(
-            "let UDP port {port} pass between this host and {server} in both directions (the API's TCP port is open, \
-             for the node is Ready), then run join again"
-        );
-        Hinted::new(format!("no packet comes back over the pod network, VXLAN on {port}/udp: {failure}"), hint)
-            .caused_by(error)
+/// Asks the child. Only where flannel's interface is up and nothing comes back, the ports of VXLAN are the cause.
+fn verify_pod_network(data: &JoinData, peer: IpAddr) -> Result<()> {
+    data.node.session.instance.ask_unless_hopeless(&Request::PodNetwork { peer }, pod_network_limit(data)).map(drop).map_err(
+        |error| match error {
+            DaemonError::NoAnswer { .. } => {
+                let hint = "usernetes-rs kubectl -n kube-system describe pods -l app=flannel (on the control-plane host) shows why";
+                let message = format!("flannel has not made its interface on node {}", data.node.config.node_name());
+                Hinted::new(message, hint).caused_by(error)
+            }
+            DaemonError::Control(ControlError::Refused { .. }) => blocked_vxlan(data).caused_by(error),
+            error => error.into(),
+        },
+    )
+}
+
+fn verify_dns(data: &JoinData, packets_cross: bool) -> Result<()> {
+    let request = dns_request(&data.node.config);
+    data.node.session.instance.ask_unless_hopeless(&request, pod_network_limit(data)).map(drop).map_err(|error| {
+        if !matches!(error, DaemonError::NoAnswer { .. }) {
+            return error.into();
+        }
+        let crossing = if packets_cross { ", though packets cross to the control plane" } else { "" };
+        let hint = "usernetes-rs kubectl -n kube-system describe pods -l k8s-app=kube-dns (on the control-plane host) shows why";
+        Hinted::new(format!("CoreDNS does not answer{crossing}"), hint).caused_by(error)
     })
+}
+
+fn pod_network_limit(data: &JoinData) -> Duration {
+    data.node.config.timeouts().kubelet_health_check.0.min(POD_NETWORK_LIMIT)
+}
+
+fn blocked_vxlan(data: &JoinData) -> Hinted {
+    let config = &data.node.config;
+    let port = config.rootless.ports.vxlan;
+    let (server, _) = config.control_plane_endpoint();
+    let hint = format!(
+        "let UDP port {port} pass between this host and {server} in both directions (the API's TCP port is open, for the \
+         node is Ready), then run join again"
+    );
+    Hinted::new(
+        format!(
+            "no packet comes back over the pod network, VXLAN on {port}/udp: the control plane's node does not answer"
+        ),
+        hint,
+    )
 }
