@@ -53,5 +53,6 @@ fn nodes_start_clean(testbed: &Testbed) -> Result<()> {
     let kubelet = host.tool(&["shell", "--", "sh", "-c", kubelet]).ok()?;
     let ignored = kubelet.stdout.lines().find(|line| line.starts_with("SigIgn")).unwrap_or_default();
     ensure!(ignored.ends_with("0000000") && kubelet.stdout.contains("Umask:\t0022"), "{kubelet}");
-    host.tool(&["reset", "--force"]).limit(120).ok().map(drop)
+    // No pod of the user has written anything.
+    host.tool(&["reset", "--force"]).limit(120).ok()?.says_not(&["what pods wrote"]).map(drop)
 }
