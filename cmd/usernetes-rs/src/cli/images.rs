@@ -2,6 +2,7 @@
 
 mod containerd;
 mod crio;
+mod manage;
 
 use crate::errors::{Hinted, UsageError};
 use crate::output::render_table;
@@ -38,6 +39,25 @@ pub(crate) enum ImagesCommand {
         #[arg(required = true, value_name = "IMAGE")]
         names: Vec<String>,
     },
+    /// Print what the runtime knows about images, as JSON
+    Inspect {
+        /// Image names, as in a pod, or ids
+        #[arg(required = true, value_name = "IMAGE")]
+        names: Vec<String>,
+    },
+    /// Remove images that no pod uses
+    #[command(visible_alias = "rm")]
+    Remove {
+        /// Image names, as in a pod, or ids; all names of an image go with it
+        #[arg(required = true, value_name = "IMAGE")]
+        names: Vec<String>,
+    },
+    /// Remove all images that no pod uses, but those of the bundle and imported ones
+    Prune {
+        /// Remove them without prompting for confirmation
+        #[arg(short, long)]
+        force: bool,
+    },
 }
 
 pub(crate) fn run(session: &Session, command: ImagesCommand) -> Result<ExitCode> {
@@ -49,6 +69,9 @@ pub(crate) fn run(session: &Session, command: ImagesCommand) -> Result<ExitCode>
             }
         }
         ImagesCommand::List => show_images(session, &store.list()?),
+        ImagesCommand::Inspect { names } => manage::inspect(&store, &names)?,
+        ImagesCommand::Remove { names } => manage::remove(&store, &names)?,
+        ImagesCommand::Prune { force } => manage::prune(&store, force)?,
         ImagesCommand::Pull { names } => {
             for name in names {
                 store.pull(&image_store::full_name(&name)?)?;
@@ -128,6 +151,12 @@ impl<'a> ImageStore<'a> {
             printer.result(&format!("  {name}  {}", image.digest));
             let archive = json!({ "path": source.path(), "sha256": sent.sha256, "bytes": sent.bytes });
             printer.object(&json!({ "name": name, "digest": image.digest, "archive": archive }));
+            if name.ends_with(":latest") {
+                printer.warn(&format!(
+                    "{name}: the kubelet pulls :latest from the registry each time, unless the container has imagePullPolicy: \
+                     IfNotPresent or Never; save the image with another tag, or set the policy"
+                ));
+            }
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ mod args;
 mod bundle;
 mod certs;
 mod config;
+mod confirm;
 mod groups;
 mod help;
 mod images;

@@ -5,13 +5,12 @@ mod files;
 mod leave;
 
 use self::files::StateDirectory;
+use super::confirm::confirm;
 use super::stop::StopTimeout;
 use crate::errors::Hinted;
-use crate::output::print_error;
 use crate::phases::init::{KUBECONFIG_LOCK_LIMIT, merged_name};
 use crate::session::Session;
 use anyhow::{Context as _, Result};
-use std::io::BufRead;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use usernetes_host::lock::Lock;
@@ -38,7 +37,7 @@ pub(crate) fn run(session: &Session, args: &ResetArgs) -> Result<ExitCode> {
     }
     let timeout = args.timeout.get(session)?;
     let data = describe_pod_data(session);
-    if !args.force && !confirm(session, data.as_deref())? {
+    if !args.force && !confirm(&ask(session, data.as_deref()))? {
         return Err(Hinted::new("not reset", "answer y, or pass --force").into());
     }
     fs::create_dir(&state)?;
@@ -107,20 +106,13 @@ fn describe_pod_data(session: &Session) -> Option<String> {
     (!paths.is_empty()).then(|| format!("what pods wrote to the hostPaths {}", paths.join(", ")))
 }
 
-fn confirm(session: &Session, data: Option<&str>) -> Result<bool> {
+/// The question before the node is removed.
+fn ask(session: &Session, data: Option<&str>) -> String {
     let data = data.map_or_else(String::new, |data| format!(", and {data}"));
-    print_error(&format!(
-        "This removes the node of cluster {} with all its data{data} from this host. Are you sure you want to proceed? [y/N]",
-        session.paths().cluster
-    ));
-    read_yes(std::io::stdin().lock()).context("cannot read the answer from standard input")
-}
-
-/// Accepts what kubeadm accepts, from a pipe as well.
-fn read_yes(mut input: impl BufRead) -> std::io::Result<bool> {
-    let mut answer = String::new();
-    input.read_line(&mut answer)?;
-    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+    let cluster = &session.paths().cluster;
+    format!(
+        "This removes the node of cluster {cluster} with all its data{data} from this host. Are you sure you want to proceed? [y/N]"
+    )
 }
 
 /// Removes what `init --merge-kubeconfig` has written; `false` when nothing is there.
@@ -137,17 +129,4 @@ fn remove_merged_kubeconfig(session: &Session) -> Result<bool> {
     let Some(rest) = rest else { return Ok(false) };
     file.write(&rest)?;
     Ok(true)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_answer_may_come_from_a_pipe() -> Result<()> {
-        for (said, yes) in [("y\n", true), ("YES", true), ("n\n", false), ("\ny\n", false), ("", false)] {
-            assert_eq!(read_yes(said.as_bytes())?, yes, "{said:?}");
-        }
-        Ok(())
-    }
 }

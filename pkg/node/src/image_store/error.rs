@@ -1,11 +1,29 @@
 //! Errors of images, with hints.
 
+use crate::runtime_api::RuntimeError;
 use std::io;
 use std::path::PathBuf;
 
-/// Why images cannot be imported.
+/// Why images cannot be imported, inspected or removed.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
+    /// The runtime does not answer, or refuses.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    /// No image of this name is in the store.
+    #[error("image {0} is not on this host")]
+    NotStored(String),
+    /// The image belongs to the bundle.
+    #[error("image {0} is one of the bundle's, which the node needs")]
+    Needed(String),
+    /// A container of a pod has the image.
+    #[error("image {name} is in use by pod {pod}")]
+    Used {
+        /// Name as it was given.
+        name: String,
+        /// Namespace and name of the pod.
+        pod: String,
+    },
     /// A file or directory cannot be read.
     #[error("cannot read {}", path.display())]
     Read {
@@ -62,7 +80,12 @@ impl ImageError {
             Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 Some("name an archive, an OCI layout, a directory of them, or - for standard input".into())
             }
-            Self::Read { .. } | Self::Send { .. } | Self::NoImage(_) => None,
+            Self::Read { .. } | Self::Send { .. } | Self::NoImage(_) | Self::Needed(_) | Self::Runtime(_) => None,
+            Self::NotStored(_) => Some("usernetes-rs images list".into()),
+            Self::Used { pod, .. } => {
+                let (namespace, name) = pod.split_once('/').unwrap_or(("default", pod));
+                Some(format!("delete what runs it first: usernetes-rs kubectl delete pod -n {namespace} {name}"))
+            }
             Self::NoArchive(_) => Some("archives end in .tar, .tar.gz, .tgz, .tar.zst or .tzst".into()),
             Self::NotAnArchive(_) => Some(
                 "make one with: docker save -o FILE.tar IMAGE, or skopeo copy docker://IMAGE oci-archive:FILE.tar:NAME"

@@ -1,16 +1,18 @@
-//! Images in the runtime's store: import archives and OCI layouts, pull by name, list. An archive is read once, as a stream.
+//! Images in the runtime's store: import archives and OCI layouts, pull by name, list, remove. An archive is read once, as a stream.
 
 mod crio;
 mod ctr;
 mod error;
 mod names;
 mod send;
+mod stored;
 
 pub use crio::list_crio_images;
 pub use ctr::{StoredImage, import_command, list_command, parse_list, pull_command};
 pub use error::ImageError;
 pub use names::full_name;
 pub use send::Sent;
+pub use stored::{RuntimeStore, UnusedImage};
 
 use std::path::{Path, PathBuf};
 

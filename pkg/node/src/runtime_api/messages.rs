@@ -39,12 +39,18 @@ pub(crate) struct Container {
     pub(crate) id: String,
     #[prost(string, tag = "2")]
     pub(crate) pod_sandbox_id: String,
+    /// Id of the image, or its name with a digest: it depends on the runtime.
+    #[prost(string, tag = "5")]
+    pub(crate) image_ref: String,
     /// The kubelet's: `io.kubernetes.pod.uid`, `io.kubernetes.pod.name`, …
     #[prost(map = "string, string", tag = "8")]
     pub(crate) labels: HashMap<String, String>,
     /// The kubelet's: `io.kubernetes.pod.terminationGracePeriod`, `io.kubernetes.container.preStopHandler`, …
     #[prost(map = "string, string", tag = "9")]
     pub(crate) annotations: HashMap<String, String>,
+    /// Id of the image; empty where the runtime does not say it.
+    #[prost(string, tag = "10")]
+    pub(crate) image_id: String,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

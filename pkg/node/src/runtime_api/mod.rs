@@ -1,7 +1,10 @@
 //! Client of the container runtime's own interface (CRI, `runtime.v1`): what the kubelet is not there for.
 
+mod image_messages;
+mod images;
 mod messages;
 
+pub(crate) use image_messages::Image;
 pub(crate) use messages::Container;
 
 use messages::{
@@ -27,14 +30,14 @@ const MARGIN: Duration = Duration::from_secs(2);
 
 /// A request to the runtime failed.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum RuntimeError {
+pub enum RuntimeError {
     /// Its socket does not accept.
     #[error("cannot connect to the container runtime: {0}")]
     Connect(#[source] tonic::transport::Error),
     /// It answers with an error.
     #[error("{method}: {status}")]
     Status {
-        /// Method of `RuntimeService`.
+        /// Method of the interface.
         method: &'static str,
         /// Its answer.
         status: Box<tonic::Status>,
@@ -42,7 +45,7 @@ pub(crate) enum RuntimeError {
     /// It does not answer.
     #[error("{method}: no answer within {limit:?}")]
     Late {
-        /// Method of `RuntimeService`.
+        /// Method of the interface.
         method: &'static str,
         /// Time limit.
         limit: Duration,
@@ -77,8 +80,12 @@ impl RuntimeClient {
 
     /// Containers that run.
     pub(crate) async fn list_running(&self) -> Result<Vec<Container>, RuntimeError> {
-        let filter = ContainerFilter { state: Some(ContainerStateValue { state: RUNNING }) };
-        let request = ListContainersRequest { filter: Some(filter) };
+        self.list_containers(Some(ContainerFilter { state: Some(ContainerStateValue { state: RUNNING }) })).await
+    }
+
+    /// Containers in the given state; all if there is no filter.
+    async fn list_containers(&self, filter: Option<ContainerFilter>) -> Result<Vec<Container>, RuntimeError> {
+        let request = ListContainersRequest { filter };
         Ok(self.call::<_, ListContainersResponse>("ListContainers", request, ANSWER).await?.containers)
     }
 
@@ -110,8 +117,22 @@ impl RuntimeClient {
         Q: Message + 'static,
         A: Message + Default + 'static,
     {
+        self.call_service("RuntimeService", method, request, limit).await
+    }
+
+    async fn call_service<Q, A>(
+        &self,
+        service: &str,
+        method: &'static str,
+        request: Q,
+        limit: Duration,
+    ) -> Result<A, RuntimeError>
+    where
+        Q: Message + 'static,
+        A: Message + Default + 'static,
+    {
         let mut grpc = self.0.clone();
-        let path = PathAndQuery::try_from(format!("/runtime.v1.RuntimeService/{method}")).expect("a path");
+        let path = PathAndQuery::try_from(format!("/runtime.v1.{service}/{method}")).expect("a path");
         let answer = timeout(limit, async {
             let unready = |error| tonic::Status::unavailable(format!("{error}"));
             grpc.ready().await.map_err(unready)?;

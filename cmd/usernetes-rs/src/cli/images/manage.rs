@@ -1,0 +1,80 @@
+//! `images inspect`, `remove`, `prune`: what the runtime itself answers.
+
+use super::ImageStore;
+use crate::cli::confirm::confirm;
+use crate::errors::Hinted;
+use anyhow::{Context as _, Result};
+use std::path::PathBuf;
+use usernetes_node::image_store::{RuntimeStore, UnusedImage, full_name};
+
+/// Prints a document for each image.
+pub(super) fn inspect(store: &ImageStore, names: &[String]) -> Result<()> {
+    let printer = &store.session.printer;
+    for name in complete_names(names)? {
+        let image = in_runtime(store, async |runtime| Ok(runtime.inspect(&name).await?))?;
+        printer.object(&image);
+        printer.result(&serde_json::to_string_pretty(&image)?);
+    }
+    Ok(())
+}
+
+pub(super) fn remove(store: &ImageStore, names: &[String]) -> Result<()> {
+    for name in complete_names(names)? {
+        let removed = in_runtime(store, async |runtime| Ok(runtime.remove(&name).await?))?;
+        print_removed(store, &removed);
+    }
+    Ok(())
+}
+
+pub(super) fn prune(store: &ImageStore, force: bool) -> Result<()> {
+    let printer = &store.session.printer;
+    let unused = in_runtime(store, async |runtime| Ok(runtime.find_unused().await?))?;
+    if unused.is_empty() {
+        printer.result(
+            "no image to remove: each is used by a pod, of the bundle, or imported (usernetes-rs images remove)",
+        );
+        return Ok(());
+    }
+    if !force {
+        let names: Vec<_> = unused.iter().map(display_name).collect();
+        let question = format!(
+            "This removes these images from this host:\n  {}\nAre you sure you want to proceed? [y/N]",
+            names.join("\n  ")
+        );
+        if !confirm(&question)? {
+            return Err(Hinted::new("no image was removed", "answer y, or pass --force").into());
+        }
+    }
+    for image in &unused {
+        // By its id: what has started to use it meanwhile keeps it.
+        let removed = in_runtime(store, async |runtime| Ok(runtime.remove(&image.id).await?))?;
+        print_removed(store, &removed);
+    }
+    Ok(())
+}
+
+/// Full names; an id stays as it is.
+fn complete_names(names: &[String]) -> Result<Vec<String>> {
+    let complete = |name: &String| if name.starts_with("sha256:") { Ok(name.clone()) } else { full_name(name) };
+    Ok(names.iter().map(complete).collect::<Result<_, _>>()?)
+}
+
+/// Runs requests to the node's runtime, whose socket is in the file tree of the node's first process.
+fn in_runtime<T>(store: &ImageStore, requests: impl AsyncFnOnce(RuntimeStore) -> Result<T>) -> Result<T> {
+    let inside = store.plan.host.cri.socket().trim_start_matches('/');
+    let socket = PathBuf::from(format!("/proc/{}/root", store.child)).join(inside);
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start a runtime")?;
+    let needed = store.plan.software.images.iter().map(|image| image.reference.clone()).collect();
+    runtime.block_on(async { requests(RuntimeStore::connect(&socket, needed).await?).await })
+}
+
+fn print_removed(store: &ImageStore, image: &UnusedImage) {
+    let printer = &store.session.printer;
+    printer.object(image);
+    printer.result(&format!("removed {}  {}", display_name(image), indicatif::BinaryBytes(image.size)));
+}
+
+fn display_name(image: &UnusedImage) -> String {
+    if image.names.is_empty() { image.id.clone() } else { image.names.join(", ") }
+}
