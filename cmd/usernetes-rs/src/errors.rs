@@ -175,7 +175,7 @@ fn code_of(error: &(dyn Error + 'static)) -> Option<u8> {
         || matches!(error.downcast_ref(), Some(EnvError::AmbiguousHostIp { .. } | EnvError::HostIpBehindNat { .. }))
     {
         Some(3)
-    } else if error.is::<PreflightFailed>() {
+    } else if error.is::<PreflightFailed>() || matches!(error.downcast_ref(), Some(DaemonError::SubIdsChanged { .. })) {
         Some(2)
     } else {
         None

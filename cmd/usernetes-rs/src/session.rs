@@ -8,7 +8,7 @@ use usernetes_api::constants::KUBERNETES_DIR;
 use usernetes_api::{ClusterName, Config, ConfigFile, HostFacts, Paths, Xdg};
 use usernetes_cluster::Cluster;
 use usernetes_daemon::Instance;
-use usernetes_host::{env, fs};
+use usernetes_host::{Finding, Level, checks, env, fs};
 
 /// Kubeconfig of the administrator, on the control-plane host only.
 pub(crate) const ADMIN_CONF: &str = "admin.conf";
@@ -45,9 +45,18 @@ impl Session {
         &self.instance.paths
     }
 
-    /// [`Instance::kept_config`]
+    /// The check `Home`, of the directories that a node uses.
+    pub(crate) fn check_home(&self) -> Finding {
+        let xdg = &self.paths().xdg;
+        checks::check_home(&[&xdg.data, &xdg.cache, &xdg.config])
+    }
+
+    /// [`Instance::kept_config`]; none where the state would be in the home of another user.
     pub(crate) fn kept_config(&self) -> Result<Option<Config>> {
-        Ok(self.instance.kept_config()?)
+        match self.instance.kept_config() {
+            Err(_) if self.check_home().level == Level::Error => Ok(None),
+            kept => Ok(kept?),
+        }
     }
 
     /// [`Instance::config`]

@@ -15,6 +15,23 @@ pub(crate) fn is_subdomain(s: &str) -> bool {
     s.len() <= 253 && s.split('.').all(is_label)
 }
 
+/// Whether a name is every host's own.
+pub(crate) fn is_localhost(name: &str) -> bool {
+    ["localhost", "localhost4", "localhost6"].contains(&name.split('.').next().unwrap_or_default())
+}
+
+/// A node name that resembles `name`: in lower case, with dashes for what no node name has, at most 63 characters.
+pub(crate) fn suggest_node_name(name: &str) -> String {
+    let name: String =
+        name.to_lowercase().chars().map(|c| if c == '.' || is_label(&c.to_string()) { c } else { '-' }).collect();
+    let labels: Vec<_> =
+        name.split('.').map(|label| label.trim_matches('-')).filter(|label| !label.is_empty()).collect();
+    let mut name = labels.join(".");
+    name.truncate(63);
+    let name = name.trim_end_matches(['-', '.']);
+    if name.is_empty() || is_localhost(name) { "node-1".to_owned() } else { name.to_owned() }
+}
+
 /// RFC 1123 label in lower case; its length is not checked.
 pub(crate) fn is_label(s: &str) -> bool {
     let valid = s.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-');
@@ -51,4 +68,18 @@ pub(crate) fn port_number(s: &str) -> Option<u16> {
 fn is_host(s: &str) -> bool {
     let numeric = s.bytes().all(|c| c.is_ascii_digit() || c == b'.');
     if numeric { s.parse::<IpAddr>().is_ok() } else { is_subdomain(&s.to_lowercase()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_would_do() {
+        let cases = ["Host-A", "my_host", "-a-", "a..b.", "localhost.localdomain", "", "Füße", "host.", "x y"];
+        let offered: Vec<_> = cases.iter().map(|name| suggest_node_name(name)).collect();
+        assert_eq!(offered, ["host-a", "my-host", "a", "a.b", "node-1", "node-1", "f--e", "host", "x-y"]);
+        let long = suggest_node_name(&"a.".repeat(60));
+        assert!(long.len() <= 63 && is_subdomain(&long), "{long}");
+    }
 }

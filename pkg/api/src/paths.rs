@@ -174,9 +174,14 @@ impl Paths {
         self.node(Self::kubelet_certificate()).symlink_metadata().is_ok()
     }
 
+    /// Maps of the subordinate ids with which the node was started.
+    pub fn subids(&self) -> PathBuf {
+        self.state().join("subids.json")
+    }
+
     /// Everything that this program writes into a state directory, beside temporary files ([`Paths::is_state_entry`]): what
     /// `reset` removes, in this order. Marks come last, so that an interrupted `reset` can be repeated.
-    pub const STATE_ENTRIES: [&'static str; 14] = [
+    pub const STATE_ENTRIES: [&'static str; 15] = [
         "node",
         "log",
         "bin",
@@ -187,6 +192,7 @@ impl Paths {
         "proxies.json",
         "running",
         "control.sock",
+        "subids.json",
         "node.lock",
         "journal.json",
         "config.yaml",

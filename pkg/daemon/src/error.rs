@@ -129,6 +129,22 @@ pub enum DaemonError {
         /// What is wrong with it.
         source: serde_json::Error,
     },
+    /// The user's ranges in /etc/subuid or /etc/subgid were changed after the node was made.
+    #[error(
+        "the subordinate ids of {user} were {old} when this node was made, and are {new} now: its files would belong to nobody"
+    )]
+    SubIdsChanged {
+        /// [`crate::Instance::cluster_flag`].
+        flag: String,
+        /// Name of the user.
+        user: String,
+        /// Ranges of the node.
+        old: String,
+        /// Ranges of the user.
+        new: String,
+        /// Lines of `/etc/subuid` with the ranges of the node.
+        entries: String,
+    },
     /// flannel's VXLAN backend is IPv4 only.
     #[error("flannel's VXLAN carries IPv4 pods only, not {0}")]
     PodSubnetFamily(ipnet::IpNet),
@@ -203,6 +219,10 @@ impl DaemonError {
                 component.name
             )),
             Self::StartFailed { hint, .. } => hint.clone(),
+            Self::SubIdsChanged { flag, entries, .. } => Some(format!(
+                "let the administrator restore {entries} in /etc/subuid and /etc/subgid; or usernetes-rs{flag} reset, which deletes \
+                 the cluster with all data of its pods"
+            )),
             Self::ParentEnded { log } => Some(format!("tail {}", log.display())),
             Self::NoVolume { path, .. } => Some(format!("put it at {}, or correct hostPath", path.display())),
             Self::HostIpLost { hint, .. } | Self::Cgroups { hint, .. } | Self::MissingProgram { hint, .. } => {

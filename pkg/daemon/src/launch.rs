@@ -79,6 +79,7 @@ impl Instance {
         if let Some(info) = self.info() {
             return Ok(Started { how: None, since: Timestamp::UNIX_EPOCH, info });
         }
+        self.check_subids()?;
         // Not by its path: the file there may have been replaced since this process was started.
         fs::copy_if_changed("/proc/self/exe", self.paths.program(), fs::Mode::Program)?;
         let since = Timestamp::now();

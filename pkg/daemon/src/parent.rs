@@ -3,7 +3,7 @@
 use crate::host_ip::{self, PendingHostIp};
 use crate::launch::StartReport;
 use crate::resolve::{complete_pki, resolve_plan};
-use crate::{DaemonError, Instance, namespaces};
+use crate::{DaemonError, Instance, kept, namespaces};
 use sd_notify::NotifyState;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode};
@@ -34,6 +34,7 @@ pub fn run_parent(instance: &Instance, detached: bool) -> Result<ExitCode, Daemo
 
 fn run_node(instance: &Instance, detached: bool) -> Result<ExitCode, DaemonError> {
     let mut config = instance.config()?;
+    instance.check_subids()?;
     let _lock = acquire_node_lock(instance)?;
     if !detached {
         host_ip::wait_for_host_ip(instance, &config)?;
@@ -44,6 +45,7 @@ fn run_node(instance: &Instance, detached: bool) -> Result<ExitCode, DaemonError
     let program = std::env::current_exe()
         .map_err(|source| DaemonError::Io { action: "find the file of this program", source })?;
     usernetes_node::prepare(&plan, &instance.paths, &program)?;
+    kept::subids::keep(&instance.paths)?;
     let spec = namespaces::describe(&plan, &instance.paths, &config)?;
     let pending = PendingHostIp::default();
     tracing::info!(host_ip = %plan.host_ip, cgroups = ?plan.host.cgroups, bundle = %plan.software.bundle.display(), "node starts");

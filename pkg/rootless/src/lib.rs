@@ -56,4 +56,4 @@ pub use protocol::WireError;
 pub use remove::{RemoveError, remove_all};
 pub use resolver::read_search_lines;
 pub use spec::{FileEntry, Mount, OwnPorts, Spec};
-pub use userns::{IdMapError, Nested, NestedKind, SubIds, UsernsError, nested};
+pub use userns::{IdMapError, IdMaps, Nested, NestedKind, SubIds, UsernsError, last_own_id, nested};

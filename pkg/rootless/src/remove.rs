@@ -64,6 +64,16 @@ fn failed_outcome(path: &Path) -> Option<Outcome> {
     Some(Outcome { what: path.to_string_lossy().into_owned(), failure: Some(failure) })
 }
 
+/// Removes everything of a path that can be removed.
 fn remove_path(path: &Path) -> io::Result<()> {
-    if fs::symlink_metadata(path)?.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
+    if !fs::symlink_metadata(path)?.is_dir() {
+        return fs::remove_file(path);
+    }
+    let removed = fs::remove_dir_all(path);
+    if removed.is_err() {
+        for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+            let _ = remove_path(&entry.path());
+        }
+    }
+    removed
 }

@@ -13,6 +13,7 @@ use crate::session::Session;
 use anyhow::{Context as _, Result};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use usernetes_daemon::DaemonError;
 use usernetes_host::lock::Lock;
 use usernetes_host::{SharedFile, env, fs};
 use usernetes_pki::kubeconfig::{self, Kubeconfig};
@@ -76,6 +77,7 @@ pub(crate) fn run(session: &Session, args: &ResetArgs) -> Result<ExitCode> {
     if let Some(data) = find_etcd_data(session) {
         step("removed etcd's data", usernetes_rootless::remove_all(&[data]).map_err(Into::into));
     }
+    let changed = session.instance.check_subids().err().filter(|e| matches!(e, DaemonError::SubIdsChanged { .. }));
     step("removed files", files::remove(session));
     drop(lock);
     if problems.is_empty() {
@@ -83,6 +85,8 @@ pub(crate) fn run(session: &Session, args: &ResetArgs) -> Result<ExitCode> {
             "reset: nothing of this cluster is left on this host but imported bundles (usernetes-rs bundle list)",
         );
         Ok(ExitCode::SUCCESS)
+    } else if let Some(changed) = changed {
+        Err(explain_foreign_files(session, changed, &problems))
     } else {
         Err(Hinted::new(
             format!("could not finish: {}", problems.join(", ")),
@@ -104,6 +108,23 @@ fn describe_pod_data(session: &Session) -> Option<String> {
     let paths = usernetes_daemon::kept::pod_data::list(session.paths());
     let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
     (!paths.is_empty()).then(|| format!("what pods wrote to the hostPaths {}", paths.join(", ")))
+}
+
+/// What is left belongs to ids that the user had once: an administrator can give them back, or delete it.
+fn explain_foreign_files(session: &Session, changed: DaemonError, problems: &[String]) -> anyhow::Error {
+    let state = session.paths().state();
+    let restore = match &changed {
+        DaemonError::SubIdsChanged { entries, .. } => entries.as_str(),
+        _ => "",
+    };
+    let hint = format!(
+        "let the administrator restore {restore} in /etc/subuid and /etc/subgid and run usernetes-rs{} reset again; or sudo rm -rf {}, \
+         which deletes all that is left there, data of pods' volumes included",
+        session.cluster_flag(),
+        state.display()
+    );
+    let message = format!("could not finish: {}: {changed}", problems.join(", "));
+    Hinted::new(message, hint).into()
 }
 
 /// The question before the node is removed.

@@ -15,7 +15,9 @@ use usernetes_rootless::SubIds;
 /// All checks, with those that the configuration ignores turned into warnings.
 pub(crate) fn run_all(session: &Session, config: &Config) -> Vec<Finding> {
     let role = Role::of(config);
-    let mut findings = usernetes_rootless::checks::checks(&session.paths().state(), config.rootless.network.driver);
+    let mut findings = vec![session.check_home()];
+    findings.extend(usernetes_rootless::checks::checks(&session.paths().state(), config.rootless.network.driver));
+    findings.extend(check_kept_ids(session));
     findings.extend(check_pod_ids(config));
     if config.rootless.oci_runtime == OciRuntime::Crun {
         findings.push(usernetes_node::checks::check_crun());
@@ -56,6 +58,16 @@ pub(crate) fn run_all(session: &Session, config: &Config) -> Vec<Finding> {
 fn check_pod_ids(config: &Config) -> Option<Finding> {
     let ids = SubIds::current().ok().filter(SubIds::suffice)?;
     Some(PodIds::new(&ids, config).finding(&ids))
+}
+
+/// `None` before a node was started here.
+fn check_kept_ids(session: &Session) -> Option<Finding> {
+    const CHECK: &str = "SubIDRange";
+    match session.instance.check_subids() {
+        Ok(false) => None,
+        Ok(true) => Some(Finding::passed(CHECK)),
+        Err(error) => Some(Finding::error(CHECK, error.to_string(), error.hint().unwrap_or_default())),
+    }
 }
 
 /// `None` when containerd is selected.

@@ -1,5 +1,6 @@
 //! The run of a workflow, under the cluster's lock, with journal, resumption and interruption.
 
+use super::checks;
 use super::explain::explain_failure;
 use crate::errors::{Hinted, PreflightFailed};
 use crate::interrupt;
@@ -58,7 +59,7 @@ pub(crate) fn run_workflow<D: WorkflowData>(
     let started = Instant::now();
     let session = data.session().clone();
     let (paths, printer) = (session.paths(), &session.printer);
-    let _lock = acquire_lock(paths, workflow.name)?;
+    let _lock = acquire_lock(&session, data.config(), workflow.name)?;
     let mut journal = Journal::open(&paths.journal())?;
     let kept = fs::read_if_exists(paths.config())?;
     refuse_other_config(data, &journal, kept.as_deref(), workflow.name)?;
@@ -154,13 +155,18 @@ fn announce(config: &Config, printer: &Printer) {
     printer.note(&format!("usernetes-rs {version}  Kubernetes {kubernetes}  host {ip}{interface}"));
 }
 
-/// The lock is in the state directory: where that cannot be written, its check comes before all others.
-fn acquire_lock(paths: &Paths, purpose: &str) -> Result<Lock> {
+/// The lock is in the state directory: where that cannot be written, all findings are shown as by `preflight`.
+fn acquire_lock(session: &Session, config: &Config, purpose: &str) -> Result<Lock> {
+    let paths = session.paths();
     make_lock(paths, purpose).map_err(|error| {
         use usernetes_host::checks::{state_dir, state_path};
-        let mut findings = vec![state_path(&paths.state()), state_dir(&paths.state())];
-        findings.retain(|finding| finding.level == Level::Error);
-        if findings.is_empty() { error } else { PreflightFailed(findings).into() }
+        let is_cause = [state_path(&paths.state()), state_dir(&paths.state())].iter().any(|f| f.level == Level::Error);
+        if !is_cause {
+            return error;
+        }
+        let findings = checks::run_all(session, config);
+        session.printer.findings(&checks::warnings(&findings));
+        PreflightFailed(checks::errors(&findings)).into()
     })
 }
 

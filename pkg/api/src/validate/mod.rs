@@ -77,7 +77,13 @@ const EFFECTS: [&str; 3] = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
 fn validate_node_registration(errors: &mut Errors, node: &NodeRegistrationOptions) {
     let name = &node.name;
     errors.require(names::is_subdomain(name) && name.len() <= 63, "nodeRegistration.name", || {
-        format!("{name:?} is not a node name: up to 63 of a-z, 0-9, '-' and '.', letters or digits at both ends")
+        format!(
+            "{name:?} is not a node name: up to 63 of a-z, 0-9, '-' and '.', letters or digits at both ends, such as {}",
+            names::suggest_node_name(name)
+        )
+    });
+    errors.require(!names::is_localhost(name), "nodeRegistration.name", || {
+        format!("{name:?} is the name of every host: give this one a name of its own, such as --node-name node-1")
     });
     errors.require(ContainerRuntime::of_socket(&node.cri_socket).is_some(), "nodeRegistration.criSocket", || {
         format!(

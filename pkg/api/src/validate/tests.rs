@@ -132,7 +132,7 @@ c.yaml:5: apiServer.certSANs (--apiserver-cert-extra-sans): "A b" is neither an 
 #[test]
 fn nodes_and_tokens() {
     assert_snapshot!(init("nodeRegistration: {name: a_b, taints: [{key: '', effect: NoSchedules}], kubeletExtraArgs: [{name: 'v=1'}]}"), @r#"
-c.yaml:3: nodeRegistration.name (--node-name): "a_b" is not a node name: up to 63 of a-z, 0-9, '-' and '.', letters or digits at both ends
+c.yaml:3: nodeRegistration.name (--node-name): "a_b" is not a node name: up to 63 of a-z, 0-9, '-' and '.', letters or digits at both ends, such as a-b
 c.yaml:3: nodeRegistration.taints[0].key: "" is not a label key such as example.com/name
 c.yaml:3: nodeRegistration.taints[0].effect: "NoSchedules" is not one of NoSchedule, PreferNoSchedule, NoExecute
 c.yaml:3: nodeRegistration.kubeletExtraArgs[0].name: "v=1" is not the name of a flag without its dashes

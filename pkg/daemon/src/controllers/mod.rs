@@ -65,6 +65,7 @@ static CONTROLLERS: &[Controller] = &[
     Controller { name: "manual-ports", role: None, run: |context| Box::pin(manual_ports::run(context)) },
     Controller { name: "service-ports", role: None, run: |context| Box::pin(service_ports::run(context)) },
     Controller { name: "pod-priorities", role: None, run: |context| Box::pin(follow_pod_priorities(context)) },
+    Controller { name: "pod-identities", role: None, run: |context| Box::pin(report_unknown_ids(context)) },
     Controller { name: "volumes", role: None, run: |context| Box::pin(report_unsupported_volumes(context)) },
     Controller {
         name: "load-balancers",
@@ -175,6 +176,13 @@ async fn follow_pod_priorities(context: Context) {
 async fn report_unsupported_volumes(context: Context) {
     let kubeconfig = kubelet_kubeconfig(&context.plan).await;
     usernetes_cluster::warn_about_volumes(&kubeconfig, &context.plan.node_name, log_lost).await;
+}
+
+/// Writes Events on pods of this node with ids that it does not have.
+async fn report_unknown_ids(context: Context) {
+    let kubeconfig = kubelet_kubeconfig(&context.plan).await;
+    let Some(last) = usernetes_rootless::last_own_id() else { return };
+    usernetes_cluster::warn_about_ids(&kubeconfig, &context.plan.node_name, last.into(), log_lost).await;
 }
 
 /// Writes on every Node whether its host can be reached.

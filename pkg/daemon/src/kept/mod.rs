@@ -3,6 +3,7 @@
 pub mod pod_data;
 pub mod ports;
 pub(crate) mod proxies;
+pub(crate) mod subids;
 
 use crate::DaemonError;
 use serde::de::DeserializeOwned;

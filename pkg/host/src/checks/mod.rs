@@ -1,5 +1,6 @@
 //! Checks of the host that belong to no other library. Names are kubeadm's where it has them.
 
+mod home;
 mod inherited;
 mod network;
 mod ping;
@@ -8,6 +9,7 @@ mod proxy;
 mod storage;
 mod user;
 
+pub use home::check_home;
 pub use inherited::inherited;
 pub use network::{host_ip, host_subnets, unprivileged_ports};
 pub use ping::ping_groups;

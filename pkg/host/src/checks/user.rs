@@ -1,5 +1,6 @@
 //! The user of the tool, the state directory and the name of the host.
 
+use super::home::may_be_given;
 use crate::{Finding, env};
 use std::io::Write as _;
 use std::path::Path;
@@ -73,7 +74,7 @@ pub fn state_dir(path: &Path) -> Finding {
         Err(error) => Finding::error(
             NAME,
             format!("cannot write to {}: {error}", directory.display()),
-            write_hint(&error, directory),
+            write_hint(&error, directory, env::user().ok().as_ref()),
         ),
     }
 }
@@ -84,15 +85,20 @@ fn write_probe(directory: &Path) -> std::io::Result<()> {
     file.as_file().sync_data()
 }
 
-fn write_hint(error: &std::io::Error, directory: &Path) -> String {
+fn write_hint(error: &std::io::Error, path: &Path, user: Option<&env::User>) -> String {
     use std::io::ErrorKind as K;
-    let directory = directory.display();
+    let directory = path.display();
     match error.kind() {
         K::StorageFull | K::QuotaExceeded => {
             format!("free space (df -h {directory}), or set XDG_DATA_HOME to a directory on another disk")
         }
         K::ReadOnlyFilesystem => "set XDG_DATA_HOME to a directory on a disk that is mounted writable".into(),
-        _ => format!("chown $USER {directory}, or set XDG_DATA_HOME to a directory of yours"),
+        _ => match user.filter(|user| may_be_given(path, user)) {
+            Some(user) => {
+                format!("sudo chown {} {directory}, or set XDG_DATA_HOME to a directory of yours", user.name)
+            }
+            None => "set XDG_DATA_HOME to a directory of yours".into(),
+        },
     }
 }
 
@@ -162,9 +168,12 @@ mod tests {
 
     #[test]
     fn hints_fit_the_error() {
-        let hint_of = |errno: nix::errno::Errno| write_hint(&errno.into(), Path::new("/d"));
+        let alice = env::User { name: "alice".into(), uid: 1, gid: 1, home: "/home/alice".into() };
+        let hint_of = |errno: nix::errno::Errno| write_hint(&errno.into(), Path::new("/d"), Some(&alice));
         assert!(hint_of(nix::errno::Errno::ENOSPC).starts_with("free space (df -h /d)"));
         assert!(hint_of(nix::errno::Errno::EROFS).contains("mounted writable"));
-        assert!(hint_of(nix::errno::Errno::EACCES).starts_with("chown $USER /d"));
+        assert_eq!(hint_of(nix::errno::Errno::EACCES), "set XDG_DATA_HOME to a directory of yours");
+        let own = write_hint(&nix::errno::Errno::EACCES.into(), Path::new("/home/alice/.local"), Some(&alice));
+        assert!(own.starts_with("sudo chown alice /home/alice/.local"), "{own}");
     }
 }

@@ -5,6 +5,7 @@ use super::nested::nested;
 use super::propose::add_command;
 use super::range::{BLOCK, ENOUGH_IDS, IdRange, exclude_id, intersect_ranges};
 use super::subid::{read_subids, user_name};
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::process::Command;
 use usernetes_host::fs::Context as _;
@@ -42,6 +43,14 @@ impl SubIds {
         let uids = exclude_id(&uids, nix::unistd::geteuid().as_raw());
         let gids = exclude_id(&gids, nix::unistd::getegid().as_raw());
         Ok(Self { user, uids, gids })
+    }
+
+    /// The maps of a node with these ids.
+    pub fn maps(&self) -> IdMaps {
+        let uid = nix::unistd::geteuid().as_raw();
+        // Not that of a shell of newgrp or sg.
+        let gid = env::user().map_or_else(|_| nix::unistd::getegid().as_raw(), |user| user.gid);
+        IdMaps { uids: render_map(uid, &self.uids), gids: render_map(gid, &self.gids) }
     }
 
     /// Number of uids and gids, without root.
@@ -86,6 +95,62 @@ impl SubIds {
             Ok(())
         })
     }
+}
+
+/// The maps of a node: lines of first id inside, first id on the host, and count.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdMaps {
+    uids: Vec<[u32; 3]>,
+    gids: Vec<[u32; 3]>,
+}
+
+impl IdMaps {
+    /// Whether files of a node with these maps keep their owners with `new` ones: the node's own ids are the same, and every
+    /// other id is still one of the user's.
+    pub fn are_kept_by(&self, new: &Self) -> bool {
+        [(&self.uids, &new.uids), (&self.gids, &new.gids)].into_iter().all(|(old, new)| {
+            clip_to_node(new).starts_with(&clip_to_node(old)) && count_ids(&host_ranges(old)) == count_common(old, new)
+        })
+    }
+
+    /// The subordinate ranges on the host, as `START:COUNT`; those of gids only where they differ.
+    pub fn describe(&self) -> String {
+        let [uids, gids] = [&self.uids, &self.gids].map(|map| describe_ranges(map));
+        if uids == gids { uids } else { format!("{uids} (uids), {gids} (gids)") }
+    }
+
+    /// Lines of `/etc/subuid` with these ranges.
+    pub fn entries(&self, user: &str) -> String {
+        let lines: Vec<_> = describe_ranges(&self.uids).split(", ").map(|range| format!("{user}:{range}")).collect();
+        lines.join(" and ")
+    }
+}
+
+fn clip_to_node(map: &[[u32; 3]]) -> Vec<[u32; 3]> {
+    let lines = map.iter().filter(|[inside, ..]| *inside < BLOCK);
+    lines.map(|[inside, outside, count]| [*inside, *outside, (*count).min(BLOCK - inside)]).collect()
+}
+
+fn host_ranges(map: &[[u32; 3]]) -> Vec<IdRange> {
+    map.iter().map(|[_, start, count]| IdRange { start: *start, count: *count }).collect()
+}
+
+fn count_common(old: &[[u32; 3]], new: &[[u32; 3]]) -> u64 {
+    count_ids(&intersect_ranges(&host_ranges(old), &host_ranges(new)))
+}
+
+/// Without the user's own id; adjacent lines are one range.
+fn describe_ranges(map: &[[u32; 3]]) -> String {
+    let mut ranges = host_ranges(map.get(1..).unwrap_or_default());
+    ranges.sort_unstable();
+    let mut merged: Vec<IdRange> = Vec::new();
+    for range in ranges {
+        match merged.last_mut().filter(|last| last.start + last.count == range.start) {
+            Some(last) => last.count += range.count,
+            None => merged.push(range),
+        }
+    }
+    merged.iter().map(|range| format!("{}:{}", range.start, range.count)).collect::<Vec<_>>().join(", ")
 }
 
 /// newuidmap and newgidmap refuse a process whose group is not the user's primary one, as after newgrp or sg.
@@ -210,6 +275,22 @@ mod tests {
             render_map(1000, &one),
             [[0, 1000, 1], [1, 100_000, 65535], [65536, 165_535, 131_072], [196_608, 296_607, 1]]
         );
+    }
+
+    #[test]
+    fn files_keep_their_owners() {
+        let maps = |ranges: &[(u32, u32)]| {
+            let map = render_map(1000, &ids(ranges));
+            IdMaps { uids: map.clone(), gids: map }
+        };
+        let old = maps(&[(100_000, 65536), (300_000, 2 * 65536)]);
+        assert!(old.are_kept_by(&old));
+        assert!(old.are_kept_by(&maps(&[(100_000, 65536), (300_000, 2 * 65536), (700_000, 65536)])), "more");
+        assert!(!old.are_kept_by(&maps(&[(100_000, 65536)])), "fewer");
+        assert!(!old.are_kept_by(&maps(&[(300_000, 2 * 65536), (100_000, 65536)])), "in another order");
+        assert!(!old.are_kept_by(&maps(&[(1_000_000, 10 * 65536)])), "others");
+        assert_eq!(old.describe(), "100000:65536, 300000:131072");
+        assert_eq!(old.entries("bob"), "bob:100000:65536 and bob:300000:131072");
     }
 
     #[test]

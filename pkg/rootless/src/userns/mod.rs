@@ -10,9 +10,9 @@ mod subid;
 
 pub(crate) use error::{Action, StageError};
 pub use error::{IdMapError, UsernsError};
-pub use idmap::SubIds;
+pub use idmap::{IdMaps, SubIds};
 pub(crate) use idmap::{SUBGID, SUBUID};
-pub use nested::{Nested, NestedKind, nested};
+pub use nested::{Nested, NestedKind, last_own_id, nested};
 pub(crate) use propose::add_command;
 pub(crate) use range::{ENOUGH_IDS, IdRange};
 pub(crate) use stage::{Stage, hide_session};

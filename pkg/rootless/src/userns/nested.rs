@@ -36,6 +36,12 @@ pub fn nested() -> Option<Nested> {
     (!uids.is_empty() && uids != [EVERYTHING]).then(|| Nested { kind: detect_kind(), uids, gids })
 }
 
+/// The last uid and gid that this process's user namespace has.
+pub fn last_own_id() -> Option<u32> {
+    let last = |path| read_id_map(path).iter().map(|range| range.start.saturating_add(range.count - 1)).max();
+    last("/proc/self/uid_map").min(last("/proc/self/gid_map"))
+}
+
 fn read_id_map(path: &str) -> Vec<IdRange> {
     parse_id_map(&fs::read_to_string(path).unwrap_or_default())
 }

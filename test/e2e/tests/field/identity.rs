@@ -2,10 +2,15 @@
 
 use super::NEEDS;
 use anyhow::Result;
-use usernetes_e2e::{Host, Machine, Output, Scenario, Testbed};
+use usernetes_e2e::{Host, Machine, Namespace, Output, Scenario, Testbed, pod};
 
 pub(crate) fn scenarios() -> Vec<Scenario> {
-    vec![Scenario::own("subordinate_ids", 1, &NEEDS, subordinate_ids)]
+    vec![
+        Scenario::own("subordinate_ids", 1, &NEEDS, subordinate_ids),
+        Scenario::own("homes", 1, &NEEDS, homes),
+        Scenario::shared("ids_of_pods", ids_of_pods),
+        Scenario::own("changed_range", 1, &NEEDS, changed_range),
+    ]
 }
 
 /// An account bob with the uid 100500 and a home, who runs preflight.
@@ -70,4 +75,77 @@ fn subordinate_ids(testbed: &Testbed) -> Result<()> {
     host.admin("cp /srv/ldap/getent /srv/ldap/id")?;
     let output = preflight_of_bob(host, "PATH=/srv/ldap:$PATH", 100_500)?;
     output.exits(2)?.says(&["name of uid 100500", "/etc/passwd"]).map(drop)
+}
+
+/// No home, and the home of another user: named first, beside every other finding.
+fn homes(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
+    for command in ["preflight", "init"] {
+        for (home, problem) in [
+            ("/nonexistent", "home /nonexistent does not exist"),
+            ("/root", "home /root belongs to root, not to alice"),
+            ("/", "home / belongs to root, not to alice"),
+        ] {
+            let output = host.sh(&format!("HOME={home} exec usernetes-rs {command} --bundle /srv/bundle")).output()?;
+            output
+                .exits(2)?
+                .says(&["Home", problem, "su - alice", "HOME=/home/alice", "Inotify"])?
+                .says_not(&["chown"])?;
+        }
+    }
+    // Without a home of its own there is nothing else to name.
+    host.admin("sed -i 's|:/home/alice:|:/nonexistent:|' /etc/passwd")?;
+    let output = host.sh("unset HOME; exec usernetes-rs preflight --bundle /srv/bundle").output()?;
+    output.exits(2)?.says(&["home /nonexistent does not exist", "set HOME or XDG_DATA_HOME"])?;
+    // Nothing is needed of a home where the directories are elsewhere.
+    let elsewhere = "mkdir /tmp/a; HOME=/nonexistent XDG_DATA_HOME=/tmp/a XDG_CACHE_HOME=/tmp/a XDG_CONFIG_HOME=/tmp/a";
+    host.sh(&format!("{elsewhere} exec usernetes-rs preflight --bundle /srv/bundle")).output()?.says_not(&["Home:"])?;
+    Ok(())
+}
+
+/// The administrator changes the range of a user whose node is stopped.
+fn changed_range(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
+    host.init::<&str>(&[]).ok()?;
+    let namespace = Namespace::new(host, "ids")?;
+    let own = "mkdir -p /x/d; echo 1 > /x/d/g; chown -R 1000 /x/d; chmod 700 /x/d; sleep 100000";
+    let pod = pod("owner", own, "  volumes: [{name: x, emptyDir: {}}]");
+    namespace.apply(
+        &pod.replace("    imagePullPolicy", "    volumeMounts: [{name: x, mountPath: /x}]\n    imagePullPolicy"),
+    )?;
+    namespace.ready(&["pod/owner"])?;
+    host.tool(&["stop"]).ok()?;
+    host.admin("cp /etc/subuid /srv/kept")?;
+    let old = host.admin("head -1 /etc/subuid | cut -d: -f1,2")?.text().to_owned();
+    subids(host, "alice:1900000000:8000000\\n")?;
+    for command in ["start", "preflight", "init"] {
+        host.tool(&[command]).output()?.exits(2)?.says(&[
+            &old["alice:".len()..],
+            "1900000000:8000000",
+            &old,
+            "reset",
+        ])?;
+    }
+    let output = host.tool(&["reset", "--force"]).output()?;
+    output.exits(1)?.says(&[&old, "sudo rm -rf /home/alice/.local/share/usernetes/default", "data"])?;
+    host.admin("cp /srv/kept /etc/subuid; cp /srv/kept /etc/subgid")?;
+    host.tool(&["reset", "--force"]).ok()?;
+    host.admin("test ! -e /home/alice/.local/share/usernetes/default").map(drop)
+}
+
+/// Ids that the node does not have: an Event names the id and the range.
+fn ids_of_pods(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
+    let namespace = Namespace::new(host, "ids-of-pods")?;
+    for field in ["runAsUser", "fsGroup"] {
+        let name = field.to_lowercase();
+        let more = format!("  nodeName: host2\n  securityContext: {{{field}: 1000660000}}");
+        namespace.apply(&pod(&name, "sleep 100000", &more))?;
+        let events = ["get", "events", "--field-selector", &format!("involvedObject.name={name},reason=IdNotOnNode")];
+        host.until("an Event names the range", 20, |_| {
+            let text = namespace.kubectl(&events)?.text().to_owned();
+            Ok(text.contains(&format!("{field} 1000660000")) && text.contains("0 to 7274496"))
+        })?;
+    }
+    Ok(())
 }

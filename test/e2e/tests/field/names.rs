@@ -8,6 +8,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
     vec![
         Scenario::own("names_of_the_host", 2, &NEEDS, names_of_the_host),
         Scenario::own("resolver_is_checked", 1, &NEEDS, resolver_is_checked),
+        Scenario::own("names_of_nodes", 1, &NEEDS, names_of_nodes),
     ]
 }
 
@@ -63,5 +64,23 @@ fn resolver_is_checked(testbed: &Testbed) -> Result<()> {
     preflight()?.says(&["Resolver", "names no server"])?;
     host.admin("echo nameserver ::1 > /etc/resolv.conf")?;
     preflight()?.says_not(&["Resolver"])?;
+    Ok(())
+}
+
+/// A name that would do is offered.
+fn names_of_nodes(testbed: &Testbed) -> Result<()> {
+    let host = testbed.host();
+    for (given, offered) in [("Host-A", "such as host-a"), ("my_host.", "such as my-host"), ("localhost", "node-1")] {
+        let output = host.tool(&["preflight", "--bundle", "/srv/bundle", "--node-name", given]).output()?;
+        output.exits(3)?.says(&[given, offered])?;
+    }
+    for name in ["localhost", "localhost.localdomain", "my_host"] {
+        host.admin(&format!("echo -n {name} > /proc/sys/kernel/hostname"))?;
+        for command in ["preflight", "init"] {
+            host.tool(&[command, "--bundle", "/srv/bundle"]).output()?.exits(3)?.says(&[name, "--node-name"])?;
+        }
+    }
+    host.admin("hostname Host-A")?;
+    host.tool(&["preflight", "--bundle", "/srv/bundle"]).ok()?;
     Ok(())
 }

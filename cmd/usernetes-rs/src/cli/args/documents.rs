@@ -6,6 +6,7 @@ use crate::session::{Session, read_config, set_defaults};
 use anyhow::Result;
 use std::net::IpAddr;
 use usernetes_api::{BootstrapTokenSpec, Config, Duration, Reader};
+use usernetes_host::Level;
 use usernetes_node::bundle::find_patch_release;
 use usernetes_pki::BootstrapToken;
 
@@ -85,7 +86,12 @@ impl DocumentArgs {
     /// command again means the same cluster, so the generated token stays.
     fn choose_tokens(&self, session: &Session, config: &mut Config) -> Result<()> {
         let tokens = &mut config.init.bootstrap_tokens;
-        if Journal::open(&session.paths().journal())?.completed.is_some() {
+        // In the home of another user there is no journal of ours.
+        let journal = Journal::open(&session.paths().journal());
+        if journal.is_err() && session.check_home().level == Level::Error {
+            return Ok(());
+        }
+        if journal?.completed.is_some() {
             if self.token.is_none() && self.token_ttl.is_none() {
                 tokens.clear();
             }

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use usernetes_api::Paths;
 use usernetes_host::fs::Context as _;
 
+/// Name of the kept subordinate ids.
+const SUBIDS: &str = "subids.json";
 /// Name of the only file of a runtime directory.
 const SOCKET: &str = "control.sock";
 
@@ -86,7 +88,12 @@ impl StateDirectory {
             )
             .into());
         }
-        usernetes_rootless::remove_all(&self.ours)?;
+        let is_mark = |path: &PathBuf| Paths::STATE_MARKS.iter().any(|mark| path.ends_with(mark));
+        // Marks and the kept ids stay until everything else is gone: reset can be repeated.
+        let (last, first): (Vec<_>, Vec<_>) =
+            self.ours.iter().cloned().partition(|path| is_mark(path) || *path == self.target.join(SUBIDS));
+        usernetes_rootless::remove_all(&first)?;
+        usernetes_rootless::remove_all(&last)?;
         if !self.others.is_empty() {
             let names: Vec<_> = self.others.iter().map(|path| path.display().to_string()).collect();
             bail!("left what usernetes-rs did not write: {}", names.join(", "));
