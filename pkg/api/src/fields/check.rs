@@ -71,6 +71,8 @@ impl Check {
                     } else {
                         // Go leaves an empty text at its default.
                         let value = self.read(shape, value).filter(|value| value.as_str() != Some(""));
+                        // Of a list without effect not even the empty list is left.
+                        let value = value.filter(|_| find_common_default(shape).is_none());
                         read.extend(value.map(|value| (key, value)));
                     }
                 }
@@ -147,6 +149,14 @@ fn find_common_treatment(shape: &Shape) -> Option<&'static Treatment> {
     let first = rows.first()?.treatment;
     let is_constant = matches!(first, Treatment::Refused { values: [], .. } | Treatment::Default { values: [], .. });
     (is_constant && rows.iter().all(|row| row.treatment == first)).then_some(first)
+}
+
+/// The note of a field whose values have no effect, all of them.
+fn find_common_default(shape: &Shape) -> Option<&'static str> {
+    match find_common_treatment(shape) {
+        Some(Treatment::Default { note, .. }) => Some(*note),
+        _ => None,
+    }
 }
 
 fn describe_shape(shape: &Shape) -> String {

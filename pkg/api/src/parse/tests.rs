@@ -292,3 +292,10 @@ fn values_without_effect_are_noted() {
     assert_snapshot!(config.notes().join("\n"), @"c.yaml:3: protectKernelDefaults has no effect: the kernel's settings are the host's; a kubelet without root would not start with it");
     assert_eq!(config.kubelet.expect("there").len(), 1, "maxPods");
 }
+
+#[test]
+fn a_list_without_effect_leaves_nothing() {
+    let external = "etcd: {external: {endpoints: ['http://a:1'], httpEndpoints: ['http://a:2']}}";
+    let config = parse(&format!("apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n{external}\n"));
+    assert_eq!(config.expect("right").cluster.etcd.external.expect("there").endpoints, ["http://a:1"]);
+}
