@@ -6,7 +6,7 @@ use clap::{Command, CommandFactory as _};
 /// Every visible command, in the order of help. A test compares the table with the commands.
 const GROUPS: [(&str, &[&str]); 4] = [
     ("Cluster", &["init", "join", "reset", "nodes", "token", "certs", "config"]),
-    ("Node", &["start", "stop", "status", "logs", "shell", "ports", "preflight"]),
+    ("Node", &["start", "stop", "status", "logs", "shell", "ports", "preflight", "support"]),
     ("Software", &["bundle", "images", "kubectl", "version"]),
     ("Help", &["help", "completion"]),
 ];

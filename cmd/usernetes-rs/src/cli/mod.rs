@@ -20,6 +20,7 @@ mod shell;
 mod start;
 mod status;
 mod stop;
+mod support;
 mod token;
 mod version;
 
@@ -100,6 +101,9 @@ enum Command {
     /// Check whether this host can be a node
     #[command(after_help = "Example:\n  usernetes-rs preflight --oci-runtime crun")]
     Preflight(Box<preflight::PreflightArgs>),
+    /// Write an archive for a bug report: checks, status, logs, events, network; without secrets
+    #[command(after_help = "Example:\n  usernetes-rs support")]
+    Support(support::SupportArgs),
     /// Manage bundles, the software of nodes
     #[command(after_help = "Example:\n  usernetes-rs bundle import bundle.tar.zst")]
     Bundle {
@@ -192,6 +196,7 @@ fn run(cli: Cli, printer: &Printer) -> anyhow::Result<ExitCode> {
         Command::Shell(args) => shell::run(&session, args),
         Command::Ports { command } => ports::run(&session, command),
         Command::Preflight(args) => preflight::run(&session, &args),
+        Command::Support(args) => support::run(&session, &args),
         Command::Bundle { command } => bundle::run(&session, command),
         Command::Images { command } => images::run(&session, command),
         Command::Kubectl(args) => kubectl::run(&session, args),
