@@ -44,16 +44,8 @@ impl Reader {
         }
     }
 
-    /// Whether the kind is one that makes a file one for the command.
-    pub(super) fn requires(self, kind: &str) -> bool {
-        match self {
-            Self::Init => matches!(kind, "InitConfiguration" | "ClusterConfiguration" | "RootlessConfiguration"),
-            Self::Join => matches!(kind, "JoinConfiguration" | "RootlessConfiguration"),
-            Self::All => true,
-        }
-    }
-
-    /// What is missing in a file of these kinds.
+    /// What is missing in a file of these kinds. kubeadm insists on a kind of its own; here a component's configuration may
+    /// stand alone.
     pub(super) fn find_missing<'a>(self, mut kinds: impl Iterator<Item = &'a str>) -> Option<String> {
         let missing = match self {
             Self::Init => "the file has no document of init: neither InitConfiguration nor ClusterConfiguration",
@@ -62,7 +54,7 @@ impl Reader {
                 "the file has no document; one begins with `apiVersion: kubeadm.k8s.io/v1beta4` and `kind: ClusterConfiguration`"
             }
         };
-        (!kinds.any(|kind| self.requires(kind))).then(|| missing.to_owned())
+        (!kinds.any(|kind| self.reads(kind))).then(|| missing.to_owned())
     }
 }
 
