@@ -62,7 +62,7 @@ pub fn check_etcd_data_dir(config: &Config, paths: &Paths) -> Option<Finding> {
         return Some(Finding::passed(CHECK));
     }
     let message = format!("etcd.local.dataDir {}: {} is not writable for this user", data.display(), found.display());
-    let hint = format!("as root: mkdir -p {0} && chown USER {0}, with this user's name", data.display());
+    let hint = format!("sudo mkdir -p {0} && sudo chown $USER {0}", data.display());
     Some(Finding::error(CHECK, message, hint))
 }
 

@@ -19,7 +19,7 @@ fn check_groups(allowed: Option<(u32, u32)>, groups: &[u32]) -> Finding {
             format!(
                 "ping out of pods gets no answer: net.ipv4.ping_group_range is \"{first} {last}\", without a group of this user"
             ),
-            "as root: sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"",
+            "printf 'net.ipv4.ping_group_range=0 2147483647\\n' | sudo tee /etc/sysctl.d/99-usernetes-ping.conf && sudo sysctl --system",
         ),
         _ => Finding::passed(CHECK),
     }

@@ -55,7 +55,7 @@ pub(super) fn modules_finding(outcomes: &[Outcome]) -> Finding {
         CHECK,
         messages.join("; "),
         format!(
-            "as root: modprobe -a {modules}; a kernel without these modules cannot run a node: install the distribution's kernel"
+            "sudo modprobe -a {modules} (a kernel without these modules cannot run a node: install the distribution's kernel)"
         ),
     )
 }
