@@ -5,7 +5,7 @@ mod reviewed;
 
 use anyhow::{Context, Result, bail, ensure};
 use std::process::ExitCode;
-use usernetes_e2e::{Host, Machine, Requirement, Scenario, Testbed, main as suite};
+use usernetes_e2e::{Host, IMAGE, Machine, Requirement, Scenario, Testbed, main as suite};
 
 use reviewed::{How, REVIEWED, how};
 
@@ -108,7 +108,12 @@ fn day_two(testbed: &Testbed) -> Result<()> {
     worker.tool(&["join", &token, "--bundle-from-peer"]).ok()?;
     // As after a change of the host's address: both are there.
     worker.admin("ip address add 198.51.100.31/24 dev eth0")?;
-    let values = [("u7s1.AG8BUVOE…", token.as_str()), ("FILE", "/srv/bundle/images/busybox.tar"), ("NAME", "host2")];
+    let values = [
+        ("u7s1.AG8BUVOE…", token.as_str()),
+        ("FILE", "/srv/bundle/images/busybox.tar"),
+        ("IMAGE", IMAGE),
+        ("NAME", "host2"),
+    ];
     play("day-two", testbed.hosts(), &values)?;
     worker.silent()
 }

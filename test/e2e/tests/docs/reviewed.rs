@@ -17,7 +17,7 @@ pub(crate) type Reviewed = (&'static str, &'static str, &'static str, How);
 const HOMELAB: How = How::Not("needs ssh servers: the suite homelab runs it");
 const REJOIN: &str = "usernetes-rs reset --force; {}";
 
-pub(crate) const REVIEWED: [Reviewed; 26] = [
+pub(crate) const REVIEWED: [Reviewed; 27] = [
     (
         "README",
         "Install",
@@ -83,6 +83,12 @@ pub(crate) const REVIEWED: [Reviewed; 26] = [
         How::Worker("echo y | {}; echo u7s1.AG8BUVOE… | usernetes-rs join - --bundle-from-peer"),
     ),
     ("day-two", "A host gets another address", "usernetes-rs stop", How::Worker("{}")),
+    (
+        "day-two",
+        "Images without a registry",
+        "usernetes-rs images remove IMAGE",
+        How::Not("all images here are the bundle's: field/images_come_and_go removes another"),
+    ),
     (
         "day-two",
         "A host gets another address",

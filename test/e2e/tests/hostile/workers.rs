@@ -56,12 +56,16 @@ pub(crate) fn reachability_is_no_port_scanner(testbed: &Testbed) -> Result<()> {
         let patch = format!(
             r#"{{"status":{{"addresses":[{{"type":"InternalIP","address":"{address}"}}],"daemonEndpoints":{{"kubeletEndpoint":{{"Port":2381}}}}}}}}"#
         );
-        as_kubelet(worker, "PATCH", &format!("{OWN_NODE}/status"), &patch)?;
+        // Again and again: the kubelet that runs there puts its own address back.
         let path = "jsonpath={.status.conditions[?(@.type==\"HostReachable\")].message}";
         first.until(&format!("the condition refuses {address}"), 20, |first| {
             let message = first.kubectl(&["get", "node", "host2", "-o", path])?;
             ensure!(!message.text().contains("2381 answers"), "{message}");
-            Ok(message.text().contains(why))
+            let is_refused = message.text().contains(why);
+            if !is_refused {
+                as_kubelet(worker, "PATCH", &format!("{OWN_NODE}/status"), &patch)?;
+            }
+            Ok(is_refused)
         })?;
     }
     first.kubectl(&["wait", "--for=condition=HostReachable", "node/host2", "--timeout=60s"]).map(drop)
