@@ -24,6 +24,10 @@ pub(crate) fn run(session: &Session, args: KubectlArgs) -> Result<ExitCode> {
     // `--kubeconfig` among the arguments overrides the variable, as usual.
     if kubeconfig.exists() {
         command.env("KUBECONFIG", kubeconfig);
+        // A host's proxy does not lead to the user's own cluster.
+        let exceptions = ["NO_PROXY", "no_proxy"].into_iter().find_map(|name| std::env::var(name).ok());
+        let (server, _) = config.control_plane_endpoint();
+        command.env("NO_PROXY", exceptions.into_iter().chain([server]).collect::<Vec<_>>().join(","));
     } else if std::env::var_os("KUBECONFIG").is_none() {
         return Err(Hinted::new(
             "this host has no administrator's kubeconfig: it joined the cluster as a worker",

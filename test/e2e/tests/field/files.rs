@@ -15,7 +15,7 @@ fn support_has_no_secrets(testbed: &Testbed) -> Result<()> {
     host.sh("echo 'password=MARKER' >> ~/.local/share/usernetes/default/log/kubelet.log").ok()?;
     let proxy = "http://user:MARKER@127.0.0.1:3128";
     host.tool(&["support", "report.tar.gz"])
-        .env("HTTP_PROXY", proxy)
+        .env("HTTPS_PROXY", proxy)
         .limit(120)
         .ok()?
         .says(&["report.tar.gz", "left out"])?;
