@@ -5,6 +5,7 @@ use crate::{Cluster, Error, Verb};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt;
 use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
 use serde_json::json;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -22,6 +23,19 @@ pub struct ObjectRef {
     pub name: String,
     /// Uid.
     pub uid: String,
+}
+
+impl ObjectRef {
+    /// A reference to `object`.
+    pub(crate) fn new(api_version: &'static str, kind: &'static str, object: &impl ResourceExt) -> Self {
+        Self {
+            api_version,
+            kind,
+            namespace: object.namespace().unwrap_or_default(),
+            name: object.name_any(),
+            uid: object.uid().unwrap_or_default(),
+        }
+    }
 }
 
 impl Cluster {

@@ -9,7 +9,6 @@ use crate::{Cluster, Error, ObjectRef};
 use futures::StreamExt;
 use k8s_openapi::api::admissionregistration::v1::ValidatingAdmissionPolicyBinding;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
-use kube::ResourceExt;
 use std::convert::Infallible;
 use std::path::Path;
 
@@ -30,13 +29,7 @@ pub async fn warn_about_network_policies(kubeconfig: &Path, mut report: impl FnM
 }
 
 fn policy_ref(policy: &NetworkPolicy) -> ObjectRef {
-    ObjectRef {
-        api_version: "networking.k8s.io/v1",
-        kind: "NetworkPolicy",
-        namespace: policy.namespace().unwrap_or_default(),
-        name: policy.name_any(),
-        uid: policy.uid().unwrap_or_default(),
-    }
+    ObjectRef::new("networking.k8s.io/v1", "NetworkPolicy", policy)
 }
 
 async fn warn(cluster: Cluster, change: Result<Change<ObjectRef>, Error>) -> Result<(), Error> {

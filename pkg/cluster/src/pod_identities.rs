@@ -1,11 +1,10 @@
 //! Ids of pods that a rootless node does not have: its user's subordinate ids are all there are. The runtime and the kubelet
 //! report only that an argument is invalid.
 
-use crate::watch::{Change, Update, page_config, skip_object_error, watch_changes, watch_reconnecting};
+use crate::watch::{Change, Update, skip_object_error, watch_node_pods, watch_reconnecting};
 use crate::{Cluster, Error, ObjectRef};
 use futures::StreamExt as _;
-use kube::core::{ApiResource, Object};
-use kube::{Api, ResourceExt as _};
+use kube::core::Object;
 use serde::Deserialize;
 use std::convert::Infallible;
 use std::path::Path;
@@ -74,10 +73,7 @@ pub async fn warn_about_ids(
     mut report: impl FnMut(Update<()>),
 ) -> Infallible {
     watch_reconnecting(kubeconfig, &mut report, move |cluster| {
-        let resource = ApiResource::erase::<k8s_openapi::api::core::v1::Pod>(&());
-        let api: Api<Pod> = Api::all_with(cluster.client(), &resource);
-        let of_node = page_config().fields(&format!("spec.nodeName={node}"));
-        let pods = watch_changes(api, of_node, "Pods of this node", move |pod| find_problem(pod, last));
+        let pods = watch_node_pods(&cluster, node, move |pod| find_problem(pod, last));
         pods.then(move |change| warn(cluster.clone(), node, change)).boxed()
     })
     .await
@@ -96,13 +92,7 @@ fn find_problem(pod: &Pod, last: i64) -> Option<(ObjectRef, String)> {
         "{what} is not on this rootless node, which has the ids 0 to {last}: use one of those, or let the host's administrator \
          add subordinate ids to /etc/subuid and /etc/subgid, then stop and start the node"
     );
-    let object = ObjectRef {
-        api_version: "v1",
-        kind: "Pod",
-        namespace: pod.namespace().unwrap_or_default(),
-        name: pod.name_any(),
-        uid: pod.uid().unwrap_or_default(),
-    };
+    let object = ObjectRef::new("v1", "Pod", pod);
     Some((object, message))
 }
 

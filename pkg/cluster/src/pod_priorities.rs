@@ -1,11 +1,11 @@
 //! Priorities of the pods of a node, for the order in which they are stopped.
 
-use crate::watch::{Change, Rows, Table, Update, page_config, watch_changes, watch_reconnecting};
+use crate::watch::{Change, Rows, Table, Update, watch_node_pods, watch_reconnecting};
 use crate::{Cluster, Error};
 use futures::future::ready;
 use futures::{Stream, StreamExt};
-use kube::core::{ApiResource, Object};
-use kube::{Api, ResourceExt};
+use kube::ResourceExt;
+use kube::core::Object;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -47,10 +47,7 @@ fn by_uid(pods: &Rows<(String, i32)>) -> BTreeMap<String, i32> {
 }
 
 fn watch_pods(cluster: &Cluster, node: &str) -> impl Stream<Item = Result<Change<(String, i32)>, Error>> + use<> {
-    let resource = ApiResource::erase::<k8s_openapi::api::core::v1::Pod>(&());
-    let api: Api<Pod> = Api::all_with(cluster.client(), &resource);
-    let of_node = page_config().fields(&format!("spec.nodeName={node}"));
-    watch_changes(api, of_node, "Pods of this node", |pod: &Pod| {
+    watch_node_pods(cluster, node, |pod: &Pod| {
         Some((pod.uid()?, pod.spec.priority)).filter(|(_, priority)| *priority != 0)
     })
 }

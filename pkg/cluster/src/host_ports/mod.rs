@@ -13,11 +13,10 @@ pub use objects::{Exposure, Owner, PodPorts, ServicePort, ServicePorts};
 pub use policy::Policy;
 pub(crate) use raw::{Service, service_resource};
 
-use crate::watch::{Change, Update, join_tables, page_config, watch_changes, watch_reconnecting};
+use crate::watch::{Change, Update, join_tables, page_config, watch_changes, watch_node_pods, watch_reconnecting};
 use crate::{Cluster, Error};
 use futures::{Stream, StreamExt, stream};
 use kube::Api;
-use raw::{Pod, pod_resource};
 use std::convert::Infallible;
 use std::path::Path;
 
@@ -45,7 +44,5 @@ fn watch_services(cluster: &Cluster) -> impl Stream<Item = Result<Change<Service
 }
 
 fn watch_pods(cluster: &Cluster, node: &str) -> impl Stream<Item = Result<Change<PodPorts>, Error>> + use<> {
-    let api: Api<Pod> = Api::all_with(cluster.client(), &pod_resource());
-    let of_node = page_config().fields(&format!("spec.nodeName={node}"));
-    watch_changes(api, of_node, "Pods of this node", PodPorts::from_pod)
+    watch_node_pods(cluster, node, PodPorts::from_pod)
 }

@@ -82,13 +82,7 @@ pub struct PodPorts {
 }
 
 fn owner_of<K: ResourceExt>(kind: &'static str, object: &K) -> Owner {
-    let object_ref = ObjectRef {
-        api_version: "v1",
-        kind,
-        namespace: object.namespace().unwrap_or_default(),
-        name: object.name_any(),
-        uid: object.uid().unwrap_or_default(),
-    };
+    let object_ref = ObjectRef::new("v1", kind, object);
     Owner { since: object.creation_timestamp().map_or(Timestamp::UNIX_EPOCH, |time| time.0), object: object_ref }
 }
 

@@ -75,7 +75,3 @@ pub(super) type Pod = Object<PodSpec, PodStatus>;
 pub(crate) fn service_resource() -> ApiResource {
     ApiResource::erase::<k8s_openapi::api::core::v1::Service>(&())
 }
-
-pub(super) fn pod_resource() -> ApiResource {
-    ApiResource::erase::<k8s_openapi::api::core::v1::Pod>(&())
-}

@@ -6,7 +6,7 @@
 mod host_path;
 mod source;
 
-use crate::watch::{Change, Update, page_config, watch_changes, watch_reconnecting};
+use crate::watch::{Change, Update, watch_node_pods, watch_reconnecting};
 use crate::{Cluster, Error, ObjectRef, Verb};
 use futures::{Stream, StreamExt};
 use kube::core::{ApiResource, Object};
@@ -107,10 +107,7 @@ pub async fn warn_about_volumes(kubeconfig: &Path, node: &str, mut report: impl 
 }
 
 fn watch_pending_pods(cluster: &Cluster, node: &str) -> impl Stream<Item = Result<Change<PendingPod>, Error>> + use<> {
-    let resource = ApiResource::erase::<k8s_openapi::api::core::v1::Pod>(&());
-    let api: Api<Pod> = Api::all_with(cluster.client(), &resource);
-    let of_node = page_config().fields(&format!("spec.nodeName={node}"));
-    watch_changes(api, of_node, "Pods of this node", PendingPod::from_pod)
+    watch_node_pods(cluster, node, PendingPod::from_pod)
 }
 
 impl PendingPod {
@@ -122,13 +119,7 @@ impl PendingPod {
         let claims = volumes.iter().filter_map(|v| Some((v.name.clone(), v.claim_name(&pod.name_any())?)));
         let unmountable: Vec<_> = unmountable.collect();
         let claims: Vec<_> = claims.collect();
-        let object = ObjectRef {
-            api_version: "v1",
-            kind: "Pod",
-            namespace: pod.namespace().unwrap_or_default(),
-            name: pod.name_any(),
-            uid: pod.uid().unwrap_or_default(),
-        };
+        let object = ObjectRef::new("v1", "Pod", pod);
         (!started && (!unmountable.is_empty() || !claims.is_empty())).then_some(Self { object, unmountable, claims })
     }
 }

@@ -7,7 +7,7 @@ mod reconnect;
 mod table;
 
 pub(crate) use reconnect::{page_config, skip_object_error, ticks, watch_reconnecting};
-pub(crate) use table::{Change, Rows, Table, join_tables, watch_changes};
+pub(crate) use table::{Change, Rows, Table, join_tables, watch_changes, watch_node_pods};
 
 use crate::Error;
 

@@ -5,9 +5,11 @@
 //! and is read only after a complete list. `WatchStreamExt::default_backoff` retries on the same client, whose certificate
 //! may have been renewed meanwhile, so an error ends the stream here and [`super::reconnect`] makes a new client.
 
-use crate::{Error, Verb};
+use super::page_config;
+use crate::{Cluster, Error, Verb};
 use futures::future::ready;
 use futures::{Stream, StreamExt, stream};
+use kube::core::{ApiResource, Object};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
@@ -57,6 +59,23 @@ where
         Ok(event) => Ok(Change::from_event(event, &project)),
         Err(error) => Err(watch_error(kind, error)),
     })
+}
+
+/// Watches the pods of a node, with the parts of spec and status that the caller reads. A kubelet may watch those of its node.
+pub(crate) fn watch_node_pods<S, U, T, F>(
+    cluster: &Cluster,
+    node: &str,
+    project: F,
+) -> impl Stream<Item = Result<Change<T>, Error>> + use<S, U, T, F>
+where
+    S: Clone,
+    U: Clone,
+    Object<S, U>: Resource<DynamicType = ApiResource> + Clone + Debug + DeserializeOwned + Send + 'static,
+    F: Fn(&Object<S, U>) -> Option<T>,
+{
+    let resource = ApiResource::erase::<k8s_openapi::api::core::v1::Pod>(&());
+    let of_node = page_config().fields(&format!("spec.nodeName={node}"));
+    watch_changes(Api::all_with(cluster.client(), &resource), of_node, "Pods of this node", project)
 }
 
 /// A watcher's error as ours, with the verb that failed.
