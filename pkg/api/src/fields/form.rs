@@ -107,48 +107,13 @@ impl Form {
                 }
                 _ => wrong(),
             },
-            Self::Number => {
-                if value.is_number() {
-                    Ok(value)
-                } else {
-                    wrong()
-                }
-            }
-            Self::Quantity => {
-                if value.is_number() || text.is_some() {
-                    Ok(value)
-                } else {
-                    wrong()
-                }
-            }
-            Self::Duration => {
-                if text.is_some_and(is_parsed::<Duration>) {
-                    Ok(value)
-                } else {
-                    wrong()
-                }
-            }
-            Self::Time => {
-                if text.is_some_and(is_parsed::<jiff::Timestamp>) {
-                    Ok(value)
-                } else {
-                    wrong()
-                }
-            }
-            Self::Address => {
-                if text.is_some_and(is_parsed::<IpAddr>) {
-                    Ok(value)
-                } else {
-                    wrong()
-                }
-            }
-            Self::Range => {
-                if text.is_some_and(is_parsed::<ipnet::Ipv4Net>) {
-                    Ok(value)
-                } else {
-                    wrong()
-                }
-            }
+            Self::Number if value.is_number() => Ok(value),
+            Self::Quantity if value.is_number() || text.is_some() => Ok(value),
+            Self::Duration if text.is_some_and(is_parsed::<Duration>) => Ok(value),
+            Self::Time if text.is_some_and(is_parsed::<jiff::Timestamp>) => Ok(value),
+            Self::Address if text.is_some_and(is_parsed::<IpAddr>) => Ok(value),
+            Self::Range if text.is_some_and(is_parsed::<ipnet::Ipv4Net>) => Ok(value),
+            Self::Number | Self::Quantity | Self::Duration | Self::Time | Self::Address | Self::Range => wrong(),
             Self::Choice(words) => match text {
                 Some(text) if words.contains(&text) => Ok(value),
                 Some(text) => Err(match crate::names::nearest_name(text, words) {
