@@ -10,20 +10,28 @@ use usernetes_node::image_store::{RuntimeStore, UnusedImage, full_name};
 /// Prints a document for each image.
 pub(super) fn inspect(store: &ImageStore, names: &[String]) -> Result<()> {
     let printer = &store.session.printer;
-    for name in complete_names(names)? {
-        let image = in_runtime(store, async |runtime| Ok(runtime.inspect(&name).await?))?;
-        printer.object(&image);
-        printer.result(&serde_json::to_string_pretty(&image)?);
-    }
-    Ok(())
+    let names = complete_names(names)?;
+    in_runtime(store, async |runtime| {
+        for name in &names {
+            let image = runtime.inspect(name).await?;
+            printer.object(&image);
+            printer.result(&serde_json::to_string_pretty(&image)?);
+        }
+        Ok(())
+    })
 }
 
 pub(super) fn remove(store: &ImageStore, names: &[String]) -> Result<()> {
-    for name in complete_names(names)? {
-        let removed = in_runtime(store, async |runtime| Ok(runtime.remove(&name).await?))?;
-        print_removed(store, &removed);
-    }
-    Ok(())
+    remove_all(store, &complete_names(names)?)
+}
+
+fn remove_all(store: &ImageStore, names: &[String]) -> Result<()> {
+    in_runtime(store, async |runtime| {
+        for name in names {
+            print_removed(store, &runtime.remove(name).await?);
+        }
+        Ok(())
+    })
 }
 
 pub(super) fn prune(store: &ImageStore, force: bool) -> Result<()> {
@@ -45,12 +53,8 @@ pub(super) fn prune(store: &ImageStore, force: bool) -> Result<()> {
             return Err(Hinted::new("no image was removed", "answer y, or pass --force").into());
         }
     }
-    for image in &unused {
-        // By its id: what has started to use it meanwhile keeps it.
-        let removed = in_runtime(store, async |runtime| Ok(runtime.remove(&image.id).await?))?;
-        print_removed(store, &removed);
-    }
-    Ok(())
+    // By their ids: what has started to use one meanwhile keeps it.
+    remove_all(store, &unused.into_iter().map(|image| image.id).collect::<Vec<_>>())
 }
 
 /// Full names; an id stays as it is.
