@@ -5,7 +5,7 @@ use usernetes_host::{Finding, fs};
 
 const CHECK: &str = "SubID";
 
-/// There are enough subordinate ids, and they are nobody else's.
+/// There are enough subordinate ids, and no other account has them.
 pub(super) fn check_subids() -> Finding {
     if let Some(finding) = check_line_ends() {
         return finding;

@@ -24,7 +24,7 @@ pub(super) fn remove_marks(directory: &Path) -> io::Result<()> {
         if metadata.is_symlink() {
             fs::remove_file(entry.path())?;
         } else if is_mark(&metadata) && metadata.is_dir() {
-            // Not empty: somebody's own after all.
+            // Not empty: a pod wrote it after all.
             let _ = fs::remove_dir(entry.path());
         } else if is_mark(&metadata) {
             fs::remove_file(entry.path())?;

@@ -113,7 +113,7 @@ async fn exchange(server: SocketAddr, request: &[u8], transport: Transport) -> i
     }
 }
 
-/// By a socket of its own: the kernel chooses a port that nobody can guess, and hands over the server's datagrams only.
+/// By a socket of its own: the kernel chooses a port that cannot be guessed, and hands over the server's datagrams only.
 async fn exchange_datagrams(server: SocketAddr, request: &[u8]) -> io::Result<Vec<u8>> {
     let any: IpAddr = if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let socket = UdpSocket::bind((any, 0)).await?;

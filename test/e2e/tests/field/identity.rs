@@ -56,7 +56,7 @@ fn subordinate_ids(testbed: &Testbed) -> Result<()> {
     subids(host, "bob:300000:65536\\n")?;
     host.admin("echo lab:x:4711:bob >> /etc/group")?;
     preflight_of_bob(host, "", 4711)?.exits(2)?.says(&["lab (4711)", "bob (100500)", "newgrp"])?;
-    // None at all: a range that is nobody's.
+    // None at all: a range that no account has.
     subids(host, "")?;
     host.admin("echo carol:x:530000:530000::/:/bin/sh >> /etc/passwd; echo labs:x:600000: >> /etc/group")?;
     preflight_of_bob(host, "", 100_500)?.exits(2)?.says(&["usermod --add-subuids 530001-595536", "bob"])?;
@@ -71,7 +71,7 @@ fn subordinate_ids(testbed: &Testbed) -> Result<()> {
     // By id alone.
     host.admin("printf '#!/bin/sh\\nexit 2\\n' > /srv/ldap/getent")?;
     preflight_of_bob(host, "PATH=/srv/ldap:$PATH", 100_500)?.exits(2)?.says(&[line])?.says_not(&["usermod"])?;
-    // By nobody.
+    // By no program.
     host.admin("cp /srv/ldap/getent /srv/ldap/id")?;
     let output = preflight_of_bob(host, "PATH=/srv/ldap:$PATH", 100_500)?;
     output.exits(2)?.says(&["name of uid 100500", "/etc/passwd"]).map(drop)

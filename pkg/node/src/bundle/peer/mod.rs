@@ -24,7 +24,6 @@ use std::time::Duration;
 use usernetes_api::bundle::{BundleFile, BundleManifest};
 use usernetes_host::Mode;
 use usernetes_host::fs::{self, Context as _, create_dir};
-
 use usernetes_pki::{Kubeconfig, Secret};
 
 /// Files at a time: one hides the latency of another.
